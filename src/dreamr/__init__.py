@@ -1,0 +1,1 @@
+"""DREAM-R: multimodal speculative reasoning, reproduced with intervals on every number."""

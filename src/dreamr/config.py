@@ -1,0 +1,291 @@
+"""The configuration: typed, closed, checked as a whole before any job starts.
+
+`config/config.yaml` is the micro scale; `config/smoke.yaml` and `config/paper.yaml` lie over it. Every key is explained
+there. A wrong name or value stops with the key, the value and what is allowed.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+# Every name becomes part of a path.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+PLAIN = "plain"  # a method's draft before SAPO
+NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSpec(Spec):
+    """One data set: where it comes from and which adapter reads it."""
+
+    adapter: Literal["mathverse", "mmbench", "realworldqa", "mmmu", "geometry3k", "ocr_vqa", "scienceqa"]
+    path: str  # hub id, or a local folder of parquet files
+    config: str | None = None
+    split: str
+    revision: str | None = None  # commit on the hub; None for local files
+    limit: Count | None = None  # first n questions; None: all
+
+
+class EngineSpec(Spec):
+    """How one model is served."""
+
+    dtype: Literal["float32", "float16", "bfloat16"]
+    tensor_parallel: Count = 1
+    devices: tuple[int, ...] = ()  # GPUs inside the job's allocation; empty on the CPU
+    memory: Fraction | None = None  # share of a GPU's memory; None on the CPU
+
+
+class ZooModel(Spec):
+    maker: Literal["zoo"] = Field("zoo", alias="from")
+    path: str  # folder with the trained weights
+    engine: EngineSpec
+    thinking: bool = False
+    trust_remote_code: bool = False
+
+
+class HubModel(Spec):
+    maker: Literal["hub"] = Field("hub", alias="from")
+    id: str
+    revision: str | None
+    engine: EngineSpec
+    thinking: bool = False
+    trust_remote_code: bool = False
+
+
+class AwqModel(Spec):
+    maker: Literal["awq"] = Field("awq", alias="from")
+    base: Name
+    engine: EngineSpec
+    thinking: bool = False
+    trust_remote_code: bool = False
+
+
+Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]
+
+
+class Method(Spec):
+    """One way to answer a question. An ablation is one more method."""
+
+    loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr"]
+    draft: Name = PLAIN  # `plain`, or the SAPO recipe whose draft takes part
+    verifier: Literal["cpn", "score", "align"] | None = None
+    alpha: Fraction | None = None  # cpn: accept iff rho > alpha; align: iff p(aligned) > alpha
+    threshold: Annotated[int, Field(ge=0, le=9)] | None = None  # score: accept iff score >= threshold
+    window: Count | None = None  # unverified draft steps ahead
+    ngram_tokens: Count | None = None  # spec_decoding: tokens proposed a step
+    ngram_lookup: tuple[Count, Count] | None = None  # spec_decoding: shortest and longest match
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Each loop has exactly the settings it reads, so that no setting is without effect."""
+        needs = {
+            "target_only": set(),
+            "draft_only": set(),
+            "spec_decoding": {"ngram_tokens", "ngram_lookup"},
+            "specreason": {"verifier"},
+            "lookahead": {"verifier", "window"},
+            "fpsr": {"verifier", "window"},
+        }[self.loop]
+        needs = needs | {"cpn": {"alpha"}, "align": {"alpha"}, "score": {"threshold"}, None: set()}[self.verifier]
+        optional = ("verifier", "alpha", "threshold", "window", "ngram_tokens", "ngram_lookup")
+        given = {key for key in optional if getattr(self, key) is not None}
+        if given != needs:
+            raise ValueError(
+                f"loop {self.loop!r} with verifier {self.verifier!r} takes {sorted(needs)}, not {sorted(given)}"
+            )
+        if self.verifier == "align" and self.loop != "lookahead":
+            raise ValueError(
+                f"verifier 'align' compares two versions of a step: only loop 'lookahead', not {self.loop!r}"
+            )
+        return self
+
+
+class Slice(Spec):
+    """Part of one benchmark: all of it, or shard i of n (1-based)."""
+
+    benchmark: Name
+    shard: tuple[Count, Count] = (1, 1)
+
+
+class Suite(Spec):
+    """Questions that one job answers."""
+
+    slices: Annotated[tuple[Slice, ...], Field(min_length=1)]
+    alone: Annotated[int, Field(ge=0)]  # questions per slice that are also timed one at a time
+
+
+class Run(Spec):
+    """Cells of the experiment: targets x drafts x methods x suites. One job answers one target, draft and suite."""
+
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)]
+    drafts: tuple[Name, ...] = (NO_DRAFT,)
+    methods: Annotated[tuple[Name, ...], Field(min_length=1)]
+    suites: Annotated[tuple[Name, ...], Field(min_length=1)]
+    trained_with: Name | None = None  # target that trained the SAPO drafts; None: the run's own target
+
+
+class Generation(Spec):
+    """Sampling and limits, the same for every method."""
+
+    temperature: Annotated[float, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    top_k: int  # -1: off
+    seed: int
+    step_tokens: Count  # cap on one step
+    answer_tokens: Count  # budget of one answer
+    concurrency: Count  # questions at once in batched mode
+
+
+class Pixels(Spec):
+    """Caps on a picture's pixels in total, for targets, drafts and training alike."""
+
+    least: Count
+    most: Count
+
+
+class Weights(Spec):
+    """Weights of SAPO's three rewards (paper: 1:1:1 is best)."""
+
+    outcome: Annotated[float, Field(ge=0)]
+    alignment: Annotated[float, Field(ge=0)]
+    length: Annotated[float, Field(ge=0)]
+
+
+class Recipe(Spec):
+    """One SAPO draft per pair: the reward weights at the start, and at the end where they move linearly."""
+
+    weights: Weights
+    final_weights: Weights | None = None
+
+
+class Sapo(Spec):
+    """SAPO: GRPO on the draft with outcome, alignment and length rewards."""
+
+    training_sets: Annotated[tuple[Name, ...], Field(min_length=1)]
+    questions: Count  # training questions drawn from the sets, evenly
+    recipes: dict[Name, Recipe]
+    alpha: Fraction  # of the alignment reward
+    epochs: Annotated[float, Field(gt=0)]
+    batch: Count  # completions per optimizer step
+    group: Annotated[int, Field(ge=2)]  # completions per question
+    learning_rate: Annotated[float, Field(gt=0)]
+    clip: Annotated[float, Field(gt=0)]
+    kl: Annotated[float, Field(ge=0)]
+    temperature: Annotated[float, Field(gt=0)]
+    micro_batch: Count  # completions per forward pass on one device
+    checkpoint_steps: Count
+
+
+class Awq(Spec):
+    """AWQ, W4A16, language model only."""
+
+    training_sets: Annotated[tuple[Name, ...], Field(min_length=1)]
+    samples: Count
+    group_size: Literal[32, 64, 128]
+    sequence_tokens: Count
+
+
+class Micro(Spec):
+    """Size and seed of the micro world's data sets; None at scales that use the hub."""
+
+    seed: int
+    questions: Count  # per benchmark, about
+    training_questions: Count  # per training set, about
+
+
+class Statistics(Spec):
+    resamples: Annotated[int, Field(ge=100)]
+    confidence: Fraction
+    seed: int
+    margin: Fraction  # non-inferiority margin of accuracy against the target
+
+
+class Resources(Spec):
+    """Per-rule resources beyond cores; profiles translate them for a cluster."""
+
+    gpus: Annotated[int, Field(ge=0)]
+    memory_gb: Count
+    hours: Annotated[float, Field(gt=0)]
+
+
+class Config(Spec):
+    title: str
+    scale: Literal["micro", "smoke", "paper"]
+    environments: Literal["venv", "conda", "active"]
+    device: Literal["cpu", "cuda"]
+    micro: Micro | None
+    benchmarks: dict[Name, DataSpec]
+    training_sets: dict[Name, DataSpec]
+    pixels: Pixels
+    models: dict[Name, Model]
+    methods: dict[Name, Method]
+    suites: dict[Name, Suite]
+    runs: dict[Name, Run]
+    generation: Generation
+    context_tokens: Count  # longest prompt plus answer that an engine takes
+    sapo: Sapo
+    awq: Awq
+    statistics: Statistics
+    resources: dict[Literal["fetch", "train", "quantize", "generate"], Resources]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        """Every name used somewhere is defined somewhere."""
+        for place, names, known in self._references():
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{place}: unknown name {name!r}; allowed: {', '.join(sorted(known))}")
+        return self
+
+    def _references(self) -> Iterable[tuple[str, Iterable[str], Iterable[str]]]:
+        models, drafts = set(self.models), {*self.models, NO_DRAFT}
+        for name, run in self.runs.items():
+            yield f"runs.{name}.targets", run.targets, models
+            yield f"runs.{name}.drafts", run.drafts, drafts
+            yield f"runs.{name}.methods", run.methods, self.methods
+            yield f"runs.{name}.suites", run.suites, self.suites
+            yield f"runs.{name}.trained_with", [run.trained_with] if run.trained_with else [], models
+        for name, suite in self.suites.items():
+            yield f"suites.{name}.slices", [part.benchmark for part in suite.slices], self.benchmarks
+        for name, method in self.methods.items():
+            yield f"methods.{name}.draft", [method.draft], {PLAIN, *self.sapo.recipes}
+        for name, model in self.models.items():
+            yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], models
+        yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
+        yield "awq.training_sets", self.awq.training_sets, self.training_sets
+
+
+def load(tree: dict[str, Any]) -> Config:
+    """Check a merged configuration; stop with every wrong key, its value and what is allowed."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        lines = (_worded(problem) for problem in error.errors())
+        raise SystemExit("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def load_file(path: str | Path) -> Config:
+    """The checked configuration that the workflow wrote for its jobs (JSON)."""
+    return Config.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+def _worded(problem: Any) -> str:
+    """One pydantic problem as key, value and what is allowed."""
+    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    value = problem["input"]
+    shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
+    return f"{key}: {problem['msg']}{shown}"
+
+
+def sapo_model(recipe: str, target: str, draft: str) -> str:
+    """Name of the draft that SAPO trains for a pair."""
+    return f"{draft}.{recipe}.{target}"

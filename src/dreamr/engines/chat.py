@@ -1,0 +1,50 @@
+"""From a `Prompt` to the text that a model family reads, by the family's own chat template."""
+
+import re
+from typing import Any
+
+from dreamr.prompts import THINK_CLOSE, Prompt
+from dreamr.records import IMAGE_MARK
+
+_FILLER = "dreamr-filler"
+
+
+def user_parts(user: str) -> list[dict[str, str]]:
+    """The user turn as chat-template parts, pictures and text in their order."""
+    texts = (part.strip() for part in re.split(f"({re.escape(IMAGE_MARK)})", user))
+    return [{"type": "image"} if text == IMAGE_MARK else {"type": "text", "text": text} for text in texts if text]
+
+
+class Chat:
+    """The chat template of one model.
+
+    `template` is anything with transformers' `apply_chat_template` (a processor or a tokenizer). `thinking` says that
+    the generation prompt opens a thinking block; a verdict is asked for behind a closed one.
+    """
+
+    def __init__(self, template: Any, thinking: bool = False) -> None:
+        self._template = template
+        self._close = THINK_CLOSE if thinking else ""
+        self._openings: dict[str, str] = {}
+        self._requests: dict[str, str] = {}
+
+    def text(self, prompt: Prompt) -> str:
+        """The whole prompt as one string; image placeholders stand once per picture."""
+        opening = self._openings.get(prompt.user) or self._openings.setdefault(prompt.user, self._open(prompt.user))
+        return opening + prompt.answer + (self._request(prompt.request) if prompt.request else "")
+
+    def _open(self, user: str) -> str:
+        return self._render([{"role": "user", "content": user_parts(user)}])
+
+    def _request(self, request: str) -> str:
+        """What follows the answer so far when `request` is asked in a new user turn."""
+        if request not in self._requests:
+            filler = {"role": "assistant", "content": [{"type": "text", "text": _FILLER}]}
+            turns = [{"role": "user", "content": user_parts("x")}, filler]
+            turns.append({"role": "user", "content": user_parts(request)})
+            tail = self._render(turns).rpartition(_FILLER)[2]
+            self._requests[request] = self._close + tail + self._close
+        return self._requests[request]
+
+    def _render(self, turns: list[dict[str, Any]]) -> str:
+        return self._template.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)

@@ -1,0 +1,107 @@
+"""What each job is told: one closed spec per command, passed as `--spec JSON`.
+
+A spec holds only what its job reads, so a change elsewhere in the configuration reruns nothing. Model folders are
+`<models>/<ModelRef.name>`, data sets `<data>/<name>.jsonl`.
+"""
+
+from typing import Literal
+
+from dreamr.config import (
+    Awq,
+    Count,
+    DataSpec,
+    EngineSpec,
+    Fraction,
+    Generation,
+    Method,
+    Model,
+    Pixels,
+    Recipe,
+    Spec,
+    Suite,
+)
+
+
+class ModelRef(Spec):
+    """A model as a job sees it. `digest` is that of its spec and of all specs and code it was made from."""
+
+    name: str
+    engine: EngineSpec
+    thinking: bool
+    trust_remote_code: bool
+    digest: str
+
+
+class PrepareJob(Spec):
+    """cli.prepare: one data set to typed questions."""
+
+    name: str
+    data: DataSpec
+
+
+class FetchJob(Spec):
+    """cli.fetch_model: a zoo or hub model to its folder."""
+
+    name: str
+    model: Model
+
+
+class QuantizeJob(Spec):
+    """cli.quantize: AWQ of `base`."""
+
+    name: str
+    base: ModelRef
+    awq: Awq
+    pixels: Pixels
+
+
+class SapoSettings(Spec):
+    """config.Sapo without its recipes."""
+
+    training_sets: tuple[str, ...]
+    questions: Count
+    alpha: Fraction
+    epochs: float
+    batch: Count
+    group: Count
+    learning_rate: float
+    clip: float
+    kl: float
+    temperature: float
+    micro_batch: Count
+    checkpoint_steps: Count
+
+
+class TrainJob(Spec):
+    """cli.train_sapo: the draft of one pair."""
+
+    name: str
+    target: ModelRef
+    draft: ModelRef
+    recipe: Recipe
+    sapo: SapoSettings
+    generation: Generation
+    context_tokens: Count
+    pixels: Pixels
+    device: Literal["cpu", "cuda"]
+
+
+class Cell(Spec):
+    """One method on one target, draft and suite."""
+
+    method: Method
+    digest: str  # of method, models, suite, limits and the code that ran it
+
+
+class GenerateJob(Spec):
+    """cli.generate: all cells of one target, draft and suite."""
+
+    target: ModelRef
+    draft: str  # name of the plain draft, or config.NO_DRAFT
+    drafts: dict[str, ModelRef]  # by config.PLAIN or recipe: the drafts that the methods name
+    cells: dict[str, Cell]  # by method
+    suite: Suite
+    generation: Generation
+    context_tokens: Count
+    pixels: Pixels
+    device: Literal["cpu", "cuda"]

@@ -1,0 +1,55 @@
+"""Every sentence that a model is sent, in one place.
+
+The wording is our decision; neither DREAM-R's prompts nor its verification request are public. What they must do:
+ask for steps that end at a blank line (SpecReason and Lookahead Reasoning split there), for one answer line that the
+scorer can read, and for each verdict as a single word.
+"""
+
+from dataclasses import dataclass, replace
+
+from dreamr.records import IMAGE_MARK, Question
+
+STEP_BREAK = "\n\n"
+ANSWER_MARK = "Answer:"
+
+REASON = "Reason in short steps with a blank line after each."
+END_LETTER = f"End with {ANSWER_MARK} and the option letter."
+END_VALUE = f"End with {ANSWER_MARK} and the value."
+
+VERIFY = "Is the last step right? Reply positive or negative."
+SCORE = "Rate the last step from 0 to 9."
+ALIGN = "Do the last two steps mean the same? Reply aligned or unaligned."
+
+THINK_CLOSE = "\n</think>\n\n"  # ends an open thinking block (Qwen3-VL-Thinking opens it in the generation prompt)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model reads: a user turn, its own answer so far and, for a verdict, a second user turn.
+
+    `user` holds one IMAGE_MARK per entry of `images`. `answer` is put back verbatim behind the generation prompt, so a
+    prompt with a longer `answer` shares its prefix, and the engine's prefix cache, with a shorter one.
+    """
+
+    user: str
+    images: tuple[str, ...]  # absolute paths
+    answer: str = ""
+    request: str = ""  # "" while generating
+
+
+def question_prompt(question: Question, folder: str) -> Prompt:
+    """The prompt that asks `question`; its pictures lie under `folder`."""
+    assert question.prompt.count(IMAGE_MARK) == len(question.images), question.id
+    end = END_LETTER if question.options else END_VALUE
+    user = f"{question.prompt}\n{REASON} {end}"
+    return Prompt(user, tuple(f"{folder}/{name}" for name in question.images))
+
+
+def continued(prompt: Prompt, steps: tuple[str, ...]) -> Prompt:
+    """`prompt` with `steps` as the answer so far, each ended by a blank line."""
+    return replace(prompt, answer="".join(step + STEP_BREAK for step in steps))
+
+
+def verdict_prompt(prompt: Prompt, steps: tuple[str, ...], request: str) -> Prompt:
+    """Ask `request` (VERIFY, SCORE) about the last of `steps`, or ALIGN about the last two."""
+    return replace(continued(prompt, steps), request=request)
