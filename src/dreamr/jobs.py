@@ -4,10 +4,12 @@ A spec holds only what its job reads, so a change elsewhere in the configuration
 `<models>/<ModelRef.name>`, data sets `<data>/<name>.jsonl`.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 from dreamr.config import (
+    NO_DRAFT,
     Awq,
+    Config,
     Count,
     DataSpec,
     EngineSpec,
@@ -18,6 +20,7 @@ from dreamr.config import (
     Pixels,
     Recipe,
     Spec,
+    Statistics,
     Suite,
 )
 
@@ -105,3 +108,26 @@ class GenerateJob(Spec):
     context_tokens: Count
     pixels: Pixels
     device: Literal["cpu", "cuda"]
+
+
+class SummariseJob(Spec):
+    """cli.summarise: what belongs together in the tables."""
+
+    statistics: Statistics
+    methods: dict[str, Method]
+    reference: str  # the method that the ablations vary
+    pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
+    quantized: dict[str, str]  # target: the model it was quantized from
+
+    @classmethod
+    def of(cls, config: Config, reference: str = "dreamr") -> Self:
+        """The pairs pooled are those with drafts trained for them: controls stand by themselves."""
+        runs = [run for run in config.runs.values() if run.trained_with is None]
+        pairs = {(target, draft): None for run in runs for target in run.targets for draft in run.drafts}
+        return cls(
+            statistics=config.statistics,
+            methods=config.methods,
+            reference=reference,
+            pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
+            quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
+        )

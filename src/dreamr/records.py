@@ -77,6 +77,7 @@ class Trace(Record):
     seconds: float  # wall clock of this question; a latency only where mode is "alone"
     baseline_seconds: float | None = None  # alone: target-only run of the same question, right beside this one
     spans: tuple[Span, ...] = ()
+    device: str = "unknown"  # what it ran on, in words; times on different devices are never compared
 
 
 class Score(Record):
@@ -107,6 +108,7 @@ class Score(Record):
     baseline_seconds: float | None
     draft_busy: float  # seconds the draft's engine had work
     target_busy: float
+    device: str = "unknown"  # of the trace
 
 
 Row = TypeVar("Row", bound=Record)
