@@ -46,10 +46,13 @@ def question_prompt(question: Question, folder: str) -> Prompt:
 
 
 def continued(prompt: Prompt, steps: tuple[str, ...]) -> Prompt:
-    """`prompt` with `steps` as the answer so far, each ended by a blank line."""
-    return replace(prompt, answer="".join(step + STEP_BREAK for step in steps))
+    """`prompt` with `steps` behind its answer so far, each ended by a blank line."""
+    return replace(prompt, answer=prompt.answer + "".join(step + STEP_BREAK for step in steps))
 
 
 def verdict_prompt(prompt: Prompt, steps: tuple[str, ...], request: str) -> Prompt:
-    """Ask `request` (VERIFY, SCORE) about the last of `steps`, or ALIGN about the last two."""
+    """Ask `request` (VERIFY, SCORE) about the last of `steps`, or ALIGN about the last two.
+
+    `steps` follow `prompt.answer`; all of them count, not only the asked ones.
+    """
     return replace(continued(prompt, steps), request=request)

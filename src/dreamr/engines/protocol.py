@@ -3,6 +3,7 @@
 Two engines speak this protocol: vLLM (measured time) and the virtual clock (simulated time). Loops know nothing else.
 """
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,16 +19,35 @@ class Generation:
     finish: Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
 
 
+@dataclass
+class Meter:
+    """Tokens that a request has generated so far; the engine keeps it up to date, so a cancelled request counts too."""
+
+    tokens: int = 0
+
+
 class Engine(Protocol):
     """One model that serves many requests at once.
 
     A request is cancelled by cancelling the task that awaits it; the engine then drops it at its next step.
     """
 
-    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int) -> Generation:
+    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
         """Continue `prompt.answer` until `stop`, the end token or `max_tokens`.
 
         Sampling settings and seed belong to the engine: the same prompt gives the same text.
+        """
+        ...
+
+    def stream(
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, meter: Meter
+    ) -> AsyncGenerator[Generation, None]:
+        """Continue `prompt.answer` in one request to the end token or `max_tokens`; yield each step once it is written.
+
+        A step ends at `stop`, at the end token or after `step_tokens`. One that is cut there has finish "length", and
+        the next goes on where it stopped. The last one has finish "end", or any other if `max_tokens` are spent. With
+        greedy sampling the steps are those of `generate`, asked step by step, without the price of a request each.
+        Closing the generator, or cancelling the task that reads it, drops the request.
         """
         ...
 
