@@ -1,0 +1,158 @@
+r"""Our scorer, case by case: what a careful reader would say each response answers."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamr.answers import circular_correct, grade, read_choice, verdict, without_thinking
+from dreamr.records import Question
+from dreamr.values import same_answer
+
+ANIMALS = ("teddy bear", "rabbit", "cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        ("**B**", "B"),
+        ("The final answer is $\\boxed{B}$.", "B"),
+        ("<answer>B</answer>", "B"),
+        ("B. rabbit", "B"),
+        ("B: rabbit", "B"),
+        ("C)", "C"),
+        ("b", "B"),
+        ("rabbit", "B"),
+        ("Answer: a dog", "D"),
+        ("Answer: A dog", "D"),
+        ("The correct answer is (C) cat because the ears are pointed.", "C"),
+        ("The correct answer is d", "D"),
+        ("DNA is not visible", None),
+        ("A cute teddy bear is the main object in image", "A"),
+        ("B\n\nExplanation: A is a distractor.", "B"),
+        ("The picture shows a dog, not a cat, near the door", "D"),
+        ("<think>It could be A or C</think>\nB", "B"),
+        ("It could be A or C</think>\nB", "B"),
+        ("Neither A nor B; it is C", "C"),
+        ("A car is on the left, so B", "B"),
+        ("B because a car is on the left", "B"),
+        ("I'd choose C over B.", "C"),
+        ("So the answer is not A but B.", "B"),
+        ("Options B and C are wrong. Option D is correct.", "D"),
+        ("Answer: B\n\nWait, its ears are short.\n\nAnswer: C", "C"),
+        ("**Final Answer**\n\nD", "D"),
+        ("A or B", None),
+        ("Answer: A and C", None),
+        ("The answer is B, but let me check.\n\nAnswer: none of these", None),
+        ("", None),
+    ],
+)
+def test_letter_that_a_response_chooses(response: str, letter: str | None) -> None:
+    assert verdict(response, ANIMALS, ("B",)) == (letter, letter == "B", letter is None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("\\sqrt{12}", "2\\sqrt{3}"),
+        ("sqrt(12)", "$2\\sqrt{3}$"),
+        ("2√3", "\\sqrt{12}"),
+        ("10%", "0.10"),
+        ("10 percent", "10"),
+        ("24/7", "3.429"),
+        ("0.015625", "1/64"),
+        ("14 cm", "14"),
+        ("30", "30^\\circ"),
+        ("30 degrees", "30°"),
+        ("x = 5", "5"),
+        ("Yes", "yes"),
+        ("Yes, there is.", "Yes"),
+        ("**No**", "No"),
+        ("three", "3"),
+        ("There are three cars", "3"),
+        ("25 mph", "25"),
+        ("minus 120", "-120"),
+        ("1,200", "1200"),
+        ("12.0", "12"),
+        ("The road goes downhill.", "Downhill"),
+        ("Volume $=113.10 \\mathrm{~cm}^{3}$", "113.1"),
+        ("36\\pi", "113.10"),
+        ("$=(4,0)$", "(4, 0)"),
+        ("(x-1)(x+1)", "x^2-1"),
+        ("2x+3", "y = 2x + 3"),
+        ("-2, 2", "2, -2"),
+        ("3 < x", "x > 3"),
+        ("50 cm^2", "50 square centimeters"),
+        ("230", "230 ^\\circ T"),
+    ],
+)
+def test_free_answers_that_mean_the_same(answer: str, gold: str) -> None:
+    assert same_answer(answer, gold)
+    assert verdict(f"Look.\n\nAnswer: {answer}", (), (gold,)).correct
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("13", "12"),
+        ("12.04", "12"),
+        ("3.4", "24/7"),
+        ("3x", "3"),
+        ("5 m", "5 km"),
+        ("[1,2)", "(1,2)"),
+        ("(2,1)", "(1,2)"),
+        ("not downhill", "Downhill"),
+        ("No", "Yes"),
+        ("2\\sqrt{3}", "\\sqrt{3}"),
+        ("-5", "5"),
+    ],
+)
+def test_free_answers_that_differ(answer: str, gold: str) -> None:
+    assert not same_answer(answer, gold)
+
+
+def test_thinking_that_never_closes_is_no_answer() -> None:
+    assert without_thinking("B <think> maybe") is None
+    assert verdict("<think>The answer is B", ANIMALS, ("B",)) == (None, False, True)
+    assert verdict("<think>\n12\n\nAnswer: 12", (), ("12",)) == (None, False, True)
+
+
+def test_several_letters_are_right_only_where_the_gold_has_several() -> None:
+    assert verdict("Answer: C, D", ANIMALS, ("C", "D")).correct
+    assert verdict("Answer: C", ANIMALS, ("C", "D")).correct
+    assert not verdict("Answer: A, D", ANIMALS, ("C", "D")).correct
+    assert not verdict("Answer: C, D", ANIMALS, ("C",)).correct
+
+
+def test_gold_that_is_the_text_of_an_option() -> None:
+    assert verdict("Answer: B", ("True", "False"), ("False",)).correct
+
+
+def test_letter_gold_of_a_question_whose_options_are_in_the_picture() -> None:
+    assert verdict("Answer: (B) 17", (), ("B",)).correct
+    assert not verdict("Answer: A. 17", (), ("B",)).correct
+
+
+def test_circular_rule() -> None:
+    assert circular_correct([True, True])
+    assert not circular_correct([True, False])
+
+
+@given(st.sampled_from("ABCD"), st.sampled_from(["Answer: {}", "\\boxed{{{}}}", "<answer>{}</answer>", "({})", "{}."]))
+def test_every_letter_in_every_form(letter: str, form: str) -> None:
+    assert read_choice(f"One, two.\n\n{form.format(letter)}", ANIMALS) == letter
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6))
+def test_whole_numbers_agree_only_if_equal(answer: int, gold: int) -> None:
+    assert verdict(f"Answer: {answer}", (), (str(gold),)).correct == (answer == gold)
+
+
+@pytest.mark.parametrize(("text", "options"), [("3 + 4 = 7.\n\nAnswer: B", ANIMALS), ("3 + 4 = 7.\n\nAnswer: 8", ())])
+def test_plain_answers_take_less_than_a_millisecond(text: str, options: tuple[str, ...]) -> None:
+    question = Question(id="1", dataset="d", prompt="?", images=(), options=options, gold=("B",), cluster="1")
+    start = time.process_time()
+    for _ in range(200):
+        grade(question, text)
+    assert time.process_time() - start < 0.2
