@@ -5,10 +5,11 @@ there. A wrong name or value stops with the key, the value and what is allowed.
 """
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 # Every name becomes part of a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -82,6 +83,10 @@ class Method(Spec):
     ngram_tokens: Count | None = None  # spec_decoding: tokens proposed a step
     ngram_lookup: tuple[Count, Count] | None = None  # spec_decoding: shortest and longest match
 
+    @property
+    def needs_draft(self) -> bool:
+        return self.loop not in ("target_only", "spec_decoding")
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""
@@ -112,6 +117,13 @@ class Slice(Spec):
 
     benchmark: Name
     shard: tuple[Count, Count] = (1, 1)
+
+    @field_validator("shard")
+    @classmethod
+    def _exists(cls, shard: tuple[int, int]) -> tuple[int, int]:
+        if shard[0] > shard[1]:
+            raise ValueError(f"shard {shard[0]} of {shard[1]} selects nothing; allowed: 1 to {shard[1]}")
+        return shard
 
 
 class Suite(Spec):
@@ -182,6 +194,12 @@ class Sapo(Spec):
     micro_batch: Count  # completions per forward pass on one device
     checkpoint_steps: Count
 
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        if self.batch % self.group:
+            raise ValueError(f"batch {self.batch} is not a multiple of group {self.group}")
+        return self
+
 
 class Awq(Spec):
     """AWQ, W4A16, language model only."""
@@ -215,11 +233,20 @@ class Resources(Spec):
     hours: Annotated[float, Field(gt=0)]
 
 
+class Folders(Spec):
+    """Where a scale keeps its files, relative to the working folder (Snakemake's pathvars)."""
+
+    results: str
+    logs: str
+    benchmarks: str  # time and memory of each job
+
+
 class Config(Spec):
     title: str
     scale: Literal["micro", "smoke", "paper"]
     environments: Literal["venv", "conda", "active"]
     device: Literal["cpu", "cuda"]
+    pathvars: Folders
     micro: Micro | None
     benchmarks: dict[Name, DataSpec]
     training_sets: dict[Name, DataSpec]
@@ -244,8 +271,25 @@ class Config(Spec):
                     raise ValueError(f"{place}: unknown name {name!r}; allowed: {', '.join(sorted(known))}")
         return self
 
+    @model_validator(mode="after")
+    def _cells_fit(self) -> Self:
+        """Methods that use a draft get one, the others none, and no cell is computed twice."""
+        owners: dict[tuple[str, ...], str] = {}
+        for name, run in self.runs.items():
+            for target, draft, method, suite in product(run.targets, run.drafts, run.methods, run.suites):
+                if self.methods[method].needs_draft == (draft == NO_DRAFT):
+                    raise ValueError(
+                        f"runs.{name}.methods: {method!r} cannot go with draft {draft!r}; allowed: "
+                        f"{'a model' if draft == NO_DRAFT else repr(NO_DRAFT)}"
+                    )
+                if owner := owners.get((target, draft, method, suite)):
+                    raise ValueError(f"runs.{name}: {(target, draft, method, suite)} is in runs.{owner} already")
+                owners[target, draft, method, suite] = name
+        return self
+
     def _references(self) -> Iterable[tuple[str, Iterable[str], Iterable[str]]]:
         models, drafts = set(self.models), {*self.models, NO_DRAFT}
+        whole = {name for name, model in self.models.items() if model.maker != "awq"}
         for name, run in self.runs.items():
             yield f"runs.{name}.targets", run.targets, models
             yield f"runs.{name}.drafts", run.drafts, drafts
@@ -257,7 +301,7 @@ class Config(Spec):
         for name, method in self.methods.items():
             yield f"methods.{name}.draft", [method.draft], {PLAIN, *self.sapo.recipes}
         for name, model in self.models.items():
-            yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], models
+            yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], whole
         yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
         yield "awq.training_sets", self.awq.training_sets, self.training_sets
 
