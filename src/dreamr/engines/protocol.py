@@ -19,6 +19,10 @@ class Generation:
     finish: Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
 
 
+class EngineDied(RuntimeError):
+    """The process that serves a model is gone; no request to it will ever be answered."""
+
+
 @dataclass
 class Meter:
     """Tokens that a request has generated so far; the engine keeps it up to date, so a cancelled request counts too."""
@@ -45,7 +49,7 @@ class Engine(Protocol):
         """Continue `prompt.answer` in one request to the end token or `max_tokens`; yield each step once it is written.
 
         A step ends at `stop`, at the end token or after `step_tokens`. One that is cut there has finish "length", and
-        the next goes on where it stopped. The last one has finish "end", or any other if `max_tokens` are spent. With
+        the next goes on where it stopped. The generator ends behind the end token or once `max_tokens` are spent. With
         greedy sampling the steps are those of `generate`, asked step by step, without the price of a request each.
         Closing the generator, or cancelling the task that reads it, drops the request.
         """
