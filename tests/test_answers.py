@@ -118,6 +118,12 @@ def test_thinking_that_never_closes_is_no_answer() -> None:
     assert verdict("<think>\n12\n\nAnswer: 12", (), ("12",)) == (None, False, True)
 
 
+def test_text_that_the_budget_cut_answers_only_by_a_mark() -> None:
+    assert verdict("3 + 4 = 7", (), ("7",)).correct
+    assert verdict("3 + 4 = 7", (), ("7",), complete=False).unresolved
+    assert verdict("3 + 4 = 7\n\nAnswer: 7", (), ("7",), complete=False).correct
+
+
 def test_several_letters_are_right_only_where_the_gold_has_several() -> None:
     assert verdict("Answer: C, D", ANIMALS, ("C", "D")).correct
     assert verdict("Answer: C", ANIMALS, ("C", "D")).correct

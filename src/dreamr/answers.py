@@ -44,15 +44,19 @@ class Verdict(NamedTuple):
     unresolved: bool  # nothing could be read
 
 
-def grade(question: Question, text: str) -> Verdict:
-    """Whether `text` answers `question`. Never raises; takes <= 1 ms where the answer is a letter or a number."""
-    return verdict(text, question.options, question.gold)
+def grade(question: Question, text: str, complete: bool = True) -> Verdict:
+    """Whether `text` answers `question`. Never raises; takes <= 1 ms where the answer is a letter or a number.
+
+    Where the token budget cut the text (`complete` false) only a marked answer counts: the last words of a reasoning
+    that was cut conclude nothing.
+    """
+    return verdict(text, question.options, question.gold, complete)
 
 
-def verdict(text: str, options: tuple[str, ...], gold: tuple[str, ...]) -> Verdict:
+def verdict(text: str, options: tuple[str, ...], gold: tuple[str, ...], complete: bool = True) -> Verdict:
     """As `grade`: `gold` are accepted answers, letters where there are `options`."""
     answer = without_thinking(text)
-    if answer is None:
+    if answer is None or not (complete or marked_answers(answer)):
         return Verdict(None, False, True)
     if not options:
         return _free_verdict(answer, gold)

@@ -1,0 +1,96 @@
+"""From traces to scores."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamr.cli.grade import busy_seconds, main, scored
+from dreamr.records import Question, Score, Span, Trace, read_rows, write_rows
+
+QUESTION = Question(
+    id="7",
+    dataset="mini",
+    prompt="<image>Which?",
+    images=("images/1.png",),
+    options=("12", "15"),
+    gold=("B",),
+    cluster="c7",
+    version="rotation 0",
+    category="reading",
+    origin="scienceqa",
+)
+
+
+def trace(**changes: Any) -> Trace:
+    fields: dict[str, Any] = {
+        "question": "7", "benchmark": "mini", "target": "t", "draft": "d", "method": "dreamr", "mode": "batched",
+        "digest": "0", "text": "So.\n\nAnswer: B", "steps": (), "finish": "answer", "drafted": 3, "verified": 2,
+        "accepted": 1, "tokens": 9, "draft_tokens": 8, "target_tokens": 7, "seconds": 1.5, "device": "a machine",
+    }  # fmt: skip
+    return Trace(**(fields | changes))
+
+
+def span(engine: str, start: float, end: float) -> Span:
+    return Span(engine=engine, kind="draft", step=0, start=start, end=end)
+
+
+def test_rows_keep_their_order_and_carry_question_and_verdict(tmp_path: Path) -> None:
+    write_rows(tmp_path / "mini.jsonl", [QUESTION])
+    traces = [trace(), trace(mode="alone", baseline_seconds=2.0), trace(method="draft_only", text="Answer: A")]
+    write_rows(tmp_path / "traces.jsonl", traces)
+    paths = {"traces": tmp_path / "traces.jsonl", "data": tmp_path, "out": tmp_path / "scores.jsonl"}
+    main([text for name, path in paths.items() for text in (f"--{name}", str(path))])
+    rows = list(read_rows(paths["out"], Score))
+    assert [(row.mode, row.method, row.parsed, row.correct) for row in rows] == [
+        ("batched", "dreamr", "B", True),
+        ("alone", "dreamr", "B", True),
+        ("batched", "draft_only", "A", False),
+    ]
+    assert {(row.cluster, row.version, row.category, row.origin) for row in rows} == {
+        ("c7", "rotation 0", "reading", "scienceqa")
+    }
+    assert [row.same_text for row in rows] == [None, True, None]
+    assert (rows[1].baseline_seconds, rows[1].device, rows[1].target_tokens) == (2.0, "a machine", 7)
+
+
+def test_same_text_is_unknown_without_a_batched_run() -> None:
+    questions = {("mini", "7"): QUESTION}
+    other = trace(method="specreason", text="other")
+    assert [row.same_text for row in scored([trace(mode="alone"), other], questions)] == [None, None]
+    assert [row.same_text for row in scored([trace(mode="alone"), trace(text="other")], questions)] == [False, None]
+
+
+def test_cut_text_is_truncated_and_unresolved_without_a_marked_answer() -> None:
+    (row,) = scored([trace(text="12 is A. 15 is B.", finish="budget")], {("mini", "7"): QUESTION})
+    assert (row.truncated, row.unresolved, row.correct) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("traces", "message"),
+    [([trace(question="8")], "mini names the unknown question '8'"), ([trace(), trace()], "twice.*dreamr.*'7'")],
+)
+def test_traces_that_do_not_fit_stop_the_job(traces: list[Trace], message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        scored(traces, {("mini", "7"): QUESTION})
+
+
+def test_missing_data_set_stops_the_job(tmp_path: Path) -> None:
+    write_rows(tmp_path / "t.jsonl", [trace()])
+    with pytest.raises(SystemExit, match=r"mini\.jsonl: no such file; the traces name benchmark 'mini'"):
+        main(["--traces", str(tmp_path / "t.jsonl"), "--data", str(tmp_path), "--out", str(tmp_path / "s.jsonl")])
+
+
+def test_busy_seconds_count_overlaps_once() -> None:
+    spans = [span("draft", 0, 2), span("target", 1, 4), span("target", 2, 3), span("target", 5, 6), span("judge", 0, 9)]
+    assert busy_seconds(spans, "target") == 4
+    assert busy_seconds(spans, "draft") == 2
+    assert busy_seconds([], "draft") == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=8))
+def test_busy_seconds_equal_the_slow_count(lengths: list[tuple[int, int]]) -> None:
+    covered = {second for start, length in lengths for second in range(start, start + length)}
+    assert busy_seconds([span("target", start, start + length) for start, length in lengths], "target") == len(covered)

@@ -1,0 +1,84 @@
+"""From a folder of parquet files to typed questions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset, Features, Image, Value
+from PIL import Image as Picture
+
+from dreamr.cli.prepare import check, main
+from dreamr.records import Question, read_rows
+
+FEATURES = Features({"image": Image(), "question": Value("string"), "answer": Value("string")})
+
+
+def realworldqa(folder: Path, answers: list[Any]) -> str:
+    """A spec of a look-alike of RealWorldQA with one row an answer."""
+    question = (
+        "Which?\n\nA. 12\nB. 17\n\nPlease answer directly with only the letter of the correct option and nothing else."
+    )
+    rows = [
+        {"image": Picture.new("RGB", (8, 8), (k, 0, 0)), "question": question, "answer": a}
+        for k, a in enumerate(answers)
+    ]
+    folder.mkdir()
+    Dataset.from_list(rows, features=FEATURES).to_parquet(folder / "test-00000-of-00001.parquet")
+    data = {"adapter": "realworldqa", "path": str(folder), "split": "test"}
+    return json.dumps({"name": "roads", "data": data})
+
+
+def test_questions_and_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = realworldqa(tmp_path / "source", ["A", "B"])
+    out = tmp_path / "data" / "roads.jsonl"
+    main(["--spec", spec, "--out", str(out)])
+    rows = list(read_rows(out, Question))
+    assert [(row.dataset, row.id, row.options, row.gold) for row in rows] == [
+        ("roads", "0", ("12", "17"), ("A",)),
+        ("roads", "1", ("12", "17"), ("B",)),
+    ]
+    assert all((out.parent / name).is_file() for row in rows for name in row.images)
+    assert "Please answer" not in rows[0].prompt
+    assert capsys.readouterr().out == "roads: 2 questions, 2 clusters, 2 pictures\n"
+
+
+def test_a_broken_row_stops_with_data_set_row_column_and_value(tmp_path: Path) -> None:
+    spec = realworldqa(tmp_path / "source", ["A", None])
+    with pytest.raises(SystemExit, match="realworldqa, row 1, column answer: found None, expected str"):
+        main(["--spec", spec, "--out", str(tmp_path / "out.jsonl")])
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_wrong_spec_stops_with_the_key_and_what_is_allowed(tmp_path: Path) -> None:
+    spec = json.dumps({"name": "x", "data": {"adapter": "vqa", "path": ".", "split": "test"}})
+    with pytest.raises(SystemExit, match=r"(?s)data\.adapter.*'mathverse'.*'vqa'"):
+        main(["--spec", spec, "--out", str(tmp_path / "out.jsonl")])
+
+
+def test_a_folder_without_the_split_names_what_it_holds(tmp_path: Path) -> None:
+    spec = realworldqa(tmp_path / "source", ["A"]).replace('"test"', '"train"')
+    with pytest.raises(SystemExit, match=r"no file train\*\.parquet.*test-00000-of-00001"):
+        main(["--spec", spec, "--out", str(tmp_path / "out.jsonl")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": "Which?"}, "0 picture marks for 1 pictures"),
+        ({"prompt": "<image>"}, "no words"),
+        ({"gold": ("",)}, "is empty"),
+        ({"options": ("12",)}, "a single option"),
+    ],
+)
+def test_a_question_that_does_not_fit_together_stops(changes: dict[str, Any], message: str) -> None:
+    fields = {
+        "id": "7",
+        "dataset": "roads",
+        "prompt": "<image>Which?",
+        "images": ("1.png",),
+        "gold": ("12",),
+        "cluster": "7",
+    }
+    with pytest.raises(SystemExit, match=f"roads, question 7: .*{message}"):
+        check(Question(**(fields | changes)))
