@@ -118,6 +118,8 @@ class SummariseJob(Spec):
     reference: str  # the method that the ablations vary
     pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
     quantized: dict[str, str]  # target: the model it was quantized from
+    versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
+    circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
 
     @classmethod
     def of(cls, config: Config, reference: str = "dreamr") -> Self:
@@ -130,4 +132,6 @@ class SummariseJob(Spec):
             reference=reference,
             pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
+            versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),
+            circular=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mmbench"),
         )

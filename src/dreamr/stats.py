@@ -74,6 +74,7 @@ def resampling_weights(clusters: int, resamples: int, seed: int) -> Array:
     return draws.astype(float)
 
 
+@lru_cache(maxsize=256)
 def expanded_levels(confidence: float, clusters: int) -> tuple[float, float]:
     """Percentiles whose interval for a mean has Student's width instead of the bootstrap's."""
     quantile = scipy_stats.t.ppf((1 + confidence) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1))
@@ -88,13 +89,10 @@ def informative(left_out: Array) -> bool:
     return len(left_out) - counts.max() >= LEAST_DEVIANTS
 
 
-def cluster_sums(columns: Mapping[str, Sequence[float]], clusters: Sequence[str]) -> dict[str, Array]:
+def cluster_sums(columns: Mapping[str, Sequence[float]], clusters: Sequence[str | int]) -> dict[str, Array]:
     """Sum each column within clusters, clusters in the order of their names; a NaN makes its cluster's sum NaN."""
-    names, place = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    sums = {}
-    for name, column in columns.items():
-        sums[name] = np.bincount(place, weights=np.asarray(column, dtype=float), minlength=len(names))
-    return sums
+    _, place = np.unique(np.asarray(clusters), return_inverse=True)
+    return {name: np.bincount(place, weights=np.asarray(column, dtype=float)) for name, column in columns.items()}
 
 
 def mean(column: str, count: str = "n") -> Quantity:

@@ -1,0 +1,348 @@
+"""From scores to tables: every number of the report, with its interval.
+
+A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters` and for each quantity X the
+columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched" (all questions) carry accuracy,
+acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dreamr.config import NO_DRAFT, PLAIN, Method
+from dreamr.jobs import SummariseJob
+from dreamr.records import Score, read_rows
+from dreamr.stats import (
+    Bootstrap,
+    Interval,
+    Quantity,
+    cluster_sums,
+    difference,
+    holm,
+    mcnemar_p,
+    mean,
+    minimum_detectable,
+    non_inferiority,
+    product,
+    ratio,
+)
+
+ALL = "all"
+KEYS = ["target", "draft", "method", "benchmark"]
+CELL = ["target", "draft", "method", "mode", "item"]
+BASELINE = "target_only"
+
+ACCURACY: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "accuracy_change": difference(mean("correct"), mean("target_correct")),
+    "unresolved": mean("unresolved"),
+    "truncated": mean("truncated"),
+}
+SPEED: dict[str, Quantity] = {
+    "speedup": ratio("baseline_seconds", "seconds"),
+    "seconds": mean("seconds"),
+    "baseline_seconds": mean("baseline_seconds"),
+    "tokens": mean("tokens"),
+    "seconds_per_token": ratio("seconds", "tokens"),
+    "device_seconds": mean("device_seconds"),
+    # speed-up = fewer_tokens x time_per_token
+    "fewer_tokens": ratio("target_tokens_alone", "tokens"),
+    "time_per_token": product(ratio("baseline_seconds", "target_tokens_alone"), ratio("tokens", "seconds")),
+    "same_text": mean("same_text"),
+}
+ACCEPTANCE: dict[str, Quantity] = {
+    "acceptance": ratio("accepted", "verified"),
+    "acceptance_drafted": ratio("accepted", "drafted"),
+    "drafted": mean("drafted"),
+    "verified": mean("verified"),
+    "accepted": mean("accepted"),
+    "tokens": mean("tokens"),
+    "draft_tokens": mean("draft_tokens"),
+    "target_tokens": mean("target_tokens"),
+}
+# What two methods, drafts or targets are compared by, on the same questions.
+COMPARED_BATCHED: dict[str, tuple[str, str]] = {
+    "accuracy": ("correct", "n"),
+    "acceptance": ("accepted", "verified"),
+    "tokens": ("tokens", "n"),
+}
+COMPARED_ALONE: dict[str, tuple[str, str]] = {
+    "speedup": ("baseline_seconds", "seconds"),
+    "seconds": ("seconds", "n"),
+    "tokens_alone": ("tokens", "n"),
+}
+# An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
+KINDS: dict[str, set[str]] = {
+    "window": {"window"},
+    "schedule": {"loop", "window"},
+    "alpha": {"alpha"},
+    "verifier": {"verifier", "alpha", "threshold"},
+    "rewards": {"draft"},
+}
+
+
+def load_scores(paths: Iterable[Path]) -> pd.DataFrame:
+    """All scores as one frame, with numeric columns only where sums make sense."""
+    rows = pd.DataFrame([row.model_dump() for path in paths for row in read_rows(path, Score)])
+    if rows.empty:
+        raise SystemExit("no scores: the files given hold no row")
+    rows["item"] = rows.benchmark + "/" + rows.question
+    rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.cluster, sort=True)[0]
+    twice = rows[rows.duplicated(CELL)]
+    if len(twice):
+        raise SystemExit(f"scored twice: {twice.iloc[0][CELL].to_dict()}; each cell may answer a question once")
+    rows["n"] = 1.0
+    rows["device_seconds"] = rows.draft_busy + rows.target_busy
+    for column in ("correct", "unresolved", "truncated", "same_text", "baseline_seconds"):
+        rows[column] = rows[column].astype(float)
+    return _beside_target(rows)
+
+
+def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add what the target by itself did with the same question; NaN where it was not run."""
+    alone = rows[rows.method == BASELINE]
+    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens"]]
+    alone = alone.rename(columns={"correct": "target_correct", "tokens": "target_tokens_alone"})
+    return rows.merge(alone, how="left", on=["target", "item"], validate="many_to_one")
+
+
+def groups(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """The rows of each single cell, then the pools: over drafts, over pairs, each per benchmark and over all."""
+    pooled = complete(rows, job)
+    views = [rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)]
+    for view in views:
+        for part in (view, view.assign(benchmark=ALL)):
+            for key, group in part.groupby(keys, sort=True):
+                yield dict(zip(keys, key, strict=True)), group
+
+
+def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Rows that may be pooled: the main experiment's, of methods that ran on all of its pairs or targets."""
+    with_draft, without = set(job.pairs), {(target, NO_DRAFT) for target, _ in job.pairs}
+    pairs = pd.Series(zip(rows.target, rows.draft, strict=True), index=rows.index, dtype=object)
+    rows = rows[pairs.isin(with_draft | without)]
+    ran = {method: set(zip(part.target, part.draft, strict=True)) for method, part in rows.groupby("method")}
+    return rows[rows.method.isin([method for method, cells in ran.items() if cells in (with_draft, without)])]
+
+
+def tabulate(
+    rows: pd.DataFrame, job: SummariseJob, quantities: Mapping[str, Quantity], keys: list[str] = KEYS
+) -> pd.DataFrame:
+    """One table row per group of `rows` with every quantity and its interval."""
+    bootstrap = sampling(job)
+    lines = [key | estimates(group, bootstrap, quantities) for key, group in groups(rows, job, keys)]
+    return pd.DataFrame(lines, columns=None if lines else keys)
+
+
+def sampling(job: SummariseJob) -> Bootstrap:
+    return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)
+
+
+def estimates(group: pd.DataFrame, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+    names = [name for name, kind in group.dtypes.items() if kind.kind in "if" and name != "cluster"]
+    columns = dict(zip(names, group[names].to_numpy(dtype=float).T, strict=True))
+    sums = cluster_sums(columns, group.cluster.to_numpy())
+    return {"n": len(group), "clusters": len(sums["n"])} | spread(bootstrap.intervals(sums, quantities))
+
+
+def spread(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """X, X_low, X_high of each quantity."""
+    cells = {}
+    for name, interval in intervals.items():
+        cells |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return cells
+
+
+def batched(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["mode"] == "batched"]
+
+
+def alone(rows: pd.DataFrame) -> pd.DataFrame:
+    """Timed rows; times of different devices are refused, never averaged."""
+    timed = rows[rows["mode"] == "alone"]
+    if timed.device.nunique() > 1:
+        raise SystemExit(f"times from different devices cannot be compared: {', '.join(sorted(set(timed.device)))}")
+    return timed
+
+
+def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> pd.DataFrame:
+    """Accuracy of every method and its change against the target on the same questions."""
+    rows = batched(rows).assign(
+        lost=lambda r: ((r.target_correct == 1) & (r.correct == 0)).astype(float),
+        won=lambda r: ((r.target_correct == 0) & (r.correct == 1)).astype(float),
+    )
+    bootstrap, margin = sampling(job), job.statistics.margin
+    lines = []
+    for key, group in groups(rows, job, keys):
+        line = key | estimates(group, bootstrap, ACCURACY)
+        lines.append(line | ({} if key["method"] == BASELINE else _against_target(group, line, key, bootstrap, margin)))
+    table = pd.DataFrame(lines)
+    table.loc[table.method == BASELINE, ["accuracy_change"]] = nan
+    if "mcnemar_p" in table:
+        # A family: one method on every pair, once over the single benchmarks and once over all of them together.
+        table["mcnemar_p_holm"] = table.groupby(["method", table.benchmark == ALL]).mcnemar_p.transform(holm)
+    return table
+
+
+def _against_target(
+    group: pd.DataFrame, line: dict[str, Any], key: dict[str, str], bootstrap: Bootstrap, margin: float
+) -> dict[str, Any]:
+    """Lost and won questions, their test, non-inferiority and what this many questions could have shown."""
+    lost, won = int(group.lost.sum()), int(group.won.sum())
+    change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
+    sums = cluster_sums({"n": group.n, "change": group.correct - group.target_correct}, group.cluster)
+    scaled = sums["change"] * (len(sums["n"]) / sums["n"].sum())
+    # A pool over pairs asks the same question several times: no test of independent questions.
+    single = ALL not in (key["target"], key["draft"])
+    return {
+        "lost": lost,
+        "won": won,
+        "mcnemar_p": mcnemar_p(lost, won) if single else nan,
+        "non_inferior": non_inferiority(change, margin),
+        "detectable_change": minimum_detectable(scaled, bootstrap.confidence),
+    }
+
+
+def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy per problem version, and of rotated questions answered right in every rotation."""
+    rows = batched(rows)
+    by_version = rows[rows.benchmark.isin(job.versioned)]
+    rotated = rows[rows.benchmark.isin(job.circular)]
+    judged = ["correct", "target_correct", "unresolved", "truncated", "n"]
+    whole = rotated.groupby([*KEYS, "mode", "cluster"], as_index=False)[judged].min().assign(version="circular")
+    parts = pd.concat([by_version, whole], ignore_index=True)
+    table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
+    return table[table.benchmark != ALL].reset_index(drop=True)
+
+
+def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Times of questions answered alone, each beside a target-only run of the same question."""
+    return tabulate(alone(rows), job, SPEED)
+
+
+def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
+    drafted = batched(rows)
+    return tabulate(drafted[drafted.verified.groupby(drafted.method).transform("sum") > 0], job, ACCEPTANCE)
+
+
+def compare(
+    rows: pd.DataFrame, others: pd.DataFrame, job: SummariseJob, suffix: str, keys: list[str] = KEYS
+) -> pd.DataFrame:
+    """Each quantity of `rows`, of `others` (X_<suffix>) and the change between them on the same questions.
+
+    `others` is matched on target, draft, method, mode and question; rename its keys first.
+    """
+    columns = sorted({name for pair in (*COMPARED_BATCHED.values(), *COMPARED_ALONE.values()) for name in pair})
+    paired = rows.merge(others[CELL + columns], on=CELL, suffixes=("", "_other"), validate="many_to_one")
+    quantities = [_compared(pairs, suffix) for pairs in (COMPARED_BATCHED, COMPARED_ALONE)]
+    accuracy_part = tabulate(batched(paired), job, quantities[0], keys)
+    time_part = tabulate(alone(paired), job, quantities[1], keys).rename(columns={"n": "n_alone"})
+    return accuracy_part.merge(time_part.drop(columns="clusters", errors="ignore"), how="left", on=keys)
+
+
+def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:
+    quantities = {}
+    for name, (above, below) in pairs.items():
+        here, there = ratio(above, below), ratio(f"{above}_other", f"{below}_other")
+        quantities |= {name: here, f"{name}_{suffix}": there, f"{name}_change": difference(here, there)}
+    return quantities
+
+
+def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """The trained draft against the plain one, same target and loop; column `over` says what varies in an interval."""
+    twins = trained_twins(job.methods, job.reference)
+    plain = pd.concat([rows[rows.method == old].assign(method=new) for new, old in twins.items()])
+    table = compare(rows[rows.method.isin(twins)], plain, job, "plain").assign(over="questions")
+    return pd.concat([table, over_pairs(table, job)], ignore_index=True)
+
+
+def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, str]:
+    """Methods with the reference's SAPO draft, each with the method that is the same but for its plain draft."""
+    recipe = methods[reference].draft
+    plain = {method: name for name, method in methods.items() if method.draft == PLAIN}
+    trained = {name: method for name, method in methods.items() if method.draft == recipe != PLAIN}
+    untrained = {name: method.model_copy(update={"draft": PLAIN}) for name, method in trained.items()}
+    return {name: plain[method] for name, method in untrained.items() if method in plain}
+
+
+def over_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Mean over the pairs of each quantity, the pairs themselves resampled: would it hold for other pairs?"""
+    values = [name for name in table if f"{name}_low" in table]
+    single = table[(table.target != ALL) & (table.draft != ALL)]
+    quantities = {name: mean(name) for name in values}
+    lines = []
+    for (method, benchmark), part in single.groupby(["method", "benchmark"]):
+        sums = {name: part[name].to_numpy(dtype=float) for name in values} | {"n": np.ones(len(part))}
+        intervals = sampling(job).intervals(sums, quantities)
+        key = {"target": ALL, "draft": ALL, "method": method, "benchmark": benchmark}
+        lines.append(key | {"n": len(part), "clusters": len(part)} | spread(intervals) | {"over": "pairs"})
+    return pd.DataFrame(lines)
+
+
+def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Each quantized target against the model it was made from, wherever both ran the same method."""
+    bases = {base: target for target, base in job.quantized.items()}
+    full = rows[rows.target.isin(bases)].assign(target=lambda r: r.target.map(bases))
+    return compare(rows[rows.target.isin(job.quantized)], full, job, "unquantized")
+
+
+def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Each ablated method against the reference on the same pair and questions; the reference itself for comparison."""
+    members = ablated(job.methods, job.reference)
+    if members.empty:
+        return pd.DataFrame(columns=["kind", "setting", *KEYS])
+    reference = rows[rows.method == job.reference]
+    where = rows[rows.method.isin(members.method)]
+    cells = where[["target", "draft"]].drop_duplicates()
+    rows = pd.concat([where, reference.merge(cells, on=["target", "draft"])])
+    others = pd.concat([reference.assign(method=name) for name in rows.method.unique()])
+    table = compare(rows, others, job, "reference")
+    own = pd.DataFrame(
+        [(kind, setting(kind, job.methods[job.reference]), job.reference) for kind in members.kind.unique()],
+        columns=["kind", "setting", "method"],
+    )
+    table = pd.concat([members, own]).merge(table, on="method")
+    changes = [name for name in table if name.endswith("_change")]
+    table.loc[table.method == job.reference, changes] = nan
+    return table[["kind", "setting", *[name for name in table if name not in ("kind", "setting")]]]
+
+
+def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:
+    """Methods that differ from the reference in the settings of one kind only; columns kind, setting, method."""
+    base = methods[reference].model_dump()
+    lines = []
+    for name, method in methods.items():
+        varied = {key for key, value in method.model_dump().items() if value != base[key]}
+        kind = next((kind for kind, settings in KINDS.items() if varied and varied <= settings), None)
+        if kind and method.draft != PLAIN:  # the plain draft is the SAPO table's matter
+            lines.append((kind, setting(kind, method), name))
+    return pd.DataFrame(lines, columns=["kind", "setting", "method"])
+
+
+def setting(kind: str, method: Method) -> str:
+    """The varied setting in words."""
+    return str(getattr(method, {"schedule": "loop", "rewards": "draft"}.get(kind, kind)))
+
+
+def closed_form(acceptance: float, cost: float, window: int) -> float:
+    """Speed-up of asynchronous lookahead with equal steps and free verdicts (Lookahead Reasoning, bounded form)."""
+    a, c, k = acceptance, cost, window
+    if a == 1:
+        return float(k)  # the limit
+    return (1 - a**k) / ((1 - a) + c * (a - a ** (k + 1) - k * (1 - a) * a**k))
+
+
+TABLES = {
+    "accuracy": accuracy,
+    "versions": versions,
+    "speed": speed,
+    "acceptance": acceptance,
+    "sapo": sapo,
+    "quantization": quantization,
+    "ablation": ablation,
+}
