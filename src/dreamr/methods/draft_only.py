@@ -1,0 +1,11 @@
+"""The draft alone: what speculation starts from, and what SAPO changes."""
+
+from dreamr.config import Method
+from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.single import alone
+from dreamr.prompts import Prompt
+
+
+async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
+    """The draft's answer, in one request; never verified."""
+    return await alone("draft", prompt, engines, limits)

@@ -1,0 +1,84 @@
+"""Lookahead Reasoning, LR (arXiv 2506.19830), asynchronous, one draft per place.
+
+The draft writes ahead. The target writes its own version of each step behind the draft's prefix, several at once. When
+both versions of a step are there, a judge compares them. The answer is the accepted steps, then the target's version
+of the first that differs; from it everything starts anew.
+
+With the CPN verifier it is the partly overlapped arm of the schedule ablation: a verdict still waits for the target's
+version. Departures from the published code: the judge is the target itself; nothing polls; the window counts the
+places that are open at once, the one being drafted included.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from dreamr.config import Method
+from dreamr.engines.protocol import Generation
+from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.drafts import Drafts
+from dreamr.methods.prefix import Prefix
+from dreamr.methods.run import Run, running
+from dreamr.methods.verifiers import Verdict, Verifier, verifier
+from dreamr.prompts import Prompt
+from dreamr.steps import is_blank, same
+
+
+async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
+    """The answer of both models, `method.window` places at a time."""
+    async with running(prompt, engines, limits) as run:
+        while run.prefix.finish is None:
+            await _Lookahead(run, verifier(method), method.window).extend()
+            run.cancel()
+    return run.outcome()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Both versions of one step."""
+
+    draft: Generation
+    own: asyncio.Task[Generation]
+    verdict: asyncio.Task[Verdict]
+
+
+class _Lookahead:
+    """One chain of drafts from the committed prefix, and the target's version of each step."""
+
+    def __init__(self, run: Run, judge: Verifier, window: int) -> None:
+        self._run = run
+        self._judge = judge
+        self._drafts = Drafts(run.prefix.index)
+        self._room = asyncio.Semaphore(window)
+        self._places: asyncio.Queue[_Place] = asyncio.Queue()
+
+    async def extend(self) -> None:
+        """Commit step by step until the target's version differs or the answer ends."""
+        run = self._run
+        run.start(self._drafts.fill(run.stream("draft", run.prefix)))
+        run.start(self._open_places())
+        while run.prefix.finish is None:
+            place = await self._places.get()
+            verdict = await place.verdict
+            if not verdict.accepted:
+                run.overrule(place.draft, verdict, await place.own)
+                return
+            run.accept(place.draft, verdict)
+            self._room.release()
+
+    async def _open_places(self) -> None:
+        """Let the target start each step as soon as its prefix is drafted and the window has room."""
+        run, prefix = self._run, self._run.prefix
+        while prefix.finish is None:
+            await self._room.acquire()
+            own = run.start(run.write("target", prefix))
+            draft = await self._drafts.step(prefix.index)
+            verdict = run.start(self._compare(prefix, draft, own))
+            self._places.put_nowait(_Place(draft, own, verdict))
+            prefix = prefix.after(draft)
+
+    async def _compare(self, prefix: Prefix, draft: Generation, own: asyncio.Task[Generation]) -> Verdict:
+        """The verdict once both versions are there; equal text needs no judge, but a capped step always does."""
+        version = await own
+        if not is_blank(draft.text) and draft.finish != "length" and same(draft.text, version.text):
+            return Verdict(None, True)
+        return await self._run.verify(self._judge, prefix, draft, version.text)

@@ -1,0 +1,58 @@
+"""The answer so far, and the rules by which a step extends or ends it."""
+
+from dataclasses import dataclass, replace
+
+from dreamr.engines.protocol import Generation
+from dreamr.methods import Finish, Limits, Writer
+from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.steps import through_answer, without_tags
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """An answer so far: the committed one, or the one that there will be if the drafts ahead are accepted.
+
+    All limits follow from the prefix alone, never from what else is under way, so timing cannot change a text.
+    """
+
+    prompt: Prompt  # its `answer` holds the steps
+    limits: Limits
+    index: int = 0  # of the next step
+    tokens: int = 0  # of the steps, each as counted by its writer's tokenizer
+    finish: Finish | None = None  # why nothing follows
+
+    @property
+    def left(self) -> int:
+        """What remains of the answer's budget, in tokens."""
+        return self.limits.answer_tokens - self.tokens
+
+    @property
+    def room(self) -> int:
+        """Cap on the next step, in tokens."""
+        return min(self.limits.step_tokens, self.left)
+
+    def taken(self, step: Generation, writer: Writer) -> Generation:
+        """`step` as the answer takes it, were it to follow: an answer line ends it, and with it the run.
+
+        A draft's thinking tags mean nothing in an answer that the target reads: whether thinking is over is for the
+        target to write (our decision).
+        """
+        text = without_tags(step.text) if writer == "draft" else step.text
+        open_line = self.prompt.answer.rpartition("\n")[2]  # a capped step may have begun the answer line
+        answer = through_answer(open_line + text, whole=step.finish != "length")
+        if answer is None:
+            return replace(step, text=text)
+        return replace(step, text=answer[len(open_line) :], finish="end")
+
+    def after(self, step: Generation) -> "Prefix":
+        """The answer with a taken `step` behind it. A capped step gets no blank line: it goes on."""
+        text = self.prompt.answer + step.text + (STEP_BREAK if step.finish == "stop" else "")
+        longer = replace(self, prompt=replace(self.prompt, answer=text), index=self.index + 1)
+        longer = replace(longer, tokens=self.tokens + step.tokens)
+        return replace(longer, finish=_finish(longer, step))
+
+
+def _finish(prefix: Prefix, step: Generation) -> Finish | None:
+    if step.finish == "end":
+        return "answer" if through_answer(prefix.prompt.answer) else "end"
+    return "budget" if prefix.left <= 0 else None

@@ -1,0 +1,146 @@
+"""One question under way: what is committed, what is in flight, and the record of every request."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any, Literal, TypeVar
+
+from dreamr.engines.protocol import Generation, Meter
+from dreamr.methods import Engines, Limits, Outcome, Writer
+from dreamr.methods.prefix import Prefix
+from dreamr.methods.verifiers import Verdict, Verifier
+from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.records import Span, Step
+from dreamr.steps import is_blank
+
+T = TypeVar("T")
+
+
+class Run:
+    """The state of one question. Loops read `prefix`, start requests and commit steps; nothing else changes it."""
+
+    def __init__(self, prompt: Prompt, engines: Engines, limits: Limits, tasks: asyncio.TaskGroup) -> None:
+        self.prefix = Prefix(prompt, limits)
+        self._engines = engines
+        self._tasks = tasks
+        self._started: list[asyncio.Task[Any]] = []
+        self._clock = (engines.target or engines.draft).now
+        self._zero = self._clock()
+        self._steps: list[Step] = []
+        self._spans: list[Span] = []
+        self._drafted = self._verified = self._accepted = 0
+
+    # Requests
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin `work` now; it ends with the question at the latest, and its failure ends the question."""
+        task = self._tasks.create_task(work)
+        self._started.append(task)
+        return task
+
+    def cancel(self, *spared: asyncio.Task[Any]) -> None:
+        """Drop everything in flight but `spared`."""
+        for task in self._started:
+            if task not in spared:
+                task.cancel()
+        self._started = list(spared)
+
+    async def write(self, writer: Writer, prefix: Prefix) -> Generation:
+        """The next step by `writer`, in a request of its own."""
+        meter = Meter()
+        with self._span(writer, prefix.index, meter):
+            step = await self._engines.of(writer).generate(
+                prefix.prompt, stop=STEP_BREAK, max_tokens=prefix.room, meter=meter
+            )
+        self._drafted += writer == "draft"
+        return prefix.taken(step, writer)
+
+    async def stream(self, writer: Writer, prefix: Prefix) -> AsyncGenerator[Generation, None]:
+        """All steps by `writer` from `prefix` to the end of the answer, in one request."""
+        meter = Meter()
+        request = self._engines.of(writer).stream(
+            prefix.prompt, stop=STEP_BREAK, step_tokens=prefix.limits.step_tokens, max_tokens=prefix.left, meter=meter
+        )
+        async with aclosing(request) as steps:
+            while prefix.finish is None:
+                with self._span(writer, prefix.index, meter):
+                    step = await anext(steps)
+                self._drafted += writer == "draft"
+                step = prefix.taken(step, writer)
+                prefix = prefix.after(step)
+                yield step
+
+    async def verify(self, verifier: Verifier, prefix: Prefix, draft: Generation, own: str = "") -> Verdict:
+        """The target's verdict on `draft` behind `prefix`; a step that says nothing is rejected unasked."""
+        if is_blank(draft.text):
+            return Verdict(None, False)
+        meter = Meter()
+        with self._span("verify", prefix.index, meter):
+            verdict = await verifier(self._engines.of("target"), prefix.prompt, draft.text, own)
+            meter.tokens = 1
+        return verdict
+
+    @contextmanager
+    def _span(self, kind: Literal["draft", "target", "verify"], step: int, meter: Meter) -> Iterator[None]:
+        """Record a request, or the part of a stream that writes one step, also when it is cancelled."""
+        start, tokens, cancelled = self._now(), meter.tokens, True
+        try:
+            yield
+            cancelled = False
+        finally:
+            facts = {"kind": kind, "step": step, "cancelled": cancelled, "tokens": meter.tokens - tokens}
+            engine = "draft" if kind == "draft" else "target"
+            self._spans.append(Span(engine=engine, start=start, end=self._now(), **facts))
+
+    def _now(self) -> float:
+        return self._clock() - self._zero
+
+    # Commits
+
+    def commit(self, step: Generation, writer: Writer) -> None:
+        """Extend the answer by a step that nobody verified."""
+        self._extend(step, Step(text=step.text, writer=writer, tokens=step.tokens))
+
+    def accept(self, draft: Generation, verdict: Verdict) -> None:
+        """Extend the answer by the draft's step."""
+        self._verified += 1
+        self._accepted += 1
+        facts = {"verdict": verdict.value, "accepted": True, "tokens": draft.tokens}
+        self._extend(draft, Step(text=draft.text, writer="draft", **facts))
+
+    def overrule(self, draft: Generation, verdict: Verdict, own: Generation) -> None:
+        """Extend the answer by the target's own version of a rejected draft step."""
+        self._verified += 1
+        facts = {"verdict": verdict.value, "accepted": False, "rejected": draft.text, "tokens": own.tokens}
+        self._extend(own, Step(text=own.text, writer="target", **facts))
+
+    def _extend(self, written: Generation, step: Step) -> None:
+        self.prefix = self.prefix.after(written)
+        self._steps.append(step)
+
+    def outcome(self) -> Outcome:
+        """The finished question."""
+        return Outcome(
+            text=self.prefix.prompt.answer.rstrip(),
+            steps=tuple(self._steps),
+            finish=self.prefix.finish,
+            drafted=self._drafted,
+            verified=self._verified,
+            accepted=self._accepted,
+            tokens=self.prefix.tokens,
+            draft_tokens=sum(span.tokens for span in self._spans if span.engine == "draft"),
+            target_tokens=sum(span.tokens for span in self._spans if span.engine == "target"),
+            spans=tuple(sorted(self._spans, key=lambda span: (span.start, span.end))),
+        )
+
+
+@asynccontextmanager
+async def running(prompt: Prompt, engines: Engines, limits: Limits) -> AsyncIterator[Run]:
+    """One question's run. On leaving, nothing of it is left in flight; the first failure of any request is raised."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            run = Run(prompt, engines, limits, tasks)
+            yield run
+            run.cancel()
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None

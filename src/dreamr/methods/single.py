@@ -1,0 +1,15 @@
+"""One model alone, in one request from the first token to the last: the fastest way that it has."""
+
+from contextlib import aclosing
+
+from dreamr.methods import Engines, Limits, Outcome, Writer
+from dreamr.methods.run import running
+from dreamr.prompts import Prompt
+
+
+async def alone(writer: Writer, prompt: Prompt, engines: Engines, limits: Limits) -> Outcome:
+    """The whole answer by `writer`; its steps are told apart only for the record."""
+    async with running(prompt, engines, limits) as run, aclosing(run.stream(writer, run.prefix)) as steps:
+        async for step in steps:
+            run.commit(step, writer)
+    return run.outcome()
