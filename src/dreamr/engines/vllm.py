@@ -178,11 +178,12 @@ class VllmEngine:
     async def reset(self) -> None:
         """Forget all questions: caches of prefixes, pictures and their embeddings. Nothing may be under way."""
         self._openings.clear()
-        await self._engine.reset_mm_cache()
-        self._engine.renderer._mm_processor_only_cache.clear_cache()  # the public call clears the other cache only
-        await self._engine.reset_encoder_cache()
-        if not await self._engine.reset_prefix_cache():
-            raise RuntimeError(f"{self.name}: the prefix cache was reset while requests were under way")
+        with self._alive():
+            await self._engine.reset_mm_cache()
+            self._engine.renderer._mm_processor_only_cache.clear_cache()  # the public call clears the other cache only
+            await self._engine.reset_encoder_cache()
+            if not await self._engine.reset_prefix_cache():
+                raise RuntimeError(f"{self.name}: the prefix cache was reset while requests were under way")
 
     # -- requests
 
@@ -209,27 +210,31 @@ class VllmEngine:
         self, prompt: Prompt, params: "SamplingParams", meter: Meter
     ) -> AsyncGenerator["RequestOutput", None]:
         """vLLM's outputs for one request; leaving early drops the request."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        finished = True
-        try:
+        with self._alive():
             queue = await self._engine.add_request(str(next(self._numbers)), await self._inputs(prompt), params)
             finished = False
-            while not finished:
-                output = queue.get_nowait() or await queue.get()
-                meter.tokens += len(output.outputs[0].token_ids)
-                finished = output.finished
-                if output.outputs[0].finish_reason in ("abort", "error"):
-                    raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
-                yield output
+            try:
+                while not finished:
+                    output = queue.get_nowait() or await queue.get()
+                    meter.tokens += len(output.outputs[0].token_ids)
+                    finished = output.finished
+                    if output.outputs[0].finish_reason in ("abort", "error"):
+                        raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
+                    yield output
+            finally:
+                if not finished and not self._engine.errored:
+                    await self._engine.abort(queue.request_id, internal=True)
+                    if rest := queue.get_nowait():
+                        meter.tokens += len(rest.outputs[0].token_ids)
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            yield
         except EngineDeadError as error:
-            finished = True
             raise EngineDied(f"the engine of {self.name} died") from error
-        finally:
-            if not finished:
-                await self._engine.abort(queue.request_id, internal=True)
-                if rest := queue.get_nowait():
-                    meter.tokens += len(rest.outputs[0].token_ids)
 
     def _params(self, prompt: Prompt, max_tokens: int, **others: Any) -> "SamplingParams":
         from vllm import SamplingParams

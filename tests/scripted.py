@@ -1,0 +1,84 @@
+"""Engines that follow a script, for tests of what goes on around the models."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from dreamr.cli import generate
+from dreamr.engines.protocol import Generation, Meter
+from dreamr.prompts import Prompt
+from dreamr.provenance import spec_digest
+
+
+class ScriptedEngine:
+    """Writes four steps that depend on its name and the question; judges by a digest of the prompt.
+
+    Every request is noted in `log`, as "<name> <kind> <question>".
+    """
+
+    def __init__(self, name: str, delay: float = 0.0, log: Path | None = None) -> None:
+        self.name, self.delay, self.log = name, delay, log
+
+    async def __aenter__(self) -> "ScriptedEngine":
+        self._note("start", "")
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._note("stop", "")
+
+    async def warm_up(self, prompt: Prompt) -> None:
+        self._note("warm_up", prompt.user)
+
+    async def reset(self) -> None:
+        self._note("reset", "")
+
+    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
+        self._note("generate", prompt.user)
+        await asyncio.sleep(self.delay)
+        meter.tokens += 3
+        return self._step(prompt)
+
+    async def stream(
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, meter: Meter
+    ) -> AsyncGenerator[Generation, None]:
+        while True:
+            step = await self.generate(prompt, stop=stop, max_tokens=step_tokens, meter=meter)
+            yield step
+            if step.finish == "end":
+                return
+            prompt = Prompt(prompt.user, prompt.images, prompt.answer + step.text + stop)
+
+    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        self._note("verify", prompt.user)
+        await asyncio.sleep(self.delay)
+        first = -0.1 if int(spec_digest(prompt.user, prompt.answer), 16) % 3 else -3.0
+        return (first, *(-2.0 for _ in keywords[1:]))
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    def _step(self, prompt: Prompt) -> Generation:
+        place = prompt.answer.count("\n\n")
+        word = spec_digest(self.name, prompt.user, place)[:4]
+        if place == 3:
+            return Generation(f"Answer: {word}", 3, "end")
+        return Generation(f"Step {place} is {word}.", 3, "stop")
+
+    def _note(self, kind: str, user: str) -> None:
+        if self.log:
+            with self.log.open("a") as out:
+                out.write(f"{self.name} {kind} {user.splitlines()[0] if user else ''}\n")
+
+
+def main() -> None:
+    """The generate command, on scripted engines; delay and log come from the environment."""
+    log = Path(os.environ["SCRIPTED_LOG"])
+    delay = float(os.environ["SCRIPTED_DELAY"])
+    generate.open_engine = lambda work, key: ScriptedEngine(key.model.name + "+ngram" * bool(key.ngram), delay, log)
+    generate.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamr.cells import Asked, CellFile, spread, suite_questions
+from dreamr.config import Suite
+from dreamr.prompts import Prompt
+from dreamr.records import Question, Trace, read_rows, write_rows
+
+SCRIPTED = Path(__file__).with_name("scripted.py")
+SOURCES = Path(__file__).resolve().parent.parent / "src"
+METHODS = {
+    "target_only": {"loop": "target_only"},
+    "ngram": {"loop": "spec_decoding", "ngram_tokens": 5, "ngram_lookup": [2, 4]},
+    "dreamr": {"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "alpha": 0.7, "window": 4},
+    "specreason": {"loop": "specreason", "verifier": "cpn", "alpha": 0.7},
+}
+# What two runs of the same cell must agree in; the rest are times, and work that depends on them.
+TIMELESS = {"question", "benchmark", "target", "draft", "method", "mode", "digest", "text", "steps", "finish", "device"}
+
+
+def reference(name: str) -> dict:
+    return {
+        "name": name,
+        "engine": {"dtype": "float32"},
+        "thinking": False,
+        "trust_remote_code": False,
+        "digest": name,
+    }
+
+
+def job(methods: list[str], alone: int = 2, draft: str = "small") -> dict:
+    return {
+        "target": reference("big"),
+        "draft": draft,
+        "drafts": {} if draft == "none" else {"plain": reference("small"), "balanced": reference("small.balanced.big")},
+        "cells": {name: {"method": METHODS[name], "digest": f"cell-{name}"} for name in methods},
+        "suite": {"slices": [{"benchmark": "sums"}, {"benchmark": "words"}], "alone": alone},
+        "generation": {
+            **{"temperature": 0, "top_p": 1, "top_k": -1, "seed": 0},
+            **{"step_tokens": 40, "answer_tokens": 240, "concurrency": 3},
+        },
+        "context_tokens": 1024,
+        "pixels": {"least": 784, "most": 65536},
+        "device": "cpu",
+    }
+
+
+class Bench:
+    """A folder with models and questions, and the command that answers them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        for name in ("big", "small", "small.balanced.big"):
+            (folder / "models" / name).mkdir(parents=True)
+            (folder / "models" / name / "model.safetensors").write_text(name)
+        for name in ("sums", "words"):
+            rows = [
+                Question(id=str(i), dataset=name, prompt=f"{name} {i}?", images=(), gold=("1",), cluster=str(i))
+                for i in range(5)
+            ]
+            write_rows(folder / "data" / f"{name}.jsonl", rows)
+
+    def start(self, spec: dict, delay: float = 0.0) -> subprocess.Popen:
+        options = {"models": "models", "data": "data", "cells": "cells", "out": "traces/all.jsonl"}
+        command = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
+        command += [part for name, value in options.items() for part in (f"--{name}", value)]
+        environment = {**os.environ, "PYTHONPATH": str(SOURCES), "SCRIPTED_LOG": str(self.log)}
+        environment["SCRIPTED_DELAY"] = str(delay)
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def run(self, spec: dict) -> list[Trace]:
+        process = self.start(spec)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        return list(read_rows(self.folder / "traces" / "all.jsonl", Trace))
+
+    def requests(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def finished(self) -> int:
+        return sum(len(path.read_bytes().splitlines()) for path in self.folder.glob("cells/*.jsonl"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "bench")
+
+
+def timeless(traces: list[Trace]) -> list[dict]:
+    return [trace.model_dump(include=TIMELESS) for trace in traces]
+
+
+def test_every_cell_answers_every_question_in_a_fixed_order(bench: Bench) -> None:
+    traces = bench.run(job(["dreamr", "specreason"]))
+    batched = [trace for trace in traces if trace.mode == "batched"]
+    order = [(name, part, str(i)) for name in ("dreamr", "specreason") for part in ("sums", "words") for i in range(5)]
+    assert [(trace.method, trace.benchmark, trace.question) for trace in batched] == order
+    alone = Counter((trace.method, trace.benchmark) for trace in traces if trace.mode == "alone")
+    assert set(alone.values()) == {2}
+    texts = {(trace.method, trace.benchmark, trace.question): trace.text for trace in batched}
+    assert all(texts[trace.method, trace.benchmark, trace.question] == trace.text for trace in traces)
+
+
+def test_only_answers_given_alone_have_a_baseline(bench: Bench) -> None:
+    traces = bench.run(job(["dreamr", "specreason"]))
+    assert all((trace.baseline_seconds is not None) == (trace.mode == "alone") for trace in traces)
+    alone = [trace for trace in traces if trace.mode == "alone"]
+    pairs = {(trace.benchmark, trace.question): trace.baseline_seconds for trace in alone}
+    assert all(pairs[trace.benchmark, trace.question] == trace.baseline_seconds for trace in alone)
+
+
+def test_target_only_is_its_own_baseline_and_that_of_ngram(bench: Bench) -> None:
+    traces = bench.run(job(["target_only", "ngram"], draft="none"))
+    alone = [trace for trace in traces if trace.mode == "alone"]
+    own = {(trace.benchmark, trace.question): trace.seconds for trace in alone if trace.method == "target_only"}
+    assert all(own[trace.benchmark, trace.question] == trace.baseline_seconds for trace in alone)
+    assert {line.split()[0] for line in bench.requests()} == {"big", "big+ngram"}
+    assert {trace.draft for trace in traces} == {"none"}
+
+
+def test_models_start_once_and_forget_before_each_timed_answer(bench: Bench) -> None:
+    bench.run(job(["dreamr", "specreason"], alone=2))
+    counts = Counter(tuple(line.split()[:2]) for line in bench.requests())
+    assert {engine: counts[engine, "start"] for engine in ("big", "small", "small.balanced.big")} == {
+        "big": 1,
+        "small": 1,
+        "small.balanced.big": 1,
+    }
+    # Two questions of two slices and one for warm-up, each by two methods and target-only.
+    assert counts["big", "reset"] == counts["small", "reset"] == 5 * 3
+
+
+def test_the_order_of_methods_turns_from_question_to_question(bench: Bench) -> None:
+    bench.run(job(["dreamr", "specreason"], alone=2))
+    kinds = [line.split()[:2] for line in bench.requests()]
+    runs: list[set[str]] = []
+    for before, (name, kind) in zip([["", ""], *kinds], kinds, strict=False):
+        if kind == "reset" and before[1] != "reset":
+            runs.append(set())
+        elif runs and kind == "generate":
+            runs[-1].add(name)
+    loops = [("dreamr" if "small.balanced.big" in run else "specreason" if "small" in run else "alone") for run in runs]
+    rounds = [loops[i : i + 3] for i in range(3, len(loops), 3)]  # the first is the warm-up
+    assert all(len(set(one)) == 3 for one in rounds) and len(rounds) == 4
+    assert {one[0] for one in rounds} == {"dreamr", "specreason", "alone"}
+
+
+def test_a_killed_job_goes_on_where_it_stopped(bench: Bench, tmp_path: Path) -> None:
+    spec = job(["dreamr", "specreason"])
+    whole = Bench(tmp_path / "whole").run(spec)
+    process = bench.start(spec, delay=0.03)
+    while bench.finished() < 13:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (bench.folder / "traces").exists()
+    kept = {path: path.read_bytes() for path in bench.folder.glob("cells/*.jsonl")}
+    before = len(bench.requests())
+    again = bench.run(spec)
+    assert timeless(again) == timeless(whole)
+    assert all(path.read_bytes().startswith(lines.rpartition(b"\n")[0]) for path, lines in kept.items())
+    batched = sum(b'"batched"' in line for lines in kept.values() for line in lines.splitlines())
+    drafted = [line for line in bench.requests()[before:] if line.startswith("small") and "generate" in line]
+    assert batched >= 10 and len(drafted) < before
+
+
+def test_a_finished_job_starts_no_engine(bench: Bench) -> None:
+    spec = job(["dreamr"])
+    first = bench.run(spec)
+    before = bench.requests()
+    (bench.folder / "traces" / "all.jsonl").unlink()
+    assert bench.run(spec) == first
+    assert bench.requests() == before
+
+
+def test_a_further_method_leaves_the_others_alone(bench: Bench) -> None:
+    first = bench.run(job(["dreamr"]))
+    before = len(bench.requests())
+    both = bench.run(job(["dreamr", "specreason"]))
+    assert both[: len(first)] == first
+    assert not any(line.startswith("small.balanced.big") for line in bench.requests()[before:])
+
+
+def test_other_model_files_are_another_cell(bench: Bench) -> None:
+    first = bench.run(job(["dreamr"]))
+    (bench.folder / "models" / "small.balanced.big" / "model.safetensors").write_text("retrained")
+    again = bench.run(job(["dreamr"]))
+    assert {trace.digest for trace in first}.isdisjoint({trace.digest for trace in again})
+
+
+def test_a_torn_last_line_is_dropped(bench: Bench) -> None:
+    spec = job(["dreamr"])
+    first = bench.run(spec)
+    (path,) = bench.folder.glob("cells/*.jsonl")
+    path.write_bytes(path.read_bytes()[:-30])
+    again = bench.run(spec)
+    assert timeless(again) == timeless(first)
+    assert len(CellFile(path.parent, path.stem).traces) == len(first)
+
+
+def test_a_card_tells_where_a_cell_comes_from(bench: Bench) -> None:
+    traces = bench.run(job(["dreamr"]))
+    (path,) = bench.folder.glob("cells/*.card.json")
+    card = json.loads(path.read_text())
+    assert card["digest"] == traces[0].digest and card["device"] == traces[0].device
+    assert {"python", "pydantic"} <= set(card["versions"]) and card["cores"] >= 1
+    assert card["job"]["target"]["name"] == "big"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"context_tokens": 0}, "context_tokens"),
+        ({"suite": {"slices": [{"benchmark": "nothing"}], "alone": 0}}, "nothing"),
+        ({"suite": {"slices": [{"benchmark": "sums", "shard": [7, 9]}], "alone": 0}}, "shard 7 of 9"),
+        ({"target": reference("absent")}, "absent"),
+    ],
+)
+def test_wrong_input_is_named(bench: Bench, change: dict, told: str) -> None:
+    process = bench.start({**job(["dreamr"]), **change})
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert told in errors
+
+
+def asked(number: int) -> list[Asked]:
+    return [Asked("sums", str(i), Prompt("?", ())) for i in range(number)]
+
+
+@given(st.integers(1, 200), st.integers(0, 60))
+def test_timed_questions_are_spread_over_the_slice(number: int, wanted: int) -> None:
+    questions = asked(number)
+    chosen = [int(one.question) for one in spread(questions, wanted)]
+    assert len(chosen) == min(number, wanted)
+    assert chosen == sorted(set(chosen))
+    gaps = [later - earlier for earlier, later in zip([-1, *chosen], [*chosen, number], strict=True)]
+    assert not chosen or max(gaps) <= 2 * math.ceil(number / len(chosen))
+
+
+def test_timed_questions_do_not_follow_the_period_of_the_data() -> None:
+    chosen = [int(one.question) % 4 for one in spread(asked(96), 6)]
+    assert len(set(chosen)) > 1
+
+
+@given(st.integers(1, 9))
+def test_shards_cover_a_benchmark_once(shards: int) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [Question(id=str(i), dataset="d", prompt="?", images=(), gold=("1",), cluster="c") for i in range(20)]
+        write_rows(Path(folder) / "sums.jsonl", rows)
+        parts = [{"benchmark": "sums", "shard": (number + 1, shards)} for number in range(shards)]
+        slices = suite_questions(Suite.model_validate({"slices": parts, "alone": 0}), Path(folder))
+    assert [one.question for part in slices for one in part] == [row.id for row in rows]
