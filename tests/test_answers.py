@@ -1,6 +1,9 @@
 r"""Our scorer, case by case: what a careful reader would say each response answers."""
 
+import json
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -162,3 +165,23 @@ def test_plain_answers_take_less_than_a_millisecond(text: str, options: tuple[st
     for _ in range(200):
         grade(question, text)
     assert time.process_time() - start < 0.2
+
+
+LABELLED = [
+    json.loads(line) for line in (Path(__file__).parent / "data/labelled_answers.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.parametrize("case", LABELLED, ids=[f"{case['benchmark']}-{case['style']}" for case in LABELLED])
+def test_agrees_with_a_careful_reader(case: dict[str, Any]) -> None:
+    found = verdict(case["response"], tuple(case["options"]), tuple(case["gold"]), case["complete"])
+    assert (found.correct, found.unresolved) == (case["correct"], case["reading"] is None)
+    assert found.parsed == case["reading"] or not case["options"]
+
+
+def test_labelled_set_spreads_over_benchmarks_and_verdicts() -> None:
+    for name in ("mathverse", "mmbench", "realworldqa", "mmmu"):
+        cases = [case for case in LABELLED if case["benchmark"] == name]
+        assert len(cases) >= 75
+        assert len({case["style"] for case in cases}) >= 40
+        assert sum(not case["correct"] for case in cases) >= 15

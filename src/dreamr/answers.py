@@ -21,7 +21,10 @@ LENGTH = 300  # characters of one marked answer
 
 _TAG = re.compile(r"<answer>", re.I)
 _BOXED = re.compile(r"\\f?boxed\s*\{")
-_LINE = re.compile(r"\b(?:answer|ans)\b(?:\s+is)?[*_\s]{0,6}(?:[:：]|\n)[*_\s]*|\b(?:option|choice)\s*:\s*", re.I)
+_LINE = re.compile(
+    r"\b(?:answer|ans)\b(?:\s+is)?[*_\s]{0,6}(?:[:：]|\n)[*_\s]*|\b(?:option|choice)\s*:\s*|(?:答案|故选)[是为：:\s]*",
+    re.I,
+)
 _PHRASE = re.compile(
     r"\b(?:answer|result|conclusion|(?:correct|right|best|final) (?:option|choice|value|statement|one|letter))\b"
     r"[^.\n:=]{0,50}?(?:\b(?:is|are|be|becomes|equals)\b|'s|=|:)(?!\s*(?:not|neither)\b)[\s:*_]*",
@@ -31,9 +34,11 @@ _LABEL = re.compile(
     r"^(?:the\s+)?(?:(?:correct|right|final|best)\s+)?(?:option|choice|letter|answer)\b(?:\s+is)?[\s:]*", re.I
 )
 _REFUSAL = re.compile(
-    r"\b(?:none|cannot|can't|can not|could not|unable|not enough|insufficient|impossible|unclear|neither|no option)\b",
+    r"\b(?:cannot|can't|can not|could not|unable|not enough|insufficient|impossible|unclear|neither|no option|not sure|"
+    r"unsure|don't know)\b",
     re.I,
 )
+_ALTERNATIVE = re.compile(r"\s*,?\s*(?:or|nor|and)\s+(?:an?\s+|the\s+)?", re.I)
 _NOT = re.compile(r"(?:\bnot|\bno|\bnor|\bneither|n't|\brather than|\binstead of|\bunlike|\bover|\bexcludes?|\bthan)\W+"
                   r"(?:(?:be|a|an|the|option|choice|by)\W+){0,3}$", re.I)  # fmt: skip
 
@@ -135,7 +140,7 @@ def read_choice(text: str, options: tuple[str, ...], several: bool = False) -> s
     for content in marked_answers(text) + phrased_answers(text):
         if chosen := choice_in(content, options, several):
             return chosen
-        if _REFUSAL.search(content):
+        if _REFUSAL.search(content) or content.lower().startswith("none"):
             return None
     return _concluded_choice(text, options)
 
@@ -152,6 +157,7 @@ def choice_in(content: str, options: tuple[str, ...], several: bool = False) -> 
         or _option_named(text, options)
         or _only(_letters(text, allowed))
         or _option_within(text, options)
+        or _option_around(text, options)
     )
 
 
@@ -166,16 +172,18 @@ def _listed_letters(text: str, allowed: str) -> set[str]:
 
 def _leading_letter(text: str, options: tuple[str, ...]) -> str | None:
     """The letter that `text` begins with, unless it is the article or the pronoun of a sentence."""
-    match = re.match(r"[(\[{]?\s*([A-Za-z])\s*(?:[)\]}.:,;=]|-+|–|—|$)", text) or re.match(r"([B-HJ-Z])(?=\s)", text)
-    if match and match[1].upper() in LETTERS[: len(options)] and not re.match(r"[a-z][.:,;=-]\s*\S", text):
+    allowed = LETTERS[: len(options)]
+    match = re.match(r"[(\[{]?\s*([A-Za-z])\s*(?:[)\]}.:,;=]|-+|–|—|$)", text)
+    if match and match[1].upper() in allowed and not re.match(r"[a-z][.:,;=-]\s*\S", text):
         return match[1].upper()
     followed = re.match(r"([A-Z])\s+(.+)", text)
-    if followed and followed[1] in LETTERS[: len(options)]:
-        own = canonical(options[LETTERS.index(followed[1])])
-        rest = re.split(r"\s+(?:because|since|as)\s", followed[2])[0]
-        because = re.match(r"(?:because|since|as|is|it)\b", followed[2]) and followed[1] == "A"
-        return followed[1] if because or rest.casefold().startswith(own.casefold()) else None
-    return None
+    if not followed or followed[1] not in allowed:
+        return None
+    letter, rest = followed[1], followed[2].casefold()
+    own = canonical(options[LETTERS.index(letter)]).casefold()
+    reasoned = re.match(r"(?:because|since|as)\b|is (?:the )?(?:correct|right|best|answer)\b", rest)
+    described = letter in "AI" or re.match(r"(?:is|are|was|has|have|shows?|looks?|would|could|might|or|and)\b", rest)
+    return letter if reasoned or rest.startswith(own) or not described else None
 
 
 def _letters(text: str, allowed: str) -> list[str]:
@@ -193,35 +201,55 @@ def _only(letters: list[str]) -> str | None:
 
 
 def _option_named(text: str, options: tuple[str, ...]) -> str | None:
-    """The letter of the only option whose text or value `text` is."""
+    """The letter of the only option whose text, but for an article or a plural, or whose value `text` is."""
+    named = [letter for letter, option in zip(LETTERS, options, strict=False) if _name(option) == _name(text)]
     plain = canonical(text)
-    bare = re.sub(r"^(?:an?|the)\s+", "", plain.casefold())
-    equal = [
-        k for k, option in enumerate(options) if re.sub(r"^(?:an?|the)\s+", "", canonical(option).casefold()) == bare
-    ]
-    if not equal and len(plain) <= 80:
-        equal = [k for k, option in enumerate(options) if same_value(plain, canonical(option))]
-    return LETTERS[equal[0]] if len(equal) == 1 else None
+    if not named and len(plain) <= 80:
+        named = [
+            letter for letter, option in zip(LETTERS, options, strict=False) if same_value(plain, canonical(option))
+        ]
+    return _only(named)
+
+
+def _name(text: str) -> str:
+    return re.sub(r"^(?:an?|the)\s+", "", canonical(text).casefold()).removesuffix("s")
+
+
+def _option_around(text: str, options: tuple[str, ...]) -> str | None:
+    """The letter of the only option that holds `text` as part of its own."""
+    if len(text) < 4:
+        return None
+    words = re.compile(rf"(?<!\w){re.escape(text.casefold())}(?!\w)")
+    return _only([letter for letter, option in zip(LETTERS, options, strict=False) if words.search(option.casefold())])
 
 
 def _option_within(text: str, options: tuple[str, ...]) -> str | None:
     """The letter of the only option whose text occurs in `text` as whole words and is not denied."""
-    found = {}
-    for letter, option in zip(LETTERS, options, strict=False):
-        words = canonical(option).casefold()
-        for match in re.finditer(rf"(?<![\w.]){re.escape(words)}(?!\w|\.\d)", text.casefold()) if words else ():
-            if not _NOT.search(text[max(0, match.start() - 40) : match.start()]):
-                found[letter] = words
+    found: dict[str, str] = {}
+    end_of_denial = -1
+    for start, end, letter, words in sorted(_occurrences(text.casefold(), options)):
+        listed = 0 <= end_of_denial <= start and re.fullmatch(_ALTERNATIVE, text[end_of_denial:start])
+        if listed or _NOT.search(text[max(0, start - 40) : start]):
+            end_of_denial = end
+        else:
+            found[letter] = words
     longest = [
-        one for one, words in found.items() if not any(words in other and words != other for other in found.values())
+        one for one, words in found.items() if not any(words in more and words != more for more in found.values())
     ]
     return _only(longest)
+
+
+def _occurrences(text: str, options: tuple[str, ...]) -> Iterator[tuple[int, int, str, str]]:
+    for letter, option in zip(LETTERS, options, strict=False):
+        words = canonical(option).casefold()
+        for match in re.finditer(rf"(?<![\w.]){re.escape(words)}(?!\w|\.\d)", text) if words else ():
+            yield match.start(), match.end(), letter, words
 
 
 _CHOOSING = re.compile(
     r"\b(?:choose|pick|select|go(?:ing)? with|opt for|corresponds to|correspond to|matches|match|must be|would be|"
     r"therefore|thus|hence|so|is)\b[\s,:*_]*(?:it\s+(?:is|must be)\s+|it's\s+)?(?:the\s+)?"
-    r"(?:option|choice|answer|letter)?[\s:*_]*\(?([A-Za-z])\)?(?=[\s*_]*(?:[.,;:!)]|$|\n|because|since|over))",
+    r"(?:option|choice|answer|letter)?[\s:*_]*\(?([A-Za-z])\)?(?=[\s*_]*(?:[.,;:!()]|$|\n|because|since|over|it is))",
     re.I,
 )
 _CHOSEN = re.compile(
@@ -229,8 +257,12 @@ _CHOSEN = re.compile(
     r"(?:is|seems|looks|must be|would be|appears)\s+(?:to be\s+)?(?:clearly\s+|therefore\s+)?(?:the\s+)?"
     r"(?:most\s+)?(?:correct|right|best|answer|true|only|closest)"
 )
-_POINTED = (re.compile(r"\*\*\s*\(?([A-Z])[).:]?(?:\s[^*\n]*)?\*\*"), re.compile(r"\(([A-Z])\)"),
-            re.compile(r"\b(?:[Oo]ption|[Cc]hoice)\s+\(?([A-Z])\b"))  # fmt: skip
+_POINTED = (
+    re.compile(r"(?:^|[.!?:;,]\s|\n)[*_]*\(?([A-Z])\)?[*_.]*\s*$"),
+    re.compile(r"\*\*\s*\(?([A-Z])[).:]?(?:\s[^*\n]*)?\*\*"),
+    re.compile(r"\(([A-Z])\)"),
+    re.compile(r"\b(?:[Oo]ption|[Cc]hoice)\s+\(?([A-Z])\b"),
+)
 
 
 def _concluded_choice(text: str, options: tuple[str, ...]) -> str | None:
@@ -287,14 +319,17 @@ def read_free(text: str) -> str | None:
     for content in marked_answers(text)[:1] + phrased_answers(text)[:1]:
         box = _BOXED.search(content)
         inner = boxed(content, box.end()) if box else None
-        return inner if inner is not None else content
-    return _concluded_value(text)
+        return None if _REFUSAL.search(content) else content if inner is None else inner
+    return None if _REFUSAL.search(text[-LENGTH:]) else _concluded_value(text)
 
 
 def _same_letter(content: str, gold: str) -> bool:
-    """A gold that is a letter although the options stand in the picture: "B. 17" and "(B)" answer "B"."""
-    letter = re.match(r"(?:option |choice )?\(?([A-J])(?:[).:]|$)", canonical(content))
-    return bool(letter) and canonical(gold).strip("()") == letter[1]
+    """A gold that is a letter, of an option or a point in the picture: "B. 17", "(B)" and "point B" answer "B"."""
+    text, letter = canonical(content), canonical(gold).strip("()")
+    if len(letter) != 1 or letter not in LETTERS:
+        return False
+    leading = re.match(r"(?:option |choice )?\(?([A-J])(?:[).:]|$)", text)
+    return leading[1] == letter if leading else len(text.split()) <= 4 and _only(_letters(text, LETTERS)) == letter
 
 
 def _concluded_value(text: str) -> str | None:

@@ -89,13 +89,19 @@ def canonical(text: str) -> str:
     text = re.sub(r"\\[dtc]frac", r"\\frac", text).replace("**", "^")
     if not re.match(r"\s*[(\[{]|\\\{", text):
         text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
-    return " ".join(text.split()).strip(" \"'*_").rstrip(".,;:!").strip(" \"'*_")
+    text = re.sub(r"^\W*(?:\.{2,}|…)\s*", "", " ".join(text.split()))
+    return text.strip(" \"'*_").rstrip(".,;:!").strip(" \"'*_")
 
 
 def readings(answer: str) -> list[str]:
     """What an extracted answer may say: all of it, its first sentence, what stands behind its equals sign."""
     first = re.split(r"[.;!]\s|\s(?:because|since|as)\s|,\s(?!\s*[-+\d(\\])", answer, maxsplit=1)[0]
     kept = [answer, first]
+    kept += [
+        tail
+        for text in (answer, first)
+        if (tail := re.split(r"\b(?:is|are|equals|measures|gives|called)\b", text)[-1].strip()) != text
+    ]
     kept += [text.rpartition("=")[2].strip() for text in (answer, first) if "=" in text and not re.search("[<>]", text)]
     alternatives = re.fullmatch(r"([^()]+?)\s*\(([^()]+)\)", answer)  # "1/2 (0.5)", "three (3)"
     kept += [alternatives[1], alternatives[2]] if alternatives and not re.search(r"[\\=]|[a-z]\s*$", answer) else []
@@ -204,7 +210,7 @@ def _names(answer: str, gold: str) -> bool:
     if quantity(gold):
         numbers = [found for word in words if (found := quantity(word))]
         plain = not quantity(answer) and not _formula_like(answer)
-        return plain and len(numbers) == 1 and _close(numbers[0], quantity(gold))
+        return plain and len({found.number for found in numbers}) == 1 and _close(numbers[0], quantity(gold))
     named = re.search(rf"(?<!\w){re.escape(gold.casefold())}(?!\w)", answer.casefold())
     return len(gold) > 1 and bool(named) and not _NEGATION.search(answer) and not _formula_like(gold)
 
