@@ -209,7 +209,7 @@ def _names(answer: str, gold: str) -> bool:
         return words[0] == gold.casefold()
     if quantity(gold):
         numbers = [found for word in words if (found := quantity(word))]
-        plain = not quantity(answer) and not _formula_like(answer)
+        plain = not quantity(answer) and not _formula_like(re.sub(r"\((\w+)\)", r"\1", answer))
         return plain and len({found.number for found in numbers}) == 1 and _close(numbers[0], quantity(gold))
     named = re.search(rf"(?<!\w){re.escape(gold.casefold())}(?!\w)", answer.casefold())
     return len(gold) > 1 and bool(named) and not _NEGATION.search(answer) and not _formula_like(gold)
