@@ -4,11 +4,14 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from dreamr.engines.protocol import Generation
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.prompts import ALIGN, STEP_BREAK, Prompt
+from dreamr.records import Step, Trace
 from dreamr.steps import split
 
+FILLER = "..."  # stands for a step that was dropped unseen
 _WORD = re.compile(r"\s*\S+|\s+")
 
 
@@ -44,3 +47,66 @@ class Script:
 
 def _log(p: float) -> float:
     return math.log(p) if p > 0 else -math.inf
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One model of a recorded trace: what it wrote behind each prefix, and how it judged.
+
+    Where the trace does not tell, because the work was dropped, it writes a filler of `usual` tokens and judges even.
+    """
+
+    written: dict[str, Generation]  # by the answer so far
+    verdicts: dict[str, float]  # by the answer so far with the judged step
+    usual: int
+
+    def write(self, prompt: Prompt, room: int) -> Generation:
+        known = self.written.get(prompt.answer)
+        return known or Generation(FILLER, min(self.usual, room), "stop" if self.usual <= room else "length")
+
+    def logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        judged = prompt.answer
+        if prompt.request == ALIGN:  # the target's version stands behind the judged one
+            judged = judged.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[0] + STEP_BREAK
+        value = self.verdicts.get(judged, 0.5)
+        if len(keywords) == 2:
+            return _log(value), _log(1 - value)
+        return tuple(_log(float(digit == value)) for digit in range(len(keywords)))
+
+
+def replay(trace: Trace) -> tuple[Recorded, Recorded]:
+    """Target and draft of `trace`, to be run by its own method, or by another schedule of the same verifier.
+
+    The answer is the recorded one under any cost. What was dropped unseen is as long as the step that took its place
+    (our decision), so times are projections.
+    """
+    usual = max(1, round(trace.tokens / len(trace.steps)))
+    words = sum(len(step.text.split()) for step in trace.steps)
+    target, draft = Recorded({}, {}, usual), Recorded({}, {}, usual)
+    answer = ""
+    for step, finish in zip(trace.steps, _finishes(trace), strict=True):
+        version = Generation(step.text, step.tokens, finish)
+        unlike = step.rejected is not None and step.rejected != step.text
+        tokens = max(1, round(len((step.rejected or "").split()) * trace.tokens / max(1, words)))
+        draft.written[answer] = Generation(step.rejected, tokens, "stop") if unlike else version
+        target.written[answer] = version if _is_targets(step) else Generation(FILLER, step.tokens, "stop")
+        if step.verdict is not None:
+            target.verdicts[answer + draft.written[answer].text + STEP_BREAK] = step.verdict
+        answer += step.text + STEP_BREAK * (finish == "stop")
+    return target, draft
+
+
+def _is_targets(step: Step) -> bool:
+    """Whether the target is known to have written this text: lookahead accepts equal versions without a verdict."""
+    return step.writer == "target" or (step.accepted is True and step.verdict is None)
+
+
+def _finishes(trace: Trace) -> list[Literal["stop", "end", "length"]]:
+    """How each step ended, from what stands behind it in the answer."""
+    finishes, place = [], 0
+    for step in trace.steps[:-1]:
+        place += len(step.text)
+        ended = trace.text.startswith(STEP_BREAK, place) or place >= len(trace.text)
+        place += len(STEP_BREAK) * ended
+        finishes.append("stop" if ended else "length")
+    return [*finishes, "length" if trace.finish == "budget" else "end"]
