@@ -33,6 +33,18 @@ class Interval:
     high: float = nan
 
 
+class _Sums(dict[str, Array]):
+    """Sums of the columns that a quantity asks for, each made once."""
+
+    def __init__(self, columns: Mapping[str, Array], total: Callable[[Array], Array]) -> None:
+        super().__init__()
+        self.columns, self.total = columns, total
+
+    def __missing__(self, name: str) -> Array:
+        self[name] = self.total(np.asarray(self.columns[name], dtype=float))
+        return self[name]
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """Clustered bootstrap with expanded percentile intervals (Hesterberg 2015, section 5.3).
@@ -48,10 +60,9 @@ class Bootstrap:
     def intervals(self, sums: Mapping[str, Array], quantities: Mapping[str, Quantity]) -> dict[str, Interval]:
         """Each quantity of `sums` (per column, one sum a cluster; shape (clusters,))."""
         weights = resampling_weights(len(next(iter(sums.values()))), self.resamples, self.seed)
-        table = np.column_stack([np.asarray(column, dtype=float) for column in sums.values()])
-        resampled = dict(zip(sums, (weights @ table).T, strict=True))
-        left_out = dict(zip(sums, (table.sum(axis=0) - table).T, strict=True))
-        total = dict(zip(sums, table.sum(axis=0), strict=True))
+        total = _Sums(sums, lambda column: column.sum())
+        resampled = _Sums(sums, lambda column: weights @ column)
+        left_out = _Sums(sums, lambda column: column.sum() - column)
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
                 name: self._interval(float(quantity(total)), quantity(resampled), quantity(left_out))
@@ -108,6 +119,11 @@ def ratio(above: str, below: str) -> Quantity:
 def difference(first: Quantity, second: Quantity) -> Quantity:
     """Difference of two quantities over the same questions."""
     return lambda sums: first(sums) - second(sums)
+
+
+def unknown(sums: Mapping[str, Array]) -> Array:
+    """What cannot be asked of these data."""
+    return np.full_like(sums["n"], nan)
 
 
 def product(first: Quantity, second: Quantity) -> Quantity:

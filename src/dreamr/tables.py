@@ -17,6 +17,7 @@ from dreamr.config import NO_DRAFT, PLAIN, Method
 from dreamr.jobs import SummariseJob
 from dreamr.records import Score, read_rows
 from dreamr.stats import (
+    Array,
     Bootstrap,
     Interval,
     Quantity,
@@ -29,12 +30,15 @@ from dreamr.stats import (
     non_inferiority,
     product,
     ratio,
+    unknown,
 )
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
 CELL = ["target", "draft", "method", "mode", "item"]
 BASELINE = "target_only"
+Key = dict[str, str]
+Sums = dict[str, Array]  # per column one sum a cluster
 
 ACCURACY: dict[str, Quantity] = {
     "accuracy": mean("correct"),
@@ -110,14 +114,16 @@ def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.merge(alone, how="left", on=["target", "item"], validate="many_to_one")
 
 
-def groups(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[dict, pd.DataFrame]]:
-    """The rows of each single cell, then the pools: over drafts, over pairs, each per benchmark and over all."""
+def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Sums]]:
+    """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all."""
     pooled = complete(rows, job)
-    views = [rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)]
-    for view in views:
-        for part in (view, view.assign(benchmark=ALL)):
-            for key, group in part.groupby(keys, sort=True):
-                yield dict(zip(keys, key, strict=True)), group
+    for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
+        names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name != "cluster"]
+        numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
+        for part in (view[keys], view[keys].assign(benchmark=ALL)):
+            for key, place in part.groupby(keys, sort=True).indices.items():
+                columns = dict(zip(names, numbers[place].T, strict=True))
+                yield dict(zip(keys, key, strict=True)), cluster_sums(columns, clusters[place])
 
 
 def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -134,7 +140,7 @@ def tabulate(
 ) -> pd.DataFrame:
     """One table row per group of `rows` with every quantity and its interval."""
     bootstrap = sampling(job)
-    lines = [key | estimates(group, bootstrap, quantities) for key, group in groups(rows, job, keys)]
+    lines = [key | estimates(sums, bootstrap, quantities) for key, sums in pools(rows, job, keys)]
     return pd.DataFrame(lines, columns=None if lines else keys)
 
 
@@ -142,11 +148,9 @@ def sampling(job: SummariseJob) -> Bootstrap:
     return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)
 
 
-def estimates(group: pd.DataFrame, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
-    names = [name for name, kind in group.dtypes.items() if kind.kind in "if" and name != "cluster"]
-    columns = dict(zip(names, group[names].to_numpy(dtype=float).T, strict=True))
-    sums = cluster_sums(columns, group.cluster.to_numpy())
-    return {"n": len(group), "clusters": len(sums["n"])} | spread(bootstrap.intervals(sums, quantities))
+def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+    size = {"n": int(sums["n"].sum()), "clusters": len(sums["n"])}
+    return size | spread(bootstrap.intervals(sums, quantities))
 
 
 def spread(intervals: Mapping[str, Interval]) -> dict[str, float]:
@@ -172,38 +176,33 @@ def alone(rows: pd.DataFrame) -> pd.DataFrame:
 def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions."""
     rows = batched(rows).assign(
-        lost=lambda r: ((r.target_correct == 1) & (r.correct == 0)).astype(float),
-        won=lambda r: ((r.target_correct == 0) & (r.correct == 1)).astype(float),
+        lost=lambda r: (r.target_correct > r.correct).astype(float),
+        won=lambda r: (r.target_correct < r.correct).astype(float),
     )
-    bootstrap, margin = sampling(job), job.statistics.margin
-    lines = []
-    for key, group in groups(rows, job, keys):
-        line = key | estimates(group, bootstrap, ACCURACY)
-        lines.append(line | ({} if key["method"] == BASELINE else _against_target(group, line, key, bootstrap, margin)))
+    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job, keys)]
     table = pd.DataFrame(lines)
-    table.loc[table.method == BASELINE, ["accuracy_change"]] = nan
-    if "mcnemar_p" in table:
-        # A family: one method on every pair, once over the single benchmarks and once over all of them together.
-        table["mcnemar_p_holm"] = table.groupby(["method", table.benchmark == ALL]).mcnemar_p.transform(holm)
+    # A family: one method on every pair, once over the single benchmarks and once over all of them together.
+    table["mcnemar_p_holm"] = table.groupby(["method", table.benchmark == ALL]).mcnemar_p.transform(holm)
     return table
 
 
-def _against_target(
-    group: pd.DataFrame, line: dict[str, Any], key: dict[str, str], bootstrap: Bootstrap, margin: float
-) -> dict[str, Any]:
-    """Lost and won questions, their test, non-inferiority and what this many questions could have shown."""
-    lost, won = int(group.lost.sum()), int(group.won.sum())
+def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
+    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
+    bootstrap = sampling(job)
+    if key["method"] == BASELINE:
+        return estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"mcnemar_p": nan}
+    line = estimates(sums, bootstrap, ACCURACY)
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
-    sums = cluster_sums({"n": group.n, "change": group.correct - group.target_correct}, group.cluster)
-    scaled = sums["change"] * (len(sums["n"]) / sums["n"].sum())
+    lost, won = sums["lost"].sum(), sums["won"].sum()
+    per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
     # A pool over pairs asks the same question several times: no test of independent questions.
     single = ALL not in (key["target"], key["draft"])
-    return {
+    return line | {
         "lost": lost,
         "won": won,
-        "mcnemar_p": mcnemar_p(lost, won) if single else nan,
-        "non_inferior": non_inferiority(change, margin),
-        "detectable_change": minimum_detectable(scaled, bootstrap.confidence),
+        "mcnemar_p": mcnemar_p(int(lost), int(won)) if single else nan,
+        "non_inferior": non_inferiority(change, job.statistics.margin),
+        "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
     }
 
 
