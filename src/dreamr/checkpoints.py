@@ -1,0 +1,64 @@
+"""Model folders: complete, in the layout that transformers and vLLM both read, marked by a card written last."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dreamr.provenance import CARD, model_digest, versions
+
+NOT_COPIED = ("*.safetensors", "*.safetensors.index.json", CARD, "manifest.json")
+EXPERTS = ("experts.gate_up_proj", "experts.down_proj")
+
+
+@contextmanager
+def model_folder(out: Path, name: str, maker: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A new folder to fill and the facts for its card; it takes the place of `out` once it is complete."""
+    begin = time.perf_counter()
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    facts: dict[str, Any] = {}
+    yield part, facts
+    seconds = round(time.perf_counter() - begin, 1)
+    card = {"name": name, "maker": maker, "digest": model_digest(part), "versions": versions(), "seconds": seconds}
+    (part / CARD).write_text(json.dumps(card | facts, indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+
+
+def save_like(model: Any, source: Path, folder: Path) -> None:
+    """Save a model that was loaded from `source`: new weights in the old type, all other files as they were."""
+    from transformers import AutoConfig
+
+    trained = model.dtype
+    model.to(AutoConfig.from_pretrained(source).dtype).save_pretrained(folder)
+    model.to(trained)
+    name_as_engines_do(folder)
+    copy_settings(source, folder)
+
+
+def copy_settings(source: Path, folder: Path) -> None:
+    """Copy everything but weights: configuration, tokenizer, processor, chat template."""
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
+
+
+def name_as_engines_do(folder: Path) -> None:
+    """Rewrite what transformers 5.17 saves and vLLM 0.32 cannot read: SigLIP's prefix and the experts' axes."""
+    from safetensors.torch import load_file, save_file
+
+    for file in folder.glob("*.safetensors"):
+        weights = {_engine_name(name): _engine_axes(name, weight) for name, weight in load_file(file).items()}
+        save_file(weights, file, {"format": "pt"})
+
+
+def _engine_name(name: str) -> str:
+    before, mark, rest = name.partition("vision_tower.")
+    return name if not mark or rest.startswith("vision_model.") else f"{before}{mark}vision_model.{rest}"
+
+
+def _engine_axes(name: str, weight: Any) -> Any:
+    return weight.transpose(1, 2).contiguous() if name.endswith(EXPERTS) else weight

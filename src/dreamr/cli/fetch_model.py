@@ -1,0 +1,87 @@
+"""Bring a model to its folder: one of the zoo, checked against its checksums, or one of the hub.
+
+A model of the hub is downloaded at the revision that the configuration pins, weights as safetensors only, or taken from
+the hub's cache on this machine. card.json, written last, says which commit it was. Nothing else in this project touches
+the network.
+"""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dreamr.checkpoints import copy_settings, model_folder
+from dreamr.config import HubModel, ZooModel
+from dreamr.jobs import FetchJob
+from dreamr.micro import zoo
+
+EXAMPLE = (
+    '{"name": "q3vl-2l", "model": {"from": "zoo", "path": "workflow/resources/zoo/q3vl-2l", '
+    '"engine": {"dtype": "float32"}}}'
+)
+FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
+CODE = ("*.py",)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    try:
+        job = FetchJob.model_validate_json(options.spec)
+    except ValidationError as error:
+        raise SystemExit(f"--spec {options.spec}: {error}") from None
+    with model_folder(options.out, job.name, job.model.maker) as (folder, facts):
+        if isinstance(job.model, ZooModel):
+            facts["source"] = from_zoo(Path(job.model.path), folder)
+        elif isinstance(job.model, HubModel):
+            facts["source"] = from_hub(job.model, folder)
+        else:
+            raise SystemExit(f"{job.name}: a model 'from: {job.model.maker}' is made, not fetched; allowed: zoo, hub")
+
+
+def from_zoo(source: Path, folder: Path) -> str:
+    """Copy a model of the zoo; stops with file and checksums if it is not the one that was trained."""
+    zoo.verify(source)
+    copy_settings(source, folder)
+    for weights in source.glob("*.safetensors"):
+        shutil.copy(weights, folder)
+    return str(source)
+
+
+def from_hub(model: HubModel, folder: Path) -> str:
+    """Link a model of the hub from the cache, downloading what is missing; returns its id and commit."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    wanted = f"{model.id}@{model.revision or 'main'}"
+    patterns = [*FILES, *(CODE if model.trust_remote_code else ())]
+    try:
+        snapshot = Path(snapshot_download(model.id, revision=model.revision, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise SystemExit(
+            f"{wanted}: neither in the hub's cache nor to be had from the hub ({type(error).__name__}: {error}). "
+            "Is there a network, is HF_HUB_OFFLINE unset, does the revision exist, does the model ask for a login?"
+        ) from None
+    for path in sorted(snapshot.rglob("*")):
+        if path.is_file():
+            link = folder / path.relative_to(snapshot)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.resolve())
+    return f"{model.id}@{snapshot.name}"
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m dreamr.cli.fetch_model",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example of JSON: {EXAMPLE}",
+    )
+    described.add_argument("--spec", required=True, metavar="JSON", help="a FetchJob: name and model (see config.yaml)")
+    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the model's folder")
+    return described
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""SAPO on TRL: GRPO on a draft, with the deployed target in the loop.
+
+The only file that imports trl. Prompts, pictures, steps and verdicts are those of the evaluation; draft and target
+exchange text, so they may be of different families.
+"""
+
+import asyncio
+import csv
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from anyio.from_thread import start_blocking_portal
+from datasets import Dataset
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.utils.logging import disable_progress_bar
+from trl import GRPOConfig, GRPOTrainer
+
+from dreamr import sapo
+from dreamr.engines.chat import user_parts
+from dreamr.engines.pictures import load_picture
+from dreamr.engines.protocol import Engine
+from dreamr.engines.vllm import VllmEngine
+from dreamr.jobs import TrainJob
+from dreamr.methods.verifiers import Cpn
+from dreamr.prompts import Prompt, continued, question_prompt
+from dreamr.records import Question, read_rows
+from dreamr.steps import is_blank
+
+Judge = Callable[[list[tuple[Prompt, tuple[str, ...]]]], list[list[bool]]]
+
+# Columns of training.csv, beside the step and the weights, and what TRL logs them as.
+LOGGED = {
+    "reward": "reward",
+    **{name: f"rewards/{name}/mean" for name in sapo.REWARDS},
+    "acceptance": "acceptance",
+    "accuracy": "rewards/outcome/mean",
+    "tokens": "completions/mean_length",
+    "truncated": "completions/clipped_ratio",
+    "zero_spread": "frac_reward_zero_std",
+    "kl": "kl",
+    "entropy": "entropy",
+    "grad_norm": "grad_norm",
+    "seconds": "step_time",
+    "alignment_seconds": "alignment_seconds",
+}
+SHOWN = ("reward", "accuracy", "acceptance")
+
+
+def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
+    """Train the draft, going on from the newest complete checkpoint in `work`; returns the trainer that did it."""
+    disable_progress_bar()  # of loading and saving; the training has its own
+    questions = drawn(job, data)
+    with deployed_target(job, models) as judge:
+        trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), judge, work)
+        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+    return trainer
+
+
+def drawn(job: TrainJob, data: Path) -> list[Question]:
+    """The training questions, evenly from each set, drawn by the seed; stops where a set holds too few."""
+    sets = job.sapo.training_sets
+    chosen: list[Question] = []
+    for place, name in enumerate(sets):
+        number = job.sapo.questions // len(sets) + (place < job.sapo.questions % len(sets))
+        questions = list(read_rows(data / f"{name}.jsonl", Question))
+        if len(questions) < number:
+            raise SystemExit(f"{data / name}.jsonl: {len(questions)} questions; sapo.questions asks for {number} of it")
+        chosen += random.Random(f"{job.generation.seed} {name}").sample(questions, number)
+    return chosen
+
+
+# -- the target
+
+
+@contextmanager
+def deployed_target(job: TrainJob, models: Path) -> Iterator[Judge]:
+    """The target's engine, behind a function that judges all steps of a batch at once."""
+    engine = VllmEngine(
+        models / job.target.name,
+        job.target,
+        sampling=job.generation,
+        pixels=job.pixels,
+        context_tokens=job.context_tokens,
+        device=job.device,
+    )
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(engine) as target:
+        yield lambda answers: portal.call(verdicts, target, job.sapo.alpha, answers)
+
+
+async def verdicts(target: Engine, alpha: float, answers: list[tuple[Prompt, tuple[str, ...]]]) -> list[list[bool]]:
+    """Whether the target accepts each step of each answer, by the verdict of the evaluation (CPN).
+
+    Completions of one question share their beginnings, so equal requests are made once.
+    """
+    verifier, asked = Cpn(alpha), {}
+
+    def judged(prompt: Prompt, step: str) -> asyncio.Task:
+        if (prompt, step) not in asked:
+            asked[prompt, step] = asyncio.ensure_future(verifier(target, prompt, step, ""))
+        return asked[prompt, step]
+
+    tasks = [
+        [None if is_blank(step) else judged(continued(prompt, steps[:place]), step) for place, step in enumerate(steps)]
+        for prompt, steps in answers
+    ]
+    await asyncio.gather(*asked.values())
+    return [[task is not None and task.result().accepted for task in row] for row in tasks]
+
+
+# -- the rewards, as TRL asks for them
+
+
+class Rewards:
+    """Scores a batch of completions; `question` is a column of the data."""
+
+    def __init__(self, folder: str, judge: Judge, budget: int) -> None:
+        self._folder, self._judge, self._budget = folder, judge, budget
+
+    def outcome(
+        self, completions: list[Any], completion_ids: list[list[int]], question: list[str], **_: Any
+    ) -> list[float]:
+        return [
+            sapo.outcome(Question.model_validate_json(row), said(completion), complete=len(ids) < self._budget)
+            for row, completion, ids in zip(question, completions, completion_ids, strict=True)
+        ]
+
+    def alignment(
+        self, completions: list[Any], question: list[str], log_metric: Callable[..., None], **_: Any
+    ) -> list[float]:
+        begin = time.perf_counter()
+        prompts = (question_prompt(Question.model_validate_json(row), self._folder) for row in question)
+        steps = (sapo.written_steps(said(completion)) for completion in completions)
+        accepted = self._judge(list(zip(prompts, steps, strict=True)))
+        log_metric("acceptance", sum(map(sum, accepted)) / max(1, sum(map(len, accepted))))
+        log_metric("alignment_seconds", time.perf_counter() - begin)
+        return [sapo.alignment(row) for row in accepted]
+
+    def length(self, completion_ids: list[list[int]], **_: Any) -> list[float]:
+        return [sapo.length(len(ids), self._budget) for ids in completion_ids]
+
+
+def said(completion: list[dict[str, str]]) -> str:
+    return completion[0]["content"]
+
+
+# -- the trainer
+
+
+def make_trainer(
+    job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, judge: Judge, work: Path
+) -> GRPOTrainer:
+    """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion."""
+    rewards = Rewards(folder, judge, job.generation.answer_tokens)
+    trust = {"trust_remote_code": job.draft.trust_remote_code}
+    processor = AutoProcessor.from_pretrained(draft, **trust)
+    # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
+    # Qwen-VL draft would be trained on wrong positions, without an error.
+    processor.tokenizer.padding_side = "left"
+    trainer = GRPOTrainer(
+        model=AutoModelForImageTextToText.from_pretrained(draft, dtype=torch.float32, **trust),
+        processing_class=processor,
+        args=arguments(job, work),
+        reward_funcs=[getattr(rewards, name) for name in sapo.REWARDS],
+        train_dataset=as_dataset(job, questions, folder),
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(Bar())
+    trainer.add_callback(Schedule(job, trainer))
+    return trainer
+
+
+def arguments(job: TrainJob, work: Path) -> GRPOConfig:
+    spec = job.sapo
+    if spec.batch % spec.group or spec.batch % spec.micro_batch:
+        raise SystemExit(
+            f"sapo.batch {spec.batch} must be a multiple of sapo.group {spec.group} "
+            f"and of sapo.micro_batch {spec.micro_batch}"
+        )
+    on_gpu = job.device == "cuda"
+    return GRPOConfig(
+        output_dir=str(work),
+        # The algorithm. `loss_type` "grpo" averages within a completion first, as equation 4 does.
+        loss_type="grpo",
+        num_generations=spec.group,
+        temperature=spec.temperature,
+        max_completion_length=job.generation.answer_tokens,
+        epsilon=spec.clip,
+        beta=spec.kl,
+        learning_rate=spec.learning_rate,
+        num_train_epochs=spec.epochs,
+        per_device_train_batch_size=spec.micro_batch,
+        gradient_accumulation_steps=spec.batch // spec.micro_batch,
+        seed=job.generation.seed,
+        # The device. Transformers generates: vLLM inside TRL 1.16 expands picture tokens twice (its issue 6294).
+        use_cpu=not on_gpu,
+        bf16=on_gpu,
+        gradient_checkpointing=on_gpu,
+        # Logs and checkpoints.
+        logging_steps=1,
+        save_steps=spec.checkpoint_steps,
+        save_total_limit=1,
+        report_to=[],
+    )
+
+
+def as_dataset(job: TrainJob, questions: Sequence[Question], folder: str) -> Dataset:
+    """One row per question; pictures are read when a batch needs them."""
+
+    def rows(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
+        prompts = [question_prompt(Question.model_validate_json(row), folder) for row in batch["question"]]
+        return {
+            "prompt": [[{"role": "user", "content": user_parts(prompt.user)}] for prompt in prompts],
+            "images": [[load_picture(path, job.pixels) for path in prompt.images] for prompt in prompts],
+            "question": batch["question"],
+        }
+
+    return Dataset.from_dict({"question": [question.model_dump_json() for question in questions]}).with_transform(rows)
+
+
+class Schedule(TrainerCallback):
+    """Sets the weights of the rewards before each step."""
+
+    def __init__(self, job: TrainJob, trainer: GRPOTrainer) -> None:
+        self._recipe, self._trainer = job.recipe, trainer
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._trainer.reward_weights = torch.tensor(
+            sapo.weights(self._recipe, state.global_step, state.max_steps), dtype=torch.float32
+        )
+
+
+class Bar(ProgressCallback):
+    """A bar with the remaining time and how the draft does."""
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
+    ) -> None:
+        if self.training_bar is not None and logs and "reward" in logs:
+            self.training_bar.set_postfix({column: f"{logs[LOGGED[column]]:.2f}" for column in SHOWN})
+
+
+# -- what is kept
+
+
+def newest_checkpoint(work: Path) -> str | None:
+    """The newest checkpoint that was written to its end (the state comes last), else None."""
+    states = sorted(work.glob("checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
+    for checkpoint in work.glob("checkpoint-*"):
+        if not (checkpoint / "trainer_state.json").exists():
+            shutil.rmtree(checkpoint)
+    return str(states[-1].parent) if states else None
+
+
+def write_log(job: TrainJob, state: TrainerState, path: Path) -> None:
+    """training.csv: one row per optimizer step; an empty cell is a quantity that this training does not have."""
+    weighted = [f"weight_{name}" for name in sapo.REWARDS]
+    with path.open("w", newline="", encoding="utf-8") as out:
+        rows = csv.DictWriter(out, ["step", *LOGGED, *weighted])
+        rows.writeheader()
+        for entry in state.log_history:
+            if "reward" not in entry:
+                continue
+            values = sapo.weights(job.recipe, entry["step"] - 1, state.max_steps)
+            logged = {column: entry.get(name, "") for column, name in LOGGED.items()}
+            rows.writerow({"step": entry["step"], **logged, **dict(zip(weighted, values, strict=True))})
