@@ -1,0 +1,77 @@
+"""Draw the report's figures from the tables, the training curves and the traces of one pair.
+
+Each figure is an SVG file; beside it lies a CSV file with the numbers that it shows. A figure whose part of the
+experiment is not in the configuration is not drawn.
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from dreamr import figures
+from dreamr.figures import Picture
+from dreamr.jobs import SummariseJob
+from dreamr.records import Trace, read_rows
+
+CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    job = SummariseJob.model_validate_json(options.spec)
+    figures.style()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for old in options.out.glob("*.*"):
+        old.unlink()
+    for name, picture in pictures(options, job):
+        (options.out / f"{name}.csv").write_text(
+            picture.data.to_csv(index=False, float_format="%.6g"), encoding="utf-8"
+        )
+        (options.out / f"{name}.svg").write_text(figures.svg(picture, name), encoding="utf-8")
+
+
+def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Picture]]:
+    """Every figure that has something to show, by name."""
+    tables = {path.stem: pd.read_csv(path, keep_default_na=True) for path in sorted(options.tables.glob("*.csv"))}
+    if job.pairs:
+        yield "accuracy", figures.accuracy(tables["accuracy"], job.statistics.margin)
+        yield "speed", figures.speed(tables["speed"])
+        yield "split", figures.split(tables["speed"])
+        window = job.methods[job.reference].window
+        yield "acceptance", figures.acceptance(tables["acceptance"], tables["speed"], window or 1)
+    if options.trainings:
+        yield "sapo", figures.sapo(curves(options.trainings), CURVES)
+    if len(tables["ablation"]):
+        yield "ablation", figures.ablation(tables["ablation"])
+    shown = figures.side_by_side(timed(options.traces), job.pairs, job.reference)
+    if shown:
+        yield "timeline", figures.timeline(shown)
+
+
+def curves(files: Iterable[Path]) -> pd.DataFrame:
+    """Training curves of all drafts; the model is named by its folder."""
+    return pd.concat([pd.read_csv(path).assign(model=path.parent.name) for path in sorted(files)], ignore_index=True)
+
+
+def timed(files: Iterable[Path]) -> list[Trace]:
+    return [row for path in sorted(files) for row in read_rows(path, Trace) if row.mode == "alone"]
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m dreamr.cli.plot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
+    described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
+    described.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="folder for figures; emptied first"
+    )
+    described.add_argument("--trainings", nargs="*", default=[], type=Path, metavar="FILE", help="training.csv files")
+    described.add_argument("--traces", nargs="*", default=[], type=Path, metavar="FILE", help="traces for the timeline")
+    return described
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""Figures from tables. Each function selects and draws; it computes no statistics.
+
+A figure comes with the numbers it shows and a text that says what is to be seen. SVG files are deterministic, keep
+words as text, and take the page's colour, so that they can be read in the dark.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from dreamr.records import Trace
+from dreamr.tables import ALL, closed_form
+
+INK = "#222222"  # replaced by the page's text colour
+SALT = "dreamr"
+LABELS = {
+    "target_only": "Target only",
+    "draft_only": "Draft only",
+    "draft_only_sapo": "Draft only, SAPO",
+    "ngram": "n-gram speculation",
+    "specreason": "SpecReason",
+    "lookahead": "Lookahead Reasoning",
+    "dreamr_ns": "DREAM-R-NS",
+    "dreamr": "DREAM-R",
+}
+COLOURS = dict(zip(LABELS, sns.color_palette("colorblind", len(LABELS)).as_hex(), strict=True))
+COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
+ROW = 0.22  # inches per line of a chart
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, the numbers in it, and what it shows in words."""
+
+    figure: Figure
+    data: pd.DataFrame
+    alt: str
+
+
+def style() -> None:
+    """Settings of all figures: quiet axes, words as text, the same bytes every time."""
+    sns.set_theme(context="paper", style="ticks", palette="colorblind")
+    dark = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+    matplotlib.rcParams.update(
+        {"svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9} | dark
+    )
+    matplotlib.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False})
+
+
+def svg(picture: Picture, name: str) -> str:
+    """The figure as an SVG element with a label, ids of its own and the page's text colour."""
+    text = io.StringIO()
+    picture.figure.savefig(text, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    body = text.getvalue()
+    body = body[body.index("<svg") :].replace(INK, "currentColor")
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    return body.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1).replace(
+        ">", f'><title id="{name}-title">{_escaped(picture.alt)}</title>', 1
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def label(method: str) -> str:
+    return LABELS.get(method, method)
+
+
+def colour(method: str) -> str:
+    return COLOURS.get(method, "#777777")
+
+
+def pair(row: pd.Series) -> str:
+    return "all pairs" if row.target == ALL and row.draft == ALL else f"{row.target} ← {row.draft}"
+
+
+def interval(axes: Axes, row: pd.Series, name: str, at: float, **settings: object) -> None:
+    """A point with its interval at height `at`; without an interval the point is hollow."""
+    known = pd.notna(row[f"{name}_low"])
+    if known:
+        axes.hlines(at, row[f"{name}_low"], row[f"{name}_high"], color=settings.get("color"), linewidth=1.3)
+    axes.plot(
+        [row[name]], [at], "o", markersize=4, markerfacecolor=settings.get("color") if known else "none", **settings
+    )
+
+
+def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single pairs and of the pool over all of them, the pool last; adds column `pair`."""
+    single = (table.target != ALL) & ~table.draft.isin([ALL, "none"])
+    whole = (table.target == ALL) & (table.draft == ALL)
+    rows = table[single | whole].assign(order=whole)
+    rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
+    return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])
+
+
+def accuracy(table: pd.DataFrame, margin: float) -> Picture:
+    """Forest plot: change of accuracy against the target, per pair and benchmark, with the margin."""
+    rows = pairs_in(table[table.method.isin(COMPARED)])
+    pairs, benchmarks = list(dict.fromkeys(rows.pair)), _all_last(rows.benchmark)
+    figure, panels = _panels(1, len(benchmarks), 2.1, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
+    for axes, benchmark in zip(panels, benchmarks, strict=True):
+        part = rows[rows.benchmark == benchmark]
+        for _, row in part.iterrows():
+            at = pairs.index(row.pair) + (COMPARED.index(row.method) - 1.5) * 0.18
+            interval(axes, row, "accuracy_change", at, color=colour(row.method))
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.axvline(-margin, color=INK, linewidth=0.8, linestyle="--")
+        axes.set(title="all benchmarks" if benchmark == ALL else benchmark, xlabel="")
+        axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
+    panels[0].set_yticks(range(len(pairs)), pairs)
+    panels[0].invert_yaxis()
+    figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
+    _legend(figure, COMPARED)
+    alt = (
+        f"Change of accuracy against the target with intervals, for {len(pairs) - 1} pairs and their pool; the dashed "
+        f"line is the margin of {margin:.0%} that counts as not inferior."
+    )
+    return Picture(figure, _shown(rows, ["accuracy_change"]), alt)
+
+
+def speed(table: pd.DataFrame) -> Picture:
+    """Speed-up of each method on each pair, all benchmarks together."""
+    rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
+    pairs = list(dict.fromkeys(rows.pair))
+    figure, panels = _panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    for axes, name in zip(panels, pairs, strict=False):
+        for _, row in rows[rows.pair == name].iterrows():
+            at = COMPARED.index(row.method)
+            axes.barh(at, row.speedup, color=colour(row.method), height=0.7, alpha=0.85)
+            axes.hlines(at, row.speedup_low, row.speedup_high, color=INK, linewidth=1.2)
+        axes.axvline(1, color=INK, linewidth=0.8)
+        axes.set_title(name)
+    panels[0].set_yticks(range(len(COMPARED)), [label(method) for method in COMPARED])
+    panels[0].invert_yaxis()
+    for axes in panels[len(pairs) :]:
+        axes.set_axis_off()
+    figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
+    return Picture(
+        figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods on {len(pairs) - 1} pairs."
+    )
+
+
+def split(table: pd.DataFrame) -> Picture:
+    """How much of a speed-up is fewer tokens and how much less time per token (their product is the speed-up)."""
+    parts = {"speedup": "speed-up", "fewer_tokens": "from fewer tokens", "time_per_token": "from less time per token"}
+    rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
+    pairs = list(dict.fromkeys(rows.pair))
+    figure, panels = _panels(1, 3, 2.6, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
+    for axes, (name, words) in zip(panels, parts.items(), strict=True):
+        for _, row in rows.iterrows():
+            at = pairs.index(row.pair) + (COMPARED.index(row.method) - 1.5) * 0.18
+            interval(axes, row, name, at, color=colour(row.method))
+        axes.axvline(1, color=INK, linewidth=0.8)
+        axes.set_title(words)
+    panels[0].set_yticks(range(len(pairs)), pairs)
+    panels[0].invert_yaxis()
+    figure.supxlabel("factor", fontsize=9, color=INK)
+    _legend(figure, COMPARED)
+    return Picture(figure, _shown(rows, list(parts)), "Speed-up as a product of two factors, with intervals, per pair.")
+
+
+def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Picture:
+    """Acceptance against speed-up, with the closed form of asynchronous lookahead for some cost ratios."""
+    keys = ["target", "draft", "method", "benchmark"]
+    columns = [name for name in timed if name.startswith("speedup")]
+    rows = pairs_in(accepted.merge(timed[keys + columns], on=keys))
+    rows = rows[(rows.benchmark == ALL) & rows.method.isin(COMPARED) & (rows.pair != "all pairs")]
+    figure, (axes,) = _panels(1, 1, 5.6, 3.8)
+    grid = np.linspace(0, 0.99, 100)
+    for cost, line in ((0.0, "-"), (0.1, "--"), (0.3, ":")):
+        axes.plot(grid, [closed_form(a, cost, window) for a in grid], line, color=INK, linewidth=0.8)
+        axes.annotate(f"c = {cost:g}", (grid[-1], closed_form(grid[-1], cost, window)), fontsize=8, color=INK)
+    for _, row in rows.iterrows():
+        axes.hlines(row.speedup, row.acceptance_low, row.acceptance_high, color=colour(row.method), linewidth=0.8)
+        axes.vlines(row.acceptance, row.speedup_low, row.speedup_high, color=colour(row.method), linewidth=0.8)
+        axes.plot(row.acceptance, row.speedup, "o", markersize=4, color=colour(row.method))
+    axes.axhline(1, color=INK, linewidth=0.5)
+    axes.set(xlim=(0, 1.08), xlabel="acceptance (accepted / verified steps)", ylabel="speed-up")
+    _legend(figure, COMPARED)
+    alt = (
+        f"Acceptance against speed-up per pair and method. Lines: closed form of asynchronous lookahead with window "
+        f"{window}, equal steps, free verdicts and a draft that costs c of the target."
+    )
+    return Picture(figure, _shown(rows, ["acceptance", "speedup"]), alt)
+
+
+def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Picture:
+    """Training curves: one panel a quantity, one line a training; columns model, step and the quantities."""
+    figure, panels = _panels(-(-len(quantities) // 3), 3, 2.9, 2.1, sharex=True)
+    models = sorted(set(curves.model))
+    colours = dict(zip(models, sns.color_palette("husl", len(models)).as_hex(), strict=True))
+    for axes, name in zip(panels, quantities, strict=False):
+        for model, part in curves.groupby("model"):
+            smooth = part[name].rolling(5, min_periods=1, center=True).mean()
+            axes.plot(part.step, smooth, color=colours[model], linewidth=1.1)
+        axes.set_title(name.replace("_", " "))
+    for axes in panels[len(quantities) :]:
+        axes.set_axis_off()
+    figure.supxlabel("training step (lines: running mean of five)", fontsize=9, color=INK)
+    handles = [Line2D([], [], color=colours[model], label=model) for model in models]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, fontsize=8)
+    alt = f"SAPO training curves of {len(models)} drafts: {', '.join(quantities)}."
+    return Picture(figure, curves[["model", "step", *quantities]], alt.replace("_", " "))
+
+
+def ablation(table: pd.DataFrame) -> Picture:
+    """Each ablation: accuracy, acceptance, speed-up and tokens of its settings."""
+    names = ("accuracy", "acceptance", "speedup", "tokens")
+    rows = table[(table.benchmark == ALL) & (table.target != ALL) & (table.draft != ALL)]
+    kinds = list(dict.fromkeys(rows.kind))
+    heights = [rows[rows.kind == kind].setting.nunique() + 1.2 for kind in kinds]
+    figure = Figure(figsize=(9, 0.3 * sum(heights) + 0.5), layout="constrained")
+    panels = figure.subplots(len(kinds), len(names), sharex="col", squeeze=False, height_ratios=heights)
+    for line, kind in zip(panels, kinds, strict=True):
+        part = rows[rows.kind == kind].sort_values("setting")
+        settings = list(dict.fromkeys(part.setting))
+        for axes, name in zip(line, names, strict=True):
+            for _, row in part.iterrows():
+                interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+            axes.set_yticks(range(len(settings)), settings if name == names[0] else [""] * len(settings))
+            axes.set(ylim=(len(settings) - 0.4, -0.6), title=f"{kind}: {name}")
+    return Picture(
+        figure, _shown(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
+    )
+
+
+def timeline(traces: Sequence[Trace]) -> Picture:
+    """How one question ran under each method: every request on its engine, cancelled work hatched."""
+    kinds = {"draft": COLOURS["ngram"], "verify": COLOURS["lookahead"], "target": COLOURS["dreamr"]}
+    figure, panels = _panels(len(traces), 1, 9, 0.95, sharex=True)
+    data = []
+    for axes, trace in zip(panels, traces, strict=True):
+        lanes = _lanes(trace)
+        for span, lane in zip(trace.spans, lanes, strict=True):
+            bar = {"color": kinds[span.kind], "alpha": 0.35 if span.cancelled else 0.95}
+            axes.broken_barh([(span.start, span.end - span.start)], (lane, 0.8), edgecolor=INK, linewidth=0.3, **bar)
+            data.append({"method": trace.method, "lane": lane} | span.model_dump())
+        axes.axvline(trace.seconds, color=INK, linewidth=0.8)
+        axes.set(yticks=[], ylabel="")
+        axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s", loc="left")
+        axes.invert_yaxis()
+    panels[-1].set_xlabel("seconds")
+    handles = [Patch(color=shade, label=kind) for kind, shade in kinds.items()]
+    handles.append(Patch(color="#999999", alpha=0.35, label="cancelled"))
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
+    alt = (
+        f"Timeline of requests for question {traces[0].question} of {traces[0].benchmark} under {len(traces)} methods."
+    )
+    return Picture(figure, pd.DataFrame(data), alt)
+
+
+def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
+    """One question of the first pair under every method: the first where the reference took and replaced a step."""
+    cells = [*pairs[:1], *((target, "none") for target, _ in pairs[:1])]
+    rows = [trace for trace in traces if (trace.target, trace.draft) in cells and trace.method in LABELS]
+    telling = [row for row in rows if row.method == reference and 0 < row.accepted < len(row.steps)]
+    first = next(iter(telling or [row for row in rows if row.method == reference]), None)
+    if first is None:
+        return []
+    shown = [row for row in rows if (row.benchmark, row.question) == (first.benchmark, first.question)]
+    return sorted(shown, key=lambda row: list(LABELS).index(row.method))
+
+
+def _lanes(trace: Trace) -> list[int]:
+    """A lane for each span such that overlapping spans of one kind lie below each other."""
+    ends: dict[tuple[str, int], float] = {}
+    places = []
+    for span in trace.spans:
+        slot = 0
+        while ends.get((span.kind, slot), -1.0) > span.start + 1e-9:
+            slot += 1
+        ends[span.kind, slot] = span.end
+        places.append((span.kind, slot))
+    order = sorted(ends, key=lambda place: (("draft", "verify", "target").index(place[0]), place[1]))
+    return [order.index(place) for place in places]
+
+
+def _panels(rows: int, columns: int, width: float, height: float, **settings: object) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width * columns + 1.2, height * rows + 0.3), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **settings).flat)
+
+
+def _legend(figure: Figure, methods: Sequence[str]) -> None:
+    handles = [Line2D([], [], marker="o", linestyle="", color=colour(name), label=label(name)) for name in methods]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+
+
+def _all_last(names: pd.Series) -> list[str]:
+    return sorted(set(names), key=lambda name: (name == ALL, name))
+
+
+def _shown(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()) -> pd.DataFrame:
+    """The numbers that a figure shows."""
+    cells = [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
+    return rows[[*first, "target", "draft", "method", "benchmark", "n", "clusters", *cells]]
