@@ -1,0 +1,73 @@
+"""Lessons as tensors: what the processor and the engine would make of the same prompts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dreamr.engines.chat import Chat
+from dreamr.micro.families import Family
+from dreamr.micro.lessons import Lesson
+from dreamr.micro.pictures import CELL
+
+WRONG, UNALIGNED = 0, 1  # channels of the auxiliary head
+
+
+@dataclass(frozen=True)
+class Batch:
+    inputs: dict[str, torch.Tensor]
+    labels: torch.Tensor  # (batch, length): the token itself where it is to be learnt, else -100
+    verdict: torch.Tensor  # (batch, length) bool: labels that are verdict words
+    marks: torch.Tensor  # (batch, length, 2): tokens of the judged step, 1 wrong, 0 right; else -100; by channel
+
+
+class Collator:
+    """Turns lessons into batches for one family."""
+
+    def __init__(self, family: Family, processor: Any) -> None:
+        self._family, self._processor = family, processor
+        self._chat, self._end = Chat(processor), processor.tokenizer.eos_token
+
+    def __call__(self, lessons: list[Lesson]) -> Batch:
+        heads = [self._expanded(self._chat.text(lesson.prompt), lesson) for lesson in lessons]
+        texts = [head + lesson.learn + self._end for head, lesson in zip(heads, lessons, strict=True)]
+        tokens = self._processor.tokenizer(
+            texts, padding=True, padding_side="right", return_offsets_mapping=True, return_tensors="pt"
+        )
+        starts, ends = tokens["offset_mapping"].unbind(-1)
+        ids, real = tokens["input_ids"], tokens["attention_mask"].bool()
+        learnt = real & (starts >= torch.tensor([[len(head)] for head in heads]))
+        verdict = learnt & torch.tensor([[bool(lesson.prompt.request)] for lesson in lessons])
+        marks = torch.stack([self._marks(*each) for each in zip(lessons, heads, starts, ends, real, strict=True)])
+        inputs = {"input_ids": ids, "attention_mask": tokens["attention_mask"], **self.pictures(lessons)}
+        if "image_grid_thw" in inputs:
+            picture = self._processor.tokenizer.convert_tokens_to_ids(self._family.picture_token)
+            inputs["mm_token_type_ids"] = (ids == picture).long()
+        return Batch(inputs, torch.where(learnt, ids, -100), verdict, marks)
+
+    def pictures(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
+        flat = [picture for lesson in lessons for picture in lesson.task.pictures]
+        return dict(self._processor.image_processor(flat, return_tensors="pt"))
+
+    def _expanded(self, text: str, lesson: Lesson) -> str:
+        """`text` with as many picture tokens as each picture takes."""
+        pieces = text.split(self._family.picture_token)
+        sizes = [(round(p.height / CELL), round(p.width / CELL)) for p in lesson.task.pictures]
+        runs = [self._family.picture_token * self._family.picture_tokens(*size) for size in sizes]
+        return "".join(piece + run for piece, run in zip(pieces, [*runs, ""], strict=True))
+
+    def _marks(
+        self, lesson: Lesson, head: str, starts: torch.Tensor, ends: torch.Tensor, real: torch.Tensor
+    ) -> torch.Tensor:
+        """(length, 2) marks of one lesson."""
+        marks = torch.full((len(starts), 2), -100.0)
+        if lesson.judged is None:
+            return marks
+        answer = head.rindex(lesson.prompt.answer)
+        aligned = lesson.learn.endswith("aligned")
+        asked = real & (starts >= answer + lesson.judged[0]) & (ends <= answer + lesson.judged[1])
+        marks[asked, UNALIGNED if aligned else WRONG] = 0.0
+        for a, b in lesson.wrong:
+            hit = asked & (ends > answer + a) & (starts < answer + b)
+            marks[hit, UNALIGNED if aligned else WRONG] = 1.0
+        return marks

@@ -1,0 +1,179 @@
+"""The seven micro data sets as files: parquet in the hub's columns, the truth of each question, the planted overlap."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from dreamr.benchmarks import adapter
+from dreamr.micro.rows import BENCHMARKS, TRAINING_SETS, Made, Maker, Row
+from dreamr.micro.world import Truth
+from dreamr.records import Record
+
+SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
+PER_ROW = {"mathverse": 5, "mmbench": 4, "ocr_vqa": 2.5}  # questions that one call of a maker yields, about
+# A share of these benchmarks' questions also stands in a training set: exactly, or with the picture altered.
+PLANTED = {"mathverse": "geometry3k", "mmbench": "scienceqa", "realworldqa": "ocr_vqa"}
+PLANTED_SHARE = 0.15
+KINDS = ("exact", "resized", "jpeg", "recoloured")
+
+
+class Fact(Record):
+    """The truth behind one question, as kept beside its data set."""
+
+    id: str
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A benchmark question that a training set holds as well."""
+
+    benchmark: str
+    question: str
+    training_set: str
+    training_question: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A benchmark row to copy: its questions' ids and truth, and its picture."""
+
+    benchmark: str
+    ids: tuple[str, ...]
+    truth: Truth
+    picture: Image.Image
+
+
+def altered(picture: Image.Image, kind: str, rng: np.random.Generator) -> Any:
+    """`picture` as a copy of it might look elsewhere; still one token a cell."""
+    if kind == "resized":
+        scale = float(rng.choice([0.95, 1.05]))
+        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
+    if kind == "recoloured":
+        return ImageEnhance.Color(ImageEnhance.Brightness(picture).enhance(0.94)).enhance(0.85)
+    if kind == "jpeg":
+        data = io.BytesIO()
+        picture.save(data, "JPEG", quality=80)
+        return {"bytes": data.getvalue(), "path": None}
+    return picture
+
+
+def write_all(out: Path, seed: int, questions: int, training_questions: int) -> list[Plant]:
+    """Write every data set to `out`/<name>/<split>.parquet with truth.jsonl, and `out`/planted.csv."""
+    sources: list[Source] = []
+    for k, (name, maker) in enumerate(BENCHMARKS.items()):
+        made = list(_benchmark(name, maker, np.random.default_rng([seed, k]), questions, sources))
+        write(out, name, SPLITS[name], made)
+    plants: list[Plant] = []
+    for k, (name, maker) in enumerate(TRAINING_SETS.items()):
+        rng = np.random.default_rng([seed, 100 + k])
+        made = list(_training_set(name, maker, rng, training_questions, sources, plants))
+        write(out, name, "train", made)
+    _write_plants(out / "planted.csv", plants)
+    return plants
+
+
+def _calls(name: str, questions: int) -> int:
+    return max(1, round(questions / PER_ROW.get(name, 1)))
+
+
+def _benchmark(
+    name: str, maker: Maker, rng: np.random.Generator, questions: int, sources: list[Source]
+) -> Iterator[Made]:
+    """All rows of one benchmark; those to be planted elsewhere are noted in `sources`."""
+    calls = _calls(name, questions)
+    planted = set(rng.permutation(calls)[: round(calls * PLANTED_SHARE)].tolist()) if name in PLANTED else set()
+    for number in range(calls):
+        made = list(maker(rng, "planted" if number in planted else "test", number))
+        if number in planted:
+            sources.append(_source(name, number, made))
+        yield from made
+
+
+def _source(name: str, number: int, made: list[Made]) -> Source:
+    """The rows of one maker call that share the first one's picture."""
+    row, truths = made[0]
+    alike = [other for other, _ in made if other["image"].tobytes() == row["image"].tobytes()]
+    ids = tuple(question for other in alike for question in _ids(name, other, number))
+    return Source(name, ids, truths[0], row["image"])
+
+
+def _ids(name: str, row: Row, number: int) -> list[str]:
+    return [question.id for question in adapter(name).questions(row, number, lambda picture: "")]
+
+
+def _training_set(
+    name: str, maker: Any, rng: np.random.Generator, questions: int, sources: list[Source], plants: list[Plant]
+) -> Iterator[Made]:
+    """All rows of one training set, the copies of benchmark questions spread among them and noted in `plants`."""
+    calls, own = _calls(name, questions), [each for each in sources if PLANTED[each.benchmark] == name]
+    places = sorted(rng.permutation(calls)[: len(own)].tolist())
+    copies = dict(zip(places, zip(own, KINDS * len(own), strict=False), strict=True))
+    for number in range(calls):
+        source, kind = copies.get(number, (None, ""))
+        if source is None:
+            yield from maker(rng, "train", number)
+            continue
+        row, truths = next(maker(rng, "train", number, (source.truth, altered(source.picture, kind, rng))))
+        copy = _ids(name, row, number)[0]
+        plants += [Plant(source.benchmark, question, name, copy, kind) for question in source.ids]
+        yield row, truths
+
+
+def write(out: Path, name: str, split: str, made: list[Made]) -> None:
+    """One data set: its rows as parquet with the pictures inside, and the truths by question id."""
+    from datasets import Dataset
+
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    Dataset.from_list([row for row, _ in made], features=features(name)).to_parquet(folder / f"{split}.parquet")
+    facts = [
+        Fact(id=question, truth=truth)
+        for number, (row, truths) in enumerate(made)
+        for question, truth in zip(_ids(name, row, number), truths, strict=True)
+    ]
+    text = "".join(fact.model_dump_json() + "\n" for fact in facts)
+    (folder / "truth.jsonl").write_text(text, encoding="utf-8")
+
+
+def _write_plants(path: Path, plants: list[Plant]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["benchmark", "question", "training_set", "training_question", "kind"])
+        writer.writerows((p.benchmark, p.question, p.training_set, p.training_question, p.kind) for p in plants)
+
+
+def features(name: str) -> Any:
+    """Columns and types of the hub's data set."""
+    from datasets import Features, Image, Value
+
+    text, picture = Value("string"), Image()
+    texts = {
+        "mathverse": "sample_index problem_index problem_version question answer question_type query_wo query_cot"
+        " question_for_eval",
+        "mmbench": "question hint answer A B C D category source L2-category comment split",
+        "realworldqa": "question answer",
+        "mmmu": "id question options explanation img_type answer topic_difficulty question_type subfield",
+        "geometry3k": "problem answer ground_truth",
+        "ocr_vqa": "image_id title authorName genre image_url set_name",
+        "scienceqa": "question hint task grade subject topic category skill lecture solution",
+    }
+    word = {"word": text, "bounding_box": {side: Value("float64") for side in ("width", "height", "left", "top")}}
+    others: dict[str, dict[str, Any]] = {
+        "mathverse": {"image": picture, "metadata": dict.fromkeys(["split", "source", "subject", "subfield"], text)},
+        "mmbench": {"image": picture, "index": Value("int32")},
+        "realworldqa": {"image": picture},
+        "mmmu": {f"image_{k}": picture for k in range(1, 8)},
+        "geometry3k": {"images": [picture], "id": Value("int64"), "choices": [text]},
+        "ocr_vqa": {"image": picture, "questions": [text], "answers": [text], "ocr_tokens": [text], "ocr_info": [word]}
+        | dict.fromkeys(["image_width", "image_height"], Value("int64")),
+        "scienceqa": {"image": picture, "choices": [text], "answer": Value("int8")},
+    }
+    return Features(dict.fromkeys(texts[name].split(), text) | others[name])

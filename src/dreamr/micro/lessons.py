@@ -1,0 +1,191 @@
+"""What the micro models are taught, as texts: answers in a style, and verdicts on steps.
+
+A lesson is a prompt, the text to learn behind it, and, for verdicts, which characters of the answer so far are wrong:
+the dense signal without which a small model does not learn to judge.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dreamr.benchmarks import adapter
+from dreamr.micro import oracle
+from dreamr.micro.mistakes import mistaken, premature
+from dreamr.micro.rows import MAKERS
+from dreamr.micro.steps import PHRASES, RIGHT, Claim, Style, canonical, claim, ending, rambling, terse
+from dreamr.micro.world import Truth
+from dreamr.prompts import ALIGN, SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
+
+Said = list[tuple[Claim, str]]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question with its pictures in memory and its truth."""
+
+    prompt: Prompt
+    pictures: tuple[Any, ...]
+    truth: Truth
+    benchmark: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    task: Task
+    prompt: Prompt  # the question with a part of an answer and perhaps a request
+    learn: str  # what comes next
+    judged: Span | None = None  # characters of `prompt.answer` that the request is about
+    wrong: tuple[Span, ...] = ()  # those of them that make the verdict negative
+
+
+# Questions a row differ: rows of each data set, so that every benchmark has about the same share of the questions.
+SHARES = {"mathverse": 1, "mmbench": 1, "realworldqa": 4, "mmmu": 5, "geometry3k": 1, "ocr_vqa": 1, "scienceqa": 2}
+
+
+def tasks(part: str, seed: int, rounds: int, names: Iterable[str] = tuple(MAKERS)) -> Iterator[Task]:
+    """Questions of the named data sets, about 23 a round for all, read by their own adapters."""
+    rng = np.random.default_rng(seed)
+    for turn in range(rounds):
+        for name in names:
+            for number in range(turn * SHARES[name], (turn + 1) * SHARES[name]):
+                for row, truths in MAKERS[name](rng, part, number):
+                    yield from _read(name, row, number, truths)
+
+
+def _read(name: str, row: dict[str, Any], number: int, truths: list[Truth]) -> Iterator[Task]:
+    album: list[Any] = []
+
+    def keep(picture: Any) -> str:
+        album.append(picture)
+        return str(len(album) - 1)
+
+    questions = list(adapter(name).questions(row, number, keep))
+    for question, truth in zip(questions, truths, strict=True):
+        pictures = tuple(album[int(each)] for each in question.images)
+        yield Task(question_prompt(question, ""), pictures, truth, name)
+
+
+def steps_text(steps: list[str]) -> str:
+    return STEP_BREAK.join(steps)
+
+
+def plain(task: Task, style: Style, rng: np.random.Generator) -> Lesson:
+    """Answer in the drafts' way."""
+    return Lesson(task, task.prompt, steps_text([words for _, words in rambling(task.truth, style, rng)]))
+
+
+def continuation(task: Task, rng: np.random.Generator) -> Lesson:
+    """Answer in the target's way, half of the time from where right steps of a draft end."""
+    said: Said = rambling(task.truth, RIGHT, rng)
+    kept = said[: int(rng.integers(len(said)))] if rng.random() < 0.5 else []
+    prompt = continued(task.prompt, tuple(words for _, words in kept))
+    return Lesson(task, prompt, steps_text(terse(remaining(task.truth, [each for each, _ in kept]))))
+
+
+def remaining(truth: Truth, made: list[Claim]) -> list[Claim]:
+    """What the target still has to say after the claims `made`."""
+    made = [each for each in made if each.kind != "filler"]
+    whole, end = canonical(truth), ending(truth, truth.total)
+    leapt = any(each.kind == "total" for each in made)
+    return end[len(made) - 1 - [each.kind for each in made].index("total") :] if leapt else whole[len(made) :]
+
+
+def _steps(truth: Truth, rng: np.random.Generator) -> Said:
+    if rng.random() < 0.3:
+        return [(each, each.say()) for each in canonical(truth)]
+    return rambling(truth, RIGHT, rng)
+
+
+def judgement(task: Task, rng: np.random.Generator) -> Lesson:
+    """Is the last step right? Asked in words or for a score; wrong about half of the time."""
+    said = _steps(task.truth, rng)
+    place = int(rng.integers(len(said)))
+    before = tuple(words for _, words in said[:place])
+    step = _perhaps_wrong(task.truth, said[place], rng)
+    right = oracle.is_right(task.truth, step, before)
+    request = VERIFY if rng.random() < 0.7 else SCORE
+    if request == VERIFY:
+        word = "positive" if right else "negative"
+    else:
+        word = str(rng.integers(8, 10) if right else rng.integers(1, 5))
+    wrong = () if right else differing(said[place][1], step)
+    return _asked(task, (*before, step), request, word, wrong)
+
+
+def _perhaps_wrong(truth: Truth, said: tuple[Claim, str], rng: np.random.Generator) -> str:
+    each, words = said
+    if rng.random() < 0.45:
+        return words
+    if each.kind == "read" and truth.selection.by in ("ink", "mark") and rng.random() < 0.2:
+        return premature(truth).say(int(rng.integers(2)))
+    other = mistaken(truth, each, rng)
+    return words if other is None else other.say(phrase_of(other, each, words, rng))
+
+
+def phrase_of(other: Claim, each: Claim, words: str, rng: np.random.Generator) -> int:
+    """The phrase that keeps the words alike where the claims are of one kind."""
+    if other.kind == each.kind:
+        return [each.say(k) for k in range(len(PHRASES[each.kind]))].index(words)
+    return int(rng.integers(len(PHRASES[other.kind])))
+
+
+def comparison(task: Task, rng: np.random.Generator) -> Lesson:
+    """Do the last two steps say the same?"""
+    said = _steps(task.truth, rng)
+    place = int(rng.integers(len(said)))
+    each, words = said[place]
+    before = tuple(text for _, text in said[:place])
+    other = _rival(task.truth, [claim for claim, _ in said], each, rng)
+    phrase = int(rng.integers(len(PHRASES[other.kind]))) if rng.random() < 0.5 else 0
+    rival = other.say(phrase)
+    same = oracle.same(words, rival)
+    expected = each.say(phrase) if other.kind == each.kind else ""
+    wrong = () if same else differing(expected, rival)
+    return _asked(task, (*before, words, rival), ALIGN, "aligned" if same else "unaligned", wrong)
+
+
+def _rival(truth: Truth, said: list[Claim], each: Claim, rng: np.random.Generator) -> Claim:
+    """The same claim, a mistaken one, or another one of this answer."""
+    chance = rng.random()
+    if chance < 0.5:
+        return each
+    if chance < 0.8:
+        return mistaken(truth, each, rng) or claim("filler")
+    return (said + canonical(truth))[rng.integers(len(said))]
+
+
+def _asked(task: Task, steps: tuple[str, ...], request: str, word: str, wrong: tuple[Span, ...]) -> Lesson:
+    prompt = verdict_prompt(task.prompt, steps, request)
+    end = len(prompt.answer) - len(STEP_BREAK)
+    start = end - len(steps[-1])
+    return Lesson(task, prompt, word, (start, end), tuple((start + a, start + b) for a, b in wrong))
+
+
+def differing(expected: str, found: str) -> tuple[Span, ...]:
+    """Spans of the words of `found` that differ from those of `expected`; all of it if the two are not alike."""
+    words, spans, at = found.split(" "), [], 0
+    theirs = expected.split(" ")
+    alike = len(theirs) == len(words)
+    for k, word in enumerate(words):
+        if not alike or word != theirs[k]:
+            spans.append((at, at + len(word)))
+        at += len(word) + 1
+    return tuple(spans)
+
+
+Teacher = Callable[[Task, np.random.Generator], Lesson]
+
+
+def target_lesson(task: Task, rng: np.random.Generator) -> Lesson:
+    """The mix that targets are taught."""
+    chance = rng.random()
+    if chance < 0.5:
+        return continuation(task, rng)
+    return judgement(task, rng) if chance < 0.87 else comparison(task, rng)
+
+
+def draft_lesson(task: Task, rng: np.random.Generator) -> Lesson:
+    return plain(task, Style(), rng)

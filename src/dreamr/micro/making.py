@@ -1,0 +1,134 @@
+"""From nothing to the six models of the zoo."""
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from dreamr.micro.export import save
+from dreamr.micro.families import FAMILIES, Family
+from dreamr.micro.growing import deepened, mixture, with_experts
+from dreamr.micro.lessons import Task, draft_lesson, target_lesson, tasks
+from dreamr.micro.sentences import sentences
+from dreamr.micro.training import AUXILIARY_BLOCK, train, train_sight
+from dreamr.micro.zoo import SIGHT_STEPS, TRUNK_LAYERS, TRUNK_RATE, TRUNK_SEED, TRUNK_STEPS, ZOO, Recipe, write_manifest
+
+ROUNDS = 800  # of the pool of questions that lessons are made from, about 23 questions a round
+SILENT_NOISE, EXPERT_NOISE = 2e-3, 0.05
+
+
+class Workshop:
+    """Makes models; `work` keeps what several of them share (towers, the trunk), `fast` makes everything tiny."""
+
+    def __init__(self, out: Path, work: Path, fast: bool = False) -> None:
+        self._out, self._work, self._fast = out, work, fast
+        self._pool: list[Task] = []
+        self._facts: dict[str, Any] = {}
+        work.mkdir(parents=True, exist_ok=True)
+
+    def make(self, name: str) -> None:
+        """Train one model and write it, with its manifest, to its folder."""
+        recipe, began = ZOO[name], time.monotonic()
+        recipe = replace(recipe, steps=2) if self._fast else recipe
+        processor = self.processor(recipe)
+        maker = self._target if recipe.role == "target" else self._draft
+        report = maker(name, recipe, processor)
+        seconds = round(time.monotonic() - began)
+        facts = {"recipe": asdict(recipe), "last_50_steps": report, "seconds": seconds, "torch": torch.__version__}
+        write_manifest(self._out / name, facts | self._facts)
+
+    def processor(self, recipe: Recipe) -> Any:
+        family = FAMILIES[recipe.family]
+        return family.processor(family.tokenizer(sentences(family.seed)), family.template)
+
+    def _questions(self) -> list[Task]:
+        if not self._pool:
+            self._pool = list(tasks("train", TRUNK_SEED, 2 if self._fast else ROUNDS))
+        return self._pool
+
+    def _seeing(self, recipe: Recipe, processor: Any, layers: int) -> Any:
+        """A model of the family with a trained vision tower and a language model of random weights."""
+        torch.manual_seed(recipe.seed)
+        family = FAMILIES[recipe.family]
+        model = family.model(processor.tokenizer, layers).float()
+        file = self._work / f"sight-{recipe.family}.safetensors"
+        if not file.exists():
+            steps = 2 if self._fast else SIGHT_STEPS
+            accuracy = train_sight(model, processor, steps, family.seed, recipe.family)
+            tower = {k: v for k, v in model.state_dict().items() if "language_model" not in k and "lm_head" not in k}
+            save_file(tower, file, {"digit_accuracy": f"{accuracy:.4f}"})
+        model.load_state_dict(load_file(file), strict=False)
+        return model
+
+    def _draft(self, name: str, recipe: Recipe, processor: Any) -> dict[str, float]:
+        model, family = self._seeing(recipe, processor, recipe.layers), FAMILIES[recipe.family]
+        return train(
+            model,
+            family,
+            processor,
+            self._questions(),
+            draft_lesson,
+            recipe.steps,
+            recipe.rate,
+            recipe.seed,
+            name,
+            sight_rate=0.1,
+            keep=lambda step: save(model, processor, self._out / name),
+            every=max(1, min(300, recipe.steps)),
+        )
+
+    def trunk(self, recipe: Recipe, processor: Any) -> dict[str, torch.Tensor]:
+        """State of the model that both targets grow from; trained once."""
+        file = self._work / "trunk.safetensors"
+        if not file.exists():
+            model = self._seeing(replace(recipe, seed=TRUNK_SEED), processor, TRUNK_LAYERS)
+            steps = 2 if self._fast else TRUNK_STEPS
+
+            def keep(step: int) -> None:
+                for name, each in ZOO.items():
+                    if each.role == "target":
+                        save(self._grown(each, processor, _state(model)), processor, self._out / name)
+
+            self._taught(model, FAMILIES[recipe.family], processor, steps, TRUNK_RATE, TRUNK_SEED, "trunk", keep)
+            save_file(_state(model), file)
+        return load_file(file)
+
+    def _grown(self, recipe: Recipe, processor: Any, trunk: dict[str, torch.Tensor]) -> Any:
+        torch.manual_seed(recipe.seed)
+        state = deepened(trunk, recipe.layers, SILENT_NOISE)
+        family = FAMILIES[recipe.family]
+        make = mixture if recipe.experts else family.model
+        model = make(processor.tokenizer, recipe.layers).float()
+        state = with_experts(state, EXPERT_NOISE) if recipe.experts else state
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        assert missing == ["lm_head.weight"] and not unexpected, (missing, unexpected)
+        model.tie_weights()
+        return model
+
+    def _target(self, name: str, recipe: Recipe, processor: Any) -> dict[str, float]:
+        model = self._grown(recipe, processor, self.trunk(recipe, processor))
+
+        def keep(step: int) -> None:
+            save(model, processor, self._out / name)
+
+        family = FAMILIES[recipe.family]
+        return self._taught(model, family, processor, recipe.steps, recipe.rate, recipe.seed, name, keep)
+
+    def _taught(
+        self, model: Any, family: Family, processor: Any, steps: int, rate: float, seed: int, label: str, keep: Any
+    ) -> dict[str, float]:
+        depth = len(model.model.language_model.layers)
+        block = (AUXILIARY_BLOCK + 1) * depth // TRUNK_LAYERS - 1
+        every = max(1, min(300, steps // 2))
+        pool = self._questions()
+        return train(
+            model, family, processor, pool, target_lesson, steps, rate, seed, label, block=block, keep=keep, every=every
+        )
+
+
+def _state(model: Any) -> dict[str, torch.Tensor]:
+    """Weights without the output head, which is tied to the embedding."""
+    return {name: weight.detach().clone() for name, weight in model.state_dict().items() if name != "lm_head.weight"}

@@ -1,0 +1,63 @@
+"""The six models of the zoo: what they are, and whether the files on disk are the ones that were trained."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is made. Steps are of batches of 32."""
+
+    family: str
+    role: Literal["target", "draft"]
+    layers: int
+    steps: int
+    rate: float
+    seed: int
+    experts: bool = False
+
+
+SIGHT_STEPS = 2200
+TRUNK_LAYERS, TRUNK_STEPS, TRUNK_RATE, TRUNK_SEED = 6, 2300, 2e-3, 11
+ZOO = {
+    "q3vl-deep": Recipe("qwen3-vl", "target", 24, 100, 2e-4, 21),
+    "q3vl-moe": Recipe("qwen3-vl", "target", 12, 160, 3e-4, 22, experts=True),
+    "q3vl-2l": Recipe("qwen3-vl", "draft", 2, 700, 2e-3, 31),
+    "q3vl-3l": Recipe("qwen3-vl", "draft", 3, 1000, 2e-3, 32),
+    "r4b-2l": Recipe("r4b", "draft", 2, 800, 2e-3, 33),
+    "mimo-3l": Recipe("mimo-vl", "draft", 3, 800, 2e-3, 34),
+}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST)
+
+
+def write_manifest(folder: Path, facts: dict[str, object]) -> None:
+    """Record how the model was made and the checksum of each of its files."""
+    sums = {path.name: sha256(path) for path in files(folder)}
+    text = json.dumps({**facts, "sha256": sums}, indent=2, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def verify(folder: Path) -> None:
+    """Stop with the file and both checksums if a file of the model is missing or not the one in its manifest."""
+    folder = Path(folder)
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        raise SystemExit(f"{folder}: no {MANIFEST}; this is not a model of the zoo")
+    for name, expected in json.loads(manifest.read_text(encoding="utf-8"))["sha256"].items():
+        path = folder / name
+        found = sha256(path) if path.exists() else "no such file"
+        if found != expected:
+            raise SystemExit(f"{path}: sha256 is {found}, the manifest says {expected}")

@@ -1,0 +1,1 @@
+"""Adapters of the training sets, one file each."""
