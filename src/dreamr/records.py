@@ -41,6 +41,7 @@ class Step(Record):
     accepted: bool | None = None  # of the draft step verified at this place; a rejected one is kept in `rejected`
     rejected: str | None = None  # text of the draft step that the target replaced here
     tokens: int = 0  # as counted by its writer's tokenizer
+    capped: bool = False  # cut by the cap on its tokens: no blank line behind it, the next step goes on
 
 
 class Span(Record):

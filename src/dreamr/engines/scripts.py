@@ -102,11 +102,6 @@ def _is_targets(step: Step) -> bool:
 
 
 def _finishes(trace: Trace) -> list[Literal["stop", "end", "length"]]:
-    """How each step ended, from what stands behind it in the answer."""
-    finishes, place = [], 0
-    for step in trace.steps[:-1]:
-        place += len(step.text)
-        ended = trace.text.startswith(STEP_BREAK, place) or place >= len(trace.text)
-        place += len(STEP_BREAK) * ended
-        finishes.append("stop" if ended else "length")
-    return [*finishes, "length" if trace.finish == "budget" else "end"]
+    """How each step ended."""
+    finishes = ["length" if step.capped else "stop" for step in trace.steps]
+    return finishes if trace.finish == "budget" else [*finishes[:-1], "end"]

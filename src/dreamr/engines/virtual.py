@@ -209,8 +209,8 @@ class VirtualEngine:
         try:
             await self._machine.until_done(piece)
         finally:
-            unwritten = math.ceil(piece.left / self._cost.decode - 1e-9) if self._cost.decode else 0
-            meter.tokens = before + step.tokens - max(0, unwritten)
+            unwritten = math.ceil(piece.left / self._cost.decode - 1e-9) if piece.done.cancelled() else 0
+            meter.tokens = before + step.tokens - unwritten
 
 
 def _behind(prompt: Prompt, step: Generation) -> Prompt:

@@ -99,24 +99,23 @@ class Run:
 
     def commit(self, step: Generation, writer: Writer) -> None:
         """Extend the answer by a step that nobody verified."""
-        self._extend(step, Step(text=step.text, writer=writer, tokens=step.tokens))
+        self._extend(step, writer)
 
     def accept(self, draft: Generation, verdict: Verdict) -> None:
         """Extend the answer by the draft's step."""
         self._verified += 1
         self._accepted += 1
-        facts = {"verdict": verdict.value, "accepted": True, "tokens": draft.tokens}
-        self._extend(draft, Step(text=draft.text, writer="draft", **facts))
+        self._extend(draft, "draft", verdict=verdict.value, accepted=True)
 
     def overrule(self, draft: Generation, verdict: Verdict, own: Generation) -> None:
         """Extend the answer by the target's own version of a rejected draft step."""
         self._verified += 1
-        facts = {"verdict": verdict.value, "accepted": False, "rejected": draft.text, "tokens": own.tokens}
-        self._extend(own, Step(text=own.text, writer="target", **facts))
+        self._extend(own, "target", verdict=verdict.value, accepted=False, rejected=draft.text)
 
-    def _extend(self, written: Generation, step: Step) -> None:
-        self.prefix = self.prefix.after(written)
-        self._steps.append(step)
+    def _extend(self, step: Generation, writer: Writer, **decision: Any) -> None:
+        capped = step.finish == "length"
+        self._steps.append(Step(text=step.text, writer=writer, tokens=step.tokens, capped=capped, **decision))
+        self.prefix = self.prefix.after(step)
 
     def outcome(self) -> Outcome:
         """The finished question."""
