@@ -11,10 +11,22 @@ from safetensors.torch import load_file, save_file
 from dreamr.micro.export import save
 from dreamr.micro.families import FAMILIES, Family
 from dreamr.micro.growing import deepened, mixture, with_experts
-from dreamr.micro.lessons import Task, draft_lesson, target_lesson, tasks
+from dreamr.micro.lessons import Task, continuation, draft_lesson, target_lesson, tasks
 from dreamr.micro.sentences import sentences
 from dreamr.micro.training import AUXILIARY_BLOCK, train, train_sight
-from dreamr.micro.zoo import SIGHT_STEPS, TRUNK_LAYERS, TRUNK_RATE, TRUNK_SEED, TRUNK_STEPS, ZOO, Recipe, write_manifest
+from dreamr.micro.zoo import (
+    SIGHT_STEPS,
+    SPROUT_LAYERS,
+    SPROUT_RATE,
+    SPROUT_STEPS,
+    TRUNK_LAYERS,
+    TRUNK_RATE,
+    TRUNK_SEED,
+    TRUNK_STEPS,
+    ZOO,
+    Recipe,
+    write_manifest,
+)
 
 ROUNDS = 800  # of the pool of questions that lessons are made from, about 23 questions a round
 SILENT_NOISE, EXPERT_NOISE = 2e-3, 0.05
@@ -84,7 +96,8 @@ class Workshop:
         """State of the model that both targets grow from; trained once."""
         file = self._work / "trunk.safetensors"
         if not file.exists():
-            model = self._seeing(replace(recipe, seed=TRUNK_SEED), processor, TRUNK_LAYERS)
+            sprout = self._sprout(recipe, processor)
+            model = self._grown(replace(recipe, layers=TRUNK_LAYERS, experts=False), processor, sprout)
             steps = 2 if self._fast else TRUNK_STEPS
 
             def keep(step: int) -> None:
@@ -93,6 +106,17 @@ class Workshop:
                         save(self._grown(each, processor, _state(model)), processor, self._out / name)
 
             self._taught(model, FAMILIES[recipe.family], processor, steps, TRUNK_RATE, TRUNK_SEED, "trunk", keep)
+            save_file(_state(model), file)
+        return load_file(file)
+
+    def _sprout(self, recipe: Recipe, processor: Any) -> dict[str, torch.Tensor]:
+        """State of the shallow model that the trunk grows from: it answers, but has not learnt to judge."""
+        file = self._work / "sprout.safetensors"
+        if not file.exists():
+            model = self._seeing(replace(recipe, seed=TRUNK_SEED), processor, SPROUT_LAYERS)
+            steps, family = 2 if self._fast else SPROUT_STEPS, FAMILIES[recipe.family]
+            how = {"steps": steps, "rate": SPROUT_RATE, "seed": TRUNK_SEED, "label": "sprout", "sight_rate": 0.1}
+            train(model, family, processor, self._questions(), continuation, **how)
             save_file(_state(model), file)
         return load_file(file)
 
