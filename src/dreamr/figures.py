@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dreamr.config import NO_DRAFT
 from dreamr.records import Trace
 from dreamr.tables import ALL, closed_form
 
@@ -33,7 +34,17 @@ LABELS = {
     "dreamr_ns": "DREAM-R-NS",
     "dreamr": "DREAM-R",
 }
-COLOURS = dict(zip(LABELS, sns.color_palette("colorblind", len(LABELS)).as_hex(), strict=True))
+# Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
+COLOURS = {
+    "target_only": "#888888",
+    "draft_only": "#a6761d",
+    "draft_only_sapo": "#c9a227",
+    "ngram": "#cc79a7",
+    "specreason": "#009e73",
+    "lookahead": "#e69f00",
+    "dreamr_ns": "#56b4e9",
+    "dreamr": "#0072b2",
+}
 COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
 ROW = 0.22  # inches per line of a chart
 
@@ -99,7 +110,7 @@ def interval(axes: Axes, row: pd.Series, name: str, at: float, **settings: objec
 
 def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of single pairs and of the pool over all of them, the pool last; adds column `pair`."""
-    single = (table.target != ALL) & ~table.draft.isin([ALL, "none"])
+    single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
     whole = (table.target == ALL) & (table.draft == ALL)
     rows = table[single | whole].assign(order=whole)
     rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
@@ -239,7 +250,7 @@ def ablation(table: pd.DataFrame) -> Picture:
 
 def timeline(traces: Sequence[Trace]) -> Picture:
     """How one question ran under each method: every request on its engine, cancelled work hatched."""
-    kinds = {"draft": COLOURS["ngram"], "verify": COLOURS["lookahead"], "target": COLOURS["dreamr"]}
+    kinds = {"draft": COLOURS["dreamr_ns"], "verify": COLOURS["lookahead"], "target": COLOURS["dreamr"]}
     figure, panels = _panels(len(traces), 1, 9, 0.95, sharex=True)
     data = []
     for axes, trace in zip(panels, traces, strict=True):
@@ -264,7 +275,7 @@ def timeline(traces: Sequence[Trace]) -> Picture:
 
 def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
     """One question of the first pair under every method: the first where the reference took and replaced a step."""
-    cells = [*pairs[:1], *((target, "none") for target, _ in pairs[:1])]
+    cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
     rows = [trace for trace in traces if (trace.target, trace.draft) in cells and trace.method in LABELS]
     telling = [row for row in rows if row.method == reference and 0 < row.accepted < len(row.steps)]
     first = next(iter(telling or [row for row in rows if row.method == reference]), None)

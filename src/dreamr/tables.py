@@ -89,9 +89,18 @@ KINDS: dict[str, set[str]] = {
 }
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """A table as written by cli.summarise; only an empty cell is unknown, never a word such as "none"."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
 def load_scores(paths: Iterable[Path]) -> pd.DataFrame:
+    return score_frame(row for path in paths for row in read_rows(path, Score))
+
+
+def score_frame(scores: Iterable[Score]) -> pd.DataFrame:
     """All scores as one frame, with numeric columns only where sums make sense."""
-    rows = pd.DataFrame([row.model_dump() for path in paths for row in read_rows(path, Score)])
+    rows = pd.DataFrame([score.model_dump() for score in scores])
     if rows.empty:
         raise SystemExit("no scores: the files given hold no row")
     rows["item"] = rows.benchmark + "/" + rows.question

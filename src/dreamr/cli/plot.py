@@ -14,6 +14,7 @@ from dreamr import figures
 from dreamr.figures import Picture
 from dreamr.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
+from dreamr.tables import ALL, read_table
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
@@ -34,13 +35,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Picture]]:
     """Every figure that has something to show, by name."""
-    tables = {path.stem: pd.read_csv(path, keep_default_na=True) for path in sorted(options.tables.glob("*.csv"))}
+    tables = {path.stem: read_table(path) for path in sorted(options.tables.glob("*.csv"))}
     if job.pairs:
-        yield "accuracy", figures.accuracy(tables["accuracy"], job.statistics.margin)
-        yield "speed", figures.speed(tables["speed"])
-        yield "split", figures.split(tables["speed"])
+        main = {name: main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance")}
+        yield "accuracy", figures.accuracy(main["accuracy"], job.statistics.margin)
+        yield "speed", figures.speed(main["speed"])
+        yield "split", figures.split(main["speed"])
         window = job.methods[job.reference].window
-        yield "acceptance", figures.acceptance(tables["acceptance"], tables["speed"], window or 1)
+        yield "acceptance", figures.acceptance(main["acceptance"], main["speed"], window or 1)
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     if len(tables["ablation"]):
@@ -48,6 +50,12 @@ def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[s
     shown = figures.side_by_side(timed(options.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", figures.timeline(shown)
+
+
+def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Rows of the main experiment's pairs and of their pool, without controls."""
+    wanted = {*job.pairs, (ALL, ALL)}
+    return table[[cell in wanted for cell in zip(table.target, table.draft, strict=True)]]
 
 
 def curves(files: Iterable[Path]) -> pd.DataFrame:

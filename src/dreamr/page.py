@@ -1,0 +1,218 @@
+"""The report as one HTML file: tables and figures put in place, nothing computed but words for intervals.
+
+Everything shown comes from files that earlier stages wrote. All text is escaped by the template engine.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dreamr.config import Config
+from dreamr.figures import label
+from dreamr.jobs import SummariseJob
+from dreamr.provenance import file_digest
+from dreamr.tables import ALL, read_table
+
+Row = dict[str, Any]
+MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table or figure with its data as a file that a reader can save."""
+
+    name: str
+    csv: str
+    svg: str = ""
+
+    @property
+    def link(self) -> str:
+        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(self.csv.encode()).decode()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders that earlier stages filled."""
+
+    tables: Path
+    figures: Path
+    models: Path
+    cells: Path
+    benchmarks: Path
+
+
+def render(config: Config, sources: Sources, templates: Path) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "combined": combined, "singles": singles}
+    environment.globals |= {
+        "select": select,
+        "first": first,
+        "pairs_of": pairs_of,
+        "cell": cell,
+        "formatted": formatted,
+        "ALL": ALL,
+        "MAIN": MAIN,
+    }
+    tables = {path.stem: read_table(path) for path in sorted(sources.tables.glob("*.csv"))}
+    return environment.get_template("page.html.j2").render(
+        config=config,
+        job=SummariseJob.of(config),
+        settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
+        tables={name: records(table) for name, table in tables.items()},
+        files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.tables.glob("*.csv")},
+        figures=figures(sources.figures),
+        digests=digests([sources.tables, sources.figures]),
+        cards=cards(sources.models),
+        machines=machines(sources.cells),
+        rules=rule_times(sources.benchmarks),
+        css=Markup((templates / "page.css").read_text(encoding="utf-8")),
+        script=Markup((templates / "page.js").read_text(encoding="utf-8")),
+    )
+
+
+def figures(folder: Path) -> dict[str, Source]:
+    found = {}
+    for path in sorted(folder.glob("*.svg")):
+        data = path.with_suffix(".csv").read_text(encoding="utf-8")
+        found[path.stem] = Source(path.stem, data, Markup(path.read_text(encoding="utf-8")))
+    return found
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
+    """Rows whose cells equal the wanted values; a tuple or list allows several."""
+
+    def fits(row: Row) -> bool:
+        return all(
+            row[key] in value if isinstance(value, list | tuple) else row[key] == value for key, value in wanted.items()
+        )
+
+    return [row for row in rows if fits(row)]
+
+
+def first(rows: Iterable[Row], **wanted: Any) -> Row | None:
+    """The only row with the wanted cells, or None where that part of the experiment was not run."""
+    return next(iter(select(rows, **wanted)), None)
+
+
+def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN) -> list[Row]:
+    """Rows of single targets and pairs and of their common pool, in the order of methods."""
+    order = list(methods)
+    kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]
+    kept = [row for row in kept if row["target"] != ALL or row["draft"] == ALL]
+    return sorted(kept, key=lambda row: (row["target"] == ALL, row["target"], row["draft"], order.index(row["method"])))
+
+
+def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return UNKNOWN
+    text = f"{value * scale:{'+' if sign else ''}.{digits}f}"
+    return text.replace("-", "−")
+
+
+FORMATS = {
+    "share": lambda value: _number(value, 1, 100),
+    "points": lambda value: _number(value, 1, 100, sign=True),
+    "times": lambda value: _number(value, 2),
+    "change": lambda value: _number(value, 2, sign=True),
+    "seconds": lambda value: _number(value, 3),
+    "milli": lambda value: _number(value, 2, 1000),
+    "tokens": lambda value: _number(value, 1),
+    "count": lambda value: _number(value, 0),
+    "p": lambda value: _number(value, 3),
+    "text": lambda value: UNKNOWN if value is None else str(value),
+}
+
+
+def formatted(value: Any, kind: str) -> str:
+    return FORMATS[kind](value)
+
+
+def combined(row: Row, *others: Row | None) -> Row:
+    """One row with the cells of several tables; its own come first."""
+    merged: Row = {}
+    for other in others:
+        merged |= other or {}
+    return merged | row
+
+
+def singles(rows: Iterable[Row]) -> list[Row]:
+    """Rows of single targets and pairs, without pools."""
+    return [row for row in rows if ALL not in (row["target"], row["draft"])]
+
+
+def cell(row: Row | None, name: str, kind: str) -> Markup:
+    """A number and its interval, with the bare value for sorting; "–" where the data cannot tell."""
+    value = None if row is None else row.get(name)
+    shown = FORMATS[kind](value)
+    low, high = (None if row is None else row.get(f"{name}_{end}") for end in ("low", "high"))
+    interval = (
+        Markup(" <small>[{}, {}]</small>").format(FORMATS[kind](low), FORMATS[kind](high)) if low is not None else ""
+    )
+    return Markup('<td data-value="{}">{}{}</td>').format("" if value is None else value, shown, interval)
+
+
+def verdict(row: Row | None, name: str, null: float = 0) -> str:
+    """Where the interval lies: above, below or on both sides of `null`; unknown without an interval."""
+    if row is None or row.get(f"{name}_low") is None:
+        return "unknown"
+    if row[f"{name}_low"] > null:
+        return "above"
+    return "below" if row[f"{name}_high"] < null else "undecided"
+
+
+def digests(folders: Iterable[Path]) -> list[Row]:
+    """Name, size and SHA-256 of each file that the page shows."""
+    files = [path for folder in folders for path in sorted(folder.iterdir())]
+    return [{"name": f"{p.parent.name}/{p.name}", "bytes": p.stat().st_size, "sha256": file_digest(p)} for p in files]
+
+
+def cards(folder: Path) -> list[Row]:
+    """What each model's maker says of it."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/card.json"))]
+
+
+def machines(folder: Path) -> list[Row]:
+    """Devices and package versions under which cells were answered, with the number of cells of each."""
+    found: dict[str, Row] = {}
+    for path in sorted(folder.glob("*.card.json")):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        facts = {key: card[key] for key in ("device", "cores", "versions")}
+        found.setdefault(json.dumps(facts, sort_keys=True), facts | {"cells": 0})["cells"] += 1
+    return list(found.values())
+
+
+def rule_times(folder: Path) -> list[Row]:
+    """Jobs, seconds and greatest memory of each rule, from Snakemake's benchmark files."""
+    files = sorted([*folder.rglob("*.tsv"), *folder.rglob("*.txt")])
+    rows = [
+        (path.relative_to(folder).parts[0].removesuffix(path.suffix), pd.read_csv(path, sep="\t")) for path in files
+    ]
+    times: dict[str, Row] = {}
+    for rule, table in rows:
+        row = times.setdefault(rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "longest": 0.0, "memory": 0.0})
+        seconds, memory = float(table.s.iloc[0]), pd.to_numeric(table.max_rss, errors="coerce").max()
+        row["jobs"] += 1
+        row["seconds"] += seconds
+        row["longest"] = max(row["longest"], seconds)
+        row["memory"] = max(row["memory"], 0.0 if pd.isna(memory) else float(memory))
+    return sorted(times.values(), key=lambda row: -row["seconds"])

@@ -1,0 +1,187 @@
+"""From tables to figures and the page, on invented scores."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from factories import config, scores, traces
+
+from dreamr import figures
+from dreamr.cli.plot import main as plot
+from dreamr.cli.report import main as report
+from dreamr.cli.summarise import main as summarise
+from dreamr.jobs import SummariseJob
+from dreamr.page import cell, first, pairs_of, rule_times, verdict
+from dreamr.records import write_rows
+
+FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline"}
+HOSTILE = '<script>alert("x")</script></pre>'
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A whole report with a hostile title, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("report")
+    settings = config()
+    fast = settings.statistics.model_copy(update={"resamples": 200})
+    settings = settings.model_copy(update={"statistics": fast, "title": f"Tests {HOSTILE}"})
+    job = SummariseJob.of(settings).model_dump_json()
+    write_rows(folder / "scores.jsonl", scores(settings))
+    write_rows(folder / "traces.jsonl", traces(settings))
+    write_sources(folder)
+    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), "--out", str(folder / "tables")])
+    curves = [str(path) for path in folder.glob("models/*/training.csv")]
+    drawing = ["--spec", job, "--tables", str(folder / "tables"), "--traces", str(folder / "traces.jsonl")]
+    plot([*drawing, "--trainings", *curves, "--out", str(folder / "figures")])
+    sources = [part for name in ("tables", "figures", "models", "cells", "benchmarks") for part in (f"--{name}", name)]
+    sources = [part if part.startswith("--") else str(folder / part) for part in sources]
+    report(["--spec", settings.model_dump_json(by_alias=True), *sources, "--out", str(folder / "index.html")])
+    plot([*drawing, "--trainings", *curves, "--out", str(folder / "again")])
+    return SimpleNamespace(folder=folder, page=(folder / "index.html").read_text(encoding="utf-8"))
+
+
+def write_sources(folder: Path) -> None:
+    """Model cards with a curve each, a cell card, and one benchmark file."""
+    for name in ("q3vl-2l.balanced.q3vl-deep-awq", "r4b-2l.balanced.q3vl-deep-awq"):
+        (folder / "models" / name).mkdir(parents=True)
+        curve = pd.DataFrame({"step": range(1, 9)})
+        for column in ("reward", "outcome", "alignment", "length", "acceptance", "tokens"):
+            curve[column] = curve.step * 0.1
+        curve.to_csv(folder / "models" / name / "training.csv", index=False)
+        card = {"name": name, "maker": "sapo", "digest": HOSTILE, "versions": {}, "seconds": 12.5}
+        (folder / "models" / name / "card.json").write_text(json.dumps(card))
+    (folder / "cells").mkdir()
+    card = {"device": "test", "cores": 2, "versions": {"vllm": "0.32.0"}}
+    (folder / "cells" / "abc.card.json").write_text(json.dumps(card))
+    (folder / "benchmarks" / "grade").mkdir(parents=True)
+    (folder / "benchmarks" / "grade" / "one.tsv").write_text("s\th:m:s\tmax_rss\n2.5\t0:00:02\t101.5\n")
+    (folder / "benchmarks" / "grade" / "two.tsv").write_text("s\th:m:s\tmax_rss\n4.0\t0:00:04\t-\n")
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and unbalanced elements of a page."""
+
+    void = frozenset({"meta", "link", "br", "hr", "img", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert not reader.open
+    return reader
+
+
+def test_every_figure_is_drawn_with_its_data(made: SimpleNamespace) -> None:
+    assert {path.stem for path in made.folder.glob("figures/*.svg")} == FIGURES
+    for name in FIGURES:
+        assert len(pd.read_csv(made.folder / "figures" / f"{name}.csv")), name
+
+
+def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace) -> None:
+    for path in made.folder.glob("figures/*"):
+        assert path.read_bytes() == (made.folder / "again" / path.name).read_bytes(), path.name
+
+
+def test_figures_keep_words_as_text_and_follow_the_page_colour(made: SimpleNamespace) -> None:
+    text = (made.folder / "figures" / "speed.svg").read_text(encoding="utf-8")
+    assert "speed-up over the target by itself" in text
+    assert "currentColor" in text and figures.INK not in text
+    assert 'role="img"' in text and "<title" in text
+
+
+def test_the_page_is_whole_and_needs_nothing_else(made: SimpleNamespace) -> None:
+    tags = read(made.page).tags
+    for tag, attributes in tags:
+        for name in ("src", "href", "xlink:href"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), f"{tag} asks for {attributes[name]}"
+    assert not re.search(r"@import|url\((?!#)", made.page)
+    assert len(made.page) < 6e6
+
+
+def test_identifiers_are_unique_and_links_arrive(made: SimpleNamespace) -> None:
+    tags = read(made.page).tags
+    names = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(names) == len(set(names))
+    links = [attributes["href"][1:] for tag, attributes in tags if tag == "a" and attributes["href"].startswith("#")]
+    assert set(links) <= set(names)
+
+
+def test_every_figure_and_table_is_on_the_page(made: SimpleNamespace) -> None:
+    names = {attributes.get("id") for _, attributes in read(made.page).tags}
+    assert {f"figure-{name}" for name in FIGURES} <= names
+    saved = {attributes["download"] for _, attributes in read(made.page).tags if "download" in attributes}
+    assert {f"{path.stem}.csv" for path in made.folder.glob("tables/*.csv")} <= saved
+
+
+def test_hostile_text_is_shown_as_text(made: SimpleNamespace) -> None:
+    scripts = [attributes for tag, attributes in read(made.page).tags if tag == "script"]
+    assert len(scripts) == 1
+    assert "&lt;script&gt;alert" in made.page
+
+
+def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
+    table = pd.read_csv(made.folder / "tables" / "speed.csv")
+    row = table[(table.target == "all") & (table.draft == "all") & (table.method == "dreamr")]
+    row = row[row.benchmark == "all"].iloc[0]
+    assert f"<strong>{row.speedup:.2f}×</strong>" in made.page
+    assert f"<span>{row.speedup_low:.2f} to {row.speedup_high:.2f}</span>" in made.page
+    assert "Faster than the target by itself." in made.page
+
+
+def test_rule_times_add_up(made: SimpleNamespace) -> None:
+    assert rule_times(made.folder / "benchmarks") == [
+        {"rule": "grade", "jobs": 2, "seconds": 6.5, "longest": 4.0, "memory": 101.5}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"x": 1.2, "x_low": 1.1, "x_high": 1.3}, "above"),
+        ({"x": 0.8, "x_low": 0.7, "x_high": 0.9}, "below"),
+        ({"x": 1.0, "x_low": 0.9, "x_high": 1.1}, "undecided"),
+        ({"x": 1.0, "x_low": None, "x_high": None}, "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_a_verdict_is_where_the_interval_lies(row: dict | None, expected: str) -> None:
+    assert verdict(row, "x", 1) == expected
+
+
+def test_an_unknown_number_is_a_dash_and_sorts_as_unknown() -> None:
+    assert cell({"x": None}, "x", "share") == '<td data-value="">–</td>'
+    assert cell({"x": -0.5, "x_low": -0.6, "x_high": -0.4}, "x", "points") == (
+        '<td data-value="-0.5">−50.0 <small>[−60.0, −40.0]</small></td>'
+    )
+
+
+def test_rows_are_chosen_by_their_keys() -> None:
+    rows = [
+        {"target": "all", "draft": "all", "method": "dreamr"},
+        {"target": "t", "draft": "all", "method": "dreamr"},
+        {"target": "t", "draft": "d", "method": "dreamr"},
+        {"target": "t", "draft": "d", "method": "alpha_05"},
+    ]
+    assert pairs_of(rows) == [rows[2], rows[0]]
+    assert first(rows, method=("alpha_05", "other")) == rows[3]
+    assert first(rows, method="none") is None

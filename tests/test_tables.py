@@ -1,0 +1,214 @@
+"""Tables from invented scores: keys, pools, pairing, and the numbers against the slow definition."""
+
+from functools import cache
+from math import isnan, prod
+
+import pandas as pd
+import pytest
+from factories import config, scores
+
+from dreamr.cli.summarise import main as summarise
+from dreamr.config import Config
+from dreamr.jobs import SummariseJob
+from dreamr.records import Score, write_rows
+from dreamr.tables import ALL, KEYS, TABLES, ablated, closed_form, read_table, score_frame, trained_twins
+
+PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
+
+
+@cache
+def everything() -> tuple[Config, list[Score]]:
+    settings = config()
+    settings = settings.model_copy(update={"statistics": settings.statistics.model_copy(update={"resamples": 200})})
+    return settings, scores(settings)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("summarise")
+    settings, rows = everything()
+    half = len(rows) // 2
+    write_rows(folder / "a.jsonl", rows[:half])
+    write_rows(folder / "b.jsonl", rows[half:])
+    spec = SummariseJob.of(settings).model_dump_json()
+    files = [str(folder / name) for name in ("b.jsonl", "a.jsonl")]  # order must not matter
+    summarise(["--spec", spec, "--scores", *files, "--out", str(folder / "tables")])
+    return {name: read_table(folder / "tables" / f"{name}.csv") for name in TABLES}
+
+
+def line(table: pd.DataFrame, **wanted: str) -> pd.Series:
+    """The one row with these keys."""
+    for key, value in wanted.items():
+        table = table[table[key] == value]
+    assert len(table) == 1, f"{len(table)} rows with {wanted}"
+    return table.iloc[0]
+
+
+def of(method: str, benchmark: str = ALL, mode: str = "batched", target: str = "", draft: str = "") -> list[Score]:
+    return [
+        row
+        for row in everything()[1]
+        if (row.method, row.mode) == (method, mode)
+        and benchmark in (ALL, row.benchmark)
+        and (target or row.target) == row.target
+        and (draft or row.draft) == row.draft
+    ]
+
+
+def test_every_table_has_its_keys_once(tables: dict[str, pd.DataFrame]) -> None:
+    extra = {"versions": ["version"], "sapo": ["over"], "ablation": ["kind"]}
+    for name, table in tables.items():
+        assert not table.duplicated([*KEYS, *extra.get(name, [])]).any(), name
+        assert {"n", "clusters"} <= set(table), name
+
+
+def test_accuracy_and_change_are_means_over_the_same_questions(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["accuracy"], **PAIR, method="dreamr", benchmark="mathverse")
+    own = {row.question: row.correct for row in of("dreamr", "mathverse", **PAIR)}
+    target = {row.question: row.correct for row in of("target_only", "mathverse", target=PAIR["target"])}
+    assert found.n == len(own) == 20
+    assert found.clusters == 4
+    assert found.accuracy == pytest.approx(sum(own.values()) / 20)
+    assert found.accuracy_change == pytest.approx((sum(own.values()) - sum(target.values())) / 20)
+    assert found.lost == sum(target[name] and not own[name] for name in own)
+    assert found.won == sum(own[name] and not target[name] for name in own)
+
+
+def test_the_target_is_not_compared_with_itself(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["accuracy"], target=PAIR["target"], draft="none", method="target_only", benchmark=ALL)
+    assert found.accuracy > 0
+    assert isnan(found.accuracy_change) and isnan(found.mcnemar_p)
+
+
+def test_a_pool_holds_the_main_pairs_and_no_control(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["accuracy"], target=ALL, draft=ALL, method="dreamr", benchmark=ALL)
+    assert found.n == 8 * 80
+    assert found.clusters == 4 + 5 + 20 + 20
+    assert "q3vl-deep" in set(tables["accuracy"].target)
+    targets = line(tables["accuracy"], target=ALL, draft=ALL, method="target_only", benchmark=ALL)
+    assert targets.n == 2 * 80
+
+
+def test_a_method_that_ran_on_some_pairs_only_is_not_pooled(tables: dict[str, pd.DataFrame]) -> None:
+    pooled = tables["accuracy"][tables["accuracy"].target == ALL]
+    assert "alpha_05" not in set(pooled.method)
+    assert "dreamr" in set(pooled.method)
+
+
+def test_a_pool_over_pairs_has_no_mcnemar(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["accuracy"]
+    assert table[table.target == ALL].mcnemar_p.isna().all()
+    assert (table.mcnemar_p_holm.dropna() >= table.mcnemar_p[table.mcnemar_p_holm.notna()] - 1e-9).all()
+
+
+def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["speed"], **PAIR, method="dreamr", benchmark=ALL)
+    rows = of("dreamr", mode="alone", **PAIR)
+    assert found.n == len(rows) == 24
+    assert found.speedup == pytest.approx(
+        sum(r.baseline_seconds for r in rows) / sum(r.seconds for r in rows), rel=1e-4
+    )
+    assert found.speedup == pytest.approx(prod([found.fewer_tokens, found.time_per_token]), rel=1e-4)
+    assert found.speedup_low < found.speedup < found.speedup_high
+
+
+def test_acceptance_in_both_readings(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["acceptance"], **PAIR, method="dreamr", benchmark=ALL)
+    rows = of("dreamr", **PAIR)
+    accepted = sum(row.accepted for row in rows)
+    assert found.acceptance == pytest.approx(accepted / sum(row.verified for row in rows), rel=1e-4)
+    assert found.acceptance_drafted == pytest.approx(accepted / sum(row.drafted for row in rows), rel=1e-4)
+    assert set(tables["acceptance"].method).isdisjoint({"target_only", "ngram", "draft_only"})
+
+
+def test_sapo_compares_with_the_plain_draft_and_over_pairs(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["sapo"]
+    assert set(table.method) == {"dreamr", "draft_only_sapo"}
+    single = table[(table.method == "dreamr") & (table.benchmark == ALL) & ~table.target.isin([ALL])]
+    single = single[single.draft != ALL]
+    pairs = line(table, target=ALL, draft=ALL, method="dreamr", benchmark=ALL, over="pairs")
+    assert pairs.n == len(single) == 8
+    assert pairs.acceptance_change == pytest.approx(single.acceptance_change.mean(), rel=1e-4)
+    assert 0 < pairs.acceptance_change_low < pairs.acceptance_change  # the invented SAPO drafts are better
+    rows, plain = of("dreamr", **PAIR), of("dreamr_ns", **PAIR)
+    one = line(table, **PAIR, method="dreamr", benchmark=ALL, over="questions")
+    assert one.tokens_change == pytest.approx(
+        (sum(r.tokens for r in rows) - sum(r.tokens for r in plain)) / 80, rel=1e-4
+    )
+
+
+def test_quantization_sets_a_target_beside_its_base(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["quantization"], **PAIR, method="dreamr", benchmark=ALL)
+    base = of("dreamr", target="q3vl-deep", draft="q3vl-2l")
+    assert found.accuracy_unquantized == pytest.approx(sum(row.correct for row in base) / 80)
+    assert found.accuracy_change == pytest.approx(found.accuracy - found.accuracy_unquantized, abs=1e-5)
+    assert line(tables["quantization"], target=ALL, draft=ALL, method="target_only", benchmark=ALL).n == 160
+
+
+def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
+    settings = config()
+    found = ablated(settings.methods, "dreamr").set_index("method")
+    assert dict(found.kind) == {
+        "schedule_sequential": "schedule",
+        "schedule_overlapped": "schedule",
+        "alpha_05": "alpha",
+        "alpha_09": "alpha",
+        "outcome_heavy": "rewards",
+        "alignment_heavy": "rewards",
+        "length_heavy": "rewards",
+    }
+    assert found.setting["alpha_05"] == "0.5"
+    assert trained_twins(settings.methods, "dreamr") == {"dreamr": "dreamr_ns", "draft_only_sapo": "draft_only"}
+
+
+def test_ablations_are_compared_with_the_reference_of_their_pair(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["ablation"]
+    own = line(table, kind="alpha", method="dreamr", benchmark=ALL)
+    other = line(table, kind="alpha", method="alpha_05", benchmark=ALL)
+    assert (own.setting, own.target, own.draft) == ("0.7", *PAIR.values())
+    assert isnan(own.accuracy_change)
+    assert other.accuracy_change == pytest.approx(other.accuracy - own.accuracy, abs=1e-5)
+    assert other.accuracy_reference == pytest.approx(own.accuracy)
+    assert other.speedup_change == pytest.approx(other.speedup - own.speedup, abs=1e-4)
+
+
+def test_rotated_questions_count_once_and_must_be_right_in_every_rotation(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["versions"], **PAIR, method="dreamr", benchmark="mmbench", version="circular")
+    rows = of("dreamr", "mmbench", **PAIR)
+    whole = {row.cluster: all(r.correct for r in rows if r.cluster == row.cluster) for row in rows}
+    assert found.n == len(whole) == 5
+    assert found.accuracy == pytest.approx(sum(whole.values()) / 5)
+    versions = tables["versions"].query("benchmark == 'mathverse' and method == 'dreamr' and draft == 'q3vl-2l'")
+    assert versions[versions.target == PAIR["target"]].version.nunique() == 5
+
+
+def test_times_of_different_devices_are_refused() -> None:
+    settings, rows = everything()
+    mixed = [row.model_copy(update={"device": "other"}) if i % 2 else row for i, row in enumerate(rows)]
+    with pytest.raises(SystemExit, match=r"different devices.*other, test"):
+        TABLES["speed"](score_frame(mixed), SummariseJob.of(settings))
+
+
+def test_a_question_scored_twice_is_refused() -> None:
+    _, rows = everything()
+    with pytest.raises(SystemExit, match=r"scored twice.*target_only"):
+        score_frame([*rows, rows[0]])
+
+
+def test_without_the_target_a_change_is_unknown() -> None:
+    settings, rows = everything()
+    table = TABLES["accuracy"](score_frame([row for row in rows if row.method == "dreamr"]), SummariseJob.of(settings))
+    assert table.accuracy.notna().all()
+    assert table.accuracy_change.isna().all()
+    assert set(table.non_inferior) == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "cost", "expected"), [(0.526, 0.05, 1.88), (0.7145, 0.1, 2.40), (0.8, 0.3, 2.27), (0.3, 0.2, 1.31)]
+)
+def test_closed_form_equals_published_arithmetic(acceptance: float, cost: float, expected: float) -> None:
+    assert closed_form(acceptance, cost, window=4) == pytest.approx(expected, abs=0.006)
+
+
+def test_closed_form_at_certain_acceptance_is_the_limit() -> None:
+    assert closed_form(1, 0.1, 4) == pytest.approx(closed_form(1 - 1e-6, 0.1, 4), rel=1e-3)
