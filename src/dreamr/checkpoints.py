@@ -11,7 +11,6 @@ from typing import Any
 from dreamr.provenance import CARD, model_digest, versions
 
 NOT_COPIED = ("*.safetensors", "*.safetensors.index.json", CARD, "manifest.json")
-EXPERTS = ("experts.gate_up_proj", "experts.down_proj")
 
 
 @contextmanager
@@ -47,11 +46,13 @@ def copy_settings(source: Path, folder: Path) -> None:
 
 
 def name_as_engines_do(folder: Path) -> None:
-    """Rewrite what transformers 5.17 saves and vLLM 0.32 cannot read: SigLIP's prefix and the experts' axes."""
+    """Rewrite what transformers 5.17 may save and vLLM 0.32 cannot read: SigLIP's prefix and the experts' axes."""
     from safetensors.torch import load_file, save_file
+    from transformers import AutoConfig
 
+    width = AutoConfig.from_pretrained(folder).get_text_config().hidden_size
     for file in folder.glob("*.safetensors"):
-        weights = {_engine_name(name): _engine_axes(name, weight) for name, weight in load_file(file).items()}
+        weights = {_engine_name(name): _engine_axes(name, weight, width) for name, weight in load_file(file).items()}
         save_file(weights, file, {"format": "pt"})
 
 
@@ -60,5 +61,7 @@ def _engine_name(name: str) -> str:
     return name if not mark or rest.startswith("vision_model.") else f"{before}{mark}vision_model.{rest}"
 
 
-def _engine_axes(name: str, weight: Any) -> Any:
-    return weight.transpose(1, 2).contiguous() if name.endswith(EXPERTS) else weight
+def _engine_axes(name: str, weight: Any, width: int) -> Any:
+    """Experts as (experts, in, out): `width` comes second in gate_up_proj, last in down_proj."""
+    axis = {"experts.gate_up_proj": 1, "experts.down_proj": 2}.get(".".join(name.split(".")[-2:]))
+    return weight if axis is None or weight.shape[axis] == width else weight.transpose(1, 2).contiguous()

@@ -4,9 +4,7 @@ The only file that imports trl. Prompts, pictures, steps and verdicts are those 
 exchange text, so they may be of different families.
 """
 
-import asyncio
 import csv
-import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,15 +30,14 @@ from trl import GRPOConfig, GRPOTrainer
 from dreamr import sapo
 from dreamr.engines.chat import user_parts
 from dreamr.engines.pictures import load_picture
-from dreamr.engines.protocol import Engine
 from dreamr.engines.vllm import VllmEngine
 from dreamr.jobs import TrainJob
-from dreamr.methods.verifiers import Cpn
-from dreamr.prompts import Prompt, continued, question_prompt
-from dreamr.records import Question, read_rows
-from dreamr.steps import is_blank
+from dreamr.judging import Answer, verdicts
+from dreamr.prompts import question_prompt
+from dreamr.records import Question
+from dreamr.samples import drawn
 
-Judge = Callable[[list[tuple[Prompt, tuple[str, ...]]]], list[list[bool]]]
+Judge = Callable[[list[Answer]], list[list[bool]]]
 
 # Columns of training.csv, beside the step and the weights, and what TRL logs them as.
 LOGGED = {
@@ -63,24 +60,11 @@ SHOWN = ("reward", "accuracy", "acceptance")
 def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
     """Train the draft, going on from the newest complete checkpoint in `work`; returns the trainer that did it."""
     disable_progress_bar()  # of loading and saving; the training has its own
-    questions = drawn(job, data)
+    questions = drawn(data, job.sapo.training_sets, job.sapo.questions, job.generation.seed)
     with deployed_target(job, models) as judge:
         trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), judge, work)
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     return trainer
-
-
-def drawn(job: TrainJob, data: Path) -> list[Question]:
-    """The training questions, evenly from each set, drawn by the seed; stops where a set holds too few."""
-    sets = job.sapo.training_sets
-    chosen: list[Question] = []
-    for place, name in enumerate(sets):
-        number = job.sapo.questions // len(sets) + (place < job.sapo.questions % len(sets))
-        questions = list(read_rows(data / f"{name}.jsonl", Question))
-        if len(questions) < number:
-            raise SystemExit(f"{data / name}.jsonl: {len(questions)} questions; sapo.questions asks for {number} of it")
-        chosen += random.Random(f"{job.generation.seed} {name}").sample(questions, number)
-    return chosen
 
 
 # -- the target
@@ -99,26 +83,6 @@ def deployed_target(job: TrainJob, models: Path) -> Iterator[Judge]:
     )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(engine) as target:
         yield lambda answers: portal.call(verdicts, target, job.sapo.alpha, answers)
-
-
-async def verdicts(target: Engine, alpha: float, answers: list[tuple[Prompt, tuple[str, ...]]]) -> list[list[bool]]:
-    """Whether the target accepts each step of each answer, by the verdict of the evaluation (CPN).
-
-    Completions of one question share their beginnings, so equal requests are made once.
-    """
-    verifier, asked = Cpn(alpha), {}
-
-    def judged(prompt: Prompt, step: str) -> asyncio.Task:
-        if (prompt, step) not in asked:
-            asked[prompt, step] = asyncio.ensure_future(verifier(target, prompt, step, ""))
-        return asked[prompt, step]
-
-    tasks = [
-        [None if is_blank(step) else judged(continued(prompt, steps[:place]), step) for place, step in enumerate(steps)]
-        for prompt, steps in answers
-    ]
-    await asyncio.gather(*asked.values())
-    return [[task is not None and task.result().accepted for task in row] for row in tasks]
 
 
 # -- the rewards, as TRL asks for them
