@@ -177,6 +177,19 @@ def test_a_killed_job_goes_on_where_it_stopped(bench: Bench, tmp_path: Path) -> 
     assert batched >= 10 and len(drafted) < before
 
 
+def test_a_job_told_to_stop_ends_its_engines(bench: Bench) -> None:
+    process = bench.start(job(["dreamr"]), delay=0.03)
+    while bench.finished() < 2:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "told to stop" in errors and "are kept" in errors
+    counts = Counter(line.split()[1] for line in bench.requests())
+    assert counts["start"] == counts["stop"] == 2
+
+
 def test_a_finished_job_starts_no_engine(bench: Bench) -> None:
     spec = job(["dreamr"])
     first = bench.run(spec)

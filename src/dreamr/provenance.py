@@ -139,7 +139,8 @@ def device(kind: Literal["cpu", "cuda"]) -> str:
         info = Path("/proc/cpuinfo")
         name = re.search(r"model name\s*:\s*(.+)", info.read_text() if info.exists() else "")
         return name.group(1).strip() if name else platform.processor() or platform.machine()
-    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", *([f"--id={visible}"] if visible else [])]
     names = subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip().splitlines()
     return " + ".join(f"{names.count(name)} x {name.strip()}" for name in sorted(set(names)))
 

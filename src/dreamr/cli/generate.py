@@ -8,6 +8,7 @@ under the same spec, code and model files is taken from there. OUT is written la
 
 import argparse
 import asyncio
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -41,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if work.left:
         try:
             asyncio.run(_answer(work))
-        except EngineDied as error:
-            raise SystemExit(f"{error}; {work.kept} finished questions are kept: run again to go on") from error
+        except (EngineDied, asyncio.CancelledError) as error:
+            told = str(error) or "told to stop"
+            raise SystemExit(f"{told}; {work.kept} finished answers are kept: run again to go on") from error
     write_rows(options.out, work.traces())
 
 
@@ -117,7 +119,8 @@ class Work:
 
 
 async def _answer(work: Work) -> None:
-    """Start the engines that are still needed and answer what is left."""
+    """Start the engines that are still needed and answer what is left; a polite kill ends them too."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     async with AsyncExitStack() as stack:
         with _told("engines started"):
             engines = await _start(work, stack)

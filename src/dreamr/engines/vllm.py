@@ -7,9 +7,11 @@ is tokenized and its pictures are processed once, answers are tokenized step by 
 """
 
 import asyncio
+import ctypes
 import hashlib
 import math
 import os
+import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -49,6 +51,7 @@ CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the ne
 BATCHED_TOKENS = 4096
 SEQUENCES = 256
 MOST_IMAGES = 8  # per prompt; MMMU has up to seven
+END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 OPENINGS = 256  # questions whose prepared pictures are kept in memory
 
 
@@ -335,12 +338,13 @@ class VllmEngine:
     def _arguments(self) -> dict[str, Any]:
         """vLLM's engine arguments."""
         spec = self._model.engine
+        side = math.isqrt(self._pixels.most)  # memory is set aside for pictures of this size
         arguments: dict[str, Any] = {
             "model": self._folder,
             "dtype": spec.dtype,
             "max_model_len": self._context_tokens,
             "max_num_seqs": SEQUENCES,
-            "limit_mm_per_prompt": {"image": MOST_IMAGES, "video": 0},
+            "limit_mm_per_prompt": {"image": {"count": MOST_IMAGES, "width": side, "height": side}, "video": 0},
             "enable_prefix_caching": True,
             "trust_remote_code": self._model.trust_remote_code,
             "seed": self._sampling.seed,
@@ -390,7 +394,15 @@ def _start(arguments: dict[str, Any], device: Literal["cpu", "cuda"]) -> Any:
     if device == "cpu":
         # A forked engine starts four times faster. Making the configuration sets "spawn", so this comes behind it.
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+        _end_forks_with_us()
     return AsyncLLM.from_vllm_config(config, disable_log_stats=True)
+
+
+@cache
+def _end_forks_with_us() -> None:
+    """Let no forked engine outlive this process, even one that is killed."""
+    libc = ctypes.CDLL(None)
+    os.register_at_fork(after_in_child=lambda: libc.prctl(END_WITH_PARENT, signal.SIGKILL))
 
 
 def _cpu_arguments() -> dict[str, Any]:
@@ -413,6 +425,8 @@ def _visible_devices(devices: tuple[int, ...]) -> Iterator[None]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if devices:
         names = given.split(",") if given else [str(number) for number in range(max(devices) + 1)]
+        if max(devices) >= len(names):
+            raise ValueError(f"engine.devices {devices}: the job has only the GPUs {given}")
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[number] for number in devices)
     try:
         yield
@@ -437,8 +451,9 @@ def _pieces(text: str) -> list[str]:
 
 
 def _seed(seed: int, prompt: Prompt) -> int:
-    """The same prompt gives the same text, whatever ran before it."""
-    return int.from_bytes(hashlib.sha256(repr((seed, astuple(prompt))).encode()).digest()[:4]) >> 1
+    """The same prompt gives the same text, whatever ran before it and wherever the pictures lie."""
+    named = replace(prompt, images=tuple(Path(image).name for image in prompt.images))
+    return int.from_bytes(hashlib.sha256(repr((seed, astuple(named))).encode()).digest()[:4]) >> 1
 
 
 def _log_sum_exp(values: list[float]) -> float:

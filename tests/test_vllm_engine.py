@@ -1,0 +1,341 @@
+"""The real engine on the zoo's models, beside transformers on the same files."""
+
+import asyncio
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dreamr.cli.prepare import prepared
+from dreamr.config import DataSpec, EngineSpec, Generation, Pixels
+from dreamr.engines.chat import Chat
+from dreamr.engines.pictures import load_picture
+from dreamr.engines.protocol import EngineDied, Meter
+from dreamr.engines.vllm import Ngram, VllmEngine
+from dreamr.jobs import ModelRef, PrepareJob
+from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
+from dreamr.records import IMAGE_MARK, Trace, read_rows, write_rows
+
+pytestmark = [pytest.mark.models, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parent.parent
+ZOO = Path(os.environ.get("DREAMR_ZOO", ROOT / "workflow/resources/zoo"))  # the variable: weights still in training
+TARGETS, DRAFTS = ("q3vl-deep", "q3vl-moe"), ("q3vl-2l", "r4b-2l", "mimo-3l")
+VERDICT = ("positive", "negative")
+DIGITS = tuple("0123456789")
+PIXELS = Pixels(least=784, most=65536)
+SAMPLING = Generation(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
+SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def reference(name: str) -> ModelRef:
+    return ModelRef(name=name, engine=EngineSpec(dtype="float32"), thinking=False, trust_remote_code=False, digest=name)
+
+
+def engine_of(name: str, ngram: Ngram | None = None) -> VllmEngine:
+    return VllmEngine(
+        ZOO / name,
+        reference(name),
+        sampling=SAMPLING,
+        pixels=PIXELS,
+        context_tokens=1024,
+        device="cpu",
+        ngram=ngram,
+    )
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few questions of each micro benchmark, prepared as the workflow does."""
+    from dreamr.micro.datasets import write_all
+
+    folder = tmp_path_factory.mktemp("data")
+    write_all(folder / "micro", 7, 16, 8)
+    for name, split in SPLITS.items():
+        spec = DataSpec(adapter=name, path=str(folder / "micro" / name), split=split)
+        write_rows(folder / f"{name}.jsonl", prepared(PrepareJob(name=name, data=spec), folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prompts(data: Path) -> list[Prompt]:
+    from dreamr.records import Question
+
+    rows = [row for name in SPLITS for row in read_rows(data / f"{name}.jsonl", Question)]
+    return [question_prompt(row, str(data)) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def samples(prompts: list[Prompt]) -> list[Prompt]:
+    """One picture, several pictures, none, and an answer under way."""
+    several = next(prompt for prompt in prompts if len(prompt.images) > 1)
+    none = Prompt("What is 3 plus 4?", ())
+    begun = continued(prompts[1], ("Row 1 column 1 is 3.", "Row 1 column 2 is 4."))
+    return [prompts[0], several, none, begun]
+
+
+@pytest.fixture(scope="module", params=[*TARGETS, *DRAFTS])
+def pair(request: pytest.FixtureRequest, run: Run) -> Iterator[SimpleNamespace]:
+    """A served model, and the same files in transformers."""
+    engine = engine_of(request.param)
+    run(engine.__aenter__())
+    yield SimpleNamespace(engine=engine, beside=Beside(ZOO / request.param), target=request.param in TARGETS)
+    run(engine.__aexit__())
+
+
+class Beside:
+    """A model in transformers, in float32."""
+
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        torch.set_num_threads(1)
+        self.processor = AutoProcessor.from_pretrained(folder)
+        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+        self.chat = Chat(self.processor)
+
+    def inputs(self, prompt: Prompt) -> Any:
+        images = [load_picture(path, PIXELS) for path in prompt.images] or None
+        return self.processor(text=[self.chat.text(prompt)], images=images, return_tensors="pt")
+
+    def tokens(self, prompt: Prompt) -> list[int]:
+        return self.inputs(prompt)["input_ids"][0].tolist()
+
+    def text(self, prompt: Prompt, tokens: int) -> str:
+        inputs = self.inputs(prompt)
+        ids = self.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)[0]
+        return self.processor.tokenizer.decode(ids[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+
+    def logprobs(self, prompt: Prompt, words: tuple[str, ...]) -> list[float]:
+        """Summed over the variants that the tokenizer holds as one token."""
+        import torch
+
+        with torch.inference_mode():
+            found = self.model(**self.inputs(prompt)).logits[0, -1].log_softmax(-1)
+        encode = self.processor.tokenizer.encode
+        sums = []
+        for word in words:
+            forms = {word, word.upper(), word.capitalize(), f" {word}", f" {word.upper()}", f" {word.capitalize()}"}
+            ids = {tuple(encode(form, add_special_tokens=False)) for form in forms}
+            sums.append(math.log(sum(found[one[0]].exp().item() for one in ids if len(one) == 1)))
+        return sums
+
+
+def greedy(run: Run, engine: VllmEngine, prompt: Prompt, stop: str = "", tokens: int = 48) -> str:
+    return run(engine.generate(prompt, stop=stop, max_tokens=tokens, meter=Meter())).text
+
+
+def test_both_sides_read_the_same_tokens(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+    for prompt in samples:
+        assert run(pair.engine.prompt_tokens(prompt)) == pair.beside.tokens(prompt)
+
+
+def test_pictures_beyond_the_caps_are_the_same_picture(pair: SimpleNamespace, run: Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for size in ((1200, 500), (9, 17)):
+        Image.linear_gradient("L").resize(size).save(tmp_path / "picture.png")
+        prompt = Prompt(f"{IMAGE_MARK}What is it?", (str(tmp_path / "picture.png"),))
+        assert run(pair.engine.prompt_tokens(prompt)) == pair.beside.tokens(prompt)
+        run(pair.engine.reset())
+
+
+def test_greedy_text_equals_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+    for prompt in samples:
+        assert greedy(run, pair.engine, prompt) == pair.beside.text(prompt, 48)
+
+
+def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+    cached = [greedy(run, pair.engine, prompt) for prompt in samples]
+    run(pair.engine.reset())
+    assert [greedy(run, pair.engine, prompt) for prompt in samples] == cached
+
+
+def test_another_picture_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+    asked = [replace(prompts[0], images=other.images, request=VERIFY) for other in prompts[10:40:10]]
+    found = {run(pair.engine.keyword_logprobs(prompt, DIGITS if pair.target else ("no",)))[0] for prompt in asked}
+    assert len(found) == len(asked)
+
+
+def test_keyword_logprobs_equal_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+    if not pair.target:
+        pytest.skip("a draft gives no verdicts")
+    for prompt in samples:
+        for request, words in ((VERIFY, VERDICT), (SCORE, DIGITS)):
+            asked = verdict_prompt(prompt, ("Row 1 column 1 is 3.",), request)
+            for _ in range(2):  # the second finds its prefix in the cache
+                found = run(pair.engine.keyword_logprobs(asked, words))
+                assert found == pytest.approx(pair.beside.logprobs(asked, words), abs=1e-4)
+
+
+def test_a_stream_writes_what_single_requests_write(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+    async def streamed(prompt: Prompt, cap: int) -> list[tuple]:
+        request = pair.engine.stream(prompt, stop=STEP_BREAK, step_tokens=cap, max_tokens=60, meter=Meter())
+        return [(step.text, step.tokens, step.finish) async for step in request]
+
+    async def asked(prompt: Prompt, cap: int) -> list[tuple]:
+        left, steps = 60, []
+        while left > 0 and not (steps and steps[-1][2] == "end"):
+            step = await pair.engine.generate(prompt, stop=STEP_BREAK, max_tokens=min(cap, left), meter=Meter())
+            steps.append((step.text, step.tokens, step.finish))
+            left -= step.tokens
+            prompt = replace(prompt, answer=prompt.answer + step.text + STEP_BREAK * (step.finish == "stop"))
+        return steps
+
+    for prompt in samples:
+        for cap in (7, 40):
+            assert run(streamed(prompt, cap)) == run(asked(prompt, cap))
+
+
+def test_a_cancelled_request_is_dropped_and_metered(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+    async def cancelled(stream: bool) -> int:
+        meter = Meter()
+        task = asyncio.create_task(_long(pair.engine, prompts[0], meter, stream))
+        while not (busy := pair.engine._engine.output_processor.request_states):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert busy
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return meter.tokens
+
+    before = greedy(run, pair.engine, prompts[0])
+    for stream in (False, True):
+        assert 0 < run(cancelled(stream)) < 600
+        run(pair.engine.reset())  # refused while any request holds blocks
+    assert greedy(run, pair.engine, prompts[0]) == before
+
+
+async def _long(engine: VllmEngine, prompt: Prompt, meter: Meter, stream: bool) -> None:
+    """A request that would go on for seconds: its stop string never comes, nor does the end token count."""
+    while True:
+        if stream:
+            request = engine.stream(prompt, stop=STEP_BREAK, step_tokens=600, max_tokens=600, meter=meter)
+            async for _ in request:
+                pass
+        else:
+            await engine.generate(prompt, stop="", max_tokens=600, meter=meter)
+
+
+def test_an_unknown_keyword_is_named(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+    with pytest.raises(ValueError, match="counterintuitively"):
+        run(pair.engine.keyword_logprobs(replace(prompts[0], request=VERIFY), ("counterintuitively",)))
+
+
+def test_texts_alone_and_in_a_batch_agree(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+    """Not all need to: rounding depends on the batch and can flip a near-tie. The share is reported."""
+
+    async def batched() -> list[str]:
+        requests = (pair.engine.generate(prompt, stop="", max_tokens=80, meter=Meter()) for prompt in prompts)
+        return [done.text for done in await asyncio.gather(*requests)]
+
+    alone = [greedy(run, pair.engine, prompt, tokens=80) for prompt in prompts]
+    run(pair.engine.reset())
+    same = sum(one == other for one, other in zip(alone, run(batched()), strict=True))
+    print(f"{pair.engine.name}: {same} of {len(prompts)} texts are the same alone and in a batch")
+    assert same >= 0.95 * len(prompts)
+
+
+def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
+    async def both() -> tuple[list[str], list[str]]:
+        async with AsyncExitStack() as stack:
+            engines = [await stack.enter_async_context(engine_of(name)) for name in (TARGETS[0], DRAFTS[1])]
+            requests = [e.generate(prompts[0], stop="", max_tokens=60, meter=Meter()) for e in engines]
+            together = [done.text for done in await asyncio.gather(*requests)]
+            for engine in engines:
+                await engine.reset()
+            one_by_one = [await e.generate(prompts[0], stop="", max_tokens=60, meter=Meter()) for e in engines]
+            return together, [done.text for done in one_by_one]
+
+    together, one_by_one = run(both())
+    assert together == one_by_one
+
+
+def test_ngram_speculation_changes_no_text_and_gives_no_verdicts(run: Run, prompts: list[Prompt]) -> None:
+    async def texts(ngram: Ngram | None) -> list[str]:
+        async with engine_of(TARGETS[0], ngram) as engine:
+            if ngram:
+                with pytest.raises(ValueError, match="n-gram"):
+                    await engine.keyword_logprobs(replace(prompts[0], request=VERIFY), VERDICT)
+            done = [await engine.generate(p, stop="", max_tokens=60, meter=Meter()) for p in prompts[:4]]
+            return [one.text for one in done]
+
+    assert run(texts(Ngram(5, 2, 4))) == run(texts(None))
+
+
+def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
+    async def killed() -> None:
+        async with engine_of(DRAFTS[0]) as engine:
+            task = asyncio.create_task(_long(engine, prompts[0], Meter(), stream=False))
+            await asyncio.sleep(0.2)
+            os.kill(_children(os.getpid())[-1], signal.SIGKILL)
+            await task
+
+    with pytest.raises(EngineDied, match=DRAFTS[0]):
+        run(killed())
+
+
+def _children(parent: int) -> list[int]:
+    """Process ids of a process's children, the last started last."""
+    return sorted(int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+
+
+def _job(data: Path, methods: dict[str, dict]) -> dict:
+    refs = {name: reference(name).model_dump() for name in (TARGETS[0], DRAFTS[0])}
+    return {
+        "target": refs[TARGETS[0]],
+        "draft": DRAFTS[0],
+        "drafts": {"plain": refs[DRAFTS[0]]},
+        "cells": {name: {"method": method, "digest": name} for name, method in methods.items()},
+        "suite": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mmmu"}], "alone": 1},
+        "generation": SAMPLING.model_dump(),
+        "context_tokens": 1024,
+        "pixels": PIXELS.model_dump(),
+        "device": "cpu",
+    }
+
+
+def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -> None:
+    methods = {
+        "dreamr_ns": {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4},
+        "draft_only": {"loop": "draft_only"},
+    }
+    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
+    command += ["--models", str(ZOO), "--data", str(data), "--cells", str(tmp_path / "cells")]
+    command += ["--out", str(tmp_path / "traces.jsonl")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while not any(path.stat().st_size for path in tmp_path.glob("cells/*.jsonl")):
+        assert first.poll() is None, first.communicate()[1]
+        time.sleep(0.05)
+    os.kill(_children(first.pid)[0], signal.SIGKILL)
+    _, errors = first.communicate(timeout=120)
+    assert first.returncode not in (0, None)
+    assert "died" in errors and "run again" in errors
+    assert not (tmp_path / "traces.jsonl").exists()
+    subprocess.run(command, env=environment, check=True, timeout=300)
+    traces = list(read_rows(tmp_path / "traces.jsonl", Trace))
+    questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
+    assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
+    assert all(trace.seconds > 0 and (trace.baseline_seconds or 0) > 0 for trace in traces if trace.mode == "alone")

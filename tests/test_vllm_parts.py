@@ -1,0 +1,129 @@
+"""What the vLLM engine does by itself, without vLLM."""
+
+import math
+import os
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamr.config import EngineSpec, Generation, Pixels
+from dreamr.engines import vllm
+from dreamr.jobs import ModelRef
+from dreamr.prompts import STEP_BREAK, Prompt
+
+words = st.lists(st.sampled_from(["a", " b", "\n", "\n\n", ".\n\n", "\n\n\n", "Row", " 1"]), max_size=20)
+
+
+@given(words)
+def test_pieces_are_the_text(texts: list[str]) -> None:
+    pieces = vllm._pieces("".join(texts))
+    assert "".join(pieces) == "".join(texts)
+    assert all(piece.endswith(STEP_BREAK) for piece in pieces[:-1]) and all(pieces)
+
+
+@given(words, words)
+def test_a_step_more_leaves_earlier_pieces_as_they_are(before: list[str], step: list[str]) -> None:
+    answer = "".join([*before, "x", STEP_BREAK])
+    pieces = vllm._pieces(answer)
+    assert vllm._pieces(answer + "x" + "".join(step))[: len(pieces)] == pieces
+
+
+@given(words, st.integers(1, 6))
+def test_a_stream_of_tokens_falls_into_its_steps(texts: list[str], cap: int) -> None:
+    """Each step ends at the first stop string behind the step before, at the cap, or with the request."""
+    written = vllm._Written(texts.__getitem__, STEP_BREAK, "", (), cap)
+    steps, sizes = [], []
+    for token in range(len(texts)):
+        step = written.add(token, "end" if token == len(texts) - 1 else None)
+        if step:
+            steps.append(step)
+            sizes.append(step.tokens)
+            written.next_step(cap)
+    assert sum(sizes) == len(texts)
+    for step, end in zip(steps, accumulate(sizes), strict=True):
+        text = "".join(texts[end - step.tokens : end])
+        assert step.text == text.partition(STEP_BREAK)[0]
+        assert (step.finish == "stop") == (STEP_BREAK in text)
+        assert step.tokens <= cap
+        assert step.finish != "length" or step.tokens == cap
+    assert not steps or steps[-1].finish == ("stop" if STEP_BREAK in "".join(texts[-sizes[-1] :]) else "end")
+
+
+def test_a_piece_is_what_a_new_request_would_tokenize_as_one() -> None:
+    texts = ["Row", " 1", ".\n\n", "So", " 2", "\n\n\n", "x"]
+    written = vllm._Written(texts.__getitem__, STEP_BREAK, "I say: ", (90, 91), 2)
+    seen = []
+    for token in range(len(texts)):
+        if written.add(token, None):
+            seen.append((written.piece, written.piece_ids.copy()))
+            written.next_step(2)
+    assert seen == [
+        ("I say: Row 1", [90, 91, 0, 1]),
+        ("I say: Row 1.\n\n", [90, 91, 0, 1, 2]),
+        ("So 2", [3, 4]),
+        ("So 2\n\n", [3, 4, 5]),
+    ]
+    assert written.text == "Row 1.\n\nSo 2\n\n"
+
+
+@given(st.lists(st.floats(-60, 0), min_size=1, max_size=8))
+def test_log_sum_exp(values: list[float]) -> None:
+    assert vllm._log_sum_exp(values) == pytest.approx(math.log(math.fsum(map(math.exp, values))))
+
+
+def test_a_seed_is_the_prompts_own() -> None:
+    one = Prompt("Sum?", ("/here/images/a.png",), "Row 1.\n\n")
+    assert vllm._seed(0, one) == vllm._seed(0, Prompt("Sum?", ("/there/images/a.png",), "Row 1.\n\n"))
+    others = [Prompt("Sum?", ("a.png",), "Row 1.\n\n"[:n]) for n in range(8)] + [Prompt("Sum", ("a.png",))]
+    assert len({vllm._seed(0, prompt) for prompt in [one, *others]}) == 10
+    assert vllm._seed(1, one) != vllm._seed(0, one)
+
+
+@pytest.mark.parametrize(
+    ("allocated", "asked", "seen"),
+    [(None, (1, 2), "1,2"), ("4,5,7", (0, 2), "4,7"), ("GPU-a,GPU-b", (1,), "GPU-b"), ("3", (), "3"), (None, (), None)],
+)
+def test_engines_see_their_share_of_the_jobs_gpus(
+    monkeypatch: pytest.MonkeyPatch, allocated: str | None, asked: tuple[int, ...], seen: str | None
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if allocated:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allocated)
+    with vllm._visible_devices(asked):
+        assert os.environ.get("CUDA_VISIBLE_DEVICES") == seen
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == allocated
+
+
+def test_gpus_that_the_job_does_not_have_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    with pytest.raises(ValueError, match=r"devices \(0, 2\).*4,5"), vllm._visible_devices((0, 2)):
+        pass
+
+
+def arguments(device: str, ngram: vllm.Ngram | None = None) -> dict:
+    spec = EngineSpec(dtype="bfloat16", tensor_parallel=2, devices=(0, 1), memory=0.4)
+    model = ModelRef(name="m", engine=spec, thinking=False, trust_remote_code=False, digest="d")
+    limits = {"step_tokens": 40, "answer_tokens": 240, "concurrency": 16}
+    sampling = Generation(temperature=0, top_p=1, top_k=-1, seed=5, **limits)
+    pixels = Pixels(least=784, most=65536)
+    engine = vllm.VllmEngine(
+        Path("m"), model, sampling=sampling, pixels=pixels, context_tokens=512, device=device, ngram=ngram
+    )
+    return engine._arguments()
+
+
+def test_the_same_spec_serves_both_devices() -> None:
+    cpu, gpu = arguments("cpu"), arguments("cuda")
+    assert cpu["block_size"] == 32 and cpu["enforce_eager"] and "tensor_parallel_size" not in cpu
+    assert gpu["tensor_parallel_size"] == 2 and gpu["gpu_memory_utilization"] == 0.4 and "enforce_eager" not in gpu
+    shared = {"dtype": "bfloat16", "max_model_len": 512, "seed": 5, "enable_prefix_caching": True}
+    assert shared.items() <= cpu.items() and shared.items() <= gpu.items()
+
+
+def test_ngram_speculation_is_asked_for() -> None:
+    assert "speculative_config" not in arguments("cpu")
+    found = arguments("cpu", vllm.Ngram(5, 2, 4))["speculative_config"]
+    assert found == {"method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_min": 2, "prompt_lookup_max": 4}
