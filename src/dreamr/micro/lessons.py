@@ -182,7 +182,7 @@ Teacher = Callable[[Task, np.random.Generator], Lesson]
 def target_lesson(task: Task, rng: np.random.Generator) -> Lesson:
     """The mix that targets are taught."""
     chance = rng.random()
-    if chance < 0.5:
+    if chance < 0.45:
         return continuation(task, rng)
     return judgement(task, rng) if chance < 0.87 else comparison(task, rng)
 

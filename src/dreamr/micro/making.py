@@ -146,7 +146,7 @@ class Workshop:
     ) -> dict[str, float]:
         depth = len(model.model.language_model.layers)
         block = (AUXILIARY_BLOCK + 1) * depth // TRUNK_LAYERS - 1
-        every = max(1, min(300, steps // 2))
+        every = max(1, min(200, steps))
         pool = self._questions()
         return train(
             model, family, processor, pool, target_lesson, steps, rate, seed, label, block=block, keep=keep, every=every

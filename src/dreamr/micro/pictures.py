@@ -11,6 +11,7 @@ from dreamr.micro.world import Grid
 CELL = 30  # px; rounds to one token of 28 px or 32 px, and to one tile of 32 px
 INKS = {"red": (205, 30, 30), "green": (15, 135, 40), "blue": (30, 60, 210)}
 BACKGROUNDS = {"": (255, 255, 255), "grey": (185, 185, 185), "yellow": (255, 235, 110)}
+TICK = 40  # grey level
 TRAINING_SHARE = 0.8
 
 
@@ -43,10 +44,25 @@ def draw_cell(digit: int, ink: str, mark: str, part: str, rng: np.random.Generat
     return coverage * np.array(INKS[ink]) + (1 - coverage) * np.array(BACKGROUNDS[mark])
 
 
+def add_ticks(picture: np.ndarray) -> None:
+    """Number rows and columns: cell (r, c) has r ticks on its left edge and c on its upper one.
+
+    Without them a model must count cells to find one, and models this small do not learn that in minutes.
+    """
+    for top in range(0, picture.shape[0], CELL):
+        for left in range(0, picture.shape[1], CELL):
+            for k in range(top // CELL + 1):
+                picture[top + 3 + 4 * k : top + 5 + 4 * k, left : left + 3] = TICK
+            for k in range(left // CELL + 1):
+                picture[top : top + 3, left + 3 + 4 * k : left + 5 + 4 * k] = TICK
+
+
 def draw(grid: Grid, part: str, rng: np.random.Generator) -> Image.Image:
     """The picture of `grid`, with handwriting from `part` (train, test, or planted, which is like train)."""
     rows = [
         np.concatenate([draw_cell(*cell, part, rng) for cell in zip(digits, inks, marks, strict=True)], axis=1)
         for digits, inks, marks in zip(grid.digits, grid.inks, grid.marks, strict=True)
     ]
-    return Image.fromarray(np.concatenate(rows).round().astype(np.uint8))
+    picture = np.concatenate(rows)
+    add_ticks(picture)
+    return Image.fromarray(picture.round().astype(np.uint8))

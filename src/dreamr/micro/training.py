@@ -16,7 +16,7 @@ from dreamr.micro.pictures import BACKGROUNDS, INKS, draw
 from dreamr.micro.world import Grid, random_grid
 
 BATCH = 32
-SORTED = 4  # batches whose lessons are drawn together and sorted by length
+SORTED = 2  # batches whose lessons are drawn together and sorted by length
 AUXILIARY_BLOCK = 3  # 0-based: the output of the fourth block of the trunk
 PICTURE_KEYS = ("pixel_values", "image_grid_thw", "image_sizes", "batch_num_images")
 
@@ -31,19 +31,21 @@ def scheduled(optimizer: torch.optim.Optimizer, steps: int, warm_up: int = 50) -
     return torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
 
 
+CLASSES = [10, 3, 3, 3, 3]  # digits, inks, marks, rows, columns
+
 # Sight ---------------------------------------------------------------------------------------------------------------
 
 
 def random_pictures(rng: np.random.Generator, count: int, part: str) -> tuple[list[Any], torch.Tensor]:
-    """Pictures of one shape with random marks, and their cells' (digit, ink, mark) as indices, (cells, 3)."""
+    """Pictures of one shape with random marks, and their cells' (digit, ink, mark, row, column), (cells, 5)."""
     rows, columns = int(rng.integers(1, 4)), int(rng.integers(2, 4))
     grids = [_random_marks(rng, random_grid(rng, rows, columns)) for _ in range(count)]
     inks, marks = list(INKS), list(BACKGROUNDS)
     cells = [
-        (digit, inks.index(ink), marks.index(mark))
+        (digit, inks.index(ink), marks.index(mark), row, column)
         for grid in grids
-        for line in zip(grid.digits, grid.inks, grid.marks, strict=True)
-        for digit, ink, mark in zip(*line, strict=True)
+        for row, line in enumerate(zip(grid.digits, grid.inks, grid.marks, strict=True))
+        for column, (digit, ink, mark) in enumerate(zip(*line, strict=True))
     ]
     return [draw(grid, part, rng) for grid in grids], torch.tensor(cells)
 
@@ -65,15 +67,15 @@ def cell_features(model: Any, processor: Any, pictures: list[Any]) -> torch.Tens
 
 
 def train_sight(model: Any, processor: Any, steps: int, seed: int, label: str) -> float:
-    """Teach the vision tower digit, ink and mark of each cell; returns the share of unseen digits read right."""
+    """Teach the vision tower digit, ink, mark and place of each cell; returns the share of unseen digits read right."""
     rng = np.random.default_rng(seed)
-    head = torch.nn.Linear(model.config.get_text_config().hidden_size, 16)
+    head = torch.nn.Linear(model.config.get_text_config().hidden_size, sum(CLASSES))
     weights = [p for name, p in model.named_parameters() if "language_model" not in name and "lm_head" not in name]
     optimizer = torch.optim.AdamW([*weights, *head.parameters()], lr=3e-3, weight_decay=0.05)
     schedule = scheduled(optimizer, steps)
     for _ in tqdm(range(steps), desc=f"{label}: sight", mininterval=5):
         pictures, cells = random_pictures(rng, 24, "train")
-        scores = head(cell_features(model, processor, pictures)).split([10, 3, 3], dim=-1)
+        scores = head(cell_features(model, processor, pictures)).split(CLASSES, dim=-1)
         loss = sum(F.cross_entropy(score, cells[:, k]) for k, score in enumerate(scores))
         _step(loss, optimizer, schedule, weights)
     return _sight_accuracy(model, processor, head, seed)
@@ -84,11 +86,11 @@ def _sight_accuracy(model: Any, processor: Any, head: torch.nn.Module, seed: int
     rng, hits = np.random.default_rng(seed + 1), []
     for _ in range(20):
         pictures, cells = random_pictures(rng, 16, "test")
-        scores = head(cell_features(model, processor, pictures)).split([10, 3, 3], dim=-1)
+        scores = head(cell_features(model, processor, pictures)).split(CLASSES, dim=-1)
         hits.append(torch.stack([score.argmax(-1) == cells[:, k] for k, score in enumerate(scores)], -1).float())
-    digit, ink, mark = torch.cat(hits).mean(0).tolist()
-    print(f"sight on unseen handwriting: digit {digit:.4f}, ink {ink:.4f}, mark {mark:.4f}", flush=True)
-    return digit
+    shares = torch.cat(hits).mean(0).tolist()
+    print("sight on unseen handwriting: digit, ink, mark, row, column", [round(x, 4) for x in shares], flush=True)
+    return shares[0]
 
 
 def _step(loss: torch.Tensor, optimizer: torch.optim.Optimizer, schedule: Any, weights: list[torch.Tensor]) -> None:

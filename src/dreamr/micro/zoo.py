@@ -23,18 +23,18 @@ class Recipe:
     experts: bool = False
 
 
-SIGHT_STEPS = 2200
+SIGHT_STEPS = 1400
 # The trunk learns to answer with few blocks, which is quick, and then, twice as deep, to judge as well: verdicts taught
 # from the start only slow the answers down, for what a step should say must be known before it can be judged.
-SPROUT_LAYERS, SPROUT_STEPS, SPROUT_RATE = 3, 800, 2e-3
-TRUNK_LAYERS, TRUNK_STEPS, TRUNK_RATE, TRUNK_SEED = 6, 1200, 1e-3, 11
+SPROUT_LAYERS, SPROUT_STEPS, SPROUT_RATE = 3, 450, 2e-3
+TRUNK_LAYERS, TRUNK_STEPS, TRUNK_RATE, TRUNK_SEED = 6, 1000, 1.5e-3, 11
 ZOO = {
-    "q3vl-deep": Recipe("qwen3-vl", "target", 24, 100, 2e-4, 21),
-    "q3vl-moe": Recipe("qwen3-vl", "target", 12, 160, 3e-4, 22, experts=True),
-    "q3vl-2l": Recipe("qwen3-vl", "draft", 2, 700, 2e-3, 31),
-    "q3vl-3l": Recipe("qwen3-vl", "draft", 3, 1000, 2e-3, 32),
-    "r4b-2l": Recipe("r4b", "draft", 2, 800, 2e-3, 33),
-    "mimo-3l": Recipe("mimo-vl", "draft", 3, 800, 2e-3, 34),
+    "q3vl-deep": Recipe("qwen3-vl", "target", 24, 60, 2e-4, 21),
+    "q3vl-moe": Recipe("qwen3-vl", "target", 12, 100, 3e-4, 22, experts=True),
+    "q3vl-2l": Recipe("qwen3-vl", "draft", 2, 600, 2e-3, 31),
+    "q3vl-3l": Recipe("qwen3-vl", "draft", 3, 800, 2e-3, 32),
+    "r4b-2l": Recipe("r4b", "draft", 2, 600, 2e-3, 33),
+    "mimo-3l": Recipe("mimo-vl", "draft", 3, 600, 2e-3, 34),
 }
 
 
