@@ -1,0 +1,36 @@
+# DREAM-R, from data to a report. This file is the table of contents; the logic lives in src/dreamr, the settings in config/.
+#
+#   snakemake --cores all                                      the whole experiment at micro scale
+#   snakemake --cores all --configfile config/smoke.yaml       a first look, in minutes
+#   snakemake --profile profiles/slurm --configfile config/paper.yaml   the paper's models on a cluster
+#   snakemake --cores all zoo                                  train the micro models again
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/environments.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report/index.html",
+
+
+rule environments:
+    input:
+        [environment(name) for name in ("models", "quantize")],
+
+
+rule zoo:
+    input:
+        "<results>/zoo/done.txt",

@@ -1,0 +1,80 @@
+# Shared by all rule files: the checked configuration, the plan, and what every job's environment holds.
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+SOURCES = str(ROOT / "src")
+sys.path.insert(0, SOURCES)
+
+from dreamr.config import NO_DRAFT, load
+from dreamr.jobs import SummariseJob
+from dreamr.plan import MICRO, Group, Plan, as_json, command_digest
+from dreamr.provenance import file_digest
+
+CONFIG = load(config)
+PLAN = Plan(CONFIG)
+RESULTS = CONFIG.pathvars.results
+ALL_CORES = workflow.cores or os.cpu_count()
+
+# One thread per process, so that jobs side by side do not fight over cores; the hub only where a rule says so; glibc
+# keeps large blocks instead of handing each tensor back to the kernel (training is several times faster).
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    PYTHONPATH=SOURCES,
+    OMP_NUM_THREADS="1",
+    HF_HUB_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    MALLOC_MMAP_THRESHOLD_="1000000000",
+    MALLOC_TRIM_THRESHOLD_="2000000000",
+    MALLOC_TOP_PAD_="200000000",
+)
+
+
+def environment(name):
+    """The file that marks a model environment as made; nothing where conda or the running Python supplies it."""
+    return f"environments/{name}-{CONFIG.device}/ready.txt" if CONFIG.environments == "venv" else []
+
+
+def python(name):
+    """The Python of a model environment."""
+    return f"environments/{name}-{CONFIG.device}/bin/python" if CONFIG.environments == "venv" else "python"
+
+
+def lock_digest(name):
+    """A changed lock reruns what depends on its environment; an environment that is merely made anew reruns nothing."""
+    return file_digest(ROOT / f"envs/{name}-{CONFIG.device}.txt")
+
+
+def card(model):
+    """The file that marks a model folder as finished."""
+    return f"<results>/models/{model}/card.json"
+
+
+def cards(models):
+    return [card(model) for model in models]
+
+
+def data(names):
+    return [f"<results>/data/{name}.jsonl" for name in names]
+
+
+def one_of(names):
+    """A wildcard pattern that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def group(wildcards):
+    return Group(wildcards.run, wildcards.target, wildcards.draft, wildcards.suite)
+
+
+def per_group(pattern):
+    """The files of all generate jobs, one per group."""
+    return [pattern.format(**cells._asdict()) for cells in PLAN.groups]
+
+
+def needs(rule):
+    """A rule's resources in the units that Snakemake's executors read."""
+    wanted = CONFIG.resources[rule]
+    return {"gpu": wanted.gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}

@@ -1,0 +1,54 @@
+# Data sets: generated (micro) or from the hub, to one schema.
+# Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, pictures beside it in images/.
+
+
+rule make_micro:
+    output:
+        PLAN.micro_files.values(),
+    log:
+        "<logs>/make_micro.log",
+    benchmark:
+        "<benchmarks>/make_micro.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=command_digest("make_micro"),
+        folder=lambda wildcards: MICRO,
+        micro=CONFIG.micro,
+    shell:
+        """
+        python -m dreamr.cli.make_micro \
+            --out {params.folder:q} \
+            --seed {params.micro.seed:q} \
+            --questions {params.micro.questions:q} \
+            --training-questions {params.micro.training_questions:q} \
+            > {log:q} 2>&1
+        """
+
+
+# Hub data are read here and nowhere else, on the machine that runs Snakemake: compute nodes may have no network.
+rule prepare:
+    input:
+        lambda wildcards: PLAN.micro_files.get(wildcards.dataset, []),
+    output:
+        questions="<results>/data/{dataset}.jsonl",
+    log:
+        "<logs>/prepare/{dataset}.log",
+    benchmark:
+        "<benchmarks>/prepare/{dataset}.tsv"
+    localrule: True
+    wildcard_constraints:
+        dataset=one_of(PLAN.datasets),
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=lambda wildcards: PLAN.adapter_digest(wildcards.dataset),
+        spec=lambda wildcards: as_json(PLAN.prepare(wildcards.dataset)),
+        offline=lambda wildcards: int(PLAN.is_micro(wildcards.dataset)),
+    shell:
+        """
+        HF_HUB_OFFLINE={params.offline:q} python -m dreamr.cli.prepare \
+            --spec {params.spec:q} \
+            --out {output.questions:q} \
+            > {log:q} 2>&1
+        """

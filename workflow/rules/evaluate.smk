@@ -1,0 +1,63 @@
+# Evaluation: answer, then grade.
+# Input: models and prepared questions. Output: traces and scores, one file per run, target, draft and suite.
+
+
+# The job times its answers, so it takes all cores of the machine. Cells that are finished already are kept by digest in
+# <results>/cells: a job that is killed, or rerun for one changed method, computes nothing twice.
+rule generate:
+    input:
+        lambda wildcards: cards(PLAN.models_of(group(wildcards))),
+        lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
+        ancient(environment("models")),
+    output:
+        traces="<results>/traces/{target}/{draft}/{run}/{suite}.jsonl",
+    log:
+        "<logs>/generate/{target}/{draft}/{run}/{suite}.log",
+    benchmark:
+        "<benchmarks>/generate/{target}/{draft}/{run}/{suite}.tsv"
+    threads: ALL_CORES
+    priority: 10
+    resources:
+        **needs("generate"),
+    conda:
+        "../../envs/models.yaml"
+    params:
+        lock=lock_digest("models"),
+        spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),
+        python=python("models"),
+        results=lambda wildcards: RESULTS,
+    shell:
+        """
+        {params.python:q} -m dreamr.cli.generate \
+            --spec {params.spec:q} \
+            --models {params.results:q}/models \
+            --data {params.results:q}/data \
+            --cells {params.results:q}/cells \
+            --out {output.traces:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule grade:
+    input:
+        lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
+        traces="<results>/traces/{target}/{draft}/{run}/{suite}.jsonl",
+    output:
+        scores="<results>/scores/{target}/{draft}/{run}/{suite}.jsonl",
+    log:
+        "<logs>/grade/{target}/{draft}/{run}/{suite}.log",
+    benchmark:
+        "<benchmarks>/grade/{target}/{draft}/{run}/{suite}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=command_digest("grade"),
+        results=lambda wildcards: RESULTS,
+    shell:
+        """
+        python -m dreamr.cli.grade \
+            --traces {input.traces:q} \
+            --data {params.results:q}/data \
+            --out {output.scores:q} \
+            > {log:q} 2>&1
+        """

@@ -1,0 +1,130 @@
+# Models by their three makers: fetched, quantized, trained by SAPO. And the micro zoo, trained again on demand.
+# Input: weights, data sets. Output: <results>/models/<model>/, finished when its card.json is there.
+
+
+# What a fetched model is does not depend on the code that fetched it, so that code is no parameter here.
+rule fetch_model:
+    input:
+        lambda wildcards: PLAN.weights(wildcards.model),
+    output:
+        card="<results>/models/{model}/card.json",
+    log:
+        "<logs>/fetch_model/{model}.log",
+    benchmark:
+        "<benchmarks>/fetch_model/{model}.tsv"
+    localrule: True
+    priority: 90
+    resources:
+        **needs("fetch"),
+    wildcard_constraints:
+        model=one_of(PLAN.models["fetch"]),
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        spec=lambda wildcards: as_json(PLAN.fetch(wildcards.model)),
+        offline=lambda wildcards: int(PLAN.config.models[wildcards.model].maker == "zoo"),
+        folder=subpath(output.card, parent=True),
+    shell:
+        """
+        HF_HUB_OFFLINE={params.offline:q} python -m dreamr.cli.fetch_model \
+            --spec {params.spec:q} \
+            --out {params.folder:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule quantize:
+    input:
+        lambda wildcards: card(PLAN.base(wildcards.model)),
+        data(CONFIG.awq.training_sets),
+        ancient(environment("quantize")),
+    output:
+        card="<results>/models/{model}/card.json",
+    log:
+        "<logs>/quantize/{model}.log",
+    benchmark:
+        "<benchmarks>/quantize/{model}.tsv"
+    priority: 60
+    resources:
+        **needs("quantize"),
+    wildcard_constraints:
+        model=one_of(PLAN.models["awq"]),
+    conda:
+        "../../envs/quantize.yaml"
+    params:
+        code=lambda wildcards: PLAN.code(wildcards.model),
+        lock=lock_digest("quantize"),
+        spec=lambda wildcards: as_json(PLAN.quantize(wildcards.model)),
+        python=python("quantize"),
+        results=lambda wildcards: RESULTS,
+        folder=subpath(output.card, parent=True),
+    shell:
+        """
+        {params.python:q} -m dreamr.cli.quantize \
+            --spec {params.spec:q} \
+            --models {params.results:q}/models \
+            --data {params.results:q}/data \
+            --out {params.folder:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule train_sapo:
+    input:
+        lambda wildcards: cards([PLAN.trainings[wildcards.model].target, PLAN.trainings[wildcards.model].draft]),
+        data(CONFIG.sapo.training_sets),
+        ancient(environment("models")),
+    output:
+        card="<results>/models/{model}/card.json",
+        curve="<results>/models/{model}/training.csv",
+    log:
+        "<logs>/train_sapo/{model}.log",
+    benchmark:
+        "<benchmarks>/train_sapo/{model}.tsv"
+    priority: 50
+    resources:
+        **needs("train"),
+    wildcard_constraints:
+        model=one_of(PLAN.models["sapo"]),
+    conda:
+        "../../envs/models.yaml"
+    params:
+        code=lambda wildcards: PLAN.code(wildcards.model),
+        lock=lock_digest("models"),
+        spec=lambda wildcards: as_json(PLAN.train(wildcards.model)),
+        python=python("models"),
+        results=lambda wildcards: RESULTS,
+        folder=subpath(output.card, parent=True),
+    shell:
+        """
+        {params.python:q} -m dreamr.cli.train_sapo \
+            --spec {params.spec:q} \
+            --models {params.results:q}/models \
+            --data {params.results:q}/data \
+            --out {params.folder:q} \
+            > {log:q} 2>&1
+        """
+
+
+# Never part of `all`: the trained zoo is in workflow/resources/zoo.
+rule train_zoo:
+    input:
+        ancient(environment("models")),
+    output:
+        done=touch("<results>/zoo/done.txt"),
+    log:
+        "<logs>/train_zoo.log",
+    benchmark:
+        "<benchmarks>/train_zoo.tsv"
+    threads: 2
+    conda:
+        "../../envs/models.yaml"
+    params:
+        python=python("models"),
+        results=lambda wildcards: RESULTS,
+    shell:
+        """
+        {params.python:q} -m dreamr.cli.train_zoo \
+            --out {params.results:q}/zoo \
+            > {log:q} 2>&1
+        """
