@@ -1,4 +1,4 @@
-# Shared by all rule files: the checked configuration, the plan, and what every job's environment holds.
+# What all rules share: the checked configuration, the plan, and the environment of every job.
 import os
 import re
 import sys
@@ -18,7 +18,7 @@ PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.cores or os.cpu_count()
 
-# One thread per process, so that jobs side by side do not fight over cores; the hub only where a rule says so; glibc
+# One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; glibc
 # keeps large blocks instead of handing each tensor back to the kernel (training is several times faster).
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

@@ -36,9 +36,9 @@ rule prepare:
         "<logs>/prepare/{dataset}.log",
     benchmark:
         "<benchmarks>/prepare/{dataset}.tsv"
-    localrule: True
     wildcard_constraints:
         dataset=one_of(PLAN.datasets),
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -11,8 +11,8 @@ rule environment:
         "<logs>/environment/{lock}.log",
     benchmark:
         "<benchmarks>/environment/{lock}.tsv"
-    localrule: True
     priority: 100
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:

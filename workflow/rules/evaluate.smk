@@ -15,12 +15,12 @@ rule generate:
         "<logs>/generate/{target}/{draft}/{run}/{suite}.log",
     benchmark:
         "<benchmarks>/generate/{target}/{draft}/{run}/{suite}.tsv"
-    threads: ALL_CORES
     priority: 10
-    resources:
-        **needs("generate"),
     conda:
         "../../envs/models.yaml"
+    threads: ALL_CORES
+    resources:
+        **needs("generate"),
     params:
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),

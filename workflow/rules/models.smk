@@ -12,14 +12,14 @@ rule fetch_model:
         "<logs>/fetch_model/{model}.log",
     benchmark:
         "<benchmarks>/fetch_model/{model}.tsv"
-    localrule: True
-    priority: 90
-    resources:
-        **needs("fetch"),
     wildcard_constraints:
         model=one_of(PLAN.models["fetch"]),
+    priority: 90
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        **needs("fetch"),
     params:
         spec=lambda wildcards: as_json(PLAN.fetch(wildcards.model)),
         offline=lambda wildcards: int(PLAN.config.models[wildcards.model].maker == "zoo"),
@@ -44,13 +44,13 @@ rule quantize:
         "<logs>/quantize/{model}.log",
     benchmark:
         "<benchmarks>/quantize/{model}.tsv"
-    priority: 60
-    resources:
-        **needs("quantize"),
     wildcard_constraints:
         model=one_of(PLAN.models["awq"]),
+    priority: 60
     conda:
         "../../envs/quantize.yaml"
+    resources:
+        **needs("quantize"),
     params:
         code=lambda wildcards: PLAN.code(wildcards.model),
         lock=lock_digest("quantize"),
@@ -81,13 +81,13 @@ rule train_sapo:
         "<logs>/train_sapo/{model}.log",
     benchmark:
         "<benchmarks>/train_sapo/{model}.tsv"
-    priority: 50
-    resources:
-        **needs("train"),
     wildcard_constraints:
         model=one_of(PLAN.models["sapo"]),
+    priority: 50
     conda:
         "../../envs/models.yaml"
+    resources:
+        **needs("train"),
     params:
         code=lambda wildcards: PLAN.code(wildcards.model),
         lock=lock_digest("models"),
@@ -116,9 +116,9 @@ rule train_zoo:
         "<logs>/train_zoo.log",
     benchmark:
         "<benchmarks>/train_zoo.tsv"
-    threads: 2
     conda:
         "../../envs/models.yaml"
+    threads: 2
     params:
         python=python("models"),
         results=lambda wildcards: RESULTS,
