@@ -205,12 +205,13 @@ class VirtualEngine:
 
     async def _decode(self, step: Generation, meter: Meter) -> None:
         """Spend the time that `step` takes; a cancelled one counts the tokens that it got to."""
-        piece, before = self._machine.begin(self._cost.decode * step.tokens), meter.tokens
+        seconds, before = self._cost.decode * step.tokens, meter.tokens
+        piece = self._machine.begin(seconds)
         try:
             await self._machine.until_done(piece)
         finally:
-            unwritten = math.ceil(piece.left / self._cost.decode - 1e-9) if piece.done.cancelled() else 0
-            meter.tokens = before + step.tokens - unwritten
+            dropped = piece.left / seconds if seconds and piece.done.cancelled() else 0.0
+            meter.tokens = before + math.floor(step.tokens * (1 - dropped) + 1e-9)
 
 
 def _behind(prompt: Prompt, step: Generation) -> Prompt:

@@ -1,0 +1,328 @@
+"""What every reasoning loop must keep, whatever the models say and however long they take."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import METHODS, QUESTION, WIDE, answer, answers, listed, random_pair, traced
+
+from dreamr.config import Method
+from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.scripts import Script, replay
+from dreamr.engines.virtual import Cost, VirtualEngine, run
+from dreamr.methods import Engines, Limits, Outcome, load
+from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.steps import is_blank, join, same
+
+seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)
+costs = st.builds(Cost, decode=seconds, prefill=seconds, request=seconds, verdict=seconds, crowding=st.floats(0, 1))
+cost_pairs = st.tuples(costs, costs)
+limits = st.builds(Limits, step_tokens=st.integers(1, 12), answer_tokens=st.integers(1, 60))
+seeds = st.integers(0, 10**6)
+EVEN = (Cost(decode=1.0, verdict=1.0), Cost(decode=0.2))
+SPECULATIVE = ("specreason", "lookahead", "fpsr")
+
+
+def windowed(method: str, window: int) -> Method:
+    return METHODS[method] if method == "specreason" else METHODS[method].model_copy(update={"window": window})
+
+
+def result(outcome: Outcome) -> tuple[Any, ...]:
+    """All that may not depend on time."""
+    return outcome.text, outcome.steps, outcome.finish, outcome.verified, outcome.accepted, outcome.tokens
+
+
+# --- the text is a function of the models alone ---
+
+
+@given(seeds, cost_pairs, limits, st.integers(1, 6), st.sampled_from(sorted(METHODS)))
+@settings(max_examples=150)
+def test_time_changes_nothing(seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, window: int, name: str) -> None:
+    method = windowed(name, window) if name in SPECULATIVE else METHODS[name]
+    pair = random_pair(seed, tag="</think>")
+    assert result(answer(method, pair, pair_costs, caps)[1]) == result(answer(method, pair, EVEN, caps)[1])
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=5), cost_pairs, limits, st.sampled_from(SPECULATIVE))
+@settings(max_examples=50)
+def test_company_changes_nothing(users: list[int], pair_costs: tuple[Cost, Cost], caps: Limits, name: str) -> None:
+    """A question in a batch is answered as if it were alone."""
+    pairs = {user: random_pair(user) for user in users}
+
+    def of_user(side: int) -> Any:
+        class Both:
+            def write(self, prompt: Prompt, room: int) -> Generation:
+                return pairs[int(prompt.user)][side].write(prompt, room)
+
+            def logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+                return pairs[int(prompt.user)][side].logprobs(prompt, keywords)
+
+        return Both()
+
+    prompts = [Prompt(str(user), ()) for user in users]
+    _, batched = answers(name, (of_user(0), of_user(1)), pair_costs, caps, prompts)
+    assert [result(outcome) for outcome in batched] == [
+        result(answer(name, pairs[user], pair_costs, caps)[1]) for user in users
+    ]
+
+
+@given(seeds, cost_pairs, limits, st.integers(1, 6))
+@settings(max_examples=100)
+def test_fpsr_and_specreason_differ_in_time_only(
+    seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, window: int
+) -> None:
+    pair = random_pair(seed)
+    parallel = answer(windowed("fpsr", window), pair, pair_costs, caps)[1]
+    assert result(parallel) == result(answer("specreason", pair, EVEN, caps)[1])
+
+
+# --- what is committed ---
+
+
+@given(seeds, limits, st.sampled_from(SPECULATIVE))
+@settings(max_examples=100)
+def test_every_step_is_what_its_writer_says_there(seed: int, caps: Limits, name: str) -> None:
+    """So nothing that stood behind a rejected step, and nothing cancelled, is ever in an answer."""
+    target, draft = random_pair(seed)
+    outcome = answer(name, (target, draft), EVEN, caps)[1]
+    prefix, spent = "", 0
+    for step in outcome.steps:
+        room = min(caps.step_tokens, caps.answer_tokens - spent)
+        writers = {"target": target, "draft": draft}
+        said = {who: model.write(replace(QUESTION, answer=prefix), room) for who, model in writers.items()}
+        assert said[step.writer].text.startswith(step.text) and said[step.writer].tokens == step.tokens
+        assert (step.writer == "draft") == step.accepted and (step.rejected is None) == step.accepted
+        assert said["draft"].text.startswith(step.rejected or "")
+        prefix += step.text + STEP_BREAK * (said[step.writer].finish == "stop")
+        spent += step.tokens
+    assert outcome.text == prefix.rstrip()
+    assert outcome.tokens == spent <= caps.answer_tokens
+    assert (outcome.finish == "budget") <= (spent == caps.answer_tokens)
+
+
+@given(seeds, limits, st.sampled_from(SPECULATIVE))
+@settings(max_examples=100)
+def test_never_accepted_gives_the_targets_text(seed: int, caps: Limits, name: str) -> None:
+    pair = random_pair(seed, acceptance=0.0, alike=0.0)
+    speculative, alone = answer(name, pair, EVEN, caps)[1], answer("target_only", pair, EVEN, caps)[1]
+    if speculative.accepted == 0:  # lookahead accepts equal versions unasked
+        assert (speculative.text, speculative.finish) == (alone.text, alone.finish)
+        assert [step.text for step in speculative.steps] == [step.text for step in alone.steps]
+
+
+@given(seeds, limits)
+@settings(max_examples=100)
+def test_lookahead_with_a_perfect_judge_gives_the_targets_text(seed: int, caps: Limits) -> None:
+    """A draft accepted as equal differs from the target's version at most in blanks and case."""
+    target, draft = random_pair(seed, acceptance=0.0, alike=0.7)
+    judged, alone = (answer(name, (target, draft), EVEN, caps)[1] for name in ("lookahead", "target_only"))
+    assert same(judged.text, alone.text)
+
+
+@given(st.lists(st.sampled_from(["a", "b c", "two dots more"]), max_size=8), st.sampled_from(SPECULATIVE))
+def test_always_accepted_gives_the_drafts_text(steps: list[str], name: str) -> None:
+    draft, target = listed((*steps, "Answer: 1")), Script(lambda done: "no" + STEP_BREAK, lambda done: 1.0)
+    speculative, alone = (answer(method, (target, draft), EVEN)[1] for method in (name, "draft_only"))
+    assert (speculative.text, speculative.finish, speculative.tokens) == (alone.text, alone.finish, alone.tokens)
+    assert speculative.accepted == speculative.verified == len(steps) + 1
+
+
+@given(seeds, cost_pairs, limits, st.sampled_from(sorted(METHODS)))
+@settings(max_examples=100)
+def test_the_record_adds_up(seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, name: str) -> None:
+    took, outcome = answer(name, random_pair(seed), pair_costs, caps)
+    assert join([step.text for step in outcome.steps]).replace("\n", "").rstrip() == outcome.text.replace("\n", "")
+    assert outcome.accepted == sum(step.accepted is True for step in outcome.steps)
+    assert outcome.verified == sum(step.accepted is not None for step in outcome.steps)
+    assert outcome.accepted <= outcome.verified <= outcome.drafted or name == "target_only"
+    written = {who: sum(step.tokens for step in outcome.steps if step.writer == who) for who in ("draft", "target")}
+    assert written["draft"] <= outcome.draft_tokens and written["target"] <= outcome.target_tokens
+    assert all(0 <= span.start <= span.end <= took for span in outcome.spans)
+    finished = [span for span in outcome.spans if span.kind == "draft" and not span.cancelled]
+    assert len(finished) == outcome.drafted
+
+
+# --- ends, caps, budgets ---
+
+
+@pytest.mark.parametrize("name", SPECULATIVE)
+def test_an_answer_line_in_a_draft_step_ends_the_run(name: str) -> None:
+    draft = listed(("a", "so\nAnswer: 7\nas I said", "never"), ())
+    target = Script(lambda done: "no" + STEP_BREAK, lambda done: 1.0)
+    outcome = answer(name, (target, draft), EVEN)[1]
+    assert (outcome.text, outcome.finish) == ("a\n\nso\nAnswer: 7", "answer")
+
+
+@pytest.mark.parametrize("name", SPECULATIVE)
+def test_a_rejected_answer_line_ends_nothing(name: str) -> None:
+    outcome = answer(name, (listed(("b", "c", "Answer: 2"), (0.0,) * 4), listed(("Answer: 1",) * 3)), EVEN)[1]
+    assert (outcome.text, outcome.finish, outcome.accepted) == ("b\n\nc\n\nAnswer: 2", "answer", 0)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_an_answer_cut_by_the_step_cap_is_read_whole(name: str) -> None:
+    model = listed(("one two three four five six", "Answer: 1 7 meters"), (1.0,) * 9)
+    outcome = answer(name, (model, model), EVEN, Limits(step_tokens=3, answer_tokens=100))[1]
+    assert outcome.text == "one two three four five six\n\nAnswer: 1 7 meters"
+    assert outcome.finish == "answer"
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("budget", range(1, 12))
+def test_the_budget_counts_committed_tokens(name: str, budget: int) -> None:
+    model = listed(("a b", "c d", "e f", "Answer: 1"), (1.0,) * 9)  # 3 + 3 + 3 + 3 tokens
+    outcome = answer(name, (model, model), EVEN, Limits(step_tokens=50, answer_tokens=budget))[1]
+    assert (outcome.finish, outcome.tokens) == ("budget", budget)
+    assert "a b\n\nc d\n\ne f\n\nAnswer: 1".startswith(outcome.text)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_the_last_token_of_the_budget_may_end_the_answer(name: str) -> None:
+    model = listed(("a b", "Answer: 1"), (1.0,) * 9)
+    outcome = answer(name, (model, model), EVEN, Limits(step_tokens=50, answer_tokens=6))[1]
+    assert (outcome.finish, outcome.tokens) == ("answer", 6)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_an_end_without_an_answer(name: str) -> None:
+    model = listed(("a", "and so on"), (1.0,) * 9)
+    assert answer(name, (model, model), EVEN)[1].finish == "end"
+
+
+def test_a_capped_step_is_never_accepted_unverified() -> None:
+    capped, model = Limits(step_tokens=3, answer_tokens=100), listed(("a b c d e f", "Answer: 1"), (0.0,) * 9)
+    outcome = answer("lookahead", (model, model), EVEN, capped)[1]
+    assert [step.accepted for step in outcome.steps] == [False, False, False, True]  # equal, but cut, cut, empty rest
+
+
+@pytest.mark.parametrize("name", SPECULATIVE)
+def test_a_blank_draft_is_rejected_unasked(name: str) -> None:
+    def no_verdict(done: tuple[str, ...]) -> float:
+        assert not is_blank(done[-1])
+        return 1.0
+
+    target = Script(lambda done: ("t" + STEP_BREAK, "Answer: 1")[len(done)], no_verdict)
+    outcome = answer(name, (target, listed(("</think>", "Answer: 2"))), EVEN)[1]
+    assert outcome.steps[0].model_dump(include={"writer", "accepted", "verdict", "rejected"}) == {
+        "writer": "target", "accepted": False, "verdict": None, "rejected": ""
+    }  # fmt: skip
+    assert outcome.text == "t\n\nAnswer: 2"
+
+
+@pytest.mark.parametrize("score", range(10))
+def test_specreason_accepts_scores_from_the_threshold_on(score: int) -> None:
+    method = Method(loop="specreason", verifier="score", threshold=7)
+    target = Script(lambda done: "Answer: t", lambda done: score / 10 + 0.05)
+    step = answer(method, (target, listed(("Answer: d",))), EVEN)[1].steps[0]
+    assert (step.verdict, step.accepted) == (score, score >= 7)
+
+
+def test_a_missing_engine_is_named() -> None:
+    async def ask() -> Outcome:
+        target = VirtualEngine(listed(("Answer: 1",)), Cost(1.0))
+        return await load("fpsr")(QUESTION, Engines(target=target), METHODS["fpsr"], WIDE)
+
+    with pytest.raises(ValueError, match="needs a draft engine"):
+        run(ask())
+
+
+# --- nothing is left behind ---
+
+
+class Failing(VirtualEngine):
+    """Fails at one request."""
+
+    def __init__(self, model: Any, cost: Cost, at: int) -> None:
+        super().__init__(model, cost)
+        self._requests, self._at = itertools.count(), at
+
+    async def _read(self, prompt: Prompt) -> None:
+        number = next(self._requests)
+        await super()._read(prompt)
+        if number == self._at:
+            raise ConnectionError("engine died")
+
+
+def watched(seed: int, name: str, make: Callable[[int, Any], VirtualEngine], act: Any) -> Any:
+    """Run `act(answer)`; afterwards no task is left and no engine has work."""
+
+    async def ask() -> Any:
+        engines = Engines(*(make(side, model) for side, model in enumerate(random_pair(seed))))
+        try:
+            return await act(load(METHODS[name].loop)(QUESTION, engines, METHODS[name], WIDE))
+        finally:
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert not engines.target._machine._work and not engines.draft._machine._work
+
+    return run(ask())
+
+
+@given(seeds, st.sampled_from(SPECULATIVE), st.integers(0, 1), st.integers(0, 6))
+@settings(max_examples=100)
+def test_a_failure_ends_everything(seed: int, name: str, side: int, at: int) -> None:
+    def make(place: int, model: Any) -> VirtualEngine:
+        return Failing(model, EVEN[place], at if place == side else -1)
+
+    try:
+        watched(seed, name, make, lambda question: question)
+    except ConnectionError as error:
+        assert str(error) == "engine died"
+    else:  # the answer was there before that many requests were made
+        assert at > 0
+
+
+@given(seeds, st.sampled_from(sorted(METHODS)), st.floats(0, 30))
+@settings(max_examples=100)
+def test_a_dropped_question_ends_everything(seed: int, name: str, after: float) -> None:
+    async def drop(question: Any) -> None:
+        task = asyncio.ensure_future(question)
+        await asyncio.sleep(after)
+        task.cancel()
+        await asyncio.wait([task])
+
+    watched(seed, name, lambda place, model: VirtualEngine(model, EVEN[place]), drop)
+
+
+@given(seeds, st.sampled_from(SPECULATIVE))
+@settings(max_examples=50)
+def test_a_finished_question_leaves_nothing(seed: int, name: str) -> None:
+    watched(seed, name, lambda place, model: VirtualEngine(model, EVEN[place]), lambda question: question)
+
+
+# --- recorded traces under other costs ---
+
+
+@given(seeds, cost_pairs, limits, st.sampled_from(sorted(METHODS)))
+@settings(max_examples=100)
+def test_a_replayed_trace_gives_the_recorded_answer(
+    seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, name: str
+) -> None:
+    recorded = answer(name, random_pair(seed), EVEN, caps)[1]
+    assert result(answer(name, replay(traced(recorded, name)), pair_costs, caps)[1])[:5] == result(recorded)[:5]
+
+
+@pytest.mark.parametrize("name", SPECULATIVE)
+def test_a_replay_takes_as_long_as_the_run_did(name: str) -> None:
+    """Where all steps are equally long, so that nothing has to be guessed."""
+    target = listed([f"t{place}" for place in range(9)] + ["Answer:1"], [float(place % 3 > 0) for place in range(13)])
+    draft = listed([f"d{place}" for place in range(9)] + ["Answer:2"])
+    took, recorded = answer(name, (target, draft), EVEN)
+    assert answer(name, replay(traced(recorded, name)), EVEN)[0] == pytest.approx(took)
+
+
+def test_a_stream_that_ends_early_is_an_error() -> None:
+    class Silent(VirtualEngine):
+        async def stream(self, prompt: Prompt, *, meter: Meter, **limits: Any) -> Any:
+            for step in ():
+                yield step
+
+    async def ask() -> Outcome:
+        return await load("draft_only")(QUESTION, Engines(draft=Silent(None, Cost(1.0))), METHODS["draft_only"], WIDE)
+
+    with pytest.raises(RuntimeError):
+        run(ask())
