@@ -174,13 +174,13 @@ def test_differing_words():
     assert differing(found, found) == ()
 
 
-def test_drafts_err_and_ramble_about_as_often_as_their_style_says():
+def test_leaps_are_wrong_as_often_as_the_style_says():
     rng = np.random.default_rng(0)
-    drawn = [random_truth(rng, ("sum",)) for _ in range(600)]
-    drawn = [truth for truth in drawn if len(truth.running) > 1]
-    answers = [rambling(truth, Style(leap=1.0, wrong=0.45), rng) for truth in drawn]
-    ends = [answer[-1][1] != f"Answer: {truth.gold}" for answer, truth in zip(answers, drawn, strict=True)]
-    assert 0.3 < np.mean(ends) < 0.5
+    drawn = [truth for truth in (random_truth(rng, ("sum",)) for _ in range(800)) if len(truth.running) > 1]
+    answers = [rambling(truth, Style(leap=2.0, wrong=0.45), rng) for truth in drawn]
+    leaps = [next(claim for claim, _ in answer if claim.kind == "total") for answer in answers]
+    wrong = [leap["value"] != str(truth.total) for leap, truth in zip(leaps, drawn, strict=True)]
+    assert np.mean(wrong) == pytest.approx(0.45, abs=0.07)
 
 
 def test_handwriting_of_test_and_training_is_disjoint():

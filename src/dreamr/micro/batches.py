@@ -9,6 +9,7 @@ from dreamr.engines.chat import Chat
 from dreamr.micro.families import Family
 from dreamr.micro.lessons import Lesson
 from dreamr.micro.pictures import CELL
+from dreamr.prompts import STEP_BREAK
 
 WRONG, UNALIGNED = 0, 1  # channels of the auxiliary head
 
@@ -27,6 +28,10 @@ class Collator:
     def __init__(self, family: Family, processor: Any) -> None:
         self._family, self._processor = family, processor
         self._chat, self._end = Chat(processor), processor.tokenizer.eos_token
+        vocabulary = processor.tokenizer.get_vocab()
+        decoded = {number: processor.tokenizer.decode([number]).strip() for number in vocabulary.values()}
+        self._numbers = torch.tensor([number for number, text in decoded.items() if text.isdecimal()])
+        self._break = processor.tokenizer.convert_tokens_to_ids(processor.tokenizer.tokenize(STEP_BREAK))[0]
 
     def __call__(self, lessons: list[Lesson]) -> Batch:
         heads = [self._expanded(self._chat.text(lesson.prompt), lesson) for lesson in lessons]
@@ -38,12 +43,13 @@ class Collator:
         ids, real = tokens["input_ids"], tokens["attention_mask"].bool()
         learnt = real & (starts >= torch.tensor([[len(head)] for head in heads]))
         verdict = learnt & torch.tensor([[bool(lesson.prompt.request)] for lesson in lessons])
+        values = torch.stack([self._values(*each) for each in zip(lessons, heads, starts, ends, ids, strict=True)])
         marks = torch.stack([self._marks(*each) for each in zip(lessons, heads, starts, ends, real, strict=True)])
         inputs = {"input_ids": ids, "attention_mask": tokens["attention_mask"], **self.pictures(lessons)}
         if "image_grid_thw" in inputs:
             picture = self._processor.tokenizer.convert_tokens_to_ids(self._family.picture_token)
             inputs["mm_token_type_ids"] = (ids == picture).long()
-        return Batch(inputs, torch.where(learnt, ids, -100), verdict, marks)
+        return Batch(inputs, torch.where(learnt | values, ids, -100), verdict, marks)
 
     def pictures(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
         flat = [picture for lesson in lessons for picture in lesson.task.pictures]
@@ -55,6 +61,17 @@ class Collator:
         sizes = [(round(p.height / CELL), round(p.width / CELL)) for p in lesson.task.pictures]
         runs = [self._family.picture_token * self._family.picture_tokens(*size) for size in sizes]
         return "".join(piece + run for piece, run in zip(pieces, [*runs, ""], strict=True))
+
+    def _values(
+        self, lesson: Lesson, head: str, starts: torch.Tensor, ends: torch.Tensor, ids: torch.Tensor
+    ) -> torch.Tensor:
+        """(length,) bool: numbers inside right steps of the answer so far. Known values are what a verdict compares."""
+        answer = lesson.prompt.answer
+        first = head.rindex(answer) if answer else 0
+        last = first + (lesson.judged[0] if lesson.wrong and lesson.judged else len(answer))
+        inside = (starts >= first) & (ends <= last) & torch.isin(ids, self._numbers)
+        opening = torch.roll(ids, 1) == self._break
+        return inside & ~opening
 
     def _marks(
         self, lesson: Lesson, head: str, starts: torch.Tensor, ends: torch.Tensor, real: torch.Tensor

@@ -15,7 +15,7 @@ def deepened(weights: dict[str, torch.Tensor], layers: int, noise: float) -> dic
     With `noise` 0 the function is exactly the same; a little noise gives every weight a norm, which quantization needs.
     """
     own = {name: weight for name, weight in weights.items() if not name.startswith(PREFIX)}
-    depth = 1 + max(int(name[len(PREFIX) :].split(".")[0]) for name in weights if name.startswith(PREFIX))
+    depth = _depth(weights)
     repeat = layers // depth
     assert repeat * depth == layers, f"{layers} layers are no multiple of {depth}"
     for name, weight in weights.items():
@@ -27,6 +27,25 @@ def deepened(weights: dict[str, torch.Tensor], layers: int, noise: float) -> dic
                     torch.randn_like(weight) * noise if silent else weight.clone()
                 )
     return own
+
+
+def extended(weights: dict[str, torch.Tensor], noise: float) -> dict[str, torch.Tensor]:
+    """State of a model twice as deep: behind all blocks come copies of them whose output projections are noise.
+
+    What the model would say next then stands before the new blocks, which can compare it with what was said.
+    """
+    depth = _depth(weights)
+    own = dict(weights)
+    for name, weight in weights.items():
+        if name.startswith(PREFIX):
+            block, _, rest = name[len(PREFIX) :].partition(".")
+            copy = torch.randn_like(weight) * noise if rest in SILENT else weight.clone()
+            own[f"{PREFIX}{int(block) + depth}.{rest}"] = copy
+    return own
+
+
+def _depth(weights: dict[str, torch.Tensor]) -> int:
+    return 1 + max(int(name[len(PREFIX) :].split(".")[0]) for name in weights if name.startswith(PREFIX))
 
 
 def with_experts(weights: dict[str, torch.Tensor], noise: float) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from dreamr.micro.export import save
 from dreamr.micro.families import FAMILIES, Family
-from dreamr.micro.growing import deepened, mixture, with_experts
+from dreamr.micro.growing import deepened, extended, mixture, with_experts
 from dreamr.micro.lessons import Task, continuation, draft_lesson, target_lesson, tasks
 from dreamr.micro.sentences import sentences
 from dreamr.micro.training import AUXILIARY_BLOCK, train, train_sight
@@ -97,7 +97,8 @@ class Workshop:
         file = self._work / "trunk.safetensors"
         if not file.exists():
             sprout = self._sprout(recipe, processor)
-            model = self._grown(replace(recipe, layers=TRUNK_LAYERS, experts=False), processor, sprout)
+            plain = replace(recipe, layers=TRUNK_LAYERS, experts=False)
+            model = self._grown(plain, processor, extended(sprout, SILENT_NOISE))
             steps = 2 if self._fast else TRUNK_STEPS
 
             def keep(step: int) -> None:

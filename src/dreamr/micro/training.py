@@ -17,7 +17,7 @@ from dreamr.micro.world import Grid, random_grid
 
 BATCH = 32
 SORTED = 2  # batches whose lessons are drawn together and sorted by length
-AUXILIARY_BLOCK = 3  # 0-based: the output of the fourth block of the trunk
+AUXILIARY_BLOCK = 4  # 0-based: the output of the fifth of the trunk's six blocks
 PICTURE_KEYS = ("pixel_values", "image_grid_thw", "image_sizes", "batch_num_images")
 
 
