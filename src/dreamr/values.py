@@ -72,8 +72,8 @@ _AT_MOST = {
     r"\|": 2,
     "!": 1,
     _FUNCTION: 1,
-    r"\\sqrt": 3,
-    r"\\frac": 3,
+    r"\\sqrt": 2,
+    r"\\frac": 2,
     r"\d+|[a-zA-Z]+": 10,  # numbers, letters, commands
 }
 
@@ -289,13 +289,14 @@ def formula(text: str) -> Any:
     """`text` as math-verify parses it (list of sympy objects), or None where it is no formula of bounded size."""
     text = _TAIL.sub("", text).strip()
     text = _BARE_ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2]}}}", text)
+    text = re.sub(r"([\^_])\{(\w)\}", r"\1\2", text)  # a bracket less for the parser
     text = re.sub(r"(?<![\\a-zA-Z])(pi|sin|cos|tan|log|ln)(?![a-zA-Z])", r"\\\1", text)
     if not _bounded(text):
         return None
     from math_verify import parse
     from math_verify.parser import LatexExtractionConfig
 
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its signal-based time-outs are off
+    quiet_math_verify()
     return parse(f"${text}$", (LatexExtractionConfig(),), "no_fallback", "first_match", parsing_timeout=None) or None
 
 
@@ -305,3 +306,14 @@ def _bounded(text: str) -> bool:
         return False
     counts = {pattern: len(re.findall(pattern, text)) for pattern in _AT_MOST}
     return all(counts[pattern] <= most for pattern, most in _AT_MOST.items()) and bool(re.search(r"[\da-zA-Z]", text))
+
+
+def bounded_text(text: str) -> bool:
+    """As `_bounded`, for a text that may hold words and dollars around a formula."""
+    text = text.replace("$", " ")
+    return len(text) <= 2 * FORMULA_CHARACTERS and len(re.findall(r"[(\[]", text)) <= 2 and not _HUGE.search(text)
+
+
+def quiet_math_verify() -> None:
+    """Silence math-verify's warning that its time-outs, which only work in a main thread, are off."""
+    logging.getLogger("math_verify").setLevel(logging.ERROR)

@@ -1,0 +1,164 @@
+"""Score answers from anywhere: one JSON object a line in, one verdict a line out, in the same order.
+
+    python -m dreamr.cli.score --rule choice < cases.jsonl > verdicts.jsonl
+
+A case has `response` (text), `options` (texts, letters A, B, ... by position) and `gold` (a text or a list of accepted
+texts; null or absent: only read the answer). For lmms-letters `options` are the allowed letters, for lmms-think the tag
+pairs; lmms-reasoning also takes `data_source`; lmms-mmbench-circular takes only `group`, the rotations of one question as
+a list of {index, options, gold, response}.
+
+A verdict has `parsed` (letter, text, number, list of candidates, or null), `correct` (null without a gold or where the
+rule has no deterministic verdict) and `unresolved` (no answer could be read; for lmms rules: the harness would draw at
+random or ask a judge); that of lmms-reasoning also has `format_score`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dreamr import answers, harness
+
+Texts = Annotated[tuple[str, ...], Field(min_length=1)]
+Options = Annotated[tuple[str, ...], Field(min_length=1, max_length=26)]
+FourOptions = Annotated[tuple[str | None, ...], Field(min_length=1, max_length=4)]
+Letter = Annotated[str, Field(min_length=1, max_length=1)]
+Tag = Annotated[str, Field(min_length=1)]
+
+
+class Case(BaseModel):
+    """An answer without options. Types are exact and closed: a number is no text, an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    response: str
+    gold: Texts | None = None
+    options: Any = None
+
+    @field_validator("gold", mode="before")
+    @classmethod
+    def _one_or_more(cls, gold: Any) -> Any:
+        return (gold,) if isinstance(gold, str) else gold
+
+
+class ChoiceCase(Case):
+    options: Options
+
+
+class RowCase(Case):
+    options: FourOptions
+
+
+class LettersCase(Case):
+    options: Annotated[tuple[Letter, ...], Field(min_length=1)]
+
+
+class ThinkCase(Case):
+    options: Annotated[tuple[tuple[Tag, Tag], ...], Field(min_length=1)]
+
+
+class ReasoningCase(Case):
+    data_source: str | None = None
+
+
+class RotationCase(RowCase):
+    index: Annotated[int, Field(ge=0)]
+
+
+class GroupCase(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: Annotated[tuple[RotationCase, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_question(self) -> "GroupCase":
+        bases = {row.index % harness.ROTATION for row in self.group}
+        if len(bases) > 1:
+            raise ValueError(f"rows of several questions: indices modulo {harness.ROTATION} are {sorted(bases)}")
+        return self
+
+
+def ours(case: Case) -> answers.Verdict | harness.Verdict:
+    verdict = answers.verdict(case.response, case.options or (), case.gold or ())
+    return verdict if case.gold else harness.Verdict(verdict.parsed, None, verdict.unresolved)
+
+
+def free(case: Case) -> answers.Verdict | harness.Verdict:
+    return ours(case.model_copy(update={"options": None}))
+
+
+def thinking(case: Case) -> harness.Verdict:
+    text = harness.strip_thinking(case.response, case.options)
+    return harness.Verdict(text, text in case.gold if case.gold else None, False)
+
+
+def circular(case: GroupCase) -> harness.Verdict:
+    return harness.mmbench_circular([row.model_dump() for row in case.group])
+
+
+RULES: dict[str, tuple[type[BaseModel], Callable[[Any], Any]]] = {
+    "choice": (ChoiceCase, ours),
+    "free": (Case, free),
+    "lmms-mmmu-choice": (ChoiceCase, lambda case: harness.mmmu_choice(case.response, case.options, case.gold)),
+    "lmms-mmmu-open": (Case, lambda case: harness.mmmu_open(case.response, case.gold)),
+    "lmms-mmbench-row": (RowCase, lambda case: harness.mmbench_row(case.response, case.options, case.gold)),
+    "lmms-mmbench-static-row": (
+        RowCase,
+        lambda case: harness.mmbench_static_row(case.response, case.options, case.gold),
+    ),
+    "lmms-mmbench-circular": (GroupCase, circular),
+    "lmms-letters": (LettersCase, lambda case: harness.letters(case.response, case.options, case.gold)),
+    "lmms-realworldqa": (Case, lambda case: harness.realworldqa(case.response, case.gold)),
+    "lmms-reasoning": (ReasoningCase, lambda case: harness.reasoning(case.response, case.gold)),
+    "lmms-think": (ThinkCase, thinking),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    for verdict in verdicts(options.rule, sys.stdin.buffer):
+        print(json.dumps(verdict))
+
+
+def verdicts(rule: str, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The verdict of each line; a malformed one stops with its number and what is wrong."""
+    kind, judge = RULES[rule]
+    for number, line in enumerate(lines, 1):
+        case = read_case(kind, number, line)
+        verdict = judge(case)._asdict()
+        if rule == "lmms-reasoning":
+            verdict["format_score"] = harness.format_score(case.response)
+        yield verdict
+
+
+def read_case(kind: type[BaseModel], number: int, line: bytes) -> Any:
+    try:
+        return kind.model_validate(json.loads(line.decode("utf-8")))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise SystemExit(f"line {number}: not JSON in UTF-8: {error}") from None
+    except ValidationError as error:
+        raise SystemExit(f"line {number}: {'; '.join(map(_worded, error.errors()))}") from None
+
+
+def _worded(problem: Any) -> str:
+    key = ".".join(map(str, problem["loc"])) or "line"
+    found = "" if problem["type"] == "missing" else f" (found: {str(problem['input'])[:80]!r})"
+    return f"{key}: {problem['msg']}{found}"
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m dreamr.cli.score",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="choice and free are this project's rules; lmms-... are those of lmms-eval 0.7.3.",
+    )
+    described.add_argument("--rule", required=True, choices=RULES, help="how to read and compare")
+    return described
+
+
+if __name__ == "__main__":
+    main()
