@@ -231,6 +231,7 @@ class Plan:
         }
 
 
+@cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code behind `python -m dreamr.cli.<command>` and of the modules that it loads by name."""
     return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*TYPES, *leave_out))

@@ -1,0 +1,78 @@
+"""What the configuration accepts, and what it says when it does not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from dreamr.config import Config, load
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")
+
+
+def tree(*overlays: Any) -> dict[str, Any]:
+    merged = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for overlay in overlays:
+        update_config(merged, overlay)
+    return merged
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shipped_configurations_are_right(name: str) -> None:
+    config = load(tree(yaml.safe_load((ROOT / "config" / name).read_text())))
+    assert Config.model_validate(config.model_dump(mode="json", by_alias=True)) == config
+
+
+WRONG = {
+    "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key"]),
+    "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key"]),
+    "alpha": ({"methods": {"dreamr": {"alpha": 1.3}}}, ["methods.dreamr.alpha", "1.3", "less than 1"]),
+    "unknown method": ({"runs": {"main": {"methods": ["dreamer"]}}}, ["runs.main.methods", "'dreamer'", "dreamr_ns"]),
+    "unknown target": ({"runs": {"main": {"targets": ["q4"]}}}, ["runs.main.targets", "'q4'", "q3vl-deep-awq"]),
+    "unknown draft": ({"runs": {"main": {"drafts": ["q4"]}}}, ["runs.main.drafts", "'q4'", "none", "q3vl-2l"]),
+    "unknown benchmark": (
+        {"suites": {"all": {"slices": [{"benchmark": "mmlu"}]}}},
+        ["suites.all.slices", "'mmlu'", "mathverse, mmbench, mmmu, realworldqa"],
+    ),
+    "unknown recipe": (
+        {"methods": {"dreamr": {"draft": "best"}}},
+        ["methods.dreamr.draft", "'best'", "plain", "balanced"],
+    ),
+    "unknown loop": ({"methods": {"dreamr": {"loop": "dream"}}}, ["methods.dreamr.loop", "'dream'", "'fpsr'"]),
+    "empty suite": ({"suites": {"all": {"slices": []}}}, ["suites.all.slices", "at least 1"]),
+    "empty shard": (
+        {"suites": {"all": {"slices": [{"benchmark": "mmmu", "shard": [3, 2]}]}}},
+        ["suites.all.slices.0.shard", "3 of 2", "1 to 2"],
+    ),
+    "unused setting": ({"methods": {"target_only": {"window": 4}}}, ["methods.target_only", "window"]),
+    "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
+    "verifier": (
+        {"methods": {"new": {"loop": "fpsr", "verifier": "align", "alpha": 0.5, "window": 4}}},
+        ["methods.new", "lookahead"],
+    ),
+    "awq of awq": ({"models": {"q3vl-moe-awq": {"base": "q3vl-deep-awq"}}}, ["models.q3vl-moe-awq.base"]),
+    "draft needed": ({"runs": {"baseline": {"methods": ["dreamr"]}}}, ["runs.baseline.methods", "'dreamr'", "'none'"]),
+    "draft unused": ({"runs": {"main": {"methods": ["ngram"]}}}, ["runs.main.methods", "'ngram'", "'q3vl-2l'"]),
+    "cell twice": ({"runs": {"ablation": {"methods": ["dreamr"]}}}, ["runs.ablation", "dreamr", "runs.main"]),
+    "groups": ({"sapo": {"group": 7}}, ["sapo", "32", "7"]),
+    "path in a name": ({"models": {"../up": {"from": "zoo"}}}, ["models", "../up"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_value_is_named(case: str) -> None:
+    overlay, words = WRONG[case]
+    with pytest.raises(SystemExit) as stop:
+        load(tree(overlay))
+    missing = [word for word in words if word not in str(stop.value)]
+    assert not missing, f"{missing} not in {stop.value}"
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(SystemExit) as stop:
+        load(tree({"device": "tpu", "context_tokens": 0}))
+    assert "device" in str(stop.value)
+    assert "context_tokens" in str(stop.value)

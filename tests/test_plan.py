@@ -1,0 +1,147 @@
+"""Names, specs and digests of the jobs, from the shipped configurations."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from dreamr import plan as planning
+from dreamr.config import Config, load
+from dreamr.jobs import GenerateJob, TrainJob
+from dreamr.plan import SCORER, Group, Plan, as_json, command_digest
+from dreamr.provenance import import_closure
+
+ROOT = Path(__file__).parent.parent
+ABLATION = Group("ablation", "q3vl-deep-awq", "q3vl-2l", "all")
+MAIN = Group("main", "q3vl-deep-awq", "q3vl-2l", "all")
+
+
+def merged(*overlays: Any) -> Config:
+    """The default configuration with overlays, merged as Snakemake merges them."""
+    tree = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for overlay in overlays:
+        update_config(tree, yaml.safe_load((ROOT / overlay).read_text()) if isinstance(overlay, str) else overlay)
+    return load(tree)
+
+
+def digests(config: Config) -> dict[tuple[Group, str], str]:
+    plan = Plan(config)
+    return {(group, name): plan.cell(group, name).digest for group in plan.groups for name in plan.methods(group)}
+
+
+def changed(before: dict, after: dict) -> set[Any]:
+    return {key for key in before | after if before.get(key) != after.get(key)}
+
+
+def test_micro_scale_has_eight_pairs_and_eleven_trainings() -> None:
+    plan = Plan(merged())
+    assert len({(group.target, group.draft) for group in plan.groups if group.run == "main"}) == 8
+    assert len(plan.trainings) == 11
+    assert plan.models["awq"] == ["q3vl-deep-awq", "q3vl-moe-awq"]
+    assert plan.models["fetch"] == ["mimo-3l", "q3vl-2l", "q3vl-3l", "q3vl-deep", "q3vl-moe", "r4b-2l"]
+    assert len(plan.datasets) == len(plan.micro_files) == 7
+
+
+def test_paper_scale_has_the_papers_pairs_and_nothing_micro() -> None:
+    plan = Plan(merged("config/paper.yaml"))
+    pairs = {(group.target, group.draft) for group in plan.groups if group.run == "main"}
+    targets, drafts = zip(*sorted(pairs), strict=True)
+    assert len(pairs) == 8
+    assert set(targets) == {"qwen3-vl-32b-awq", "qwen3-vl-235b-awq"}
+    assert set(drafts) == {"qwen3-vl-2b", "qwen3-vl-4b", "r-4b", "mimo-vl-7b-rl"}
+    assert not plan.micro_files
+    assert not [name for name in plan.models["fetch"] if plan.config.models[name].maker == "zoo"]
+
+
+def test_paper_scale_covers_every_benchmark_once() -> None:
+    config = merged("config/paper.yaml")
+    for run in ("baseline", "ngram", "main"):
+        slices = [part for suite in config.runs[run].suites for part in config.suites[suite].slices]
+        for benchmark in config.benchmarks:
+            shards = [part.shard for part in slices if part.benchmark == benchmark]
+            assert sorted(shards) == [(i + 1, len(shards)) for i in range(len(shards))]
+
+
+def test_engines_of_one_job_share_the_gpus() -> None:
+    """On no GPU do the engines of a job ask for more than its memory, n-gram's second target engine included."""
+    plan = Plan(merged("config/paper.yaml"))
+    for group in plan.groups:
+        engines = [plan.ref(name).engine for name in plan.models_of(group)]
+        if any(method.loop == "spec_decoding" for method in plan.methods(group).values()):
+            engines.append(plan.ref(group.target).engine)
+        assert all(len(engine.devices) == engine.tensor_parallel for engine in engines)
+        for gpu in range(plan.config.resources["generate"].gpus):
+            assert sum(engine.memory or 0 for engine in engines if gpu in engine.devices) <= 0.95, group
+
+
+def test_specs_are_read_back_and_always_written_alike() -> None:
+    plan = Plan(merged())
+    for group in plan.groups:
+        text = as_json(plan.generate(group))
+        assert as_json(GenerateJob.model_validate_json(text)) == text == as_json(Plan(merged()).generate(group))
+        assert list(json.loads(text)) == sorted(json.loads(text))
+    for name in plan.trainings:
+        assert TrainJob.model_validate_json(as_json(plan.train(name))) == plan.train(name)
+
+
+def test_a_control_uses_the_drafts_of_the_named_target() -> None:
+    plan = Plan(merged())
+    drafts = plan.drafts(Group("quantization", "q3vl-deep", "q3vl-2l", "all"))
+    assert drafts == {"balanced": "q3vl-2l.balanced.q3vl-deep-awq"}
+
+
+def test_an_alpha_changes_only_its_own_cell() -> None:
+    after = digests(merged({"methods": {"alpha_05": {"alpha": 0.4}}}))
+    assert changed(digests(merged()), after) == {(ABLATION, "alpha_05")}
+
+
+def test_a_recipe_changes_only_the_cells_that_draft_with_it() -> None:
+    after = digests(merged({"sapo": {"recipes": {"length_heavy": {"weights": {"length": 3}}}}}))
+    assert changed(digests(merged()), after) == {(ABLATION, "length_heavy")}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "affects"),
+    [
+        ({"statistics": {"resamples": 100}}, lambda group, name: False),
+        ({"title": "another"}, lambda group, name: False),
+        ({"generation": {"step_tokens": 41}}, lambda group, name: True),
+        ({"awq": {"samples": 63}}, lambda group, name: group.target.endswith("awq") or group.run == "quantization"),
+        ({"models": {"r4b-2l": {"path": "elsewhere"}}}, lambda group, name: group.draft == "r4b-2l"),
+        ({"micro": {"seed": 1}}, lambda group, name: True),
+    ],
+)
+def test_a_setting_changes_the_cells_that_depend_on_it(overlay: dict, affects: Callable[[Group, str], bool]) -> None:
+    before = digests(merged())
+    assert changed(before, digests(merged(overlay))) == {cell for cell in before if affects(*cell)}
+
+
+def test_an_edited_loop_changes_only_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digests(merged())
+    monkeypatch.setattr(planning, "command_digest", edited("dreamr.methods.lookahead"))
+    methods = merged().methods
+    assert changed(before, digests(merged())) == {cell for cell in before if methods[cell[1]].loop == "lookahead"}
+
+
+def edited(module: str) -> Callable[..., str]:
+    """`command_digest` as it would be after an edit of one module that is loaded by name."""
+
+    def digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
+        return command_digest(command, *modules, leave_out=leave_out) + ("edited" if module in modules else "")
+
+    return digest
+
+
+def test_the_scorer_counts_for_no_draft_and_no_answer() -> None:
+    """A repaired scorer grades again; it neither trains nor answers again."""
+    sources = ROOT / "src"
+    assert {*SCORER} <= import_closure(("dreamr.cli.train_sapo",), (), sources).keys()
+    assert not {*SCORER} & import_closure(("dreamr.cli.train_sapo",), SCORER, sources).keys()
+    loops = {f"dreamr.methods.{method.loop}" for method in merged().methods.values()}
+    for command in ("generate", "quantize", "prepare", "make_micro"):
+        assert not {*SCORER} & import_closure((f"dreamr.cli.{command}", *loops), (), sources).keys()
+    assert {*SCORER} <= import_closure(("dreamr.cli.grade",), (), sources).keys()
