@@ -182,6 +182,6 @@ def test_rows_are_chosen_by_their_keys() -> None:
         {"target": "t", "draft": "d", "method": "dreamr"},
         {"target": "t", "draft": "d", "method": "alpha_05"},
     ]
-    assert pairs_of(rows) == [rows[2], rows[0]]
+    assert pairs_of(rows) == [rows[0], rows[2]]
     assert first(rows, method=("alpha_05", "other")) == rows[3]
     assert first(rows, method="none") is None

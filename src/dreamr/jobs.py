@@ -113,6 +113,7 @@ class GenerateJob(Spec):
 class SummariseJob(Spec):
     """cli.summarise: what belongs together in the tables."""
 
+    scale: Literal["micro", "smoke", "paper"]
     statistics: Statistics
     methods: dict[str, Method]
     reference: str  # the method that the ablations vary
@@ -127,6 +128,7 @@ class SummariseJob(Spec):
         runs = [run for run in config.runs.values() if run.trained_with is None]
         pairs = {(target, draft): None for run in runs for target in run.targets for draft in run.drafts}
         return cls(
+            scale=config.scale,
             statistics=config.statistics,
             methods=config.methods,
             reference=reference,

@@ -115,11 +115,11 @@ def first(rows: Iterable[Row], **wanted: Any) -> Row | None:
 
 
 def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN) -> list[Row]:
-    """Rows of single targets and pairs and of their common pool, in the order of methods."""
+    """Rows of the pool over all pairs, then of single targets and pairs, in the order of methods."""
     order = list(methods)
     kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]
     kept = [row for row in kept if row["target"] != ALL or row["draft"] == ALL]
-    return sorted(kept, key=lambda row: (row["target"] == ALL, row["target"], row["draft"], order.index(row["method"])))
+    return sorted(kept, key=lambda row: (row["target"] != ALL, row["target"], row["draft"], order.index(row["method"])))
 
 
 def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
@@ -138,7 +138,7 @@ FORMATS = {
     "milli": lambda value: _number(value, 2, 1000),
     "tokens": lambda value: _number(value, 1),
     "count": lambda value: _number(value, 0),
-    "p": lambda value: _number(value, 3),
+    "p": lambda value: "<0.001" if value is not None and value < 0.0005 else _number(value, 3),
     "text": lambda value: UNKNOWN if value is None else str(value),
 }
 

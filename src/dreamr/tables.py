@@ -306,8 +306,8 @@ def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         return pd.DataFrame(columns=["kind", "setting", *KEYS])
     reference = rows[rows.method == job.reference]
     where = rows[rows.method.isin(members.method)]
-    cells = where[["target", "draft"]].drop_duplicates()
-    rows = pd.concat([where, reference.merge(cells, on=["target", "draft"])])
+    asked = where[["target", "draft", "mode", "item"]].drop_duplicates()
+    rows = pd.concat([where, reference.merge(asked)])
     others = pd.concat([reference.assign(method=name) for name in rows.method.unique()])
     table = compare(rows, others, job, "reference")
     own = pd.DataFrame(
@@ -338,8 +338,14 @@ def setting(kind: str, method: Method) -> str:
 
 
 def closed_form(acceptance: float, cost: float, window: int) -> float:
-    """Speed-up of asynchronous lookahead with equal steps and free verdicts (Lookahead Reasoning, bounded form)."""
+    """Speed-up of asynchronous lookahead with equal steps and free verdicts (Lookahead Reasoning, section 4).
+
+    `cost` is the draft's time per step over the target's. The window binds only where the draft can fill it while the
+    target writes one step.
+    """
     a, c, k = acceptance, cost, window
+    if c * k >= 1:
+        return 1 / (c + (1 - c) * (1 - a))
     if a == 1:
         return float(k)  # the limit
     return (1 - a**k) / ((1 - a) + c * (a - a ** (k + 1) - k * (1 - a) * a**k))

@@ -2,12 +2,13 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-TABLES = ["accuracy", "versions", "speed", "acceptance", "sapo", "quantization", "ablation"]
+TABLES = ["accuracy", "versions", "speed", "acceptance", "sapo", "quantization", "ablation", "claims"]
 
 
 rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
+        claims="config/claims.yaml",
     output:
         tables=expand("<results>/tables/{table}.csv", table=TABLES),
     log:
@@ -25,6 +26,7 @@ rule summarise:
         python -m dreamr.cli.summarise \
             --spec {params.spec:q} \
             --scores {input.scores:q} \
+            --claims {input.claims:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """
