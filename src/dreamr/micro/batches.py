@@ -67,11 +67,19 @@ class Collator:
     ) -> torch.Tensor:
         """(length,) bool: numbers inside right steps of the answer so far. Known values are what a verdict compares."""
         answer = lesson.prompt.answer
-        first = head.rindex(answer) if answer else 0
-        last = first + (lesson.judged[0] if lesson.wrong and lesson.judged else len(answer))
-        inside = (starts >= first) & (ends <= last) & torch.isin(ids, self._numbers)
+        at, inside = head.rindex(answer) if answer else 0, torch.zeros_like(ids, dtype=torch.bool)
+        for step in answer.split(STEP_BREAK)[:-1]:
+            end = at + len(step)
+            if not any(at <= head_at < end for head_at in self._wrong_places(lesson, head)):
+                inside |= (starts >= at) & (ends <= end)
+            at = end + len(STEP_BREAK)
         opening = torch.roll(ids, 1) == self._break
-        return inside & ~opening
+        return inside & torch.isin(ids, self._numbers) & ~opening
+
+    @staticmethod
+    def _wrong_places(lesson: Lesson, head: str) -> list[int]:
+        first = head.rindex(lesson.prompt.answer) if lesson.prompt.answer else 0
+        return [first + start for start, _ in lesson.wrong]
 
     def _marks(
         self, lesson: Lesson, head: str, starts: torch.Tensor, ends: torch.Tensor, real: torch.Tensor

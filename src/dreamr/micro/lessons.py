@@ -5,7 +5,8 @@ the dense signal without which a small model does not learn to judge.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ class Lesson:
     task: Task
     prompt: Prompt  # the question with a part of an answer and perhaps a request
     learn: str  # what comes next
-    judged: Span | None = None  # characters of `prompt.answer` that the request is about
-    wrong: tuple[Span, ...] = ()  # those of them that make the verdict negative
+    judged: Span | None = None  # characters of `prompt.answer` that the auxiliary head marks
+    wrong: tuple[Span, ...] = ()  # the wrong ones among them
 
 
 # Questions a row differ: rows of each data set, so that every benchmark has about the same share of the questions.
@@ -100,19 +101,33 @@ def _steps(truth: Truth, rng: np.random.Generator) -> Said:
 
 
 def judgement(task: Task, rng: np.random.Generator) -> Lesson:
-    """Is the last step right? Asked in words or for a score; wrong about half of the time."""
+    """Is the last step right? Asked in words or for a score; wrong about half of the time.
+
+    In most lessons earlier steps are wrong here and there as well: each is one more example for the auxiliary head.
+    """
     said = _steps(task.truth, rng)
     place = int(rng.integers(len(said)))
-    before = tuple(words for _, words in said[:place])
+    clean = tuple(words for _, words in said[:place])
+    share = 0.4 if rng.random() < 0.7 else 0.0
+    before = tuple(_mistake(task.truth, each, rng) if rng.random() < share else each[1] for each in said[:place])
     step = _perhaps_wrong(task.truth, said[place], rng)
-    right = oracle.is_right(task.truth, step, before)
+    right = oracle.is_right(task.truth, step, clean)
     request = VERIFY if rng.random() < 0.7 else SCORE
     if request == VERIFY:
         word = "positive" if right else "negative"
     else:
         word = str(rng.integers(8, 10) if right else rng.integers(1, 5))
-    wrong = () if right else differing(said[place][1], step)
-    return _asked(task, (*before, step), request, word, wrong)
+    lesson = _asked(task, (*before, step), request, word, () if right else differing(said[place][1], step))
+    return replace(lesson, judged=(0, len(lesson.prompt.answer)), wrong=_shifted(clean, before) + lesson.wrong)
+
+
+def _shifted(clean: tuple[str, ...], found: tuple[str, ...]) -> tuple[Span, ...]:
+    """Spans of the answer so far in which the steps `found` differ from the `clean` ones."""
+    spans, at = [], 0
+    for expected, step in zip(clean, found, strict=True):
+        spans += [(at + a, at + b) for a, b in differing(expected, step)]
+        at += len(step) + len(STEP_BREAK)
+    return tuple(spans)
 
 
 def _perhaps_wrong(truth: Truth, said: tuple[Claim, str], rng: np.random.Generator) -> str:
@@ -121,6 +136,12 @@ def _perhaps_wrong(truth: Truth, said: tuple[Claim, str], rng: np.random.Generat
         return words
     if each.kind == "read" and truth.selection.by in ("ink", "mark") and rng.random() < 0.2:
         return premature(truth).say(int(rng.integers(2)))
+    return _mistake(truth, said, rng)
+
+
+def _mistake(truth: Truth, said: tuple[Claim, str], rng: np.random.Generator) -> str:
+    """A wrong step in the place of a right one; the step itself if its kind cannot be wrong."""
+    each, words = said
     other = mistaken(truth, each, rng)
     return words if other is None else other.say(phrase_of(other, each, words, rng))
 
@@ -165,15 +186,27 @@ def _asked(task: Task, steps: tuple[str, ...], request: str, word: str, wrong: t
 
 
 def differing(expected: str, found: str) -> tuple[Span, ...]:
-    """Spans of the words of `found` that differ from those of `expected`; all of it if the two are not alike."""
-    words, spans, at = found.split(" "), [], 0
-    theirs = expected.split(" ")
-    alike = len(theirs) == len(words)
-    for k, word in enumerate(words):
-        if not alike or word != theirs[k]:
-            spans.append((at, at + len(word)))
-        at += len(word) + 1
-    return tuple(spans)
+    """Spans of the words of `found` that make it differ from `expected`.
+
+    Between the words that both begin and end with, those not equal place by place. In a step of another kind, whose
+    words do not match up, those that hold a number.
+    """
+    theirs, words = expected.split(" "), found.split(" ")
+    first = _alike(theirs, words)
+    last = len(words) - _alike(theirs[first:][::-1], words[first:][::-1])
+    if len(theirs) == len(words):
+        kept = [k for k in range(first, last) if words[k] != theirs[k]]
+    else:
+        kept = list(range(first, last)) or [len(words) - 1]
+        kept = [k for k in kept if first or any(map(str.isdigit, words[k]))] or kept
+    starts = [sum(len(word) + 1 for word in words[:k]) for k in kept]
+    return tuple((start, start + len(words[k])) for start, k in zip(starts, kept, strict=True))
+
+
+def _alike(first: list[str], second: list[str]) -> int:
+    """How many leading words two lists share."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    return sum(1 for _ in pairs)
 
 
 Teacher = Callable[[Task, np.random.Generator], Lesson]
@@ -182,9 +215,9 @@ Teacher = Callable[[Task, np.random.Generator], Lesson]
 def target_lesson(task: Task, rng: np.random.Generator) -> Lesson:
     """The mix that targets are taught."""
     chance = rng.random()
-    if chance < 0.45:
+    if chance < 0.3:
         return continuation(task, rng)
-    return judgement(task, rng) if chance < 0.87 else comparison(task, rng)
+    return judgement(task, rng) if chance < 0.85 else comparison(task, rng)
 
 
 def draft_lesson(task: Task, rng: np.random.Generator) -> Lesson:

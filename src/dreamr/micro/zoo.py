@@ -27,7 +27,7 @@ SIGHT_STEPS = 1400
 # The trunk learns to answer with few blocks, which is quick, and then, twice as deep, to judge as well: verdicts taught
 # from the start only slow the answers down, for what a step should say must be known before it can be judged.
 SPROUT_LAYERS, SPROUT_STEPS, SPROUT_RATE = 3, 450, 2e-3
-TRUNK_LAYERS, TRUNK_STEPS, TRUNK_RATE, TRUNK_SEED = 6, 750, 1.5e-3, 11
+TRUNK_LAYERS, TRUNK_STEPS, TRUNK_RATE, TRUNK_SEED = 6, 700, 2e-3, 11
 ZOO = {
     "q3vl-deep": Recipe("qwen3-vl", "target", 24, 60, 2e-4, 21),
     "q3vl-moe": Recipe("qwen3-vl", "target", 12, 100, 3e-4, 22, experts=True),
