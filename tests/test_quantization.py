@@ -1,0 +1,83 @@
+"""AWQ: the whole command in its own environment, on both kinds of target; and what is drawn to calibrate on."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dreamr.records import Question, write_rows
+from dreamr.samples import drawn
+
+ROOT = Path(__file__).parents[1]
+ZOO = ROOT / "workflow" / "resources" / "zoo"
+PYTHON = ROOT / "environments" / "quantize" / "bin" / "python"
+GROUP = 32
+
+
+def questions(name: str, number: int) -> list[Question]:
+    shared = {"dataset": name, "prompt": "<image>What is the sum of row 1?", "images": ("a.png",), "gold": ("7",)}
+    return [Question(id=str(place), cluster=str(place), **shared) for place in range(number)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    Image.effect_noise((60, 60), 90).convert("RGB").save(tmp_path / "a.png")
+    for name in ("one", "two", "three"):
+        write_rows(tmp_path / f"{name}.jsonl", questions(name, 10))
+    return tmp_path
+
+
+def test_samples_are_even_and_seeded(data: Path) -> None:
+    sets = ("one", "two", "three")
+    first, again, other = (drawn(data, sets, 8, seed) for seed in (1, 1, 2))
+    assert [sum(question.dataset == name for question in first) for name in sets] == [3, 3, 2]
+    assert first == again != other
+    assert len({(question.dataset, question.id) for question in first}) == 8
+
+
+def test_too_few_questions_stop_the_job(data: Path) -> None:
+    with pytest.raises(SystemExit, match=r"two\.jsonl: holds 10 questions, 11 are asked for"):
+        drawn(data, ("two",), 11, 0)
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@pytest.mark.skipif(not PYTHON.exists(), reason="the workflow has not made the quantize environment")
+@pytest.mark.parametrize("base", ["q3vl-deep", "q3vl-moe"])
+def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    spec = {
+        "name": "t",
+        "base": {"name": base, "engine": {"dtype": "float32"}, "thinking": False, "trust_remote_code": False}
+        | {"digest": ""},
+        "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
+        "pixels": {"least": 784, "most": 65536},
+    }
+    command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", ZOO, "--data", data]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "--out", tmp_path / "out"], check=True, env=environment)
+    before, after = load_file(ZOO / base / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    for name, weight in before.items():
+        if "visual" in name or "embed_tokens" in name or "mlp.gate." in name:
+            assert after[name].equal(weight), name
+        elif name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            assert_four_bits(after[name].transpose(1, 2), name)
+            assert after[name].shape == weight.shape
+        elif name.endswith("_proj.weight"):
+            assert name not in after and f"{name}_packed" in after, name
+    config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
+    assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["maker"] == "awq" and card["samples"] == 4 and card["packed"] == (base == "q3vl-deep")
+
+
+def assert_four_bits(weight: Any, name: str) -> None:
+    """Groups along the input hold at most 16 different values each."""
+    groups = weight.reshape(-1, GROUP).sort(dim=1).values
+    assert ((groups[:, 1:] != groups[:, :-1]).sum(1) < 16).all(), name
