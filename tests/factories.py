@@ -1,13 +1,19 @@
 """Invented scores and traces for tests of tables, figures and the page. Seeded; nothing here was measured."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 
+from dreamr.cli.plot import main as plot
+from dreamr.cli.report import main as report
+from dreamr.cli.summarise import main as summarise
 from dreamr.config import NO_DRAFT, PLAIN, Config, load
-from dreamr.records import Score, Span, Step, Trace
+from dreamr.jobs import SummariseJob
+from dreamr.records import Score, Span, Step, Trace, write_rows
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
@@ -17,6 +23,16 @@ VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant",
 def config() -> Config:
     """The micro configuration."""
     return load(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")))
+
+
+def small(title: str = "Test") -> Config:
+    """The micro configuration with four pairs and quick intervals."""
+    settings = config()
+    main = settings.runs["main"].model_copy(update={"drafts": ("q3vl-2l", "r4b-2l")})
+    statistics = settings.statistics.model_copy(update={"resamples": 100})
+    return settings.model_copy(
+        update={"title": title, "statistics": statistics, "runs": {**settings.runs, "main": main}}
+    )
 
 
 def cells(settings: Config) -> Iterator[tuple[str, str, str]]:
@@ -124,3 +140,47 @@ def _trace(target: str, draft: str, method: str) -> Trace:
         tokens=13, draft_tokens=10, target_tokens=11, seconds=0.5, baseline_seconds=0.9, spans=tuple(spans),
         device="test",
     )  # fmt: skip
+
+
+HOSTILE = '<script>alert("x")</script></pre>'
+
+
+def whole_report(folder: Path) -> Path:
+    """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
+    settings = small(f"Test {HOSTILE}")
+    job = SummariseJob.of(settings).model_dump_json()
+    write_rows(folder / "scores.jsonl", scores(settings))
+    write_rows(folder / "traces.jsonl", traces(settings))
+    _write_sources(folder)
+    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), "--out", str(folder / "tables")])
+    plot(["--out", str(folder / "figures"), *drawing(folder, job)])
+    names = ("tables", "figures", "models", "cells", "benchmarks")
+    sources = [part for name in names for part in (f"--{name}", str(folder / name))]
+    spec = settings.model_dump_json(by_alias=True)
+    report(["--spec", spec, *sources, "--out", str(folder / "index.html")])
+    return folder / "index.html"
+
+
+def drawing(folder: Path, job: str) -> list[str]:
+    """Arguments of cli.plot for a report's folder."""
+    curves = sorted(str(path) for path in folder.glob("models/*/training.csv"))
+    inputs = ["--tables", str(folder / "tables"), "--traces", str(folder / "traces.jsonl")]
+    return ["--spec", job, *inputs, "--trainings", *curves]
+
+
+def _write_sources(folder: Path) -> None:
+    """Model cards with a curve each, a cell card, and two benchmark files."""
+    for name in ("q3vl-2l.balanced.q3vl-deep-awq", "r4b-2l.balanced.q3vl-deep-awq"):
+        (folder / "models" / name).mkdir(parents=True)
+        curve = pd.DataFrame({"step": range(1, 9)})
+        for column in ("reward", "outcome", "alignment", "length", "acceptance", "tokens"):
+            curve[column] = curve.step * 0.1
+        curve.to_csv(folder / "models" / name / "training.csv", index=False)
+        card = {"name": name, "maker": "sapo", "digest": HOSTILE, "versions": {}, "seconds": 12.5}
+        (folder / "models" / name / "card.json").write_text(json.dumps(card))
+    (folder / "cells").mkdir()
+    card = {"device": "test", "cores": 2, "versions": {"vllm": "0.32.0"}}
+    (folder / "cells" / "abc.card.json").write_text(json.dumps(card))
+    (folder / "benchmarks" / "grade").mkdir(parents=True)
+    (folder / "benchmarks" / "grade" / "one.tsv").write_text("s\th:m:s\tmax_rss\n2.5\t0:00:02\t101.5\n")
+    (folder / "benchmarks" / "grade" / "two.tsv").write_text("s\th:m:s\tmax_rss\n4.0\t0:00:04\t-\n")

@@ -1,6 +1,5 @@
 """From tables to figures and the page, on invented scores."""
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,58 +7,21 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from factories import config, scores, traces
+from factories import drawing, small, whole_report
 
 from dreamr import figures
 from dreamr.cli.plot import main as plot
-from dreamr.cli.report import main as report
-from dreamr.cli.summarise import main as summarise
 from dreamr.jobs import SummariseJob
 from dreamr.page import cell, first, pairs_of, rule_times, verdict
-from dreamr.records import write_rows
 
 FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline"}
-HOSTILE = '<script>alert("x")</script></pre>'
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """A whole report with a hostile title, in a folder of its own."""
     folder = tmp_path_factory.mktemp("report")
-    settings = config()
-    fast = settings.statistics.model_copy(update={"resamples": 200})
-    settings = settings.model_copy(update={"statistics": fast, "title": f"Tests {HOSTILE}"})
-    job = SummariseJob.of(settings).model_dump_json()
-    write_rows(folder / "scores.jsonl", scores(settings))
-    write_rows(folder / "traces.jsonl", traces(settings))
-    write_sources(folder)
-    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), "--out", str(folder / "tables")])
-    curves = [str(path) for path in folder.glob("models/*/training.csv")]
-    drawing = ["--spec", job, "--tables", str(folder / "tables"), "--traces", str(folder / "traces.jsonl")]
-    plot([*drawing, "--trainings", *curves, "--out", str(folder / "figures")])
-    sources = [part for name in ("tables", "figures", "models", "cells", "benchmarks") for part in (f"--{name}", name)]
-    sources = [part if part.startswith("--") else str(folder / part) for part in sources]
-    report(["--spec", settings.model_dump_json(by_alias=True), *sources, "--out", str(folder / "index.html")])
-    plot([*drawing, "--trainings", *curves, "--out", str(folder / "again")])
-    return SimpleNamespace(folder=folder, page=(folder / "index.html").read_text(encoding="utf-8"))
-
-
-def write_sources(folder: Path) -> None:
-    """Model cards with a curve each, a cell card, and one benchmark file."""
-    for name in ("q3vl-2l.balanced.q3vl-deep-awq", "r4b-2l.balanced.q3vl-deep-awq"):
-        (folder / "models" / name).mkdir(parents=True)
-        curve = pd.DataFrame({"step": range(1, 9)})
-        for column in ("reward", "outcome", "alignment", "length", "acceptance", "tokens"):
-            curve[column] = curve.step * 0.1
-        curve.to_csv(folder / "models" / name / "training.csv", index=False)
-        card = {"name": name, "maker": "sapo", "digest": HOSTILE, "versions": {}, "seconds": 12.5}
-        (folder / "models" / name / "card.json").write_text(json.dumps(card))
-    (folder / "cells").mkdir()
-    card = {"device": "test", "cores": 2, "versions": {"vllm": "0.32.0"}}
-    (folder / "cells" / "abc.card.json").write_text(json.dumps(card))
-    (folder / "benchmarks" / "grade").mkdir(parents=True)
-    (folder / "benchmarks" / "grade" / "one.tsv").write_text("s\th:m:s\tmax_rss\n2.5\t0:00:02\t101.5\n")
-    (folder / "benchmarks" / "grade" / "two.tsv").write_text("s\th:m:s\tmax_rss\n4.0\t0:00:04\t-\n")
+    page = whole_report(folder)
+    return SimpleNamespace(folder=folder, page=page.read_text(encoding="utf-8"))
 
 
 class Reader(HTMLParser):
@@ -97,9 +59,10 @@ def test_every_figure_is_drawn_with_its_data(made: SimpleNamespace) -> None:
         assert len(pd.read_csv(made.folder / "figures" / f"{name}.csv")), name
 
 
-def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace) -> None:
+def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: Path) -> None:
+    plot(["--out", str(tmp_path), *drawing(made.folder, SummariseJob.of(small()).model_dump_json())])
     for path in made.folder.glob("figures/*"):
-        assert path.read_bytes() == (made.folder / "again" / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 def test_figures_keep_words_as_text_and_follow_the_page_colour(made: SimpleNamespace) -> None:

@@ -1,0 +1,123 @@
+"""The page in a real browser: Debian's chromium, driven by Playwright, and axe for accessibility."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from factories import whole_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return whole_report(tmp_path_factory.mktemp("page")).as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=300_000)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1200, "height": 800})
+    page.set_default_timeout(120_000)
+    page.problems = []
+    page.asked = []
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("dialog", lambda dialog: (page.problems.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(address)
+    yield page
+    page.close()
+
+
+def test_nothing_leaves_the_page_and_nothing_goes_wrong(page: Page, address: str) -> None:
+    assert page.problems == []
+    assert [url for url in page.asked if not url.startswith("data:")] == [address]
+
+
+def test_every_section_and_figure_can_be_seen(page: Page) -> None:
+    links = page.locator("nav a")
+    assert links.count() >= 12
+    for link in links.all():
+        assert page.locator(link.get_attribute("href")).is_visible()
+    sizes = page.locator("figure svg").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert len(sizes) == 7
+    assert min(sizes) > 100
+
+
+def test_a_table_is_sorted_by_keyboard(page: Page) -> None:
+    table = page.locator("#speed table.sortable").first
+    heading = table.locator("thead th", has_text="speed-up").first
+    column = heading.evaluate("cell => cell.cellIndex")
+    values = f"table => [...table.tBodies[0].rows].map(row => Number(row.cells[{column}].dataset.value))"
+    for order, reverse in (("ascending", False), ("descending", True)):
+        heading.locator("button").press("Enter")
+        assert heading.get_attribute("aria-sort") == order
+        found = table.evaluate(values)
+        assert found == sorted(found, reverse=reverse)
+        assert len(set(found)) > 5
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_overflows(page: Page, width: int, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_dark_is_dark_and_figures_follow(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert _brightness(ink) > 150 > 60 > _brightness(paper)
+
+
+def _brightness(colour: str) -> float:
+    """Mean of the three channels of "rgb(r, g, b)"."""
+    return sum(map(float, colour[colour.index("(") + 1 : -1].split(",")[:3])) / 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_accessibility_checker_finds_nothing_serious(page: Page, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)
+    found = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert not found, [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found]
+
+
+def test_hostile_text_is_text(page: Page) -> None:
+    assert '<script>alert("x")</script></pre>' in page.locator("h1").inner_text()
+    assert '<script>alert("x")</script></pre>' in page.locator("#provenance").inner_text()
+
+
+def test_a_figure_s_numbers_are_one_click_away(page: Page, tmp_path: Path) -> None:
+    with page.expect_download() as waiting:
+        page.locator("#figure-speed a.save").click()
+    waiting.value.save_as(tmp_path / "speed.csv")
+    assert (
+        (tmp_path / "speed.csv")
+        .read_text(encoding="utf-8")
+        .startswith("target,draft,method,benchmark,n,clusters,speedup")
+    )
