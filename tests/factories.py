@@ -95,6 +95,7 @@ def _score(
         drafted=verified + int(rng.integers(0, 3)) if verified else 0, verified=verified, accepted=accepted,
         tokens=tokens, draft_tokens=0 if draft == NO_DRAFT else tokens, target_tokens=tokens, seconds=2.0,
         baseline_seconds=None, draft_busy=0.0 if draft == NO_DRAFT else 0.2, target_busy=0.5, device=device,
+        answer_writer="draft" if rng.random() < 0.6 and accepted else "target",
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def of(method: str, benchmark: str = ALL, mode: str = "batched", target: str = "
 
 
 def test_every_table_has_its_keys_once(tables: dict[str, pd.DataFrame]) -> None:
-    extra = {"versions": ["version"], "sapo": ["over"], "ablation": ["kind"]}
+    extra = {"versions": ["version"], "explained": ["part"], "sapo": ["over"], "ablation": ["kind"]}
     for name, table in tables.items():
         assert not table.duplicated([*KEYS, *extra.get(name, [])]).any(), name
         assert {"n", "clusters"} <= set(table), name
@@ -180,6 +180,30 @@ def test_rotated_questions_count_once_and_must_be_right_in_every_rotation(tables
     assert found.accuracy == pytest.approx(sum(whole.values()) / 5)
     versions = tables["versions"].query("benchmark == 'mathverse' and method == 'dreamr' and draft == 'q3vl-2l'")
     assert versions[versions.target == PAIR["target"]].version.nunique() == 5
+
+
+def test_parts_of_the_questions_add_up(tables: dict[str, pd.DataFrame]) -> None:
+    parts = tables["explained"].query("method == 'dreamr' and benchmark == 'all' and draft == 'q3vl-2l'")
+    parts = parts[parts.target == PAIR["target"]].set_index("part")
+    assert parts.n["draft wrote the answer"] + parts.n["target wrote the answer"] == parts.n["all"] == 80
+    assert parts.n["shorter than the target's"] + parts.n["not shorter"] == 80
+    drafts = [row for row in of("dreamr", **PAIR) if row.answer_writer == "draft"]
+    assert parts.accuracy["draft wrote the answer"] == pytest.approx(
+        sum(r.correct for r in drafts) / len(drafts), rel=1e-4
+    )
+
+
+def test_a_thin_experiment_has_thin_tables() -> None:
+    """Nothing timed, one method, no ablation, no SAPO, no quantization: tables without rows, but with columns."""
+    settings, rows = everything()
+    thin = [row for row in rows if row.mode == "batched" and row.method in ("target_only", "specreason")]
+    job = SummariseJob.of(settings)
+    found = {name: table(score_frame(thin), job) for name, table in TABLES.items()}
+    assert {name for name, table in found.items() if len(table)} == {
+        "accuracy", "versions", "acceptance", "explained", "quantization",
+    }  # fmt: skip
+    assert {"speedup", "speedup_low"} <= set(found["speed"])
+    assert {"kind", "setting", "target"} <= set(found["ablation"])
 
 
 def test_times_of_different_devices_are_refused() -> None:

@@ -110,6 +110,7 @@ class Score(Record):
     draft_busy: float  # seconds the draft's engine had work
     target_busy: float
     device: str = "unknown"  # of the trace
+    answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer
 
 
 Row = TypeVar("Row", bound=Record)

@@ -5,7 +5,7 @@ columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched"
 acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,15 @@ ACCEPTANCE: dict[str, Quantity] = {
     "draft_tokens": mean("draft_tokens"),
     "target_tokens": mean("target_tokens"),
 }
+# Parts of a method's answers in which a change of accuracy against the target may have its cause.
+PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
+    "all": lambda rows: rows.verified > 0,
+    "draft wrote the answer": lambda rows: rows.answer_writer == "draft",
+    "target wrote the answer": lambda rows: rows.answer_writer == "target",
+    "neither was cut": lambda rows: (rows.truncated == 0) & (rows.target_truncated == 0),
+    "shorter than the target's": lambda rows: rows.tokens < rows.target_tokens_alone,
+    "not shorter": lambda rows: rows.tokens >= rows.target_tokens_alone,
+}
 # What two methods, drafts or targets are compared by, on the same questions.
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {
     "accuracy": ("correct", "n"),
@@ -118,8 +127,9 @@ def score_frame(scores: Iterable[Score]) -> pd.DataFrame:
 def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
     """Add what the target by itself did with the same question; NaN where it was not run."""
     alone = rows[rows.method == BASELINE]
-    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens"]]
-    alone = alone.rename(columns={"correct": "target_correct", "tokens": "target_tokens_alone"})
+    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens", "truncated"]]
+    names = {"correct": "target_correct", "tokens": "target_tokens_alone", "truncated": "target_truncated"}
+    alone = alone.rename(columns=names)
     return rows.merge(alone, how="left", on=["target", "item"], validate="many_to_one")
 
 
@@ -150,7 +160,8 @@ def tabulate(
     """One table row per group of `rows` with every quantity and its interval."""
     bootstrap = sampling(job)
     lines = [key | estimates(sums, bootstrap, quantities) for key, sums in pools(rows, job, keys)]
-    return pd.DataFrame(lines, columns=None if lines else keys)
+    empty = dict.fromkeys(quantities, Interval(nan))
+    return pd.DataFrame(lines, columns=[*keys, "n", "clusters", *spread(empty)])
 
 
 def sampling(job: SummariseJob) -> Bootstrap:
@@ -238,6 +249,14 @@ def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return tabulate(drafted[drafted.verified.groupby(drafted.method).transform("sum") > 0], job, ACCEPTANCE)
 
 
+def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy and its change on parts of the questions that could explain a change, as column `part`."""
+    steps = batched(rows)[lambda r: r.verified > 0]
+    parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
+    table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
+    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated"))])
+
+
 def compare(
     rows: pd.DataFrame, others: pd.DataFrame, job: SummariseJob, suffix: str, keys: list[str] = KEYS
 ) -> pd.DataFrame:
@@ -264,7 +283,8 @@ def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Qu
 def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """The trained draft against the plain one, same target and loop; column `over` says what varies in an interval."""
     twins = trained_twins(job.methods, job.reference)
-    plain = pd.concat([rows[rows.method == old].assign(method=new) for new, old in twins.items()])
+    plain = rows[rows.method.isin(twins.values())]
+    plain = plain.assign(method=plain.method.map({old: new for new, old in twins.items()}))
     table = compare(rows[rows.method.isin(twins)], plain, job, "plain").assign(over="questions")
     return pd.concat([table, over_pairs(table, job)], ignore_index=True)
 
@@ -302,21 +322,14 @@ def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Each ablated method against the reference on the same pair and questions; the reference itself for comparison."""
     members = ablated(job.methods, job.reference)
-    if members.empty:
-        return pd.DataFrame(columns=["kind", "setting", *KEYS])
-    reference = rows[rows.method == job.reference]
     where = rows[rows.method.isin(members.method)]
-    asked = where[["target", "draft", "mode", "item"]].drop_duplicates()
-    rows = pd.concat([where, reference.merge(asked)])
-    others = pd.concat([reference.assign(method=name) for name in rows.method.unique()])
-    table = compare(rows, others, job, "reference")
-    own = pd.DataFrame(
-        [(kind, setting(kind, job.methods[job.reference]), job.reference) for kind in members.kind.unique()],
-        columns=["kind", "setting", "method"],
-    )
-    table = pd.concat([members, own]).merge(table, on="method")
-    changes = [name for name in table if name.endswith("_change")]
-    table.loc[table.method == job.reference, changes] = nan
+    reference = rows[rows.method == job.reference].merge(where[["target", "draft", "mode", "item"]].drop_duplicates())
+    ran = pd.concat([where, reference])
+    others = [reference.assign(method=name) for name in ran.method.unique()]
+    table = compare(ran, pd.concat([reference.iloc[:0], *others]), job, "reference")
+    own = [(kind, setting(kind, job.methods[job.reference]), job.reference) for kind in members.kind.unique()]
+    table = pd.concat([members, pd.DataFrame(own, columns=members.columns)]).merge(table, on="method")
+    table.loc[table.method == job.reference, [name for name in table if name.endswith("_change")]] = nan
     return table[["kind", "setting", *[name for name in table if name not in ("kind", "setting")]]]
 
 
@@ -356,6 +369,7 @@ TABLES = {
     "versions": versions,
     "speed": speed,
     "acceptance": acceptance,
+    "explained": explained,
     "sapo": sapo,
     "quantization": quantization,
     "ablation": ablation,

@@ -2,7 +2,7 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-TABLES = ["accuracy", "versions", "speed", "acceptance", "sapo", "quantization", "ablation", "claims"]
+TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "sapo", "quantization", "ablation", "claims"]
 
 
 rule summarise:

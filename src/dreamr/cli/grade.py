@@ -75,6 +75,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         same_text=trace.text == batched_text if alone else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
+        answer_writer=trace.steps[-1].writer if trace.steps else None,
     )
 
 

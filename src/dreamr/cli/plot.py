@@ -36,13 +36,13 @@ def main(arguments: list[str] | None = None) -> None:
 def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Picture]]:
     """Every figure that has something to show, by name."""
     tables = {path.stem: read_table(path) for path in sorted(options.tables.glob("*.csv"))}
-    if job.pairs:
-        main = {name: main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance")}
-        yield "accuracy", figures.accuracy(main["accuracy"], job.statistics.margin)
-        yield "speed", figures.speed(main["speed"])
-        yield "split", figures.split(main["speed"])
-        window = job.methods[job.reference].window
-        yield "acceptance", figures.acceptance(main["acceptance"], main["speed"], window or 1)
+    accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
+    if len(accuracy):
+        yield "accuracy", figures.accuracy(accuracy, job.statistics.margin)
+    if len(speed):
+        yield "speed", figures.speed(speed)
+        yield "split", figures.split(speed)
+        yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     if len(tables["ablation"]):
@@ -55,7 +55,8 @@ def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[s
 def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Rows of the main experiment's pairs and of their pool, without controls."""
     wanted = {*job.pairs, (ALL, ALL)}
-    return table[[cell in wanted for cell in zip(table.target, table.draft, strict=True)]]
+    here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
+    return table[here][lambda rows: rows.method.isin(figures.COMPARED)]
 
 
 def curves(files: Iterable[Path]) -> pd.DataFrame:
