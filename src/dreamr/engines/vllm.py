@@ -111,6 +111,8 @@ class VllmEngine:
         self._encode = lru_cache(1 << 16)(self._encode_piece)
         self._stop_tokens = cache(self._tokens_with)
         self._keyword_tokens = cache(self._variants)
+        # vLLM asks this once, before the first request; asked here, no request waits between being made and being sent.
+        await self._engine.get_supported_tasks()
         return self
 
     async def __aexit__(self, *error: object) -> None:
