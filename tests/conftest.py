@@ -1,6 +1,33 @@
-"""Settings of all tests."""
+"""Settings of all tests, and which of them run in which environment.
 
+Tests marked `models` run where vLLM is (environments/models-cpu), all others in the light environment.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
+
+LIGHT = find_spec("snakemake") is not None
+MODELS = find_spec("vllm") is not None
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without the light environment's packages, files that hold no test of models could not even be imported."""
+    if LIGHT or not collection_path.name.startswith("test_"):
+        return None
+    return True if "mark.models" not in collection_path.read_text(encoding="utf-8") else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not MODELS:
+        elsewhere = pytest.mark.skip(
+            reason="needs the models environment: environments/models-cpu/bin/python -m pytest"
+        )
+        for item in items:
+            if item.get_closest_marker("models"):
+                item.add_marker(elsewhere)

@@ -1,0 +1,259 @@
+"""The real `snakemake` command on a copy of the workflow: jobs per rule, faults while parsing, what an edit reruns.
+
+In the copy every command only writes its output files, so that a "finished" experiment takes seconds; everything that
+Snakemake and the plan decide is real.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dreamr.micro.zoo import ZOO
+
+ROOT = Path(__file__).parent.parent
+COPIED = ("Snakefile", "workflow", "config", "src", "envs", "reports", "profiles")
+COMMANDS = '''
+"""Commands that write their outputs and nothing in them."""
+import os
+import re
+import sys
+from pathlib import Path
+
+TABLES = re.findall(r'"(\\w+)"', re.search("^TABLES = .*", Path("workflow/rules/report.smk").read_text(), re.M)[0])
+MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
+         "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
+FILES = {
+    "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
+    "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
+    "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
+}
+command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""
+if command:
+    out = Path(sys.argv[sys.argv.index("--out") + 1])
+    for name in FILES.get(command, [""]):
+        path = out / name if name else out
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(command)
+    os._exit(0)
+'''
+
+
+class Project:
+    """A copy of the workflow in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def succeed(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        return done
+
+    def planned(self, *arguments: str) -> Counter[str]:
+        """Jobs per rule of a dry run."""
+        done = self.succeed("-n", *arguments)
+        return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)})
+
+    def outputs(self, rule: str) -> set[str]:
+        """Outputs of the jobs of one rule in a dry run."""
+        done = self.succeed("-n")
+        return set(re.findall(rf"^(?:local)?rule {rule}:\n(?:    .*\n)*?    output: (.*)$", done.stdout, re.M))
+
+    def edit(self, path: str, change: Callable[[str], str]) -> None:
+        text = (self.folder / path).read_text()
+        assert change(text) != text
+        (self.folder / path).write_text(change(text))
+
+    def overlay(self, tree: dict) -> list[str]:
+        """Options that lay `tree` over the configuration."""
+        path = self.folder / "overlay.yaml"
+        path.write_text(yaml.safe_dump(tree))
+        return ["--configfile", str(path)]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Without the zoo's weights: a dry run only asks whether they are there."""
+    return copied(tmp_path)
+
+
+def copied(folder: Path) -> Project:
+    for name in COPIED:
+        source, ignored = ROOT / name, shutil.ignore_patterns("resources", "__pycache__")
+        shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
+    for model in ZOO:
+        weights = folder / "workflow/resources/zoo" / model
+        weights.mkdir(parents=True)
+        for name in ("manifest.json", "model.safetensors"):
+            (weights / name).touch()
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose default run has finished."""
+    folder = tmp_path_factory.mktemp("finished")
+    project = copied(folder)
+    project.edit("src/dreamr/cli/__init__.py", lambda text: text + COMMANDS)
+    project.edit("config/config.yaml", lambda text: text.replace("environments: venv", "environments: active"))
+    project.succeed()
+    return folder
+
+
+@pytest.fixture
+def rerun(finished: Path, tmp_path: Path) -> Project:
+    """A fresh copy of the finished project, times of files included, to edit."""
+    shutil.copytree(finished, tmp_path / "copy")
+    return Project(tmp_path / "copy")
+
+
+MICRO_JOBS = {
+    **{"environment": 2, "make_micro": 1, "prepare": 7, "fetch_model": 6, "quantize": 2, "train_sapo": 11},
+    **{"generate": 14, "grade": 14, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 61},
+}
+PAPER_JOBS = {
+    **{"environment": 2, "prepare": 7, "fetch_model": 6, "quantize": 1, "train_sapo": 11},
+    **{"generate": 236, "grade": 236, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 503},
+}
+SMOKE_JOBS = {
+    **{"environment": 2, "make_micro": 1, "prepare": 7, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
+    **{"generate": 5, "grade": 5, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 28},
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "jobs"),
+    [
+        ([], MICRO_JOBS),
+        (["--configfile", "config/smoke.yaml"], SMOKE_JOBS),
+        (["--configfile", "config/paper.yaml"], PAPER_JOBS),
+        (["zoo"], {"environment": 1, "train_zoo": 1, "zoo": 1, "total": 3}),
+        (["environments"], {"environment": 2, "environments": 1, "total": 3}),
+    ],
+    ids=["micro", "smoke", "paper", "zoo", "environments"],
+)
+def test_jobs_per_rule(project: Project, arguments: list[str], jobs: dict[str, int]) -> None:
+    assert project.planned(*arguments) == jobs
+
+
+def test_jobs_on_slurm(project: Project) -> None:
+    """The profile gives every rule of models its partition, GPUs and time."""
+    options = ["-n", "--profile", "profiles/slurm", "--configfile", "config/paper.yaml"]
+    done = project.succeed(*options)
+    asked = {
+        rule: set(re.findall(rf"^rule {rule}:\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M))
+        for rule in ("train_sapo", "quantize", "generate", "grade")
+    }
+    wanted = {"train_sapo": ("h200", 8, 7200), "quantize": ("h200", 1, 720), "generate": ("l40s", 6, 2880)}
+    for rule, (partition, gpus, minutes) in wanted.items():
+        (resources,) = asked[rule]
+        for part in (f"slurm_partition={partition}", f"gpu={gpus}", f"runtime={minutes}"):
+            assert part in resources.split(", "), (rule, resources)
+    (resources,) = asked["grade"]
+    assert "slurm_partition=cpu" in resources and "gpu=" not in resources
+
+
+FAULTS = {
+    "key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key"]),
+    "method": ({"runs": {"main": {"methods": ["dreamer"]}}}, ["runs.main.methods", "'dreamer'", "dreamr_ns"]),
+    "model": ({"runs": {"main": {"targets": ["gpt"]}}}, ["runs.main.targets", "'gpt'", "q3vl-deep-awq"]),
+    "alpha": ({"methods": {"dreamr": {"alpha": 1.3}}}, ["methods.dreamr", "alpha", "1.3"]),
+    "suite": ({"suites": {"all": {"slices": []}}}, ["suites.all.slices", "[]", "at least 1"]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_wrong_configuration_stops_while_parsing(project: Project, fault: str) -> None:
+    tree, words = FAULTS[fault]
+    done = project.snakemake(*project.overlay(tree))
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+    assert not (project.folder / "results").exists()
+
+
+def test_a_wrong_configuration_file_is_named(project: Project) -> None:
+    done = project.snakemake("--configfile", "config/nothing.yaml")
+    assert done.returncode != 0
+    assert "config/nothing.yaml" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+class TestRerun:
+    def test_a_second_run_does_nothing(self, rerun: Project) -> None:
+        assert "Nothing to be done" in rerun.snakemake().stderr
+
+    def test_one_alpha_reruns_its_group(self, rerun: Project) -> None:
+        rerun.edit("config/config.yaml", lambda text: text.replace("alpha: 0.9", "alpha: 0.8"))
+        assert rerun.outputs("generate") == {"results/traces/q3vl-deep-awq/q3vl-2l/ablation/all.jsonl"}
+        assert rerun.planned()["train_sapo"] == 0
+
+    def test_an_edited_loop_reruns_the_groups_that_use_it(self, rerun: Project) -> None:
+        rerun.edit("src/dreamr/methods/lookahead.py", lambda text: text + "\nEDITED = True\n")
+        groups = {path.split("/")[-2] for path in rerun.outputs("generate")}
+        assert groups == {"main", "ablation"}
+        assert rerun.planned()["train_sapo"] == 0
+
+    def test_an_edited_scorer_grades_again_and_answers_nothing_again(self, rerun: Project) -> None:
+        rerun.edit("src/dreamr/answers.py", lambda text: text + "\nEDITED = True\n")
+        jobs = rerun.planned()
+        assert {rule: jobs[rule] for rule in ("generate", "train_sapo", "prepare")} == dict.fromkeys(
+            ("generate", "train_sapo", "prepare"), 0
+        )
+        assert jobs["grade"] == 14
+
+    def test_a_changed_comment_reruns_nothing(self, rerun: Project) -> None:
+        for path in ("src/dreamr/methods/fpsr.py", "src/dreamr/answers.py", "src/dreamr/cli/generate.py"):
+            rerun.edit(path, lambda text: text + "\n# a comment\n")
+        rerun.edit("config/config.yaml", lambda text: text + "# a comment\n")
+        rerun.edit("workflow/rules/evaluate.smk", lambda text: text + "\n\n# a comment\n")
+        assert "Nothing to be done" in rerun.snakemake("-n").stdout
+
+    def test_an_edited_adapter_prepares_its_data_set_again(self, rerun: Project) -> None:
+        rerun.edit("src/dreamr/benchmarks/mmmu.py", lambda text: text + "\nEDITED = True\n")
+        assert rerun.outputs("prepare") == {"results/data/mmmu.jsonl"}
+        assert rerun.planned()["train_sapo"] == 0
+
+
+def test_rules_are_clean() -> None:
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow/rules"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_lint_has_nothing_to_say(project: Project) -> None:
+    done = project.snakemake("--lint")
+    assert "Congratulations" in done.stderr + done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["check", "format"])
+def test_python_is_clean(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_rule_keeps_a_log_and_its_times() -> None:
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+            assert "    log:" in rule and "    benchmark:" in rule, f"{path.name}: {rule.splitlines()[0]}"
+
+
+def test_the_workflow_environment_of_conda_is_that_of_pip() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    listed = yaml.safe_load((ROOT / "envs/workflow.yaml").read_text())["dependencies"][-1]["pip"]
+    assert listed == [name for name in wanted if not name.startswith("snakemake")]
