@@ -215,7 +215,7 @@ Teacher = Callable[[Task, np.random.Generator], Lesson]
 def target_lesson(task: Task, rng: np.random.Generator) -> Lesson:
     """The mix that targets are taught."""
     chance = rng.random()
-    if chance < 0.3:
+    if chance < 0.35:
         return continuation(task, rng)
     return judgement(task, rng) if chance < 0.85 else comparison(task, rng)
 

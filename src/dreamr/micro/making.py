@@ -1,6 +1,7 @@
 """From nothing to the six models of the zoo."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ from dreamr.micro.zoo import (
     SPROUT_RATE,
     SPROUT_STEPS,
     TRUNK_LAYERS,
-    TRUNK_RATE,
     TRUNK_SEED,
-    TRUNK_STEPS,
+    TRUNK_STAGES,
     ZOO,
     Recipe,
     write_manifest,
@@ -93,22 +93,29 @@ class Workshop:
         )
 
     def trunk(self, recipe: Recipe, processor: Any) -> dict[str, torch.Tensor]:
-        """State of the model that both targets grow from; trained once."""
-        file = self._work / "trunk.safetensors"
-        if not file.exists():
-            sprout = self._sprout(recipe, processor)
-            plain = replace(recipe, layers=TRUNK_LAYERS, experts=False)
-            model = self._grown(plain, processor, extended(sprout, SILENT_NOISE))
-            steps = 2 if self._fast else TRUNK_STEPS
+        """State of the model that both targets grow from; trained once, and kept after each stage."""
+        state = extended(self._sprout(recipe, processor), SILENT_NOISE)
+        plain = replace(recipe, layers=TRUNK_LAYERS, experts=False)
+        for stage, (steps, rate) in enumerate(TRUNK_STAGES):
+            file = self._work / f"trunk-{stage}.safetensors"
+            if not file.exists():
+                model = self._grown(plain, processor, state)
+                steps = 2 if self._fast else steps
+                label, keep = f"trunk {stage}", self._keeper(model, processor)
+                self._taught(model, FAMILIES[recipe.family], processor, steps, rate, TRUNK_SEED + stage, label, keep)
+                save_file(_state(model), file)
+            state = load_file(file)
+        return state
 
-            def keep(step: int) -> None:
-                for name, each in ZOO.items():
-                    if each.role == "target":
-                        save(self._grown(each, processor, _state(model)), processor, self._out / name)
+    def _keeper(self, trunk: Any, processor: Any) -> Callable[[int], None]:
+        """Writes both targets as they would grow from the trunk now: usable files while training goes on."""
 
-            self._taught(model, FAMILIES[recipe.family], processor, steps, TRUNK_RATE, TRUNK_SEED, "trunk", keep)
-            save_file(_state(model), file)
-        return load_file(file)
+        def keep(step: int) -> None:
+            for name, each in ZOO.items():
+                if each.role == "target":
+                    save(self._grown(each, processor, _state(trunk)), processor, self._out / name)
+
+        return keep
 
     def _sprout(self, recipe: Recipe, processor: Any) -> dict[str, torch.Tensor]:
         """State of the shallow model that the trunk grows from: it answers, but has not learnt to judge."""
