@@ -4,8 +4,8 @@
 
 A case has `response` (text), `options` (texts, letters A, B, ... by position) and `gold` (a text or a list of accepted
 texts; null or absent: only read the answer). For lmms-letters `options` are the allowed letters, for lmms-think the tag
-pairs; lmms-reasoning also takes `data_source`; lmms-mmbench-circular takes only `group`, the rotations of one question as
-a list of {index, options, gold, response}.
+pairs; lmms-reasoning also takes `data_source`; lmms-mmbench-circular takes only `group`, the rotations of one
+question as a list of {index, options, gold, response}.
 
 A verdict has `parsed` (letter, text, number, list of candidates, or null), `correct` (null without a gold or where the
 rule has no deterministic verdict) and `unresolved` (no answer could be read; for lmms rules: the harness would draw at

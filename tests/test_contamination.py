@@ -1,0 +1,129 @@
+"""The contamination audit, on constructed items and on the micro world's planted copies."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from dreamr.cli.audit import main as audit_command
+from dreamr.cli.prepare import main as prepare_command
+from dreamr.contamination import (
+    Hashes,
+    Side,
+    names_source,
+    near_pictures,
+    overlaps,
+    same_wordings,
+    side,
+    text_share,
+    touched_clusters,
+)
+from dreamr.records import Question
+
+SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
+TRAINING_SETS = ("geometry3k", "ocr_vqa", "scienceqa")
+LONG = "A train leaves the station at noon and travels north at sixty miles an hour while another leaves from the city"
+
+
+def question(number: int, prompt: str = "Which?", origin: str = "", images: tuple[str, ...] = ()) -> Question:
+    fields: dict[str, Any] = {"dataset": "d", "prompt": prompt, "images": images, "gold": ("1",), "origin": origin}
+    return Question(id=str(number), cluster=f"c{number}", **fields)
+
+
+def without_pictures(name: str, *questions: Question) -> Side:
+    return side(name, questions, Path(), {})
+
+
+def test_pictures_resized_and_recoloured_are_found_and_others_are_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        noise = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((128, 96), Image.Resampling.BICUBIC).save(tmp_path / f"{name}.png")
+    Image.open(tmp_path / "a.png").resize((160, 120)).point(lambda value: value * 0.9).save(
+        tmp_path / "c.jpg", quality=80
+    )
+    known: dict[str, Hashes] = {}
+    benchmark = side("bench", [question(0, images=("a.png",)), question(1, images=("b.png",))], tmp_path, known)
+    training = side("train", [question(7, images=("c.jpg",))], tmp_path, known)
+    (found,) = overlaps(benchmark, training)
+    assert (found.question, found.training_question, found.by_image) == ("0", "7", True)
+    assert (found.by_text, found.by_source) == (False, False)
+    assert touched_clusters([found]) == {"bench": {"c0"}}
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=6), st.integers(0, 255))
+def test_distances_equal_the_slow_count(rows: list[bytes], most: int) -> None:
+    hashes = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 32)
+    one = Side("x", [question(k) for k in range(len(rows))], np.arange(len(rows)), hashes)
+    numbers = [int.from_bytes(row, "big") for row in rows]
+    slow = {(i, j): (a ^ b).bit_count() for i, a in enumerate(numbers) for j, b in enumerate(numbers)}
+    assert near_pictures(one, one, most) == {pair: bits for pair, bits in slow.items() if bits <= most}
+
+
+def test_only_long_wordings_count() -> None:
+    assert same_wordings([question(0, LONG + " " + LONG)], [question(1), question(2, LONG.upper() + " " + LONG)]) == {
+        (0, 1)
+    }
+    assert same_wordings([question(0, "What is the sum?")], [question(1, "What is the sum?")]) == set()
+    assert same_wordings([question(0, LONG + " one two")], [question(1, "Why? " + LONG[::-1])]) == set()
+
+
+def test_wording_by_template_is_no_evidence() -> None:
+    many = [question(k, LONG + " " + LONG) for k in range(30)]
+    assert same_wordings(many[:1], many) == set()
+
+
+def test_text_share() -> None:
+    assert text_share("a b c d", "<image>A b C d") == 1
+    assert text_share("a b c d", "a b c e") == pytest.approx(1 / 3)
+    assert text_share("a", "b") == 0
+
+
+@pytest.mark.parametrize(
+    ("origin", "training_set", "named"),
+    [("Geometry3K", "geometry3k", True), ("OCR-VQA", "ocr_vqa", True), ("GeoQA", "geometry3k", False), ("", "", False)],
+)
+def test_sources(origin: str, training_set: str, named: bool) -> None:
+    assert names_source(origin, training_set) is named
+
+
+def test_a_named_source_is_listed_without_a_training_question() -> None:
+    (found,) = overlaps(
+        without_pictures("b", question(0, origin="ScienceQA")), without_pictures("scienceqa", question(1))
+    )
+    assert (found.training_question, found.by_source, found.image_bits) == ("", True, None)
+
+
+@pytest.fixture(scope="module")
+def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The micro data sets, prepared in `data` beside planted.csv."""
+    from dreamr.micro.datasets import write_all
+
+    folder = tmp_path_factory.mktemp("micro")
+    write_all(folder, seed=3, questions=40, training_questions=60)
+    for name in (*SPLITS, *TRAINING_SETS):
+        data = {"adapter": name, "path": str(folder / name), "split": SPLITS.get(name, "train")}
+        out = folder / "data" / f"{name}.jsonl"
+        prepare_command(["--spec", json.dumps({"name": name, "data": data}), "--out", str(out)])
+    return folder
+
+
+def test_planted_copies_are_found(micro: Path) -> None:
+    """Recall 1 and precision >= 0.98 by pictures, over copies that are exact, resized, re-encoded and recoloured."""
+    out = micro / "contamination.csv"
+    places = ["--data", str(micro / "data"), "--out", str(out)]
+    audit_command([*places, "--benchmarks", *SPLITS, "--training-sets", *TRAINING_SETS])
+    columns = ("benchmark", "question", "training_set", "training_question")
+    with out.open() as table, (micro / "planted.csv").open() as truth:
+        found = {tuple(row[name] for name in columns) for row in csv.DictReader(table) if row["by_image"] == "True"}
+        plants = list(csv.DictReader(truth))
+    planted = {tuple(row[name] for name in columns) for row in plants}
+    assert {row["kind"] for row in plants} >= {"exact", "resized", "jpeg"}
+    assert planted <= found
+    assert len(planted & found) / len(found) >= 0.98
