@@ -13,7 +13,7 @@ from dreamr.samples import drawn
 
 ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "workflow" / "resources" / "zoo"
-PYTHON = ROOT / "environments" / "quantize" / "bin" / "python"
+PYTHON = ROOT / "environments" / "quantize-cpu" / "bin" / "python"
 GROUP = 32
 
 
