@@ -63,6 +63,14 @@ def test_same_text_is_unknown_without_a_batched_run() -> None:
     assert [row.same_text for row in scored([trace(mode="alone"), trace(text="other")], questions)] == [False, None]
 
 
+def test_harness_verdict_stands_beside_ours() -> None:
+    question = QUESTION.model_copy(update={"dataset": "mmmu"})
+    rows = scored([trace(text="**B**"), trace(text="The answer is (A)", method="x")], {("mini", "7"): question})
+    assert [(row.correct, row.harness_correct) for row in rows] == [(True, None), (False, False)]
+    (row,) = scored([trace()], {("mini", "7"): QUESTION})
+    assert row.harness_correct is None
+
+
 def test_cut_text_is_truncated_and_unresolved_without_a_marked_answer() -> None:
     (row,) = scored([trace(text="12 is A. 15 is B.", finish="budget")], {("mini", "7"): QUESTION})
     assert (row.truncated, row.unresolved, row.correct) == (True, True, False)

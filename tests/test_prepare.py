@@ -35,8 +35,8 @@ def test_questions_and_pictures_are_written(tmp_path: Path, capsys: pytest.Captu
     main(["--spec", spec, "--out", str(out)])
     rows = list(read_rows(out, Question))
     assert [(row.dataset, row.id, row.options, row.gold) for row in rows] == [
-        ("roads", "0", ("12", "17"), ("A",)),
-        ("roads", "1", ("12", "17"), ("B",)),
+        ("realworldqa", "0", ("12", "17"), ("A",)),
+        ("realworldqa", "1", ("12", "17"), ("B",)),
     ]
     assert all((out.parent / name).is_file() for row in rows for name in row.images)
     assert "Please answer" not in rows[0].prompt

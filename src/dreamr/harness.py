@@ -7,11 +7,12 @@ formulas beyond the bounds of `values.bounded_text` are not compared, because th
 
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
+from dreamr.records import Question
 from dreamr.values import bounded_text, quiet_math_verify
 
 LETTERS = string.ascii_uppercase
@@ -29,6 +30,21 @@ class Verdict(NamedTuple):
     parsed: Any  # letter, text, list of candidates, or None
     correct: bool | None  # None: no gold, or no deterministic verdict
     unresolved: bool  # the harness would draw or ask a judge
+
+
+def grade(question: Question, text: str) -> Verdict:
+    """The verdict of the task that reads `question.dataset`; unresolved where the harness has no offline rule.
+
+    MMBench: the static task's row rule. MathVerse: the reasoning variant, which needs no judge.
+    """
+    response, options, gold = strip_thinking(text), question.options, question.gold
+    rules: dict[str, Callable[[], Verdict]] = {
+        "mmmu": lambda: mmmu_choice(response, options, gold) if options else mmmu_open(response, gold),
+        "mmbench": lambda: mmbench_static_row(response, options, gold),
+        "realworldqa": lambda: realworldqa(response, gold),
+        "mathverse": lambda: reasoning(response, gold),
+    }
+    return rules[question.dataset]() if question.dataset in rules else Verdict(None, None, True)
 
 
 def strip_thinking(text: str, tags: Iterable[tuple[str, str]] = THINK_TAGS) -> str:

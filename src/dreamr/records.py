@@ -97,6 +97,7 @@ class Score(Record):
     parsed: str | None  # what the scorer read as the answer
     correct: bool
     unresolved: bool  # no answer could be read
+    harness_correct: bool | None = None  # by lmms-eval 0.7.3's rules; None: no rule, or it would draw or ask a judge
     truncated: bool  # the token budget ran out
     same_text: bool | None  # alone: the same text as the batched run of the same cell
     drafted: int

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from dreamr import harness
 from dreamr.answers import grade
 from dreamr.records import Question, Score, Span, Trace, read_rows, write_rows
 
@@ -71,6 +72,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         parsed=verdict.parsed,
         correct=verdict.correct,
         unresolved=verdict.unresolved,
+        harness_correct=harness.grade(question, trace.text).correct,
         truncated=truncated,
         same_text=trace.text == batched_text if alone else None,
         draft_busy=busy_seconds(trace.spans, "draft"),

@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def prepared(job: PrepareJob, folder: Path) -> list[Question]:
-    """The data set's questions under the name that the configuration gives it; pictures go to `folder`/images."""
-    questions = [question.model_copy(update={"dataset": job.name}) for question in load_questions(job.data, folder)]
+    """The data set's questions, checked; pictures go to `folder`/images."""
+    questions = load_questions(job.data, folder)
     if not questions:
         raise SystemExit(f"{job.name}: {job.data.path}, split {job.data.split!r}, holds no question with a picture")
     twice = [name for name, count in Counter(question.id for question in questions).items() if count > 1]
