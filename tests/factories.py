@@ -1,19 +1,22 @@
 """Invented scores and traces for tests of tables, figures and the page. Seeded; nothing here was measured."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
+from PIL import Image
 
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
+from dreamr.cli.summarise import save
 from dreamr.config import NO_DRAFT, PLAIN, Config, load
 from dreamr.jobs import SummariseJob
-from dreamr.records import Score, Span, Step, Trace, write_rows
+from dreamr.records import IMAGE_MARK, Question, Score, Span, Step, Trace, write_rows
+from dreamr.verification import calibration, examples, verification, verified_steps, worst
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
@@ -143,6 +146,46 @@ def _trace(target: str, draft: str, method: str) -> Trace:
     )  # fmt: skip
 
 
+def asked(settings: Config) -> dict[tuple[str, str], Question]:
+    """A question with one picture for every trace of `verified_traces`."""
+    content = {"prompt": f"{IMAGE_MARK} Which? {HOSTILE}", "images": ("images/one.png",), "gold": ("4",)}
+    return {
+        (benchmark, name): Question(id=name, dataset=benchmark, cluster=cluster, version=version, **content)
+        for benchmark, name, cluster, version in questions(settings, 20)
+    }
+
+
+def verified_traces(settings: Config, seed: int = 0) -> list[Trace]:
+    """Batched traces of two verifying methods on every main pair: three verified steps each; right ones say "right"."""
+    rng = np.random.default_rng(seed)
+    run = settings.runs["main"]
+    rows = []
+    for target, draft, method in ((t, d, m) for t in run.targets for d in run.drafts for m in ("specreason", "dreamr")):
+        for benchmark, name in asked(settings):
+            steps = tuple(_verified_step(rng, settings.methods[method].verifier == "score") for _ in range(3))
+            rows.append(
+                _trace(target, draft, method).model_copy(
+                    update={"mode": "batched", "benchmark": benchmark, "question": name, "steps": steps}
+                )
+            )
+    return rows
+
+
+def _verified_step(rng: np.random.Generator, score: bool) -> Step:
+    right = bool(rng.random() < 0.6)
+    rho = float(rng.beta(4, 2) if right else rng.beta(2, 4))
+    text, accepted = f"{'right' if right else 'wrong'} {rng.integers(1000)} {HOSTILE}", rho > 0.5
+    verdict = float(round(rho * 9)) if score else rho
+    if accepted:
+        return Step(text=text, writer="draft", verdict=verdict, accepted=True)
+    return Step(text="target's own", writer="target", verdict=verdict, accepted=False, rejected=text)
+
+
+def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) -> bool:
+    """The oracle of `verified_traces`."""
+    return step.startswith("right")
+
+
 HOSTILE = '<script>alert("x")</script></pre>'
 
 
@@ -153,9 +196,10 @@ def whole_report(folder: Path) -> Path:
     write_rows(folder / "scores.jsonl", scores(settings))
     write_rows(folder / "traces.jsonl", traces(settings))
     _write_sources(folder)
+    _write_verification(folder, settings)
     summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), "--out", str(folder / "tables")])
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
-    names = ("tables", "figures", "models", "cells", "benchmarks")
+    names = ("tables", "figures", "models", "cells", "benchmarks", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
     spec = settings.model_dump_json(by_alias=True)
     report(["--spec", spec, *sources, "--out", str(folder / "index.html")])
@@ -166,7 +210,19 @@ def drawing(folder: Path, job: str) -> list[str]:
     """Arguments of cli.plot for a report's folder."""
     curves = sorted(str(path) for path in folder.glob("models/*/training.csv"))
     inputs = ["--tables", str(folder / "tables"), "--traces", str(folder / "traces.jsonl")]
-    return ["--spec", job, *inputs, "--trainings", *curves]
+    return ["--spec", job, *inputs, "--verification", str(folder / "verification"), "--trainings", *curves]
+
+
+def _write_verification(folder: Path, settings: Config) -> None:
+    (folder / "verification").mkdir()
+    (folder / "data" / "images").mkdir(parents=True)
+    Image.new("RGB", (8, 8), "red").save(folder / "data" / "images" / "one.png")
+    rows, job = verified_traces(settings), SummariseJob.of(settings)
+    steps = verified_steps(rows, asked(settings), says_right)
+    save(verification(steps, job), folder / "verification" / "verification.csv")
+    save(calibration(steps, job), folder / "verification" / "calibration.csv")
+    shown = examples(worst(steps, job.reference), rows, asked(settings), folder / "data")
+    write_rows(folder / "verification" / "gallery.jsonl", shown)
 
 
 def _write_sources(folder: Path) -> None:

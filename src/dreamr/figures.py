@@ -208,6 +208,24 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Pict
     return Picture(figure, _shown(rows, ["acceptance", "speedup"]), alt)
 
 
+def calibration(table: pd.DataFrame) -> Picture:
+    """Share of right steps against the verdict, per method, all pairs together."""
+    rows = table[
+        (table.target == ALL) & (table.draft == ALL) & table.method.isin(("specreason", "dreamr_ns", "dreamr"))
+    ]
+    figure, (axes,) = _panels(1, 1, 4.2, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for method, part in rows.sort_values("verdict").groupby("method", sort=False):
+        axes.plot(part.verdict, part.right, "o-", markersize=4, linewidth=1, color=colour(method))
+        axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method), linewidth=1)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="verdict (rho; score / 9)", ylabel="share of right steps")
+    _legend(figure, list(dict.fromkeys(rows.method)))
+    data = _shown(rows, ["verdict", "right"], ["bin"])
+    return Picture(
+        figure, data, "Share of right draft steps against the target's verdict; on the dotted line both agree."
+    )
+
+
 def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Picture:
     """Training curves: one panel a quantity, one line a training; columns model, step and the quantities."""
     figure, panels = _panels(-(-len(quantities) // 3), 3, 2.9, 2.1, sharex=True)

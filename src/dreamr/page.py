@@ -48,6 +48,13 @@ class Sources:
     models: Path
     cells: Path
     benchmarks: Path
+    verification: Path | None = None  # only where a step oracle exists
+
+    @property
+    def csv(self) -> list[Path]:
+        """All tables."""
+        folders = [self.tables, *([self.verification] if self.verification else [])]
+        return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
 
 
 def render(config: Config, sources: Sources, templates: Path) -> str:
@@ -69,15 +76,16 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         "ALL": ALL,
         "MAIN": MAIN,
     }
-    tables = {path.stem: read_table(path) for path in sorted(sources.tables.glob("*.csv"))}
+    tables = {path.stem: records(read_table(path)) for path in sources.csv}
     return environment.get_template("page.html.j2").render(
         config=config,
         job=SummariseJob.of(config),
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
-        tables={name: records(table) for name, table in tables.items()},
-        files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.tables.glob("*.csv")},
+        tables=tables,
+        files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
+        examples=examples(sources.verification),
         figures=figures(sources.figures),
-        digests=digests([sources.tables, sources.figures]),
+        digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
         cards=cards(sources.models),
         machines=machines(sources.cells),
         rules=rule_times(sources.benchmarks),
@@ -180,10 +188,17 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
     return "below" if row[f"{name}_high"] < null else "undecided"
 
 
-def digests(folders: Iterable[Path]) -> list[Row]:
+def digests(files: Iterable[Path]) -> list[Row]:
     """Name, size and SHA-256 of each file that the page shows."""
-    files = [path for folder in folders for path in sorted(folder.iterdir())]
     return [{"name": f"{p.parent.name}/{p.name}", "bytes": p.stat().st_size, "sha256": file_digest(p)} for p in files]
+
+
+def examples(folder: Path | None) -> list[Row]:
+    """The gallery of bad verdicts."""
+    if folder is None:
+        return []
+    rows = [json.loads(line) for line in (folder / "gallery.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [row | {"target_draft": f"{row['target']} ← {row['draft']}"} for row in rows]
 
 
 def cards(folder: Path) -> list[Row]:

@@ -65,11 +65,12 @@ class Bootstrap:
         left_out = _Sums(sums, lambda column: column.sum() - column)
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
-                name: self._interval(float(quantity(total)), quantity(resampled), quantity(left_out))
+                name: self.interval(float(quantity(total)), quantity(resampled), quantity(left_out))
                 for name, quantity in quantities.items()
             }
 
-    def _interval(self, value: float, resampled: Array, left_out: Array) -> Interval:
+    def interval(self, value: float, resampled: Array, left_out: Array) -> Interval:
+        """From the value in every resample and the value without each cluster."""
         if not np.isfinite(value):
             return Interval(nan)
         if not informative(left_out) or not np.isfinite(resampled).all():

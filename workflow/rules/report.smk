@@ -32,8 +32,45 @@ rule summarise:
         """
 
 
+# Only the micro world knows whether a single step is right.
+VERIFIED = ["verification.csv", "calibration.csv", "gallery.jsonl"] if CONFIG.micro else []
+
+
+rule verify:
+    input:
+        PLAN.micro_files.values(),
+        data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
+        traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
+    output:
+        "<results>/verification/verification.csv",
+        "<results>/verification/calibration.csv",
+        "<results>/verification/gallery.jsonl",
+    log:
+        "<logs>/verify.log",
+    benchmark:
+        "<benchmarks>/verify.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=command_digest("verify"),
+        spec=as_json(SummariseJob.of(CONFIG)),
+        results=lambda wildcards: RESULTS,
+        truth=lambda wildcards: MICRO,
+    shell:
+        """
+        python -m dreamr.cli.verify \
+            --spec {params.spec:q} \
+            --traces {input.traces:q} \
+            --data {params.results:q}/data \
+            --truth {params.truth:q} \
+            --out {params.results:q}/verification \
+            > {log:q} 2>&1
+        """
+
+
 rule plot:
     input:
+        expand("<results>/verification/{file}", file=VERIFIED),
         tables=rules.summarise.output.tables,
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
@@ -49,6 +86,7 @@ rule plot:
         code=command_digest("plot"),
         spec=as_json(SummariseJob.of(CONFIG)),
         tables=lambda wildcards: f"{RESULTS}/tables",
+        verification=["--verification", f"{RESULTS}/verification"] if VERIFIED else [],
     shell:
         """
         python -m dreamr.cli.plot \
@@ -56,6 +94,7 @@ rule plot:
             --tables {params.tables:q} \
             --trainings {input.trainings:q} \
             --traces {input.traces:q} \
+            {params.verification:q} \
             --out {output.figures:q} \
             > {log:q} 2>&1
         """
@@ -64,6 +103,7 @@ rule plot:
 rule report:
     input:
         rules.summarise.output.tables,
+        expand("<results>/verification/{file}", file=VERIFIED),
         sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
     output:
@@ -78,6 +118,7 @@ rule report:
         code=command_digest("report"),
         spec=as_json(CONFIG),
         results=lambda wildcards: RESULTS,
+        verification=["--verification", f"{RESULTS}/verification"] if VERIFIED else [],
         benchmarks=lambda wildcards: CONFIG.pathvars.benchmarks,
     shell:
         """
@@ -88,6 +129,7 @@ rule report:
             --models {params.results:q}/models \
             --cells {params.results:q}/cells \
             --benchmarks {params.benchmarks:q} \
+            {params.verification:q} \
             --out {output.page:q} \
             > {log:q} 2>&1
         """

@@ -43,6 +43,8 @@ def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[s
         yield "speed", figures.speed(speed)
         yield "split", figures.split(speed)
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
+    if options.verification:
+        yield "calibration", figures.calibration(read_table(options.verification / "calibration.csv"))
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     if len(tables["ablation"]):
@@ -79,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--trainings", nargs="*", default=[], type=Path, metavar="FILE", help="training.csv files")
     described.add_argument("--traces", nargs="*", default=[], type=Path, metavar="FILE", help="traces for the timeline")
+    described.add_argument(
+        "--verification", type=Path, metavar="FOLDER", help="results of cli.verify, where there are any"
+    )
     return described
 
 

@@ -15,7 +15,8 @@ TEMPLATES = Path(__file__).parents[3] / "reports"
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    sources = Sources(options.tables, options.figures, options.models, options.cells, options.benchmarks)
+    folders = (options.tables, options.figures, options.models, options.cells, options.benchmarks, options.verification)
+    sources = Sources(*folders)
     page = render(Config.model_validate_json(options.spec), sources, options.templates)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     part = options.out.with_name(options.out.name + ".part")
@@ -33,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--models", required=True, type=Path, metavar="FOLDER", help="model folders with card.json")
     described.add_argument("--cells", required=True, type=Path, metavar="FOLDER", help="cards of the answered cells")
     described.add_argument("--benchmarks", required=True, type=Path, metavar="FOLDER", help="<rule>/*.tsv of Snakemake")
+    described.add_argument(
+        "--verification", type=Path, metavar="FOLDER", help="results of cli.verify, where there are any"
+    )
     described.add_argument("--templates", default=TEMPLATES, type=Path, metavar="FOLDER", help="page.html.j2, css, js")
     described.add_argument("--out", required=True, type=Path, metavar="FILE", help="the page")
     return described

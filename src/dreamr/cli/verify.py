@@ -1,0 +1,73 @@
+"""Hold the target's verdicts against the micro world's step oracle: error rates, calibration, the worst examples.
+
+Works where the questions were generated here, since only then is it known whether a single step is right. Writes
+verification.csv, calibration.csv and gallery.jsonl.
+"""
+
+import argparse
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from dreamr.cli.grade import load_questions
+from dreamr.cli.summarise import save
+from dreamr.jobs import SummariseJob
+from dreamr.micro.datasets import Fact
+from dreamr.micro.oracle import is_right
+from dreamr.micro.world import Truth
+from dreamr.records import Trace, read_rows, write_rows
+from dreamr.verification import Judge, calibration, examples, verification, verified_steps, worst
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    job = SummariseJob.model_validate_json(options.spec)
+    traces = [
+        row for path in options.traces for row in read_rows(path, Trace) if row.mode == "batched" and row.verified
+    ]
+    if not traces:
+        raise SystemExit("no verified step: none of the traces given was verified by a target")
+    benchmarks = {trace.benchmark for trace in traces}
+    questions = load_questions(options.data, benchmarks)
+    steps = verified_steps(traces, questions, oracle(options.truth, benchmarks))
+    options.out.mkdir(parents=True, exist_ok=True)
+    save(verification(steps, job), options.out / "verification.csv")
+    save(calibration(steps, job), options.out / "calibration.csv")
+    shown = examples(worst(steps, job.reference), traces, questions, options.data)
+    write_rows(
+        options.out / "gallery.jsonl", sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question))
+    )
+
+
+def oracle(folder: Path, benchmarks: set[str]) -> Judge:
+    """The step oracle of the micro data sets under `folder`."""
+    truths: dict[tuple[str, str], Truth] = {
+        (name, fact.id): fact.truth for name in benchmarks for fact in read_rows(folder / name / "truth.jsonl", Fact)
+    }
+
+    @cache
+    def right(benchmark: str, question: str, step: str, before: tuple[str, ...]) -> bool:
+        return is_right(truths[benchmark, question], step, before)
+
+    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> bool:
+        return right(benchmark, question, step, tuple(before))
+
+    return judge
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m dreamr.cli.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
+    described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
+    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and pictures")
+    described.add_argument(
+        "--truth", required=True, type=Path, metavar="FOLDER", help="micro data sets, with truth.jsonl"
+    )
+    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the results")
+    return described
+
+
+if __name__ == "__main__":
+    main()

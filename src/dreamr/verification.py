@@ -1,0 +1,192 @@
+"""CPN under the lens: the target's verdicts against the micro world's step oracle.
+
+Only the micro world knows whether a single reasoning step is right, so these tables exist at its scales alone.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import nan
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from dreamr.jobs import SummariseJob
+from dreamr.records import IMAGE_MARK, Question, Record, Step, Trace
+from dreamr.stats import Array, Bootstrap, Interval, Quantity, mean, ratio, resampling_weights
+from dreamr.tables import ALL, sampling, spread, tabulate
+
+Judge = Callable[[str, str, str, Sequence[str]], bool]  # benchmark, question, step, steps before -> right?
+BINS = 10
+CPN_KEYS = ["target", "draft", "method", "benchmark"]
+VERIFICATION: dict[str, Quantity] = {
+    "right": mean("right"),  # of the draft's verified steps
+    "accepted": mean("accepted"),
+    "false_accept": ratio("wrong_accepted", "wrong"),  # of the wrong steps
+    "false_reject": ratio("right_rejected", "right"),  # of the right steps
+    "right_if_accepted": ratio("right_accepted", "accepted"),
+}
+
+
+def verified_steps(
+    traces: Iterable[Trace], questions: Mapping[tuple[str, str], Question], judge: Judge
+) -> pd.DataFrame:
+    """One row per verified draft step of the batched traces: verdict, accepted, and what the oracle says."""
+    rows = pd.DataFrame([row for trace in traces for row in _steps(trace, questions, judge)])
+    if rows.empty:
+        return rows
+    rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.group, sort=True)[0]
+    rows["n"] = 1.0
+    wrong, rejected = 1 - rows.right, 1 - rows.accepted
+    return rows.assign(
+        wrong=wrong,
+        wrong_accepted=wrong * rows.accepted,
+        right_rejected=rows.right * rejected,
+        right_accepted=rows.right * rows.accepted,
+    )
+
+
+def _steps(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: Judge) -> Iterator[dict[str, Any]]:
+    if trace.mode != "batched":
+        return
+    before: list[str] = []
+    for number, step in enumerate(trace.steps):
+        if step.verdict is not None and step.accepted is not None:
+            text = step.text if step.accepted else step.rejected or ""
+            yield {
+                "target": trace.target,
+                "draft": trace.draft,
+                "method": trace.method,
+                "benchmark": trace.benchmark,
+                "question": trace.question,
+                "group": questions[trace.benchmark, trace.question].cluster,
+                "step": number,
+                "text": text,
+                "verdict": step.verdict,
+                "accepted": float(step.accepted),
+                "right": float(judge(trace.benchmark, trace.question, text, before)),
+            }
+        before.append(step.text)
+
+
+def verification(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Error rates of the verdicts, and the area under their ROC curve, per method with a verifier."""
+    table = tabulate(steps, job, VERIFICATION)
+    areas = []
+    for key, place in _places(steps, job):
+        found = area(
+            steps.verdict.to_numpy()[place], steps.right.to_numpy()[place], steps.cluster.to_numpy()[place], job
+        )
+        areas.append(key | spread({"auc": found}))
+    return table.merge(pd.DataFrame(areas), how="left", on=CPN_KEYS)
+
+
+def _places(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str, str], Array]]:
+    """Rows of each single pair and method, all benchmarks together."""
+    keyed = steps[CPN_KEYS].assign(benchmark=ALL).reset_index(drop=True)
+    for key, place in keyed.groupby(CPN_KEYS).indices.items():
+        yield dict(zip(CPN_KEYS, key, strict=True)), place
+
+
+def area(verdicts: Array, right: Array, clusters: Array, job: SummariseJob) -> Interval:
+    """Area under the ROC curve: how often a right step has the higher verdict than a wrong one (ties count half).
+
+    The interval resamples clusters: a resample's area is the weighted mean over pairs of clusters.
+    """
+    names, place = np.unique(clusters, return_inverse=True)
+    good, bad = right > 0.5, right < 0.5
+    if not good.any() or not bad.any():
+        return Interval(nan)
+    wins = np.sign(verdicts[good][:, None] - verdicts[bad][None, :]) / 2 + 0.5
+    belongs = np.eye(len(names))[place]
+    between = belongs[good].T @ wins @ belongs[bad]
+    goods, bads = belongs[good].sum(axis=0), belongs[bad].sum(axis=0)
+    return sampling(job).interval(*_areas(between, goods, bads, sampling(job)))
+
+
+def _areas(between: Array, goods: Array, bads: Array, bootstrap: Bootstrap) -> tuple[float, Array, Array]:
+    """The area, in every resample, and without each cluster."""
+    clusters = len(goods)
+    weights = resampling_weights(clusters, bootstrap.resamples, bootstrap.seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(between.sum() / (goods.sum() * bads.sum()))
+        resampled = ((weights @ between) * weights).sum(axis=1) / ((weights @ goods) * (weights @ bads))
+        kept = between.sum() - between.sum(axis=0) - between.sum(axis=1) + np.diag(between)
+        left_out = kept / ((goods.sum() - goods) * (bads.sum() - bads))
+    return value, resampled, left_out
+
+
+def calibration(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Share of right steps by verdict, in ten bins of equal width; scores from 0 to 9 are put on the same scale."""
+    scaled = steps.verdict / steps.method.map(lambda name: 9 if job.methods[name].verifier == "score" else 1)
+    binned = steps.assign(bin=np.minimum((scaled * BINS).astype(int), BINS - 1).astype(str), scaled=scaled)
+    quantities = {"right": mean("right"), "verdict": mean("scaled")}
+    table = tabulate(binned, job, quantities, [*CPN_KEYS, "bin"])
+    return table[table.benchmark == ALL].reset_index(drop=True)
+
+
+def worst(steps: pd.DataFrame, reference: str, each: int = 2) -> pd.DataFrame:
+    """The worst verdicts of each pair: wrong steps with the highest, right steps with the lowest; questions once."""
+    rows = steps[steps.method == reference]
+    kinds = {
+        "wrong, accepted": rows[rows.wrong_accepted == 1].sort_values(["verdict", "question"], ascending=[False, True]),
+        "right, rejected": rows[rows.right_rejected == 1].sort_values(["verdict", "question"]),
+    }
+    pair = ["target", "draft"]
+    parts = [part.drop_duplicates([*pair, "question"]).groupby(pair).head(each) for part in kinds.values()]
+    chosen = pd.concat([part.assign(kind=kind) for kind, part in zip(kinds, parts, strict=True)])
+    return chosen.sort_values([*pair, "kind"], kind="stable")
+
+
+class Shown(Record):
+    """One committed step of an example, as the gallery shows it."""
+
+    text: str
+    writer: Literal["draft", "target"]
+    verdict: float | None
+    rejected: str | None
+    marked: bool  # the step that the example is about
+
+
+class Example(Record):
+    """One bad verdict with all that is needed to judge it by eye."""
+
+    target: str
+    draft: str
+    kind: str
+    benchmark: str
+    question: str
+    prompt: str
+    pictures: tuple[str, ...]  # data URIs
+    gold: tuple[str, ...]
+    verdict: float
+    steps: tuple[Shown, ...]
+
+
+def examples(
+    chosen: pd.DataFrame, traces: Iterable[Trace], questions: Mapping[tuple[str, str], Question], data: Path
+) -> Iterator[Example]:
+    """The chosen steps within their whole answers."""
+    keys = ["target", "draft", "method", "benchmark", "question"]
+    wanted = {tuple(row[key] for key in keys): row for row in chosen.to_dict("records")}
+    for trace in traces:
+        row = wanted.get(tuple(getattr(trace, key) for key in keys))
+        if row is None or trace.mode != "batched":
+            continue
+        question = questions[trace.benchmark, trace.question]
+        yield Example(
+            **{key: row[key] for key in ("target", "draft", "kind", "benchmark", "question", "verdict")},
+            prompt=question.prompt.replace(IMAGE_MARK, "").strip(),
+            pictures=tuple(_data_uri(data / name) for name in question.images),
+            gold=question.gold,
+            steps=tuple(_shown(step, number == row["step"]) for number, step in enumerate(trace.steps)),
+        )
+
+
+def _shown(step: Step, marked: bool) -> Shown:
+    return Shown(text=step.text, writer=step.writer, verdict=step.verdict, rejected=step.rejected, marked=marked)
+
+
+def _data_uri(picture: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
