@@ -66,33 +66,36 @@ class Collator:
         self, lesson: Lesson, head: str, starts: torch.Tensor, ends: torch.Tensor, ids: torch.Tensor
     ) -> torch.Tensor:
         """(length,) bool: numbers inside right steps of the answer so far. Known values are what a verdict compares."""
-        answer = lesson.prompt.answer
-        at, inside = head.rindex(answer) if answer else 0, torch.zeros_like(ids, dtype=torch.bool)
-        for step in answer.split(STEP_BREAK)[:-1]:
-            end = at + len(step)
-            if not any(at <= head_at < end for head_at in self._wrong_places(lesson, head)):
-                inside |= (starts >= at) & (ends <= end)
-            at = end + len(STEP_BREAK)
+        inside = torch.zeros_like(ids, dtype=torch.bool)
+        for start, end, wrong in step_spans(lesson, head):
+            if not wrong:
+                inside |= (starts >= start) & (ends <= end)
         opening = torch.roll(ids, 1) == self._break
         return inside & torch.isin(ids, self._numbers) & ~opening
-
-    @staticmethod
-    def _wrong_places(lesson: Lesson, head: str) -> list[int]:
-        first = head.rindex(lesson.prompt.answer) if lesson.prompt.answer else 0
-        return [first + start for start, _ in lesson.wrong]
 
     def _marks(
         self, lesson: Lesson, head: str, starts: torch.Tensor, ends: torch.Tensor, real: torch.Tensor
     ) -> torch.Tensor:
-        """(length, 2) marks of one lesson."""
+        """(length, 2) marks of one lesson: on each wrong word, and on the blank line behind each wrong step."""
         marks = torch.full((len(starts), 2), -100.0)
         if lesson.judged is None:
             return marks
-        answer = head.rindex(lesson.prompt.answer)
-        aligned = lesson.learn.endswith("aligned")
+        answer, channel = head.rindex(lesson.prompt.answer), UNALIGNED if lesson.learn.endswith("aligned") else WRONG
         asked = real & (starts >= answer + lesson.judged[0]) & (ends <= answer + lesson.judged[1])
-        marks[asked, UNALIGNED if aligned else WRONG] = 0.0
-        for a, b in lesson.wrong:
-            hit = asked & (ends > answer + a) & (starts < answer + b)
-            marks[hit, UNALIGNED if aligned else WRONG] = 1.0
+        marks[asked, channel] = 0.0
+        wrong = [(answer + a, answer + b) for a, b in lesson.wrong]
+        wrong += [(end, end + len(STEP_BREAK)) for _, end, bad in step_spans(lesson, head) if bad]
+        for a, b in wrong:
+            marks[asked & (ends > a) & (starts < b), channel] = 1.0
         return marks
+
+
+def step_spans(lesson: Lesson, head: str) -> list[tuple[int, int, bool]]:
+    """Start and end in the prompt's text of each step of the answer so far, and whether there is a mistake in it."""
+    answer, spans = lesson.prompt.answer, []
+    first = at = head.rindex(answer) if answer else 0
+    for step in answer.split(STEP_BREAK)[:-1]:
+        end = at + len(step)
+        spans.append((at, end, any(at <= first + start < end for start, _ in lesson.wrong)))
+        at = end + len(STEP_BREAK)
+    return spans

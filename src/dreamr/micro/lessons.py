@@ -180,9 +180,8 @@ def _rival(truth: Truth, said: list[Claim], each: Claim, rng: np.random.Generato
 
 def _asked(task: Task, steps: tuple[str, ...], request: str, word: str, wrong: tuple[Span, ...]) -> Lesson:
     prompt = verdict_prompt(task.prompt, steps, request)
-    end = len(prompt.answer) - len(STEP_BREAK)
-    start = end - len(steps[-1])
-    return Lesson(task, prompt, word, (start, end), tuple((start + a, start + b) for a, b in wrong))
+    start = len(prompt.answer) - len(STEP_BREAK) - len(steps[-1])
+    return Lesson(task, prompt, word, (start, len(prompt.answer)), tuple((start + a, start + b) for a, b in wrong))
 
 
 def differing(expected: str, found: str) -> tuple[Span, ...]:
@@ -212,12 +211,11 @@ def _alike(first: list[str], second: list[str]) -> int:
 Teacher = Callable[[Task, np.random.Generator], Lesson]
 
 
-def target_lesson(task: Task, rng: np.random.Generator) -> Lesson:
-    """The mix that targets are taught."""
-    chance = rng.random()
-    if chance < 0.35:
+def target_lesson(task: Task, rng: np.random.Generator, answers: float = 0.5) -> Lesson:
+    """The mix that targets are taught; `answers` is the share of answers, the rest are verdicts."""
+    if rng.random() < answers:
         return continuation(task, rng)
-    return judgement(task, rng) if chance < 0.85 else comparison(task, rng)
+    return judgement(task, rng) if rng.random() < 0.75 else comparison(task, rng)
 
 
 def draft_lesson(task: Task, rng: np.random.Generator) -> Lesson:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dreamr.micro.export import save
-from dreamr.micro.families import FAMILIES, Family
+from dreamr.micro.families import FAMILIES, QWEN3
 from dreamr.micro.growing import deepened, extended, mixture, with_experts
-from dreamr.micro.lessons import Task, continuation, draft_lesson, target_lesson, tasks
+from dreamr.micro.lessons import Task, Teacher, continuation, draft_lesson, target_lesson, tasks
 from dreamr.micro.sentences import sentences
 from dreamr.micro.training import AUXILIARY_BLOCK, train, train_sight
 from dreamr.micro.zoo import (
@@ -96,13 +97,14 @@ class Workshop:
         """State of the model that both targets grow from; trained once, and kept after each stage."""
         state = extended(self._sprout(recipe, processor), SILENT_NOISE)
         plain = replace(recipe, layers=TRUNK_LAYERS, experts=False)
-        for stage, (steps, rate) in enumerate(TRUNK_STAGES):
+        for stage, (steps, rate, answers) in enumerate(TRUNK_STAGES):
             file = self._work / f"trunk-{stage}.safetensors"
             if not file.exists():
                 model = self._grown(plain, processor, state)
                 steps = 2 if self._fast else steps
                 label, keep = f"trunk {stage}", self._keeper(model, processor)
-                self._taught(model, FAMILIES[recipe.family], processor, steps, rate, TRUNK_SEED + stage, label, keep)
+                teacher = partial(target_lesson, answers=answers)
+                self._taught(model, processor, teacher, steps, rate, TRUNK_SEED + stage, label, keep)
                 save_file(_state(model), file)
             state = load_file(file)
         return state
@@ -146,19 +148,14 @@ class Workshop:
         def keep(step: int) -> None:
             save(model, processor, self._out / name)
 
-        family = FAMILIES[recipe.family]
-        return self._taught(model, family, processor, recipe.steps, recipe.rate, recipe.seed, name, keep)
+        return self._taught(model, processor, target_lesson, recipe.steps, recipe.rate, recipe.seed, name, keep)
 
     def _taught(
-        self, model: Any, family: Family, processor: Any, steps: int, rate: float, seed: int, label: str, keep: Any
+        self, model: Any, processor: Any, teacher: Teacher, steps: int, rate: float, seed: int, label: str, keep: Any
     ) -> dict[str, float]:
-        depth = len(model.model.language_model.layers)
-        block = (AUXILIARY_BLOCK + 1) * depth // TRUNK_LAYERS - 1
-        every = max(1, min(200, steps))
-        pool = self._questions()
-        return train(
-            model, family, processor, pool, target_lesson, steps, rate, seed, label, block=block, keep=keep, every=every
-        )
+        block = (AUXILIARY_BLOCK + 1) * len(model.model.language_model.layers) // TRUNK_LAYERS - 1
+        how = {"steps": steps, "rate": rate, "seed": seed, "label": label, "block": block, "keep": keep}
+        return train(model, QWEN3, processor, self._questions(), teacher, **how, every=max(1, min(200, steps)))
 
 
 def _state(model: Any) -> dict[str, torch.Tensor]:

@@ -132,7 +132,8 @@ def marked(grid: Grid, cells: tuple[tuple[int, int], ...], mark: str) -> Grid:
 def random_selection(rng: np.random.Generator, grid: Grid) -> tuple[Grid, Selection]:
     """A selection of one to three cells, and the grid with the marks that it needs."""
     rows, columns = len(grid.digits), len(grid.digits[0])
-    by = str(rng.choice(["row", "ink", "mark"] + (["column"] if rows > 1 else [])))
+    kinds = {"row": 0.35, "mark": 0.3, "ink": 0.1} | ({"column": 0.25} if rows > 1 else {})
+    by = str(rng.choice(list(kinds), p=np.array(list(kinds.values())) / sum(kinds.values())))
     if by == "ink":
         counts = {ink: sum(row.count(ink) for row in grid.inks) for ink in COLOURS}
         fitting = [ink for ink, count in counts.items() if 1 <= count <= 3]
