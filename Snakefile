@@ -20,10 +20,15 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    print(expectation(), f"Each job's progress: tail -f {CONFIG.pathvars.logs}/*/*.log", sep="\n", flush=True)
+
+
 rule all:
     default_target: True
     input:
         "<results>/report/index.html",
+        "<results>/audit/overlaps.csv",
 
 
 rule environments:

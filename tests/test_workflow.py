@@ -34,6 +34,7 @@ MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu
 FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
+    "verify": ["verification.csv", "calibration.csv", "gallery.jsonl"],
     "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
 }
 command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""
@@ -93,7 +94,7 @@ def project(tmp_path: Path) -> Project:
 
 def copied(folder: Path) -> Project:
     for name in COPIED:
-        source, ignored = ROOT / name, shutil.ignore_patterns("resources", "__pycache__")
+        source, ignored = ROOT / name, shutil.ignore_patterns("zoo", "__pycache__")
         shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
     for model in ZOO:
         weights = folder / "workflow/resources/zoo" / model
@@ -122,16 +123,16 @@ def rerun(finished: Path, tmp_path: Path) -> Project:
 
 
 MICRO_JOBS = {
-    **{"environment": 2, "make_micro": 1, "prepare": 7, "fetch_model": 6, "quantize": 2, "train_sapo": 11},
-    **{"generate": 14, "grade": 14, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 61},
+    **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 2, "train_sapo": 11},
+    **{"generate": 14, "grade": 14, "summarise": 1, "verify": 1, "plot": 1, "report": 1, "all": 1, "total": 63},
 }
 PAPER_JOBS = {
-    **{"environment": 2, "prepare": 7, "fetch_model": 6, "quantize": 1, "train_sapo": 11},
-    **{"generate": 236, "grade": 236, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 503},
+    **{"environment": 2, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 1, "train_sapo": 11},
+    **{"generate": 236, "grade": 236, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 504},
 }
 SMOKE_JOBS = {
-    **{"environment": 2, "make_micro": 1, "prepare": 7, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
-    **{"generate": 5, "grade": 5, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 28},
+    **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
+    **{"generate": 5, "grade": 5, "summarise": 1, "verify": 1, "plot": 1, "report": 1, "all": 1, "total": 30},
 }
 
 
@@ -257,3 +258,19 @@ def test_the_workflow_environment_of_conda_is_that_of_pip() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     listed = yaml.safe_load((ROOT / "envs/workflow.yaml").read_text())["dependencies"][-1]["pip"]
     assert listed == [name for name in wanted if not name.startswith("snakemake")]
+
+
+def test_the_readme_has_two_commands_and_ci_runs_the_second() -> None:
+    commands = re.findall(r"^python3 .*$", (ROOT / "README.md").read_text(), re.M)
+    assert len(commands) == 2
+    assert commands[0].endswith("snakemake --cores all")
+    (extract,) = re.findall(r"^command=\$\((.*)\)$", (ROOT / ".ci/run").read_text(), re.M)
+    found = subprocess.run(["bash", "-c", extract], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == commands[1]
+
+
+def test_the_map_in_the_readme_is_true() -> None:
+    text = (ROOT / "README.md").read_text()
+    shown = set(re.findall(r"[a-z_]+", text[text.index("## Map") : text.index("Data flow")]))
+    parts = [path.stem for path in (ROOT / "src/dreamr").iterdir() if not path.name.startswith("_")]
+    assert set(parts) <= shown, sorted(set(parts) - shown)

@@ -214,6 +214,15 @@ class Plan:
         reader = self.datasets[name].adapter
         return command_digest("prepare", f"dreamr.{ADAPTERS[reader]}.{reader}")
 
+    def outputs(self) -> dict[str, list[str]]:
+        """What the jobs of the long rules write."""
+        results = self.config.pathvars.results
+        cards = {
+            maker: [f"{results}/models/{name}/card.json" for name in names] for maker, names in self.models.items()
+        }
+        traces = [f"{results}/traces/{g.target}/{g.draft}/{g.run}/{g.suite}.jsonl" for g in self.groups]
+        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "generate": traces}
+
     def weights(self, name: str) -> list[str]:
         """Files of a fetched model that lie in the repository."""
         model = self.config.models[name]

@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(workflow.basedir)
 SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
@@ -11,6 +13,7 @@ sys.path.insert(0, SOURCES)
 from dreamr.config import NO_DRAFT, load
 from dreamr.jobs import SummariseJob
 from dreamr.plan import MICRO, Group, Plan, as_json, command_digest
+from dreamr.progress import announcement, job_seconds
 from dreamr.provenance import file_digest
 
 CONFIG = load(config)
@@ -30,6 +33,14 @@ os.environ.update(
     MALLOC_TRIM_THRESHOLD_="2000000000",
     MALLOC_TOP_PAD_="200000000",
 )
+
+
+def expectation():
+    """What is left to do and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
+    shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
+    made = [file for file in (environment("models"), environment("quantize")) if file]
+    outputs = {"environment": made, **PLAN.outputs()}
+    return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
 
 
 def environment(name):

@@ -1,5 +1,6 @@
 # Data sets: generated (micro) or from the hub, to one schema.
-# Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, pictures beside it in images/.
+# Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, pictures beside it in images/; which benchmark
+# items also stand in a training set.
 
 
 rule make_micro:
@@ -50,5 +51,32 @@ rule prepare:
         HF_HUB_OFFLINE={params.offline:q} python -m dreamr.cli.prepare \
             --spec {params.spec:q} \
             --out {output.questions:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule audit:
+    input:
+        data(PLAN.datasets),
+    output:
+        overlaps="<results>/audit/overlaps.csv",
+    log:
+        "<logs>/audit.log",
+    benchmark:
+        "<benchmarks>/audit.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=command_digest("audit"),
+        results=lambda wildcards: RESULTS,
+        benchmarks=[name for name in CONFIG.benchmarks if name in PLAN.datasets],
+        training_sets=[name for name in CONFIG.training_sets if name in PLAN.datasets],
+    shell:
+        """
+        python -m dreamr.cli.audit \
+            --data {params.results:q}/data \
+            --benchmarks {params.benchmarks:q} \
+            --training-sets {params.training_sets:q} \
+            --out {output.overlaps:q} \
             > {log:q} 2>&1
         """
