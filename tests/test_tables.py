@@ -11,7 +11,7 @@ from dreamr.cli.summarise import main as summarise
 from dreamr.config import Config
 from dreamr.jobs import SummariseJob
 from dreamr.records import Score, write_rows
-from dreamr.tables import ALL, KEYS, TABLES, ablated, closed_form, read_table, score_frame, trained_twins
+from dreamr.tables import ALL, KEYS, TABLES, ablated, closed_form, contamination, read_table, score_frame, trained_twins
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -191,6 +191,20 @@ def test_parts_of_the_questions_add_up(tables: dict[str, pd.DataFrame]) -> None:
     assert parts.accuracy["draft wrote the answer"] == pytest.approx(
         sum(r.correct for r in drafts) / len(drafts), rel=1e-4
     )
+
+
+def test_overlapping_problems_are_told_apart_and_counted() -> None:
+    settings, rows = everything()
+    found = {"training_set": "geometry3k", "by_image": True, "by_text": False, "by_source": False}
+    lines = [{"benchmark": "mathverse", "question": name, "cluster": "p0", **found} for name in ("q0", "q0", "q1")]
+    overlaps = pd.DataFrame(lines)
+    frame = score_frame([row for row in rows if row.method in ("target_only", "specreason")], overlaps)
+    counts = contamination(overlaps, frame).iloc[0]
+    assert (counts.questions, counts.overlapping, counts.by_image, counts.by_text) == (20, 2, 2, 0)
+    parts = TABLES["explained"](frame, SummariseJob.of(settings)).query("draft == 'q3vl-2l' and benchmark == 'all'")
+    parts = parts[parts.target == PAIR["target"]].set_index("part")
+    assert parts.n["in a training set"] == 5  # all five versions of the problem
+    assert parts.n["in no training set"] == 75
 
 
 def test_a_thin_experiment_has_thin_tables() -> None:

@@ -40,6 +40,8 @@ BASELINE = "target_only"
 Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
 
+NO_OVERLAPS = pd.DataFrame(columns=["benchmark", "cluster"])  # nothing was audited
+
 ACCURACY: dict[str, Quantity] = {
     "accuracy": mean("correct"),
     "accuracy_change": difference(mean("correct"), mean("target_correct")),
@@ -76,6 +78,8 @@ PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
     "neither was cut": lambda rows: (rows.truncated == 0) & (rows.target_truncated == 0),
     "shorter than the target's": lambda rows: rows.tokens < rows.target_tokens_alone,
     "not shorter": lambda rows: rows.tokens >= rows.target_tokens_alone,
+    "in a training set": lambda rows: rows.overlaps == 1,
+    "in no training set": lambda rows: rows.overlaps == 0,
 }
 # What two methods, drafts or targets are compared by, on the same questions.
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {
@@ -103,15 +107,20 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-def load_scores(paths: Iterable[Path]) -> pd.DataFrame:
-    return score_frame(row for path in paths for row in read_rows(path, Score))
+def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame) -> pd.DataFrame:
+    return score_frame((row for path in paths for row in read_rows(path, Score)), overlaps)
 
 
-def score_frame(scores: Iterable[Score]) -> pd.DataFrame:
-    """All scores as one frame, with numeric columns only where sums make sense."""
+def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -> pd.DataFrame:
+    """All scores as one frame, with numeric columns only where sums make sense.
+
+    `overlaps` is the contamination audit; one version of a problem in a training set taints all of its versions.
+    """
     rows = pd.DataFrame([score.model_dump() for score in scores])
     if rows.empty:
         raise SystemExit("no scores: the files given hold no row")
+    tainted = set(zip(overlaps.benchmark, overlaps.cluster.astype(str), strict=True))
+    rows["overlaps"] = [float(one in tainted) for one in zip(rows.benchmark, rows.cluster, strict=True)]
     rows["item"] = rows.benchmark + "/" + rows.question
     rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.cluster, sort=True)[0]
     twice = rows[rows.duplicated(CELL)]
@@ -255,6 +264,18 @@ def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
     table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
     return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated"))])
+
+
+def contamination(overlaps: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """How many questions of each benchmark also stand in each training set, by what evidence."""
+    evidence = ["by_image", "by_text", "by_source"]
+    keys = ["benchmark", "training_set"]
+    if overlaps.empty:
+        return pd.DataFrame(columns=[*keys, "questions", "overlapping", *evidence])
+    found = overlaps.groupby([*keys, "question"])[evidence].any().assign(overlapping=True)
+    counts = found.groupby(keys)[["overlapping", *evidence]].sum().reset_index()
+    counts.insert(2, "questions", counts.benchmark.map(rows.groupby("benchmark").item.nunique()))
+    return counts
 
 
 def compare(

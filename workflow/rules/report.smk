@@ -2,13 +2,15 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "sapo", "quantization", "ablation", "claims"]
+TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "sapo", "quantization", "ablation"]
+TABLES += ["contamination", "claims"]
 
 
 rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
         claims="config/claims.yaml",
+        overlaps="<results>/audit/overlaps.csv",
     output:
         tables=expand("<results>/tables/{table}.csv", table=TABLES),
     log:
@@ -27,6 +29,7 @@ rule summarise:
             --spec {params.spec:q} \
             --scores {input.scores:q} \
             --claims {input.claims:q} \
+            --overlaps {input.overlaps:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """
