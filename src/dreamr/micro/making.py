@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoProcessor
 
 from dreamr.micro.export import save
 from dreamr.micro.families import FAMILIES, QWEN3
@@ -54,8 +55,12 @@ class Workshop:
         write_manifest(self._out / name, facts | self._facts)
 
     def processor(self, recipe: Recipe) -> Any:
-        family = FAMILIES[recipe.family]
-        return family.processor(family.tokenizer(sentences(family.seed)), family.template)
+        """The family's processor; kept, since weights mean nothing with another tokenizer."""
+        family, folder = FAMILIES[recipe.family], self._work / f"processor-{recipe.family}"
+        if not folder.exists():
+            tokenizer = family.tokenizer(sentences(family.seed))
+            family.processor(tokenizer, family.template).save_pretrained(folder)
+        return AutoProcessor.from_pretrained(folder)
 
     def _questions(self) -> list[Task]:
         if not self._pool:
