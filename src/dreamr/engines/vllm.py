@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import astuple, dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -309,24 +309,26 @@ class VllmEngine:
     def _encode_piece(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
+    @cached_property
+    def _vocabulary(self) -> dict[int, str]:
+        """The text of each token by itself."""
+        ids = sorted(self._tokenizer.get_vocab().values())
+        return dict(zip(ids, self._tokenizer.batch_decode([[token] for token in ids]), strict=True))
+
     def _tokens_with(self, stop: str) -> list[int]:
         """All tokens whose text holds `stop`."""
-        ids = sorted(self._tokenizer.get_vocab().values())
-        texts = self._tokenizer.batch_decode([[token] for token in ids])
-        return [token for token, text in zip(ids, texts, strict=True) if stop in text]
+        return [token for token, text in self._vocabulary.items() if stop in text]
 
     def _variants(self, keywords: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-        """Per keyword its variants that are one token where a verdict is given; a keyword without any is an error."""
-        before = self._chat.text(Prompt("x", (), request="x"))
-        start = self._encode_piece(before)
+        """Per keyword the tokens that say it; a keyword that no single token says is an error."""
         found = []
         for keyword in keywords:
             cases = {keyword, keyword.lower(), keyword.capitalize(), keyword.upper()}
-            read = {self._encode_piece(before + blank + case) for case in cases for blank in ("", " ")}
-            tokens = {ids[-1] for ids in read if len(ids) == len(start) + 1 and ids[:-1] == start}
+            forms = cases | {f" {case}" for case in cases}
+            tokens = tuple(token for token, text in self._vocabulary.items() if text in forms)
             if not tokens:
-                raise ValueError(f"{self.name}: no variant of the keyword {keyword!r} is a single token")
-            found.append(tuple(sorted(tokens)))
+                raise ValueError(f"{self.name}: no single token says the keyword {keyword!r} (any case, blank before)")
+            found.append(tokens)
         return tuple(found)
 
     def _detokenizer(self) -> Callable[[int], str]:
