@@ -101,7 +101,8 @@ class VllmEngine:
 
     async def __aenter__(self) -> Self:
         """Load the model; seconds on the CPU, minutes for large models."""
-        os.environ.update({**QUIET, **(ON_CPU if self._device == "cpu" else {}), **os.environ})
+        # What the CPU needs is not a matter of taste: Snakemake sets the number of threads to a job's cores.
+        os.environ.update({**QUIET, **os.environ, **(ON_CPU if self._device == "cpu" else {})})
         with _visible_devices(self._model.engine.devices):
             self._engine = _start(self._arguments(), self._device)
         renderer = self._engine.renderer
