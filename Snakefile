@@ -21,7 +21,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    print(expectation(), f"Each job's progress: tail -f {CONFIG.pathvars.logs}/*/*.log", sep="\n", flush=True)
+    print(expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/", sep="\n", flush=True)
 
 
 rule all:
