@@ -2,7 +2,8 @@
 # Input: models and prepared questions. Output: traces and scores, one file per run, target, draft and suite.
 
 
-# The job times its answers, so it takes all cores of the machine. Cells that are finished already are kept by digest in
+# The job times its answers, so it takes all cores of the machine; Snakemake would give each of its engines as many
+# threads, and engines that share cores then wait for each other. Cells that are finished already are kept by digest in
 # <results>/cells: a job that is killed, or rerun for one changed method, computes nothing twice.
 rule generate:
     input:
@@ -28,7 +29,7 @@ rule generate:
         results=lambda wildcards: RESULTS,
     shell:
         """
-        {params.python:q} -m dreamr.cli.generate \
+        OMP_NUM_THREADS=1 {params.python:q} -m dreamr.cli.generate \
             --spec {params.spec:q} \
             --models {params.results:q}/models \
             --data {params.results:q}/data \

@@ -132,9 +132,9 @@ def _shifted(clean: tuple[str, ...], found: tuple[str, ...]) -> tuple[Span, ...]
 
 def _perhaps_wrong(truth: Truth, said: tuple[Claim, str], rng: np.random.Generator) -> str:
     each, words = said
-    if rng.random() < 0.45:
+    if rng.random() < 0.5:
         return words
-    if each.kind == "read" and truth.selection.by in ("ink", "mark") and rng.random() < 0.2:
+    if each.kind == "read" and truth.selection.by == "mark" and rng.random() < 0.2:
         return premature(truth).say(int(rng.integers(2)))
     return _mistake(truth, said, rng)
 

@@ -33,13 +33,13 @@ def _other(rng: np.random.Generator, values: list[str], value: str) -> str:
 
 def _other_task(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
     if rng.random() < 0.5:
-        return said.but(reduction=_other(rng, ["sum", "largest", "count"], said["reduction"]))
+        return said.but(reduction=_other(rng, ["sum", "largest"], said["reduction"]))
     names = [*COLOURS, *MARKS, *(f"{axis} {k}" for axis in ("row", "column") for k in (1, 2, 3))]
     return said.but(selection=_other(rng, names, said["selection"]))
 
 
 def _misread(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
-    if said["what"].isdigit() and rng.random() < 0.75:
+    if rng.random() < 0.75:
         return said.but(what=_other(rng, [str(digit) for digit in range(10)], said["what"]))
     return _extra_cell(truth, said, rng)
 
@@ -52,8 +52,7 @@ def _extra_cell(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
     row, column = others[rng.integers(len(others))] if others else (len(grid.digits) + 1, 1)
     outside = not others
     digit = int(rng.integers(10)) if outside else truth.digit((row, column))
-    what = truth.selection.value if truth.reduction == "count" else digit
-    return claim("read", row=row, column=column, what=what)
+    return claim("read", row=row, column=column, what=digit)
 
 
 def _miscalculated(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:

@@ -11,9 +11,9 @@ from dreamr.micro.steps import PHRASES, Claim, claim, ending, readings, restate,
 from dreamr.micro.world import Truth
 
 _FIELDS = {
-    "reduction": "sum|largest|count",
+    "reduction": "sum|largest",
     "selection": r"[a-z]+(?: \d+)?(?: of picture \d+)?",
-    "what": r"\d|red|green|blue",
+    "what": r"\d",
     "word": "yes|no",
     "walk": r"[A-D] \d+ (?:yes|no)(?:, [A-D] \d+ (?:yes|no))*",
     "text": r"[A-D]|Yes|No|\d+",

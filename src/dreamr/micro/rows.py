@@ -24,7 +24,7 @@ BY_WORD = "Please answer directly with a single word or number."
 
 def mathverse(rng: np.random.Generator, part: str, number: int) -> Iterator[Made]:
     """One problem in its five versions. Grey cells are to be summed; of yellow ones the largest counts."""
-    truth = random_truth(rng, ("sum", "largest"), ("value", "option"))
+    truth = random_truth(rng, ("value", "option"))
     source = str(rng.choice(["GeoQA", "GEOS", "Geometry3K" if part == "planted" else "Functions_collected"]))
     seed = int(rng.integers(2**31))
     for k, version in enumerate(VERSIONS):
@@ -100,7 +100,7 @@ def mmmu(rng: np.random.Generator, part: str, number: int) -> Iterator[Made]:
     """A third with two pictures, a third open; marks before the question, or none."""
     finishes = ("value",) if rng.random() < 1 / 3 else ("option",)
     two = rng.random() < 1 / 3
-    truth = random_truth(rng, ("sum", "largest") if two else ("sum", "largest", "count"), finishes, 2 if two else 1)
+    truth = random_truth(rng, finishes, 2 if two else 1)
     pictures = [draw(grid, part, rng) for grid in truth.grids]
     marks = "".join(f"<image {k}> " for k in range(1, len(pictures) + 1)) if two or number % 2 else ""
     images = {f"image_{k}": pictures[k - 1] if k <= len(pictures) else None for k in range(1, 8)}

@@ -60,13 +60,9 @@ def restate(truth: Truth) -> Claim:
 
 def readings(truth: Truth) -> list[Claim]:
     """One claim per selected cell, then, where the cells must be searched for, that there are no more."""
-    found = [claim("read", row=row, column=column, what=_what(truth, (row, column))) for row, column in truth.cells]
-    searched = truth.selection.by in ("ink", "mark")
+    found = [claim("read", row=row, column=column, what=truth.digit((row, column))) for row, column in truth.cells]
+    searched = truth.selection.by == "mark"
     return found + [claim("done", selection=truth.selection.name)] * searched
-
-
-def _what(truth: Truth, cell: tuple[int, int]) -> str:
-    return truth.selection.value if truth.reduction == "count" else str(truth.digit(cell))
 
 
 def results(truth: Truth) -> list[Claim]:

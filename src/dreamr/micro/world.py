@@ -15,7 +15,7 @@ LETTERS = "ABCD"
 COLOURS = ("red", "green", "blue")
 MARKS = ("grey", "yellow")
 
-Reduction = Literal["sum", "largest", "count"]
+Reduction = Literal["sum", "largest"]
 Finish = Literal["value", "option", "compare"]
 
 
@@ -28,9 +28,9 @@ class Grid(Record):
 
 
 class Selection(Record):
-    """Which cells a question is about: those of a row, a column, an ink or a mark of one picture (counted from 1)."""
+    """Which cells a question is about: those of a row, a column or a mark of one picture (counted from 1)."""
 
-    by: Literal["row", "column", "ink", "mark"]
+    by: Literal["row", "column", "mark"]
     value: str
     picture: int = 1
 
@@ -41,13 +41,7 @@ class Selection(Record):
 
     @property
     def phrase(self) -> str:
-        forms = {
-            "row": "the digits in {}",
-            "column": "the digits in {}",
-            "ink": "the {} digits",
-            "mark": "the digits on {}",
-        }
-        return forms[self.by].format(self.name)
+        return f"the digits {'on' if self.by == 'mark' else 'in'} {self.name}"
 
 
 class Truth(Record):
@@ -64,13 +58,12 @@ class Truth(Record):
     def cells(self) -> tuple[tuple[int, int], ...]:
         """Selected cells (row, column), counted from 1, in reading order."""
         grid, by = self.grids[self.selection.picture - 1], self.selection.by
-        table = {"ink": grid.inks, "mark": grid.marks}.get(by)
         places = [(r, c) for r in range(len(grid.digits)) for c in range(len(grid.digits[0]))]
-        if table is None:
+        if by == "mark":
+            kept = [(r, c) for r, c in places if grid.marks[r][c] == self.selection.value]
+        else:
             axis = 0 if by == "row" else 1
             kept = [place for place in places if place[axis] == int(self.selection.value) - 1]
-        else:
-            kept = [(r, c) for r, c in places if table[r][c] == self.selection.value]
         return tuple((r + 1, c + 1) for r, c in kept)
 
     def digit(self, cell: tuple[int, int]) -> int:
@@ -82,14 +75,12 @@ class Truth(Record):
 
     @property
     def running(self) -> tuple[int, ...]:
-        """Result after the first, second, ... selected digit; empty for a count."""
-        if self.reduction == "count":
-            return ()
+        """Result after the first, second, ... selected digit."""
         return tuple(accumulate(self.values, max if self.reduction == "largest" else None))
 
     @property
     def total(self) -> int:
-        return len(self.cells) if self.reduction == "count" else self.running[-1]
+        return self.running[-1]
 
     def answer(self, total: int) -> str:
         """What someone who found `total` answers: a letter (of the nearest option), Yes or No, or the number."""
@@ -106,13 +97,8 @@ class Truth(Record):
     @property
     def question(self) -> str:
         """The question in words, without options."""
-        what = self.selection.phrase
-        if self.reduction == "count":
-            return f"How many digits are {self.selection.value}?"
-        head = "sum of" if self.reduction == "sum" else "largest of"
-        if self.finish == "compare":
-            return f"Is the {head} {what} greater than {self.threshold}?"
-        return f"What is the {head} {what}?"
+        asked = f"the {self.reduction} of {self.selection.phrase}"
+        return f"Is {asked} greater than {self.threshold}?" if self.finish == "compare" else f"What is {asked}?"
 
 
 def random_grid(rng: np.random.Generator, rows: int, columns: int) -> Grid:
@@ -132,41 +118,27 @@ def marked(grid: Grid, cells: tuple[tuple[int, int], ...], mark: str) -> Grid:
 def random_selection(rng: np.random.Generator, grid: Grid) -> tuple[Grid, Selection]:
     """A selection of one to three cells, and the grid with the marks that it needs."""
     rows, columns = len(grid.digits), len(grid.digits[0])
-    kinds = {"row": 0.35, "mark": 0.3, "ink": 0.1} | ({"column": 0.25} if rows > 1 else {})
-    by = str(rng.choice(list(kinds), p=np.array(list(kinds.values())) / sum(kinds.values())))
-    if by == "ink":
-        counts = {ink: sum(row.count(ink) for row in grid.inks) for ink in COLOURS}
-        fitting = [ink for ink, count in counts.items() if 1 <= count <= 3]
-        if not fitting:
-            return random_selection(rng, grid)
-        return grid, Selection(by=by, value=str(rng.choice(fitting)))
+    by = str(rng.choice(["row", "row", "mark", "mark"] + (["column"] if rows > 1 else [])))
     if by == "mark":
-        mark = str(rng.choice(MARKS))
-        picked = rng.choice(rows * columns, min(int(rng.integers(2, 4)), rows * columns), replace=False)
-        return marked(grid, tuple((int(i) // columns + 1, int(i) % columns + 1) for i in picked), mark), Selection(
-            by=by, value=mark
-        )
+        mark, count = str(rng.choice(MARKS)), min(int(rng.integers(2, 4)), rows * columns)
+        picked = rng.choice(rows * columns, count, replace=False).tolist()
+        cells = tuple((place // columns + 1, place % columns + 1) for place in picked)
+        return marked(grid, cells, mark), Selection(by=by, value=mark)
     return grid, Selection(by=by, value=str(rng.integers(1, (rows if by == "row" else columns) + 1)))
 
 
 def random_truth(
-    rng: np.random.Generator,
-    reductions: tuple[str, ...] = ("sum", "largest", "count"),
-    finishes: tuple[str, ...] = ("value", "option", "compare"),
-    pictures: int = 1,
+    rng: np.random.Generator, finishes: tuple[str, ...] = ("value", "option", "compare"), pictures: int = 1
 ) -> Truth:
-    """A random question with one of the given reductions and finishes."""
+    """A random question with one of the given finishes; with several pictures it is about a row of one of them."""
     if pictures > 1:
         grids = tuple(random_grid(rng, int(rng.integers(1, 3)), int(rng.integers(2, 4))) for _ in range(pictures))
         selection = Selection(by="row", value="1", picture=int(rng.integers(1, pictures + 1)))
     else:
         grid, selection = random_selection(rng, random_grid(rng, int(rng.integers(1, 4)), int(rng.integers(2, 4))))
         grids = (grid,)
-    kinds = [r for r in reductions if r != "count" or selection.by == "ink"]
-    weights = np.array([{"sum": 3.0, "largest": 2.0, "count": 1.5}[kind] for kind in kinds])
-    reduction = str(rng.choice(kinds, p=weights / weights.sum()))
-    ends = [f for f in finishes if f != "compare" or reduction != "count"]
-    truth = Truth(grids=grids, selection=selection, reduction=reduction, finish=str(rng.choice(ends)))
+    reduction = str(rng.choice(["sum", "sum", "sum", "largest", "largest"]))
+    truth = Truth(grids=grids, selection=selection, reduction=reduction, finish=str(rng.choice(finishes)))
     return finished(truth, rng)
 
 
