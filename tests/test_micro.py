@@ -174,7 +174,7 @@ def test_differing_words():
     pairs = {"Find the sum of red.": "Find the sum of row 1.", "No more grey.": "Row 1 column 2 is 7."}
     marked = [[found[a:b] for a, b in differing(expected, found)] for expected, found in pairs.items()]
     assert marked == [["row", "1."], ["1", "2", "7."]]
-    assert differing("Row 1 column 2 is 7.", "No more grey.") == ((0, 2), (3, 7), (8, 12))
+    assert differing("Row 1 column 2 is 7.", "No more grey.") == ((0, 2), (3, 7), (8, 13))
     assert differing("Find red.", "Find red.") == ()
 
 

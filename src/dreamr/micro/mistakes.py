@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dreamr.micro.oracle import true_claims
 from dreamr.micro.steps import Claim, claim, total
 from dreamr.micro.world import COLOURS, LETTERS, MARKS, Truth
 
@@ -19,7 +20,12 @@ def mistaken(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim | Non
         "compare": _wrong_word,
         "answer": _wrong_answer,
     }
-    return makers[said.kind](truth, said, rng) if said.kind in makers else None
+    if said.kind not in makers:
+        return None
+    right = true_claims(truth)
+    while (wrong := makers[said.kind](truth, said, rng)) in right:  # by chance another step of the right answer
+        pass
+    return wrong
 
 
 def premature(truth: Truth) -> Claim:
