@@ -40,7 +40,6 @@ class Workshop:
     def __init__(self, out: Path, work: Path, fast: bool = False) -> None:
         self._out, self._work, self._fast = out, work, fast
         self._pool: list[Task] = []
-        self._facts: dict[str, Any] = {}
         work.mkdir(parents=True, exist_ok=True)
 
     def make(self, name: str) -> None:
@@ -52,7 +51,7 @@ class Workshop:
         report = maker(name, recipe, processor)
         seconds = round(time.monotonic() - began)
         facts = {"recipe": asdict(recipe), "last_50_steps": report, "seconds": seconds, "torch": torch.__version__}
-        write_manifest(self._out / name, facts | self._facts)
+        write_manifest(self._out / name, facts)
 
     def processor(self, recipe: Recipe) -> Any:
         """The family's processor; kept, since weights mean nothing with another tokenizer."""
