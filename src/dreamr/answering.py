@@ -1,6 +1,8 @@
 """Put questions to models by a method: many at once, or one at a time with the machine to itself.
 
-Both modes give the same text, up to rounding in the engine. Only the second measures latency.
+Both modes give the same text, up to rounding in the engine. Only the second measures latency, and only it spends work
+that may be thrown away: FPSR's text does not depend on its schedule, so in a batch, where the target has other
+questions to go on with, it is written by the sequential loop with the same verifier, for a fraction of the work.
 """
 
 import asyncio
@@ -58,10 +60,12 @@ class CellRun:
         return [one for one in asked if one.key(mode) not in self.file.traces]
 
 
-async def timed_answer(method: Method, engines: Engines, asked: Asked, limits: Limits) -> tuple[Outcome, float]:
-    """The outcome, and the seconds it took."""
+async def timed_answer(
+    loop: str, method: Method, engines: Engines, asked: Asked, limits: Limits
+) -> tuple[Outcome, float]:
+    """The outcome of `method` as `loop` writes it, and the seconds it took."""
     start = time.perf_counter()
-    outcome = await methods.load(method.loop)(asked.prompt, engines, method, limits)
+    outcome = await methods.load(loop)(asked.prompt, engines, method, limits)
     return outcome, time.perf_counter() - start
 
 
@@ -70,10 +74,11 @@ async def answer_batched(
 ) -> None:
     """Answer what is left, `concurrency` questions at once. The first failure drops the others and is raised."""
     places = asyncio.Semaphore(concurrency)
+    loop = methods.IN_BATCHES.get(cell.method.loop, cell.method.loop)
 
     async def one(question: Asked) -> None:
         async with places:
-            cell.keep(question, "batched", *await timed_answer(cell.method, cell.engines, question, limits))
+            cell.keep(question, "batched", *await timed_answer(loop, cell.method, cell.engines, question, limits))
             done()
 
     try:
@@ -126,7 +131,7 @@ class Stopwatch:
         for engine in self.engines:
             await engine.reset()
         with _no_garbage_collection():
-            return await timed_answer(method, engines, question, self.limits)
+            return await timed_answer(method.loop, method, engines, question, self.limits)
 
 
 @contextmanager

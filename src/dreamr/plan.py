@@ -21,6 +21,7 @@ from dreamr.jobs import (
     SapoSettings,
     TrainJob,
 )
+from dreamr.methods import IN_BATCHES
 from dreamr.provenance import code_digest, spec_digest
 
 # SAPO's outcome reward is the scorer. Its code is left out of the digest of a training, so that a repaired scorer
@@ -158,7 +159,7 @@ class Plan:
         )
 
     def cell(self, group: Group, name: str) -> Cell:
-        """A method's cell. Every speed-up is a ratio to target-only, so that loop's code counts for every cell."""
+        """A method's cell, with the code of all loops that take part in it."""
         method, config = self.config.methods[name], self.config
         models = [group.target, *([self.drafts(group)[method.draft]] if method.needs_draft else [])]
         digest = spec_digest(
@@ -167,7 +168,7 @@ class Plan:
             config.suites[group.suite],
             [self.data_digest(benchmark) for benchmark in self.benchmarks(group)],
             [config.generation, config.context_tokens, config.pixels, config.device],
-            command_digest("generate", "dreamr.methods.target_only", f"dreamr.methods.{method.loop}"),
+            command_digest("generate", *_loops(method)),
         )
         return Cell(method=method, digest=digest)
 
@@ -241,6 +242,12 @@ class Plan:
 
 
 @cache
+def _loops(method: Method) -> list[str]:
+    """Modules of the loops behind a cell. Every speed-up is a ratio to target-only, so that one is behind all."""
+    loops = {"target_only", method.loop, IN_BATCHES.get(method.loop, method.loop)}
+    return [f"dreamr.methods.{loop}" for loop in sorted(loops)]
+
+
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code behind `python -m dreamr.cli.<command>` and of the modules that it loads by name."""
     return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*TYPES, *leave_out))

@@ -62,11 +62,14 @@ SPEED: dict[str, Quantity] = {
 }
 ACCEPTANCE: dict[str, Quantity] = {
     "acceptance": ratio("accepted", "verified"),
-    "acceptance_drafted": ratio("accepted", "drafted"),
-    "drafted": mean("drafted"),
     "verified": mean("verified"),
     "accepted": mean("accepted"),
     "tokens": mean("tokens"),
+}
+# Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
+WORK: dict[str, Quantity] = {
+    "acceptance_drafted": ratio("accepted", "drafted"),
+    "drafted": mean("drafted"),
     "draft_tokens": mean("draft_tokens"),
     "target_tokens": mean("target_tokens"),
 }
@@ -254,8 +257,9 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
-    drafted = batched(rows)
-    return tabulate(drafted[drafted.verified.groupby(drafted.method).transform("sum") > 0], job, ACCEPTANCE)
+    rows = rows[rows.verified.groupby(rows.method).transform("sum") > 0]
+    work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
+    return tabulate(batched(rows), job, ACCEPTANCE).merge(work, how="left", on=KEYS)
 
 
 def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

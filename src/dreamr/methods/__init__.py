@@ -57,6 +57,9 @@ class Outcome:
     spans: tuple[Span, ...]
 
 
+# The loop that writes the same text with the least work, for many questions at once.
+IN_BATCHES = {"fpsr": "specreason"}
+
 Loop = Callable[[Prompt, Engines, Method, Limits], Awaitable[Outcome]]
 
 
