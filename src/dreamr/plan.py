@@ -241,13 +241,13 @@ class Plan:
         }
 
 
-@cache
 def _loops(method: Method) -> list[str]:
     """Modules of the loops behind a cell. Every speed-up is a ratio to target-only, so that one is behind all."""
     loops = {"target_only", method.loop, IN_BATCHES.get(method.loop, method.loop)}
     return [f"dreamr.methods.{loop}" for loop in sorted(loops)]
 
 
+@cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code behind `python -m dreamr.cli.<command>` and of the modules that it loads by name."""
     return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*TYPES, *leave_out))
