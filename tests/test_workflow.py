@@ -28,7 +28,8 @@ import re
 import sys
 from pathlib import Path
 
-TABLES = re.findall(r'"(\\w+)"', re.search("^TABLES = .*", Path("workflow/rules/report.smk").read_text(), re.M)[0])
+RULES = Path("workflow/rules/report.smk").read_text()
+TABLES = re.findall(r'"(\\w+)"', " ".join(re.findall("^TABLES .*", RULES, re.M)))
 MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
          "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
 FILES = {
