@@ -191,9 +191,11 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Pict
     rows = rows[(rows.benchmark == ALL) & rows.method.isin(COMPARED) & (rows.pair != "all pairs")]
     figure, (axes,) = _panels(1, 1, 5.6, 3.8)
     grid = np.linspace(0, 0.99, 100)
-    for cost, line in ((0.0, "-"), (0.1, "--"), (0.3, ":")):
+    for cost, line, place in ((0.0, "-", 0.8), (0.1, "--", 0.88), (0.3, ":", 0.96)):
         axes.plot(grid, [closed_form(a, cost, window) for a in grid], line, color=INK, linewidth=0.8)
-        axes.annotate(f"c = {cost:g}", (grid[-1], closed_form(grid[-1], cost, window)), fontsize=8, color=INK)
+        at = (place, closed_form(place, cost, window))
+        side = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
+        axes.annotate(f"c = {cost:g}", at, textcoords="offset points", fontsize=8, color=INK, **side)
     for _, row in rows.iterrows():
         axes.hlines(row.speedup, row.acceptance_low, row.acceptance_high, color=colour(row.method), linewidth=0.8)
         axes.vlines(row.acceptance, row.speedup_low, row.speedup_high, color=colour(row.method), linewidth=0.8)

@@ -6,7 +6,7 @@ acceptance and tokens; rows of mode "alone" (one question at a time on a quiet m
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +208,8 @@ def alone(rows: pd.DataFrame) -> pd.DataFrame:
 def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions."""
     rows = batched(rows).assign(
-        lost=lambda r: (r.target_correct > r.correct).astype(float),
-        won=lambda r: (r.target_correct < r.correct).astype(float),
+        lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
+        won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )
     lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job, keys)]
     table = pd.DataFrame(lines)
@@ -232,7 +232,7 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
     return line | {
         "lost": lost,
         "won": won,
-        "mcnemar_p": mcnemar_p(int(lost), int(won)) if single else nan,
+        "mcnemar_p": mcnemar_p(int(lost), int(won)) if single and not isnan(lost + won) else nan,
         "non_inferior": non_inferiority(change, job.statistics.margin),
         "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
     }
