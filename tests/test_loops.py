@@ -302,8 +302,8 @@ def test_a_finished_question_leaves_nothing(seed: int, name: str) -> None:
 def test_a_replayed_trace_gives_the_recorded_answer(
     seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, name: str
 ) -> None:
-    # Known gap: a trace does not say whether a step that lookahead judged equal was cut where the target's was, so with a
-    # cap of one token the replay of that loop may join two steps without their line break.
+    # Known gap: a trace does not say whether a step that lookahead judged equal was cut where the target's was, so
+    # with a cap of one token the replay of that loop may join two steps without their line break.
     assume(caps.step_tokens > 1)
     recorded = answer(name, random_pair(seed), EVEN, caps)[1]
     assert result(answer(name, replay(traced(recorded, name)), pair_costs, caps)[1])[:5] == result(recorded)[:5]
