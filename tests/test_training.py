@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.models, pytest.mark.slow]
 ZOO = Path(__file__).parents[1] / "workflow" / "resources" / "zoo"
 DRAFTS = ("q3vl-2l", "r4b-2l", "mimo-3l")  # one of each family
 SAPO = {
-    **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 2, "batch": 8, "group": 4},
-    **{"learning_rate": 1e-3, "clip": 0.2, "kl": 0.0, "temperature": 1.0, "micro_batch": 8, "checkpoint_steps": 2},
+    **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 8, "updates": 2, "group": 4},
+    **{"learning_rate": 1e-3, "clip": 0.2, "kl": 0.0, "temperature": 1.0, "micro_batch": 8, "checkpoint_steps": 1},
 }
 
 
@@ -158,7 +158,7 @@ def test_a_training_that_was_cut_off_ends_the_same(runs: tuple[Any, Any, Path], 
         rows = list(csv.DictReader((tmp_path / f"{place}.csv").open()))
         logs.append([{name: row[name] for name in row if "seconds" not in name} for row in rows])
     assert logs[0] == logs[1]
-    assert [row["step"] for row in logs[0]] == [str(step) for step in range(1, 9)]
+    assert [row["step"] for row in logs[0]] == ["1", "3", "5", "7"]
 
 
 def test_the_log_tells_rewards_and_weights(runs: tuple[Any, Any, Path], tmp_path: Path) -> None:
@@ -169,7 +169,9 @@ def test_the_log_tells_rewards_and_weights(runs: tuple[Any, Any, Path], tmp_path
         {k: float(v or "nan") for k, v in row.items()} for row in csv.DictReader((tmp_path / "training.csv").open())
     ]
     assert [rows[0][f"weight_{name}"] for name in ("outcome", "alignment", "length")] == [1, 1, 1]
-    assert [rows[-1][f"weight_{name}"] for name in ("outcome", "alignment", "length")] == [0, 1, 2]
+    assert [rows[-1][f"weight_{name}"] for name in ("outcome", "alignment", "length")] == pytest.approx(
+        [1 / 7, 1, 13 / 7]
+    )
     for row in rows:
         parts = sum(row[f"weight_{name}"] * row[name] for name in ("outcome", "alignment", "length"))
         assert row["reward"] == pytest.approx(parts, abs=1e-5)
@@ -205,11 +207,13 @@ def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path
     folders = {"--models": ZOO, "--data": Path(questions[0].origin), "--out": tmp_path / "trained"}
     main(["--spec", spec.model_dump_json(), *(str(part) for pair in folders.items() for part in pair)])
     card = json.loads((tmp_path / "trained" / "card.json").read_text())
-    assert card["name"] == "t" and card["maker"] == "sapo" and card["steps"] == 2
+    assert card["name"] == "t" and card["maker"] == "sapo" and card["steps"] == 4
     rows = list(csv.DictReader((tmp_path / "trained" / "training.csv").open()))
     assert len(rows) == 2 and all(0 <= float(row["acceptance"]) <= 1 for row in rows)
     before, after = (AutoModelForImageTextToText.from_pretrained(f) for f in (ZOO / "r4b-2l", tmp_path / "trained"))
-    changed = [not p.equal(q) for p, q in zip(before.parameters(), after.parameters(), strict=True)]
-    assert sum(changed) > len(changed) / 2
+    pairs = zip(before.named_parameters(), after.parameters(), strict=True)
+    changed = {name: not value.equal(trained) for (name, value), trained in pairs}
+    assert not any(changed[name] for name in changed if "vision_tower" in name)
+    assert sum(changed.values()) > sum("language_model" in name for name in changed) / 2
     assert not (tmp_path / "trained.checkpoints").exists()
     assert question_prompt(questions[0], questions[0].origin).images  # the pictures were where the questions say

@@ -185,7 +185,8 @@ class Sapo(Spec):
     recipes: dict[Name, Recipe]
     alpha: Fraction  # of the alignment reward
     epochs: Annotated[float, Field(gt=0)]
-    batch: Count  # completions per optimizer step
+    batch: Count  # completions written and judged at once
+    updates: Count  # optimizer steps on each batch
     group: Annotated[int, Field(ge=2)]  # completions per question
     learning_rate: Annotated[float, Field(gt=0)]
     clip: Annotated[float, Field(gt=0)]

@@ -66,6 +66,7 @@ class SapoSettings(Spec):
     alpha: Fraction
     epochs: float
     batch: Count
+    updates: Count
     group: Count
     learning_rate: float
     clip: float

@@ -124,6 +124,14 @@ def said(completion: list[dict[str, str]]) -> str:
 # -- the trainer
 
 
+class Grpo(GRPOTrainer):
+    """TRL's trainer for all families."""
+
+    def _get_per_token_logps_and_entropies(self, *inputs: Any, batch_num_images: Any = None, **named: Any) -> Any:
+        """TRL 1.16 passes on all that a processor gives, but takes no LLaVA key; with one picture it says nothing."""
+        return super()._get_per_token_logps_and_entropies(*inputs, **named)
+
+
 def make_trainer(
     job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, judge: Judge, work: Path
 ) -> GRPOTrainer:
@@ -134,18 +142,27 @@ def make_trainer(
     # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
     # Qwen-VL draft would be trained on wrong positions, without an error.
     processor.tokenizer.padding_side = "left"
-    trainer = GRPOTrainer(
+    trainer = Grpo(
         model=AutoModelForImageTextToText.from_pretrained(draft, dtype=torch.float32, **trust),
         processing_class=processor,
         args=arguments(job, work),
         reward_funcs=[getattr(rewards, name) for name in sapo.REWARDS],
         train_dataset=as_dataset(job, questions, folder),
     )
+    freeze_vision(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Bar())
     trainer.add_callback(Schedule(job, trainer))
     return trainer
+
+
+def freeze_vision(model: Any) -> None:
+    """A few thousand completions teach a draft what to write, not what to see (our decision)."""
+    tower = model.get_encoder("image")
+    if tower is model:
+        raise SystemExit(f"{type(model).__name__}: transformers knows no vision tower in it, so none can be frozen")
+    tower.requires_grad_(False)
 
 
 def arguments(job: TrainJob, work: Path) -> GRPOConfig:
@@ -163,6 +180,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         num_generations=spec.group,
         temperature=spec.temperature,
         max_completion_length=job.generation.answer_tokens,
+        num_iterations=spec.updates,
         epsilon=spec.clip,
         beta=spec.kl,
         learning_rate=spec.learning_rate,
@@ -176,7 +194,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         gradient_checkpointing=on_gpu,
         # Logs and checkpoints.
         logging_steps=1,
-        save_steps=spec.checkpoint_steps,
+        save_steps=spec.checkpoint_steps * spec.updates,  # between batches: completions are not saved
         save_total_limit=1,
         report_to=[],
     )
@@ -233,14 +251,20 @@ def newest_checkpoint(work: Path) -> str | None:
 
 
 def write_log(job: TrainJob, state: TrainerState, path: Path) -> None:
-    """training.csv: one row per optimizer step; an empty cell is a quantity that this training does not have."""
+    """training.csv: one row per batch of completions, by the first optimizer step on it.
+
+    Seconds are those of all steps on the batch. An empty cell is a quantity that this training does not have.
+    """
     weighted = [f"weight_{name}" for name in sapo.REWARDS]
-    with path.open("w", newline="", encoding="utf-8") as out:
-        rows = csv.DictWriter(out, ["step", *LOGGED, *weighted])
-        rows.writeheader()
-        for entry in state.log_history:
-            if "reward" not in entry:
-                continue
+    rows: list[dict[str, Any]] = []
+    for entry in state.log_history:
+        if "reward" in entry:
             values = sapo.weights(job.recipe, entry["step"] - 1, state.max_steps)
             logged = {column: entry.get(name, "") for column, name in LOGGED.items()}
-            rows.writerow({"step": entry["step"], **logged, **dict(zip(weighted, values, strict=True))})
+            rows.append({"step": entry["step"], **logged, **dict(zip(weighted, values, strict=True))})
+        elif "step_time" in entry:
+            rows[-1]["seconds"] += entry["step_time"]
+    with path.open("w", newline="", encoding="utf-8") as out:
+        table = csv.DictWriter(out, ["step", *LOGGED, *weighted])
+        table.writeheader()
+        table.writerows(rows)

@@ -2,8 +2,8 @@
 
 The target of the pair judges every step that the draft writes, through the engine, prompts and threshold of the
 evaluation. OUT gets the trained draft, complete and in the form of the one it was trained from, and training.csv with
-one row per optimizer step. Checkpoints lie in OUT.checkpoints; a training that was cut off goes on from the newest one,
-to the same result, and removes them at its end.
+one row per batch of completions. Checkpoints lie in OUT.checkpoints; a training that was cut off goes on from the
+newest one, to the same result, and removes them at its end.
 """
 
 import argparse
