@@ -3,12 +3,14 @@
 Tests marked `models` run where vLLM is (environments/models-cpu), all others in the light environment.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+os.environ["OMP_NUM_THREADS"] = "1"  # as in the workflow's jobs; read when torch is first imported
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
 

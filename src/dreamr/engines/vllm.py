@@ -392,12 +392,14 @@ class _Written:
 
 
 def _start(arguments: dict[str, Any], device: Literal["cpu", "cuda"]) -> Any:
+    import torch
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
     config = AsyncEngineArgs(**arguments).create_engine_config()
-    if device == "cpu":
-        # A forked engine starts four times faster. Making the configuration sets "spawn", so this comes behind it.
+    if device == "cpu" and torch.get_num_threads() == 1:
+        # A forked engine starts four times faster, but would wait for ever on the OpenMP threads of a parent that has
+        # some. Making the configuration sets "spawn", so this comes behind it.
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
         _end_forks_with_us()
     return AsyncLLM.from_vllm_config(config, disable_log_stats=True)
