@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,15 +47,8 @@ def reference(name: str) -> ModelRef:
 
 
 def engine_of(name: str, ngram: Ngram | None = None) -> VllmEngine:
-    return VllmEngine(
-        ZOO / name,
-        reference(name),
-        sampling=SAMPLING,
-        pixels=PIXELS,
-        context_tokens=1024,
-        device="cpu",
-        ngram=ngram,
-    )
+    settings = SimpleNamespace(generation=SAMPLING, pixels=PIXELS, context_tokens=1024, device="cpu")
+    return VllmEngine(ZOO, reference(name), settings, ngram)
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +290,29 @@ def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
         run(killed())
 
 
+ON_THREADS = """
+import asyncio, sys, torch
+sys.path.insert(0, "tests")
+from test_vllm_engine import *
+torch.set_num_threads(2)
+torch.randn(1000, 1000).exp().sum()
+async def answered():
+    async with engine_of(DRAFTS[0]) as engine:
+        await asyncio.gather(*(engine.generate(Prompt("word " * 200 + str(k), ()), stop="", max_tokens=2, meter=Meter())
+                               for k in range(8)))
+if __name__ == "__main__":
+    asyncio.run(answered())
+"""
+
+
+def test_an_engine_serves_a_process_that_computed_on_several_threads(tmp_path: Path) -> None:
+    """Forked from it, the engine would wait for threads that it does not have."""
+    script = tmp_path / "script.py"
+    script.write_text(ON_THREADS)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, script], env=environment, check=True, timeout=240, cwd=ROOT)
+
+
 def _children(parent: int) -> list[int]:
     """Process ids of a process's children, the last started last."""
     return sorted(int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
@@ -339,3 +356,20 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
     assert all(trace.seconds > 0 and (trace.baseline_seconds or 0) > 0 for trace in traces if trace.mode == "alone")
+
+
+def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dreamr.cli.ask import main
+
+    (tmp_path / "data").symlink_to(data)
+    for name in (TARGETS[0], DRAFTS[0]):
+        shutil.copytree(ZOO / name, tmp_path / "models" / name)
+        (tmp_path / "models" / name / "card.json").write_text("{}")
+    (tmp_path / "here.yaml").write_text(f"pathvars: {{results: {tmp_path}}}")
+    choice = ["--method", "dreamr_ns", "--target", TARGETS[0], "--draft", DRAFTS[0]]
+    files = ["--configfile", str(ROOT / "config" / "config.yaml"), str(tmp_path / "here.yaml")]
+    main(["--benchmark", "mathverse", "--question", "1", *choice, *files])
+    shown = capsys.readouterr().out.splitlines()
+    steps = [line for line in shown if " s  draft " in line or " s  target " in line]
+    assert len(steps) > 1 and "Answer:" in steps[-1]
+    assert any(line.split()[:2] == ["ended", "by"] for line in shown)

@@ -4,6 +4,7 @@ import math
 import os
 from itertools import accumulate
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -109,10 +110,8 @@ def arguments(device: str, ngram: vllm.Ngram | None = None) -> dict:
     limits = {"step_tokens": 40, "answer_tokens": 240, "concurrency": 16}
     sampling = Generation(temperature=0, top_p=1, top_k=-1, seed=5, **limits)
     pixels = Pixels(least=784, most=65536)
-    engine = vllm.VllmEngine(
-        Path("m"), model, sampling=sampling, pixels=pixels, context_tokens=512, device=device, ngram=ngram
-    )
-    return engine._arguments()
+    settings = SimpleNamespace(generation=sampling, pixels=pixels, context_tokens=512, device=device)
+    return vllm.VllmEngine(Path("models"), model, settings, ngram)._arguments()
 
 
 def test_the_same_spec_serves_both_devices() -> None:

@@ -4,11 +4,12 @@
 there. A wrong name or value stops with the key, the value and what is allowed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 # Every name becomes part of a path.
@@ -316,9 +317,21 @@ def load(tree: dict[str, Any]) -> Config:
         raise SystemExit("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
 
 
-def load_file(path: str | Path) -> Config:
-    """The checked configuration that the workflow wrote for its jobs (JSON)."""
-    return Config.model_validate_json(Path(path).read_text(encoding="utf-8"))
+def read(files: Sequence[Path]) -> Config:
+    """The checked configuration of YAML files, each laid over those before it, as `snakemake --configfile` does."""
+    tree: dict[str, Any] = {}
+    for file in files:
+        tree = _laid_over(tree, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
+    return load(tree)
+
+
+def _laid_over(tree: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge, all else is replaced."""
+    merged = {
+        key: _laid_over(tree[key], value) if isinstance(value, dict) and isinstance(tree.get(key), dict) else value
+        for key, value in other.items()
+    }
+    return tree | merged
 
 
 def _worded(problem: Any) -> str:

@@ -73,14 +73,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
 @contextmanager
 def deployed_target(job: TrainJob, models: Path) -> Iterator[Judge]:
     """The target's engine, behind a function that judges all steps of a batch at once."""
-    engine = VllmEngine(
-        models / job.target.name,
-        job.target,
-        sampling=job.generation,
-        pixels=job.pixels,
-        context_tokens=job.context_tokens,
-        device=job.device,
-    )
+    engine = VllmEngine(models, job.target, job)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(engine) as target:
         yield lambda answers: portal.call(verdicts, target, job.sapo.alpha, answers)
 

@@ -151,16 +151,7 @@ async def _start(work: Work, stack: AsyncExitStack) -> dict[EngineKey, Resettabl
 def open_engine(work: Work, key: EngineKey) -> Any:
     from dreamr.engines.vllm import Ngram, VllmEngine
 
-    job = work.job
-    return VllmEngine(
-        work.models / key.model.name,
-        key.model,
-        sampling=job.generation,
-        pixels=job.pixels,
-        context_tokens=job.context_tokens,
-        device=job.device,
-        ngram=Ngram(*key.ngram) if key.ngram else None,
-    )
+    return VllmEngine(work.models, key.model, work.job, Ngram(*key.ngram) if key.ngram else None)
 
 
 def _cell_run(work: Work, name: str, engines: dict[EngineKey, ResettableEngine]) -> CellRun:

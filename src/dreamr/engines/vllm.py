@@ -19,7 +19,7 @@ from dataclasses import astuple, dataclass, replace
 from functools import cache, cached_property, lru_cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from dreamr.config import EngineSpec, Pixels
 from dreamr.config import Generation as Sampling
@@ -55,6 +55,19 @@ END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 OPENINGS = 256  # questions whose prepared pictures are kept in memory
 
 
+class Settings(Protocol):
+    """What all engines of a job share; job specs and the configuration have it."""
+
+    @property
+    def generation(self) -> Sampling: ...
+    @property
+    def pixels(self) -> Pixels: ...
+    @property
+    def context_tokens(self) -> int: ...
+    @property
+    def device(self) -> Literal["cpu", "cuda"]: ...
+
+
 @dataclass(frozen=True)
 class Ngram:
     """Token-level speculation by looking up the text's own n-grams (prompt lookup)."""
@@ -78,24 +91,22 @@ class _Opening:
 class VllmEngine:
     """One model, from `async with` to its end. Text, not tokens, goes in and out.
 
-    `folder` holds weights, tokenizer, processor and chat template. `context_tokens` caps prompt plus answer; a longer
-    prompt is a ValueError. With `ngram` the engine generates only: vLLM then returns no log-probabilities.
+    The model's folder among `models` holds weights, tokenizer, processor and chat template. A prompt longer than
+    `context_tokens`, which cap prompt plus answer, is a ValueError. With `ngram` the engine generates only: vLLM then
+    returns no log-probabilities.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        models: Path,
         model: ModelRef,
-        *,
-        sampling: Sampling,
-        pixels: Pixels,
-        context_tokens: int,
-        device: Literal["cpu", "cuda"],
+        settings: Settings,
         ngram: Ngram | None = None,
     ) -> None:
         self.name = model.name
-        self._folder, self._model, self._device, self._ngram = str(folder), model, device, ngram
-        self._sampling, self._pixels, self._context_tokens = sampling, pixels, context_tokens
+        self._folder, self._model, self._device, self._ngram = str(models / model.name), model, settings.device, ngram
+        self._sampling, self._pixels = settings.generation, settings.pixels
+        self._context_tokens = settings.context_tokens
         self._numbers = count()
         self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[_Opening]] = {}
 

@@ -1,8 +1,9 @@
 """One question under way: what is committed, what is in flight, and the record of every request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal, TypeVar
 
 from dreamr.engines.protocol import Generation, Meter
@@ -14,6 +15,10 @@ from dreamr.records import Span, Step
 from dreamr.steps import is_blank
 
 T = TypeVar("T")
+
+Watcher = Callable[[Step, float], object]
+# Told of each step once it is committed, with the seconds since the question began; for someone who looks on.
+WATCHER: ContextVar[Watcher] = ContextVar("watcher", default=lambda step, seconds: None)
 
 
 class Run:
@@ -116,6 +121,7 @@ class Run:
         capped = step.finish == "length"
         self._steps.append(Step(text=step.text, writer=writer, tokens=step.tokens, capped=capped, **decision))
         self.prefix = self.prefix.after(step)
+        WATCHER.get()(self._steps[-1], self._now())
 
     def outcome(self) -> Outcome:
         """The finished question."""

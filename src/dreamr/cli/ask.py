@@ -1,0 +1,168 @@
+"""Ask one question and watch how draft and target answer it together.
+
+    environments/models-cpu/bin/python -m dreamr.cli.ask --benchmark mathverse --question 1
+    environments/models-cpu/bin/python -m dreamr.cli.ask --picture my.png --ask "What is the sum of row 1?"
+
+Each step is shown once it is committed: seconds since the question began, who wrote it, the verdict (rho, score or
+p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. The models
+are those that the workflow has made; one that is missing is named with the command that makes it.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dreamr import methods
+from dreamr.benchmarks.rows import option_lines
+from dreamr.config import PLAIN, Config, Method, read, sapo_model
+from dreamr.jobs import SummariseJob
+from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.run import WATCHER, Watcher
+from dreamr.plan import Plan
+from dreamr.prompts import Prompt, question_prompt
+from dreamr.records import IMAGE_MARK, Question, Step, read_rows
+
+COLOURS = {"draft": "green", "target": "magenta"}
+SHOWN = 20  # of the names that are allowed in the place of an unknown one
+
+T = TypeVar("T")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    if not (options.ask if options.picture else options.question):
+        parser().error("--picture goes with --ask, --benchmark with --question")
+    config = read(options.configfile)
+    method = _known(config.methods, options.method, "method")
+    pair = SummariseJob.of(config).pairs[0]
+    models = model_names(Plan(config), method, options.target or pair[0], options.draft or pair[1])
+    for name in models.values():
+        _made(config, name)
+    prompt, gold = asked(options, config)
+    console = Console(highlight=False)
+    console.print(Text(prompt.user), Text(f"{options.method}: {models}", style="bold"), sep="\n")
+    with console.status("loading the models"):
+        outcome = asyncio.run(answer(config, method, models, prompt, lambda *step: console.print(line(*step))))
+    console.print(summary(outcome, gold))
+
+
+def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str, str]:
+    """The models that a method of this pair runs on, by role."""
+    for name in (target, draft):
+        _known(plan.config.models, name, "model")
+    if method.needs_draft and method.draft != PLAIN:
+        draft = sapo_model(method.draft, target, draft)
+        _known(plan.trainings, draft, "SAPO draft")
+    roles = {"target": target} if method.loop != "draft_only" else {}
+    return roles | ({"draft": draft} if method.needs_draft else {})
+
+
+def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
+    """The prompt, and the right answer where it is known."""
+    if options.picture:
+        words = IMAGE_MARK + "\n".join([options.ask, *option_lines(tuple(options.options))])
+        own = {"id": "0", "dataset": "asked", "prompt": words, "images": (options.picture.name,), "gold": ()}
+        question = Question(**own, options=tuple(options.options), cluster="0")
+        return question_prompt(question, str(options.picture.resolve().parent)), ""
+    _known(config.benchmarks, options.benchmark, "benchmark")
+    path = _made_file(config, f"data/{options.benchmark}.jsonl")
+    rows = {row.id: row for row in read_rows(path, Question)}
+    question = _known(rows, options.question, f"question of {options.benchmark}")
+    return question_prompt(question, str(path.parent.resolve())), " or ".join(question.gold)
+
+
+async def answer(config: Config, method: Method, models: dict[str, str], prompt: Prompt, watcher: Watcher) -> Outcome:
+    """The answer, with warm engines; `watcher` is told of each step."""
+    from dreamr.engines.vllm import Ngram, VllmEngine
+
+    plan, folder = Plan(config), Path(config.pathvars.results) / "models"
+    ngram = Ngram(method.ngram_tokens, *method.ngram_lookup) if method.ngram_lookup else None
+    async with AsyncExitStack() as stack:
+        served = {}
+        for role, name in models.items():
+            engine = VllmEngine(folder, plan.ref(name), config, ngram)
+            served[role] = await stack.enter_async_context(engine)
+            await engine.warm_up(prompt)
+            await engine.reset()
+        WATCHER.set(watcher)
+        limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
+        return await methods.load(method.loop)(prompt, Engines(**served), method, limits)
+
+
+def line(step: Step, seconds: float) -> Text:
+    """A committed step."""
+    verdict = "" if step.verdict is None else f"{step.verdict:.2f}"
+    shown = Text(f"{seconds:7.2f} s  {step.writer:6}  {verdict:>5}  ")
+    shown.append(step.text, style=COLOURS[step.writer])
+    if step.rejected is not None:
+        shown.append(f"\n{'':25}instead of: {step.rejected}", style="dim")
+    return shown
+
+
+def summary(outcome: Outcome, gold: str) -> Table:
+    """What the answer cost, work that was thrown away included."""
+    dropped = [span for span in outcome.spans if span.cancelled]
+    facts = {
+        "right answer": gold or "not known",
+        "seconds": f"{max(span.end for span in outcome.spans):.2f}",
+        "ended by": outcome.finish,
+        "draft steps accepted": f"{outcome.accepted} of {outcome.verified} verified, {outcome.drafted} written",
+        "tokens": f"{outcome.tokens} committed; draft wrote {outcome.draft_tokens}, target {outcome.target_tokens}",
+        "requests cancelled": f"{len(dropped)} of {len(outcome.spans)}, {sum(s.tokens for s in dropped)} tokens",
+    }
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table
+
+
+def _known(among: Mapping[str, T], name: str, kind: str) -> T:
+    if name not in among:
+        raise SystemExit(f"{name!r}: no such {kind}; there are: {', '.join(list(among)[:SHOWN])}")
+    return among[name]
+
+
+def _made(config: Config, model: str) -> None:
+    _made_file(config, f"models/{model}/card.json")
+
+
+def _made_file(config: Config, name: str) -> Path:
+    path = Path(config.pathvars.results) / name
+    if not path.exists():
+        raise SystemExit(f"{path}: no such file; make it with: snakemake --cores all {path}")
+    return path
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m dreamr.cli.ask", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    source = described.add_mutually_exclusive_group(required=True)
+    source.add_argument("--picture", type=Path, metavar="FILE", help="a picture of your own, with --ask")
+    source.add_argument("--benchmark", metavar="NAME", help="a benchmark that is prepared already, with --question")
+    described.add_argument("--ask", metavar="TEXT", help="the question about --picture")
+    described.add_argument("--options", nargs="+", default=[], metavar="TEXT", help="its options, if it has some")
+    described.add_argument("--question", metavar="ID", help="id of an item of --benchmark")
+    described.add_argument("--method", default="dreamr", metavar="NAME", help="of the configuration (dreamr)")
+    described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
+    described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")
+    described.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[Path("config/config.yaml")],
+        metavar="FILE",
+        help="as snakemake's",
+    )
+    return described
+
+
+if __name__ == "__main__":
+    main()

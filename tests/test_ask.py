@@ -1,0 +1,96 @@
+"""One question, live."""
+
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+from factories import ROOT, config, traces
+from rich.console import Console
+
+from dreamr.cli import ask
+from dreamr.config import read
+from dreamr.plan import Plan
+from dreamr.records import Question, Step, write_rows
+
+
+def words(shown: object) -> str:
+    """As it reads where the output is not a terminal."""
+    console = Console(file=io.StringIO(), width=120)
+    console.print(shown)
+    return console.file.getvalue()
+
+
+def test_a_step_shows_its_writer_its_verdict_and_what_it_replaces() -> None:
+    kept = Step(text="Row 1 column 1 is 3.", writer="draft", verdict=0.953, accepted=True)
+    assert words(ask.line(kept, 1.5)) == "   1.50 s  draft    0.95  Row 1 column 1 is 3.\n"
+    own = Step(text="[b]3[/b] + 4 = 7.", writer="target", verdict=0.1, accepted=False, rejected="3 + 4 = 8.")
+    assert words(ask.line(own, 2)).splitlines() == [
+        "   2.00 s  target   0.10  [b]3[/b] + 4 = 7.",
+        f"{'':25}instead of: 3 + 4 = 8.",
+    ]
+
+
+def test_the_summary_counts_what_was_thrown_away() -> None:
+    trace = next(row for row in traces(config()) if any(span.cancelled for span in row.spans))
+    shown = words(ask.summary(trace, "B"))
+    dropped = [span for span in trace.spans if span.cancelled]
+    assert f"{len(dropped)} of {len(trace.spans)}, {sum(span.tokens for span in dropped)} tokens" in shown
+    assert f"{trace.accepted} of {trace.verified} verified" in shown
+
+
+def test_each_method_names_the_models_of_its_pair() -> None:
+    plan = Plan(config())
+    methods = plan.config.methods
+    names = {name: ask.model_names(plan, methods[name], "q3vl-deep-awq", "q3vl-2l") for name in methods}
+    sapo = "q3vl-2l.balanced.q3vl-deep-awq"
+    assert names["target_only"] == {"target": "q3vl-deep-awq"}
+    assert names["draft_only"] == {"draft": "q3vl-2l"} and names["draft_only_sapo"] == {"draft": sapo}
+    assert names["dreamr_ns"] == {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
+    assert names["dreamr"] == {"target": "q3vl-deep-awq", "draft": sapo}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--method", "magic"], "'magic': no such method; there are: target_only, draft_only"),
+        (["--target", "gpt"], "'gpt': no such model; there are: q3vl-deep"),
+        (["--target", "q3vl-deep"], "'q3vl-2l.balanced.q3vl-deep': no such SAPO draft"),
+        ([], r"card\.json: no such file; make it with: snakemake --cores all .*card\.json"),
+    ],
+)
+def test_what_is_not_there_is_named(arguments: list[str], told: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config_file = str(ROOT / "config" / "config.yaml")
+    with pytest.raises(SystemExit, match=told):
+        ask.main(["--benchmark", "mmmu", "--question", "1", "--configfile", config_file, *arguments])
+
+
+def test_a_question_comes_from_a_benchmark_or_from_the_user(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    row = {"id": "7", "dataset": "mmmu", "prompt": "<image>How many?", "images": ("images/a.png",), "cluster": "7"}
+    write_rows(tmp_path / "results/data/mmmu.jsonl", [Question(**row, gold=("3", "three"))])
+    known = ask.parser().parse_args(["--benchmark", "mmmu", "--question", "7"])
+    prompt, gold = ask.asked(known, config())
+    assert prompt.user.startswith("<image>How many?\n") and gold == "3 or three"
+    assert prompt.images == (f"{tmp_path}/results/data/images/a.png",)
+    own = ask.parser().parse_args(["--picture", "b.png", "--ask", "Which?", "--options", "3", "5"])
+    prompt, gold = ask.asked(own, config())
+    assert prompt.user.startswith("<image>Which?\nA. 3\nB. 5\n") and "option letter" in prompt.user and not gold
+    assert prompt.images == (f"{tmp_path}/b.png",)
+
+
+def test_half_a_question_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ask.main(["--picture", "b.png"])
+    assert "--picture goes with --ask" in capsys.readouterr().err
+
+
+def test_files_lie_over_each_other_as_snakemake_lays_them(tmp_path: Path) -> None:
+    from snakemake.utils import update_config
+
+    files = [ROOT / "config" / "config.yaml", ROOT / "config" / "smoke.yaml"]
+    tree: dict = {}
+    for file in files:
+        update_config(tree, yaml.safe_load(file.read_text(encoding="utf-8")))
+    assert read(files).model_dump() == type(config()).model_validate(tree).model_dump()
