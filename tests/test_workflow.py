@@ -13,6 +13,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -230,6 +231,17 @@ class TestRerun:
         rerun.edit("src/dreamr/benchmarks/mmmu.py", lambda text: text + "\nEDITED = True\n")
         assert rerun.outputs("prepare") == {"results/data/mmmu.jsonl"}
         assert rerun.planned()["train_sapo"] == 0
+
+
+@pytest.mark.slow
+def test_snakemakes_own_report_holds_tables_figures_and_the_page(rerun: Project) -> None:
+    rerun.succeed("--report", "report.zip")
+    with ZipFile(rerun.folder / "report.zip") as files:
+        names = {Path(name).name for name in files.namelist()}
+        written = "".join(files.read(name).decode(errors="ignore") for name in files.namelist() if name.endswith(".html"))
+    assert {"accuracy.csv", "claims.csv", "speed.svg", "index.html"} <= names
+    for told in ("Tables", "Figures", "The page", "95 % intervals", "DREAM-R, micro scale"):
+        assert told in written
 
 
 def test_rules_are_clean() -> None:

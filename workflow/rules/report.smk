@@ -2,6 +2,7 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
+CAPTIONS = "../../reports/captions/"
 TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "sapo", "quantization", "ablation"]
 TABLES += ["contamination", "claims"]
 
@@ -12,7 +13,10 @@ rule summarise:
         claims="config/claims.yaml",
         overlaps="<results>/audit/overlaps.csv",
     output:
-        tables=expand("<results>/tables/{table}.csv", table=TABLES),
+        tables=[
+            report(f"<results>/tables/{table}.csv", CAPTIONS + "table.rst", "Tables", labels={"table": table})
+            for table in TABLES
+        ],
     log:
         "<logs>/summarise.log",
     benchmark:
@@ -78,7 +82,13 @@ rule plot:
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
-        figures=directory("<results>/figures"),
+        figures=report(
+            directory("<results>/figures"),
+            patterns=["{figure}.svg"],
+            caption=CAPTIONS + "figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
     log:
         "<logs>/plot.log",
     benchmark:
@@ -110,7 +120,7 @@ rule report:
         sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
     output:
-        page="<results>/report/index.html",
+        page=report("<results>/report/index.html", CAPTIONS + "page.rst", "The page", labels={"page": CONFIG.title}),
     log:
         "<logs>/report.log",
     benchmark:
