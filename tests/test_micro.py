@@ -1,6 +1,7 @@
 """The micro world: what is true, what is said, what the oracle makes of it."""
 
 import csv
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from dreamr.micro.lessons import (
 )
 from dreamr.micro.mistakes import mistaken
 from dreamr.micro.pictures import CELL, draw, samples
-from dreamr.micro.steps import RIGHT, Style, canonical, rambling, terse
+from dreamr.micro.steps import LOOK_ALIKE, RIGHT, Style, canonical, rambling, terse
 from dreamr.micro.world import Grid, Selection, Truth, random_truth
 from dreamr.prompts import STEP_BREAK
 from dreamr.records import read_rows
@@ -178,13 +179,32 @@ def test_differing_words():
     assert differing("Find red.", "Find red.") == ()
 
 
-def test_leaps_are_wrong_as_often_as_the_style_says():
+def test_haste_misreads_look_alikes_in_wordy_readings_and_omits_the_last_digit_in_leaps():
     rng = np.random.default_rng(0)
     drawn = [truth for truth in (random_truth(rng) for _ in range(800)) if len(truth.running) > 1]
-    answers = [rambling(truth, Style(leap=2.0, wrong=0.45), rng) for truth in drawn]
-    leaps = [next(claim for claim, _ in answer if claim.kind == "total") for answer in answers]
-    wrong = [leap["value"] != str(truth.total) for leap, truth in zip(leaps, drawn, strict=True)]
-    assert np.mean(wrong) == pytest.approx(0.45, abs=0.07)
+    answers = [rambling(truth, Style(leap=2.0, misread=0.8, omit=0.6), rng) for truth in drawn]
+    said = [(truth, each, words) for truth, answer in zip(drawn, answers, strict=True) for each, words in answer]
+    read = [(truth, each, words) for truth, each, words in said if each.kind == "read"]
+    wrong = {words for truth, _, words in read if not oracle.is_right(truth, words)}
+    alike = [words for truth, each, words in read if str(truth.digit(_cell(each))) in LOOK_ALIKE]
+    wordy = [words for words in alike if not words.startswith("Row")]
+    assert wrong <= set(wordy)
+    assert np.mean([words in wrong for words in wordy]) == pytest.approx(0.8, abs=0.05)
+    leaps = [_leap(answer) for answer in answers]
+    omitted = [leap == result[-2] for leap, result in leaps if result[-2] != result[-1]]
+    assert np.mean(omitted) == pytest.approx(0.6, abs=0.07)
+    assert all(leap in result[-2:] for leap, result in leaps)
+
+
+def _cell(read):
+    return int(read["row"]), int(read["column"])
+
+
+def _leap(answer):
+    """The result that an answer leaps to, and the running results of the digits that it read."""
+    read = [int(each["what"]) for each, _ in answer if each.kind == "read"]
+    total = next(each for each, _ in answer if each.kind == "total")
+    return int(total["value"]), list(accumulate(read, max if total["reduction"] == "largest" else None))
 
 
 def test_handwriting_of_test_and_training_is_disjoint():

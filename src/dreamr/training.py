@@ -168,8 +168,10 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
     on_gpu = job.device == "cuda"
     return GRPOConfig(
         output_dir=str(work),
-        # The algorithm. `loss_type` "grpo" averages within a completion first, as equation 4 does.
+        # The algorithm. `loss_type` "grpo" averages within a completion first, as equation 4 does. Each reward is
+        # normalized within its group before the weights apply, so that 1:1:1 means equal influence (our decision).
         loss_type="grpo",
+        multi_objective_aggregation="normalize_then_sum",
         num_generations=spec.group,
         temperature=spec.temperature,
         max_completion_length=job.generation.answer_tokens,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dreamr.micro.oracle import true_claims
-from dreamr.micro.steps import Claim, claim, total
+from dreamr.micro.steps import LOOK_ALIKE, Claim, claim, total
 from dreamr.micro.world import COLOURS, LETTERS, MARKS, Truth
 
 
@@ -45,6 +45,8 @@ def _other_task(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
 
 
 def _misread(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
+    if said["what"] in LOOK_ALIKE and rng.random() < 0.4:
+        return said.but(what=LOOK_ALIKE[said["what"]])
     if rng.random() < 0.75:
         return said.but(what=_other(rng, [str(digit) for digit in range(10)], said["what"]))
     return _extra_cell(truth, said, rng)

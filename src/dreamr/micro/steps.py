@@ -1,7 +1,8 @@
 """Reasoning steps as claims, and every way to put a claim into words.
 
-The target's style is the first phrase of each kind. The drafts' style mixes all phrases with fillers and with leaps:
-the result in one go, without the running sums or maxima, wrong about as often as right.
+The target's style is the first phrase of each kind. The drafts' style mixes it with wordy phrases and fillers, and is
+hasty: in wordy readings it takes some digits for others that look alike, and it leaps to results, often with a digit
+left out. So a draft has something to unlearn that costs it both tokens and acceptance (our decision).
 """
 
 from dataclasses import dataclass
@@ -104,49 +105,72 @@ def terse(claims: list[Claim]) -> list[str]:
     return [each.say() for each in claims]
 
 
+LOOK_ALIKE = {"3": "8", "7": "1"}  # what a hasty reader takes a digit for
+
+
 @dataclass(frozen=True)
 class Style:
-    """How a draft writes: chances of a wordy phrase, a filler, a leap, and of a leap that is wrong."""
+    """How a draft writes: chances of a wordy phrase, a filler and a leap, and of haste where it can show.
 
-    wordy: float = 0.5
-    filler: float = 0.08
-    leap: float = 0.5
-    wrong: float = 0.45
+    `misread`: a digit that looks like another is taken for it, in a wordy reading. `omit`: a leap leaves the last digit
+    out.
+    """
+
+    wordy: float = 0.6
+    filler: float = 0.1
+    leap: float = 0.35
+    misread: float = 0.8
+    omit: float = 0.6
 
 
-RIGHT = Style(wrong=0.0)  # the drafts' words without their mistakes
+RIGHT = Style(misread=0.0, omit=0.0)  # the drafts' words without their mistakes
 
 
 def rambling(truth: Truth, style: Style, rng: np.random.Generator) -> list[tuple[Claim, str]]:
-    """The drafts' way: claims and their words, with fillers, and with leaps that may be wrong."""
-    claims = [restate(truth), *readings(truth)]
-    value = truth.total
-    if rng.random() < _leaning(style.leap, truth.selection.value) and len(truth.running) > 1:
-        value = _slip(truth, rng) if rng.random() < style.wrong else truth.total
-        claims.append(total(truth, value))
-    else:
-        claims += results(truth)
-    said = [(each, _words(each, style, rng)) for each in claims + ending(truth, value)]
-    return _with_fillers(said, style, rng)
+    """The drafts' way: claims and their words, each right for what was read before it, apart from leaps."""
+    read = [_hasty(each, style, rng) for each in readings(truth)]
+    seen = _as_read(truth, [each for each, _ in read])
+    value, claims = seen.total, results(seen)
+    if len(seen.running) > 1 and rng.random() < _leaning(style.leap, truth.selection.value):
+        value = seen.running[-2] if rng.random() < style.omit else seen.total
+        claims = [total(seen, value)]
+    said = [(each, each.say(_phrase(each, style, rng))) for each in [restate(truth), *claims, *ending(seen, value)]]
+    return _with_fillers([said[0], *read, *said[1:]], style, rng)
+
+
+def _hasty(each: Claim, style: Style, rng: np.random.Generator) -> tuple[Claim, str]:
+    """A reading and its words."""
+    phrase = _phrase(each, style, rng)
+    if phrase and each.kind == "read" and rng.random() < style.misread:
+        each = each.but(what=LOOK_ALIKE.get(each["what"], each["what"]))
+    return each, each.say(phrase)
+
+
+def _as_read(truth: Truth, read: list[Claim]) -> Truth:
+    """`truth` with the digits that were read in the place of the picture's."""
+    cells = {(int(each["row"]), int(each["column"])): int(each["what"]) for each in read if each.kind == "read"}
+    place = truth.selection.picture - 1
+    grid = truth.grids[place]
+    digits = tuple(
+        tuple(cells.get((row, column), digit) for column, digit in enumerate(line, 1))
+        for row, line in enumerate(grid.digits, 1)
+    )
+    grids = (*truth.grids[:place], grid.model_copy(update={"digits": digits}), *truth.grids[place + 1 :])
+    return truth.model_copy(update={"grids": grids})
 
 
 def _leaning(chance: float, key: str) -> float:
-    """Chances lean with what a question is about, so that a draft without dice writes now one way, now the other."""
+    """Chances lean with what a step is about, so that a draft without dice writes now one way, now the other."""
     return float(np.clip(chance + 0.12 * (sum(map(ord, key)) % 3 - 1), 0, 1))
 
 
-def _words(each: Claim, style: Style, rng: np.random.Generator) -> str:
-    phrases = len(PHRASES[each.kind])
-    key = dict(each.fields).get("column", each.kind)
+def _phrase(each: Claim, style: Style, rng: np.random.Generator) -> int:
+    """Which of the claim's phrases; of several wordy ones each claim has its own, so that wordiness is one habit."""
+    phrases, key = len(PHRASES[each.kind]), dict(each.fields).get("column", each.kind)
+    if each.kind == "filler":
+        return int(rng.integers(phrases))
     wordy = phrases > 1 and rng.random() < _leaning(style.wordy, key)
-    return each.say(int(rng.integers(1, phrases)) if wordy else 0)
-
-
-def _slip(truth: Truth, rng: np.random.Generator) -> int:
-    """A wrong result of the kind that haste gives: one digit left out, or a little off."""
-    guesses = [truth.running[-2], truth.running[-2] + 1, truth.total - 1, truth.total + 1, truth.total + 2]
-    wrong = [guess for guess in guesses if guess != truth.total and guess >= 0]
-    return int(rng.choice(wrong))
+    return 1 + sum(map(ord, key)) % (phrases - 1) if wordy else 0
 
 
 def _with_fillers(said: list[tuple[Claim, str]], style: Style, rng: np.random.Generator) -> list[tuple[Claim, str]]:
@@ -154,6 +178,6 @@ def _with_fillers(said: list[tuple[Claim, str]], style: Style, rng: np.random.Ge
     for each in said:
         if mixed and rng.random() < style.filler:
             filler = claim("filler")
-            mixed.append((filler, filler.say(int(rng.integers(len(PHRASES["filler"]))))))
+            mixed.append((filler, filler.say(_phrase(filler, style, rng))))
         mixed.append(each)
     return mixed
