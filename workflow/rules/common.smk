@@ -27,6 +27,7 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     PYTHONPATH=SOURCES,
     OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
     HF_HUB_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
     MALLOC_MMAP_THRESHOLD_="1000000000",

@@ -29,7 +29,7 @@ rule generate:
         results=lambda wildcards: RESULTS,
     shell:
         """
-        OMP_NUM_THREADS=1 {params.python:q} -m dreamr.cli.generate \
+        OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 {params.python:q} -m dreamr.cli.generate \
             --spec {params.spec:q} \
             --models {params.results:q}/models \
             --data {params.results:q}/data \

@@ -42,6 +42,7 @@ QUIET = {
 ON_CPU = {
     "TORCHDYNAMO_DISABLE": "1",  # else each verdict costs a second of compiling
     "OMP_NUM_THREADS": "1",  # several engines share the cores; more threads than free cores stall
+    "MKL_NUM_THREADS": "1",  # torch asks this one first
     "NUMBA_NUM_THREADS": "1",  # the n-gram proposer stalls with two threads on a busy machine
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
