@@ -26,6 +26,10 @@ def test_shipped_configurations_are_right(name: str) -> None:
     assert Config.model_validate(config.model_dump(mode="json", by_alias=True)) == config
 
 
+def test_an_overlay_drops_a_run() -> None:
+    assert "ablation" not in load(tree({"runs": {"ablation": None}})).runs
+
+
 WRONG = {
     "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key"]),
     "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key"]),

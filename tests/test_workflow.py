@@ -134,7 +134,7 @@ PAPER_JOBS = {
 }
 SMOKE_JOBS = {
     **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
-    **{"generate": 5, "grade": 5, "summarise": 1, "verify": 1, "plot": 1, "report": 1, "all": 1, "total": 30},
+    **{"generate": 3, "grade": 3, "summarise": 1, "verify": 1, "plot": 1, "report": 1, "all": 1, "total": 26},
 }
 
 
@@ -238,7 +238,9 @@ def test_snakemakes_own_report_holds_tables_figures_and_the_page(rerun: Project)
     rerun.succeed("--report", "report.zip")
     with ZipFile(rerun.folder / "report.zip") as files:
         names = {Path(name).name for name in files.namelist()}
-        written = "".join(files.read(name).decode(errors="ignore") for name in files.namelist() if name.endswith(".html"))
+        written = "".join(
+            files.read(name).decode(errors="ignore") for name in files.namelist() if name.endswith(".html")
+        )
     assert {"accuracy.csv", "claims.csv", "speed.svg", "index.html"} <= names
     for told in ("Tables", "Figures", "The page", "95 % intervals", "DREAM-R, micro scale"):
         assert told in written

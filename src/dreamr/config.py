@@ -264,6 +264,12 @@ class Config(Spec):
     statistics: Statistics
     resources: dict[Literal["fetch", "train", "quantize", "generate"], Resources]
 
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _dropped(cls, runs: Any) -> Any:
+        """An overlay cannot take a key away, so a run that it sets to null is dropped."""
+        return {name: run for name, run in runs.items() if run is not None} if isinstance(runs, dict) else runs
+
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         """Every name used somewhere is defined somewhere."""

@@ -1,17 +1,21 @@
 """Ask one question and watch how draft and target answer it together.
 
-    environments/models-cpu/bin/python -m dreamr.cli.ask --benchmark mathverse --question 1
-    environments/models-cpu/bin/python -m dreamr.cli.ask --picture my.png --ask "What is the sum of row 1?"
+    .venv/bin/python -m dreamr.cli.ask --benchmark mathverse --question 1
+    .venv/bin/python -m dreamr.cli.ask --picture grid.png --ask "What is the sum of row 1?" --method specreason
 
 Each step is shown once it is committed: seconds since the question began, who wrote it, the verdict (rho, score or
 p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. The models
-are those that the workflow has made; one that is missing is named with the command that makes it.
+are those that the workflow has made; one that is missing is named with the command that makes it. A Python without
+vLLM hands the question on to that of the models environment.
 """
 
 import argparse
 import asyncio
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import dreamr
 from dreamr import methods
 from dreamr.benchmarks.rows import option_lines
 from dreamr.config import PLAIN, Config, Method, read, sapo_model
@@ -46,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in models.values():
         _made(config, name)
     prompt, gold = asked(options, config)
+    if find_spec("vllm") is None:
+        _hand_on(config, arguments if arguments is not None else sys.argv[1:])
     console = Console(highlight=False)
     console.print(Text(prompt.user), Text(f"{options.method}: {models}", style="bold"), sep="\n")
     with console.status("loading the models"):
@@ -121,6 +128,14 @@ def summary(outcome: Outcome, gold: str) -> Table:
     for name, value in facts.items():
         table.add_row(name, value)
     return table
+
+
+def _hand_on(config: Config, arguments: Sequence[str]) -> None:
+    python = f"environments/models-{config.device}/bin/python"
+    if not Path(python).exists():
+        raise SystemExit(f"{python}: no such file, and this Python has no vllm; make it with: snakemake environments")
+    environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
+    os.execve(python, [python, "-m", "dreamr.cli.ask", *arguments], environment)
 
 
 def _known(among: Mapping[str, T], name: str, kind: str) -> T:

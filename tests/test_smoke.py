@@ -1,0 +1,89 @@
+"""The smoke run: every rule for real, from the generated data to the page. Minutes; the only test that starts it all."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from dreamr.records import Trace, read_rows
+
+ROOT = Path(__file__).parent.parent
+MADE = [ROOT / f"environments/{name}-cpu/ready.txt" for name in ("models", "quantize")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not all(map(Path.exists, MADE)), reason="needs: snakemake --cores all environments"),
+]
+METHODS = {"target_only", "draft_only", "ngram", "specreason", "lookahead", "dreamr_ns", "dreamr"}
+
+
+def snakemake(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", "config/smoke.yaml"]
+    done = subprocess.run([*command, folder / "here.yaml"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    kept = {name: str(folder / name) for name in ("results", "logs", "benchmarks")}
+    (folder / "here.yaml").write_text(yaml.safe_dump({"pathvars": kept}))
+    snakemake(folder)
+    return folder / "results"
+
+
+def test_a_second_run_does_nothing(results: Path) -> None:
+    assert "Nothing to be done" in snakemake(results.parent).stderr
+
+
+def test_the_tables_hold_every_method_and_their_intervals_hold_the_estimates(results: Path) -> None:
+    tables = {path.stem: pd.read_csv(path) for path in (results / "tables").glob("*.csv")}
+    assert {"accuracy", "speed", "acceptance", "sapo", "quantization", "ablation"} <= set(tables)
+    for name in ("accuracy", "speed"):
+        assert set(tables[name].method) >= METHODS
+        assert {"target", "draft", "method", "benchmark", "n", "clusters"} <= set(tables[name].columns)
+    for table in tables.values():
+        for low in (column for column in table.columns if column.endswith("_low")):
+            quantity = low.removesuffix("_low")
+            known = table.dropna(subset=[quantity, low])
+            assert (known[low] <= known[quantity] + 1e-9).all() and (
+                known[quantity] <= known[f"{quantity}_high"] + 1e-9
+            ).all()
+
+
+def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
+    traces = [row for path in (results / "traces").rglob("*.jsonl") for row in read_rows(path, Trace)]
+    texts = {(r.mode, r.target, r.draft, r.method, r.benchmark, r.question): r.text for r in traces}
+    alone = [key for key in texts if key[0] == "alone"]
+    assert len(alone) >= 40
+    same = [texts[key] == texts["batched", *key[1:]] for key in alone]
+    assert sum(same) >= 0.98 * len(same)
+
+
+def test_speculation_is_faster_than_the_target_alone(results: Path) -> None:
+    """Coarse on purpose: a few questions on whatever machine this is; times side by side."""
+    speed = pd.read_csv(results / "tables" / "speed.csv").query("benchmark == 'all'").set_index(["target", "method"])
+    target = "q3vl-deep-awq"
+    assert speed.speedup[target, "draft_only"].max() > 1.5
+    assert speed.speedup[target, "dreamr"].max() > 1
+
+
+def test_training_was_recorded_and_changed_the_draft(results: Path) -> None:
+    folder = results / "models" / "q3vl-2l.balanced.q3vl-deep-awq"
+    curve = pd.read_csv(folder / "training.csv")
+    assert len(curve) > 1 and curve.acceptance.between(0, 1).all() and (curve.tokens > 0).all()
+    weights = [path / "model.safetensors" for path in (folder, results / "models" / "q3vl-2l")]
+    assert weights[0].read_bytes() != weights[1].read_bytes()
+    assert json.loads((folder / "card.json").read_text())["maker"] == "sapo"
+
+
+def test_the_page_shows_what_was_computed(results: Path) -> None:
+    page = (results / "report" / "index.html").read_text(encoding="utf-8")
+    accuracy = pd.read_csv(results / "tables" / "accuracy.csv")
+    assert "DREAM-R, smoke run" in page and len(re.findall(r"<section", page)) > 10
+    assert all(method in page for method in accuracy.method.unique())
