@@ -1,4 +1,4 @@
-"""The smoke run: every rule for real, from the generated data to the page. Minutes; the only test that starts it all."""
+"""The smoke run: every rule for real, from the generated data to the page. Takes minutes."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
     alone = [key for key in texts if key[0] == "alone"]
     assert len(alone) >= 40
     same = [texts[key] == texts["batched", *key[1:]] for key in alone]
-    assert sum(same) >= 0.98 * len(same)
+    assert sum(same) >= len(same) - 1  # rounding in a real engine may tip one
 
 
 def test_speculation_is_faster_than_the_target_alone(results: Path) -> None:
