@@ -1,4 +1,46 @@
-"""Adapters from published data sets to `Question`, one file each, and the loader that they share."""
+"""Adapters from published data sets to `Question`, one file each, and the loader that they share.
+
+The first question of each micro data set as q3vl-2l reads it, with the tokens of its picture and of the prompt:
+
+    mathverse: 90 x 90 pixels, 9 of 65 tokens; gold 7
+      <image>The picture shows 8 6 3 / 6 6 3 / 8 8 1. What is the sum of the digits in column 3?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    mmbench: 90 x 30 pixels, 3 of 61 tokens; gold B
+      <image>What is the sum of the digits in row 1?
+      A. 12
+      B. 18
+      C. 23
+      D. 15
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    realworldqa: 90 x 60 pixels, 6 of 64 tokens; gold A
+      <image>What is the sum of the digits in row 1?
+      A. 5
+      B. 9
+      C. 8
+      D. 3
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    mmmu: 90 x 90 pixels, 9 of 67 tokens; gold C
+      <image>What is the largest of the digits in row 3?
+      A. 9
+      B. 0
+      C. 4
+      D. 6
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    geometry3k: 90 x 30 pixels, 3 of 44 tokens; gold 9
+      <image>What is the largest of the digits in row 1?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    ocr_vqa: 60 x 60 pixels, 4 of 45 tokens; gold 6
+      <image>What is the largest of the digits in column 2?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    scienceqa: 60 x 90 pixels, 6 of 69 tokens; gold B
+      <image>Look at the digits.
+      What is the sum of the digits on grey?
+      A. 7
+      B. 10
+      C. 16
+      D. 9
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+"""
 
 from importlib import import_module
 from pathlib import Path
