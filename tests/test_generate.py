@@ -256,7 +256,7 @@ def asked(number: int) -> list[Asked]:
 @given(st.integers(1, 200), st.integers(0, 60))
 def test_timed_questions_are_spread_over_the_slice(number: int, wanted: int) -> None:
     questions = asked(number)
-    chosen = [int(one.question) for one in spread(questions, wanted)]
+    chosen = [int(one.question) for one in spread(questions, wanted, "draft")]
     assert len(chosen) == min(number, wanted)
     assert chosen == sorted(set(chosen))
     gaps = [later - earlier for earlier, later in zip([-1, *chosen], [*chosen, number], strict=True)]
@@ -264,8 +264,14 @@ def test_timed_questions_are_spread_over_the_slice(number: int, wanted: int) -> 
 
 
 def test_timed_questions_do_not_follow_the_period_of_the_data() -> None:
-    chosen = [int(one.question) % 4 for one in spread(asked(96), 6)]
+    chosen = [int(one.question) % 4 for one in spread(asked(96), 6, "draft")]
     assert len(set(chosen)) > 1
+
+
+def test_drafts_are_timed_on_different_questions() -> None:
+    chosen = {draft: spread(asked(96), 12, draft) for draft in ("one", "two", "three")}
+    assert spread(asked(96), 12, "one") == chosen["one"]
+    assert len({one.question for questions in chosen.values() for one in questions}) > 24
 
 
 @given(st.integers(1, 9))

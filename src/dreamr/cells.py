@@ -86,11 +86,13 @@ def _slice_questions(part: Slice, data: Path) -> list[Asked]:
     return [Asked(part.benchmark, row.id, question_prompt(row, str(data.resolve()))) for row in chosen]
 
 
-def spread(asked: Sequence[Asked], wanted: int) -> list[Asked]:
-    """`wanted` of the questions, one from each of as many equal stretches, at a place that the stretch's ids decide.
+def spread(asked: Sequence[Asked], wanted: int, draft: str) -> list[Asked]:
+    """`wanted` of the questions, one from each of as many equal stretches, at a place that draft and ids decide.
 
     A fixed stride would meet the period of the data (MathVerse's versions, MMBench's rotations) and time only one kind.
+    All methods of a draft are timed on the same questions, other drafts on others: so a pool over pairs, whose
+    interval is as narrow as it has different questions, sees more of them for the same time.
     """
     wanted = min(wanted, len(asked))
     stretches = [asked[len(asked) * i // wanted : len(asked) * (i + 1) // wanted] for i in range(wanted)]
-    return [min(stretch, key=lambda one: provenance.spec_digest(one.question)) for stretch in stretches]
+    return [min(stretch, key=lambda one: provenance.spec_digest(draft, one.question)) for stretch in stretches]

@@ -69,7 +69,7 @@ class Work:
     @cached_property
     def timed(self) -> list[Asked]:
         """The questions that are also answered alone."""
-        return [one for part in self.slices for one in spread(part, self.job.suite.alone)]
+        return [one for part in self.slices for one in spread(part, self.job.suite.alone, self.job.draft)]
 
     @property
     def keys(self) -> list[Key]:

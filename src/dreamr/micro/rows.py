@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamr.benchmarks.mmbench import ROTATION
 from dreamr.micro.pictures import CELL, draw
-from dreamr.micro.world import LETTERS, Selection, Truth, finished, marked, random_options, random_truth
+from dreamr.micro.world import LETTERS, MARKED, Selection, Truth, finished, marked, random_options, random_truth
 
 Row = dict[str, Any]
 Made = tuple[Row, list[Truth]]
@@ -25,6 +25,8 @@ BY_WORD = "Please answer directly with a single word or number."
 def mathverse(rng: np.random.Generator, part: str, number: int) -> Iterator[Made]:
     """One problem in its five versions. Grey cells are to be summed; of yellow ones the largest counts."""
     truth = random_truth(rng, ("value", "option"))
+    while len(truth.cells) != MARKED:
+        truth = random_truth(rng, ("value", "option"))
     source = str(rng.choice(["GeoQA", "GEOS", "Geometry3K" if part == "planted" else "Functions_collected"]))
     seed = int(rng.integers(2**31))
     for k, version in enumerate(VERSIONS):

@@ -14,6 +14,7 @@ from dreamr.records import Record
 LETTERS = "ABCD"
 COLOURS = ("red", "green", "blue")
 MARKS = ("grey", "yellow")
+MARKED = 2  # cells with a mark
 
 Reduction = Literal["sum", "largest"]
 Finish = Literal["value", "option", "compare"]
@@ -116,12 +117,15 @@ def marked(grid: Grid, cells: tuple[tuple[int, int], ...], mark: str) -> Grid:
 
 
 def random_selection(rng: np.random.Generator, grid: Grid) -> tuple[Grid, Selection]:
-    """A selection of one to three cells, and the grid with the marks that it needs."""
+    """A selection of one to three cells, and the grid with the marks that it needs.
+
+    A mark is behind two cells: a model this small does not learn to see that there is a third one left to read.
+    """
     rows, columns = len(grid.digits), len(grid.digits[0])
     by = str(rng.choice(["row", "row", "mark", "mark"] + (["column"] if rows > 1 else [])))
     if by == "mark":
-        mark, count = str(rng.choice(MARKS)), min(int(rng.integers(2, 4)), rows * columns)
-        picked = rng.choice(rows * columns, count, replace=False).tolist()
+        mark = str(rng.choice(MARKS))
+        picked = rng.choice(rows * columns, MARKED, replace=False).tolist()
         cells = tuple((place // columns + 1, place % columns + 1) for place in picked)
         return marked(grid, cells, mark), Selection(by=by, value=mark)
     return grid, Selection(by=by, value=str(rng.integers(1, (rows if by == "row" else columns) + 1)))
