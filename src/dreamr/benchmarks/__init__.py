@@ -2,9 +2,13 @@
 
 The first question of each micro data set as q3vl-2l reads it, with the tokens of its picture and of the prompt:
 
-    mathverse: 90 x 90 pixels, 9 of 65 tokens; gold 7
-      <image>The picture shows 8 6 3 / 6 6 3 / 8 8 1. What is the sum of the digits in column 3?
-      Reason in short steps with a blank line after each. End with Answer: and the value.
+    mathverse: 90 x 60 pixels, 6 of 74 tokens; gold A
+      <image>The picture shows 5 2 2 / 0 6 5. What is the sum of the digits on grey?
+      A. 4
+      B. 0
+      C. 1
+      D. 3
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
     mmbench: 90 x 30 pixels, 3 of 61 tokens; gold B
       <image>What is the sum of the digits in row 1?
       A. 12
@@ -32,13 +36,13 @@ The first question of each micro data set as q3vl-2l reads it, with the tokens o
     ocr_vqa: 60 x 60 pixels, 4 of 45 tokens; gold 6
       <image>What is the largest of the digits in column 2?
       Reason in short steps with a blank line after each. End with Answer: and the value.
-    scienceqa: 60 x 90 pixels, 6 of 69 tokens; gold B
+    scienceqa: 60 x 90 pixels, 6 of 69 tokens; gold A
       <image>Look at the digits.
       What is the sum of the digits on grey?
-      A. 7
-      B. 10
-      C. 16
-      D. 9
+      A. 10
+      B. 7
+      C. 9
+      D. 16
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
 """
 
