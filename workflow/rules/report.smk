@@ -2,7 +2,6 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-CAPTIONS = "../../reports/captions/"
 TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "sapo", "quantization", "ablation"]
 TABLES += ["contamination", "claims"]
 
@@ -14,7 +13,9 @@ rule summarise:
         overlaps="<results>/audit/overlaps.csv",
     output:
         tables=[
-            report(f"<results>/tables/{table}.csv", CAPTIONS + "table.rst", "Tables", labels={"table": table})
+            report(
+                f"<results>/tables/{table}.csv", "../../reports/captions/table.rst", "Tables", labels={"table": table}
+            )
             for table in TABLES
         ],
     log:
@@ -85,7 +86,7 @@ rule plot:
         figures=report(
             directory("<results>/figures"),
             patterns=["{figure}.svg"],
-            caption=CAPTIONS + "figure.rst",
+            caption="../../reports/captions/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
@@ -120,7 +121,9 @@ rule report:
         sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
     output:
-        page=report("<results>/report/index.html", CAPTIONS + "page.rst", "The page", labels={"page": CONFIG.title}),
+        page=report(
+            "<results>/report/index.html", "../../reports/captions/page.rst", "The page", labels={"page": CONFIG.title}
+        ),
     log:
         "<logs>/report.log",
     benchmark:
