@@ -51,9 +51,8 @@ def test_the_tables_hold_every_method_and_their_intervals_hold_the_estimates(res
         for low in (column for column in table.columns if column.endswith("_low")):
             quantity = low.removesuffix("_low")
             known = table.dropna(subset=[quantity, low])
-            assert (known[low] <= known[quantity] + 1e-9).all() and (
-                known[quantity] <= known[f"{quantity}_high"] + 1e-9
-            ).all()
+            assert (known[low] <= known[quantity] + 1e-9).all()
+            assert (known[quantity] <= known[f"{quantity}_high"] + 1e-9).all()
 
 
 def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
@@ -62,14 +61,15 @@ def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
     alone = [key for key in texts if key[0] == "alone"]
     assert len(alone) >= 40
     same = [texts[key] == texts["batched", *key[1:]] for key in alone]
-    assert sum(same) >= 0.9 * len(same)  # rounding may tip one question, for several methods at once
+    assert sum(same) >= 0.98 * len(same)
 
 
 def test_times_are_ratios_to_the_target_beside(results: Path) -> None:
     """Coarse on purpose: a few questions on whatever machine this is."""
     speed = pd.read_csv(results / "tables" / "speed.csv").query("benchmark == 'all'").set_index(["target", "method"])
     assert speed.speedup["q3vl-deep-awq", "target_only"].max() == 1
-    assert speed.speedup["q3vl-deep-awq", "draft_only"].max() > 1.2
+    assert speed.speedup["q3vl-deep-awq", "draft_only"].max() > 1.5
+    assert speed.speedup["q3vl-deep-awq", "dreamr"].max() > 1
 
 
 def test_training_was_recorded_and_changed_the_draft(results: Path) -> None:

@@ -291,8 +291,7 @@ def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
 
 
 ON_THREADS = """
-import asyncio, sys, torch
-sys.path.insert(0, "tests")
+import asyncio, torch
 from test_vllm_engine import *
 torch.set_num_threads(2)
 torch.randn(1000, 1000).exp().sum()
