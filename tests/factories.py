@@ -9,14 +9,16 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from dreamr.cli.audit import write as write_overlaps
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
 from dreamr.cli.summarise import save
 from dreamr.config import NO_DRAFT, PLAIN, Config, load
+from dreamr.contamination import Overlap
 from dreamr.jobs import SummariseJob
 from dreamr.records import IMAGE_MARK, Question, Score, Span, Step, Trace, write_rows
-from dreamr.verification import calibration, examples, verification, verified_steps, worst
+from dreamr.verification import TABLES, examples, verified_steps, worst
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
@@ -189,6 +191,20 @@ def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) 
 HOSTILE = '<script>alert("x")</script></pre>'
 
 
+OVERLAP = Overlap(
+    benchmark="mathverse",
+    question="q0",
+    cluster="p0",
+    training_set="geometry3k",
+    training_question="7",
+    image_bits=3,
+    text_share=0.25,
+    by_image=True,
+    by_text=False,
+    by_source=False,
+)
+
+
 def whole_report(folder: Path) -> Path:
     """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
     settings = small(f"Test {HOSTILE}")
@@ -196,10 +212,12 @@ def whole_report(folder: Path) -> Path:
     write_rows(folder / "scores.jsonl", scores(settings))
     write_rows(folder / "traces.jsonl", traces(settings))
     _write_sources(folder)
+    write_overlaps(folder / "audit" / "overlaps.csv", [OVERLAP])
     _write_verification(folder, settings)
-    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), "--out", str(folder / "tables")])
+    overlaps = ["--overlaps", str(folder / "audit" / "overlaps.csv")]
+    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *overlaps, "--out", str(folder / "tables")])
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
-    names = ("tables", "figures", "models", "cells", "benchmarks", "verification")
+    names = ("tables", "audit", "figures", "models", "cells", "benchmarks", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
     spec = settings.model_dump_json(by_alias=True)
     report(["--spec", spec, *sources, "--out", str(folder / "index.html")])
@@ -219,8 +237,8 @@ def _write_verification(folder: Path, settings: Config) -> None:
     Image.new("RGB", (8, 8), "red").save(folder / "data" / "images" / "one.png")
     rows, job = verified_traces(settings), SummariseJob.of(settings)
     steps = verified_steps(rows, asked(settings), says_right)
-    save(verification(steps, job), folder / "verification" / "verification.csv")
-    save(calibration(steps, job), folder / "verification" / "calibration.csv")
+    for name, table in TABLES.items():
+        save(table(steps, job), folder / "verification" / f"{name}.csv")
     shown = examples(worst(steps, job.reference), rows, asked(settings), folder / "data")
     write_rows(folder / "verification" / "gallery.jsonl", shown)
 

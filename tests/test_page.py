@@ -61,7 +61,7 @@ def test_every_section_and_figure_can_be_seen(page: Page) -> None:
     for link in links.all():
         assert page.locator(link.get_attribute("href")).is_visible()
     sizes = page.locator("figure svg").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
-    assert len(sizes) == 8
+    assert len(sizes) == 9
     assert min(sizes) > 100
 
 

@@ -14,7 +14,7 @@ from dreamr.cli.plot import main as plot
 from dreamr.jobs import SummariseJob
 from dreamr.page import cell, first, pairs_of, rule_times, verdict
 
-FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration"}
+FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc"}
 
 
 @pytest.fixture(scope="module")

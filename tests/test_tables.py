@@ -207,6 +207,37 @@ def test_overlapping_problems_are_told_apart_and_counted() -> None:
     parts = parts[parts.target == PAIR["target"]].set_index("part")
     assert parts.n["in a training set"] == 5  # all five versions of the problem
     assert parts.n["in no training set"] == 75
+    clean = line(TABLES["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark=ALL)
+    own = of("specreason", **PAIR)
+    kept = [row for row in own if (row.benchmark, row.cluster) != ("mathverse", "p0")]
+    assert clean.accuracy == pytest.approx(sum(row.correct for row in own) / 80)
+    assert clean.accuracy_clean == pytest.approx(sum(row.correct for row in kept) / 75)
+    assert clean.accuracy_clean_change == pytest.approx(clean.accuracy_clean - clean.accuracy)
+    right = {
+        row.question for row in of("target_only", target=PAIR["target"]) if row.correct and row.benchmark == "mmmu"
+    }
+    mmmu = line(TABLES["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark="mmmu")
+    assert mmmu.target_change == mmmu.target_change_clean == pytest.approx(mmmu.accuracy - len(right) / 20)
+
+
+def test_the_harness_stands_beside_our_verdicts() -> None:
+    """Of 80 answers its rules settle 60 (not RealWorldQA's); they reject what we accept on the first ten of MMMU."""
+    settings, _ = everything()
+
+    def theirs(row: Score) -> bool | None:
+        if row.benchmark == "realworldqa":
+            return None
+        return not row.correct if row.benchmark == "mmmu" and int(row.question[1:]) < 10 else row.correct
+
+    rows = of("dreamr", **PAIR)
+    frame = score_frame([row.model_copy(update={"harness_correct": theirs(row)}) for row in rows])
+    found = line(TABLES["harness"](frame, SummariseJob.of(settings)), **PAIR, method="dreamr", benchmark=ALL)
+    settled = [row for row in rows if row.benchmark != "realworldqa"]
+    assert found.harness_unresolved == pytest.approx(20 / 80)
+    assert found.harness_accuracy == pytest.approx(sum(theirs(row) for row in settled) / 60)
+    assert found.disagreement == pytest.approx(10 / 60)
+    assert found.only_ours == pytest.approx(sum(row.correct and not theirs(row) for row in settled) / 60)
+    assert found.only_ours + found.only_harness == pytest.approx(found.disagreement)
 
 
 def test_a_thin_experiment_has_thin_tables() -> None:
@@ -216,7 +247,7 @@ def test_a_thin_experiment_has_thin_tables() -> None:
     job = SummariseJob.of(settings)
     found = {name: table(score_frame(thin), job) for name, table in TABLES.items()}
     assert {name for name, table in found.items() if len(table)} == {
-        "accuracy", "versions", "acceptance", "explained", "quantization",
+        "accuracy", "versions", "acceptance", "explained", "clean", "harness", "quantization",
     }  # fmt: skip
     assert {"speedup", "speedup_low"} <= set(found["speed"])
     assert {"kind", "setting", "target"} <= set(found["ablation"])

@@ -14,7 +14,7 @@ from dreamr.jobs import SummariseJob
 from dreamr.micro.datasets import write_all
 from dreamr.records import read_rows, write_rows
 from dreamr.tables import ALL, read_table
-from dreamr.verification import Example, area, calibration, verification, verified_steps, worst
+from dreamr.verification import Example, area, calibration, roc, thresholds, verification, verified_steps, worst
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -72,6 +72,25 @@ def test_calibration_bins_hold_every_step_on_one_scale() -> None:
         assert bins.n.sum() == 4 * 80 * 3
         assert bins.verdict.is_monotonic_increasing and bins.verdict.between(0, 1).all()
         assert bins.right.iloc[0] < 0.4 < 0.8 < bins.right.iloc[-1]
+
+
+def test_thresholds_judge_the_same_verdicts_again() -> None:
+    table, rows = thresholds(steps(), SummariseJob.of(small())), of("dreamr")
+    own = table[(table.target == PAIR["target"]) & (table.draft == PAIR["draft"]) & (table.method == "dreamr")]
+    own = own[own.benchmark == ALL].set_index("alpha")
+    for alpha, found in own.iterrows():
+        accepted, right = rows.verdict > float(alpha), rows.right == 1
+        assert found.accepted == pytest.approx(accepted.mean())
+        assert found.false_accept == pytest.approx((accepted & ~right).sum() / (~right).sum())
+    assert own.accepted["0.5"] > own.accepted["0.7"] > own.accepted["0.9"]
+    assert "specreason" not in set(table.method)
+
+
+def test_the_area_under_the_drawn_curve_is_the_area() -> None:
+    rows = steps()[steps().method == "dreamr"]
+    curve = roc(steps(), SummariseJob.of(small())).query("method == 'dreamr'").sort_values("threshold", ascending=False)
+    drawn = np.trapezoid(curve.true_accept, curve.false_accept)
+    assert drawn == pytest.approx(roc_auc_score(rows.right, rows.verdict.round(3)))
 
 
 def test_the_worst_verdicts_are_shown() -> None:

@@ -353,3 +353,8 @@ def _worded(problem: Any) -> str:
 def sapo_model(recipe: str, target: str, draft: str) -> str:
     """Name of the draft that SAPO trains for a pair."""
     return f"{draft}.{recipe}.{target}"
+
+
+def sapo_recipe(model: str) -> str:
+    """The recipe in the name of a SAPO draft; names hold no dot."""
+    return model.split(".")[1]

@@ -228,23 +228,53 @@ def calibration(table: pd.DataFrame) -> Picture:
     )
 
 
+def roc(curves: pd.DataFrame, marked: pd.DataFrame) -> Picture:
+    """Right against wrong steps accepted, one curve a method; CPN's thresholds `marked` on it, with their intervals."""
+    rows = curves[curves.method.isin(("specreason", "dreamr_ns", "dreamr"))]
+    figure, (axes,) = _panels(1, 1, 4.2, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for method, part in rows.groupby("method", sort=False):
+        axes.plot(part.false_accept, part.true_accept, color=colour(method), linewidth=1.1)
+    for _, row in marked.iterrows():
+        place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method)
+        axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
+        axes.vlines(place[0], 1 - row.false_reject_high, 1 - row.false_reject_low, color=shade, linewidth=0.8)
+        axes.plot(*place, "o", markersize=4, color=shade)
+        axes.annotate(f"{row.alpha:g}", place, xytext=(4, -9), textcoords="offset points", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
+    _legend(figure, list(dict.fromkeys(rows.method)))
+    alt = "ROC curves of the verdicts, all pairs together, with the thresholds alpha of CPN marked on its curves."
+    return Picture(figure, rows, alt)
+
+
 def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Picture:
-    """Training curves: one panel a quantity, one line a training; columns model, step and the quantities."""
+    """Training curves: one panel a quantity; thin lines are drafts, a thick one is the mean of those of one recipe.
+
+    Columns recipe, model, step and the quantities.
+    """
     figure, panels = _panels(-(-len(quantities) // 3), 3, 2.9, 2.1, sharex=True)
-    models = sorted(set(curves.model))
-    colours = dict(zip(models, sns.color_palette("husl", len(models)).as_hex(), strict=True))
+    recipes = list(dict.fromkeys(curves.recipe))
+    colours = dict(zip(recipes, sns.color_palette("colorblind", len(recipes)).as_hex(), strict=True))
     for axes, name in zip(panels, quantities, strict=False):
-        for model, part in curves.groupby("model"):
-            smooth = part[name].rolling(5, min_periods=1, center=True).mean()
-            axes.plot(part.step, smooth, color=colours[model], linewidth=1.1)
+        for (recipe, _), part in curves.groupby(["recipe", "model"]):
+            axes.plot(part.step, _smooth(part[name]), color=colours[recipe], linewidth=0.6, alpha=0.45)
+        for recipe, part in curves.groupby("recipe"):
+            mean = _smooth(part.groupby("step")[name].mean())
+            axes.plot(mean.index, mean, color=colours[recipe], linewidth=1.8)
         axes.set_title(name.replace("_", " "))
     for axes in panels[len(quantities) :]:
         axes.set_axis_off()
-    figure.supxlabel("training step (lines: running mean of five)", fontsize=9, color=INK)
-    handles = [Line2D([], [], color=colours[model], label=model) for model in models]
-    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, fontsize=8)
-    alt = f"SAPO training curves of {len(models)} drafts: {', '.join(quantities)}."
-    return Picture(figure, curves[["model", "step", *quantities]], alt.replace("_", " "))
+    figure.supxlabel("training step (running means of five)", fontsize=9, color=INK)
+    counts = curves.groupby("recipe").model.nunique()
+    names = {recipe: f"{recipe.replace('_', '-')} ({counts[recipe]})" for recipe in recipes}
+    handles = [Line2D([], [], color=colours[recipe], linewidth=1.8, label=names[recipe]) for recipe in recipes]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), fontsize=8)
+    alt = f"SAPO training curves of {counts.sum()} drafts by recipe: {', '.join(quantities)}."
+    return Picture(figure, curves[["recipe", "model", "step", *quantities]], alt.replace("_", " "))
+
+
+def _smooth(values: pd.Series) -> pd.Series:
+    return values.rolling(5, min_periods=1, center=True).mean()
 
 
 def ablation(table: pd.DataFrame) -> Picture:

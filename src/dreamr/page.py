@@ -44,6 +44,7 @@ class Sources:
     """Folders that earlier stages filled."""
 
     tables: Path
+    audit: Path
     figures: Path
     models: Path
     cells: Path
@@ -53,7 +54,7 @@ class Sources:
     @property
     def csv(self) -> list[Path]:
         """All tables."""
-        folders = [self.tables, *([self.verification] if self.verification else [])]
+        folders = [self.tables, self.audit, *([self.verification] if self.verification else [])]
         return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
 
 

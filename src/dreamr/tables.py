@@ -73,6 +73,23 @@ WORK: dict[str, Quantity] = {
     "draft_tokens": mean("draft_tokens"),
     "target_tokens": mean("target_tokens"),
 }
+# Accuracy without the questions that also stand in a training set.
+CLEAN: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "accuracy_clean": ratio("clean_correct", "clean"),
+    "accuracy_clean_change": difference(ratio("clean_correct", "clean"), mean("correct")),
+    "target_change": difference(mean("correct"), mean("target_correct")),
+    "target_change_clean": difference(ratio("clean_correct", "clean"), ratio("clean_target_correct", "clean")),
+}
+# Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
+HARNESS: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "harness_accuracy": ratio("harness_right", "settled"),
+    "harness_unresolved": mean("harness_unresolved"),
+    "disagreement": ratio("disagreement", "settled"),
+    "only_ours": ratio("only_ours", "settled"),
+    "only_harness": ratio("only_harness", "settled"),
+}
 # Parts of a method's answers in which a change of accuracy against the target may have its cause.
 PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
     "all": lambda rows: rows.verified > 0,
@@ -270,6 +287,30 @@ def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated"))])
 
 
+def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Every accuracy with and without the questions that overlap with a training set, and the paired change."""
+    rows = batched(rows)
+    free = 1 - rows.overlaps
+    columns = {"clean": free, "clean_correct": free * rows.correct, "clean_target_correct": free * rows.target_correct}
+    return tabulate(rows.assign(**columns), job, CLEAN)
+
+
+def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Our verdicts beside the harness's, and where they part."""
+    rows = batched(rows)
+    settled = rows.harness_correct.notna()
+    theirs, ours = rows.harness_correct.eq(True) & settled, rows.correct.eq(1) & settled
+    columns = {
+        "settled": settled,
+        "harness_right": theirs,
+        "harness_unresolved": ~settled,
+        "disagreement": theirs != ours,
+        "only_ours": ours & ~theirs,
+        "only_harness": theirs & ~ours,
+    }
+    return tabulate(rows.assign(**{name: column.astype(float) for name, column in columns.items()}), job, HARNESS)
+
+
 def contamination(overlaps: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """How many questions of each benchmark also stand in each training set, by what evidence."""
     evidence = ["by_image", "by_text", "by_source"]
@@ -395,6 +436,8 @@ TABLES = {
     "speed": speed,
     "acceptance": acceptance,
     "explained": explained,
+    "clean": clean,
+    "harness": harness,
     "sapo": sapo,
     "quantization": quantization,
     "ablation": ablation,

@@ -15,7 +15,7 @@ import pandas as pd
 from dreamr.jobs import SummariseJob
 from dreamr.records import IMAGE_MARK, Question, Record, Step, Trace
 from dreamr.stats import Array, Bootstrap, Interval, Quantity, mean, ratio, resampling_weights
-from dreamr.tables import ALL, sampling, spread, tabulate
+from dreamr.tables import ALL, complete, sampling, spread, tabulate
 
 Judge = Callable[[str, str, str, Sequence[str]], bool]  # benchmark, question, step, steps before -> right?
 BINS = 10
@@ -38,6 +38,10 @@ def verified_steps(
         return rows
     rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.group, sort=True)[0]
     rows["n"] = 1.0
+    return _judged(rows)
+
+
+def _judged(rows: pd.DataFrame) -> pd.DataFrame:
     wrong, rejected = 1 - rows.right, 1 - rows.accepted
     return rows.assign(
         wrong=wrong,
@@ -126,6 +130,33 @@ def calibration(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return table[table.benchmark == ALL].reset_index(drop=True)
 
 
+def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Error rates that the same verdicts would have at every CPN threshold of the configuration, as column `alpha`.
+
+    The steps are those that were verified at the method's own threshold; another one would have led to other steps.
+    """
+    cpn = {name: method.alpha for name, method in job.methods.items() if method.verifier == "cpn"}
+    own = steps[steps.method.isin(cpn)]
+    parts = [
+        _judged(own.assign(accepted=(own.verdict > alpha).astype(float), alpha=f"{alpha:g}"))
+        for alpha in sorted(set(cpn.values()))
+    ]
+    if own.empty:
+        return pd.DataFrame(columns=[*CPN_KEYS, "alpha"])
+    return tabulate(pd.concat(parts), job, VERIFICATION, [*CPN_KEYS, "alpha"])
+
+
+def roc(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Shares of wrong and of right steps whose verdict exceeds a threshold, per method, all main pairs together."""
+    lines = []
+    for method, part in complete(steps, job).groupby("method"):
+        for threshold in [-1.0, *np.unique(part.verdict.round(3))]:
+            above = part.verdict.round(3) > threshold
+            shares = {"false_accept": above[part.right == 0].mean(), "true_accept": above[part.right == 1].mean()}
+            lines.append({"method": method, "threshold": threshold, "n": len(part)} | shares)
+    return pd.DataFrame(lines, columns=["method", "threshold", "n", "false_accept", "true_accept"])
+
+
 def worst(steps: pd.DataFrame, reference: str, each: int = 2) -> pd.DataFrame:
     """The worst verdicts of each pair: wrong steps with the highest, right steps with the lowest; questions once."""
     rows = steps[steps.method == reference]
@@ -190,3 +221,6 @@ def _shown(step: Step, marked: bool) -> Shown:
 
 def _data_uri(picture: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+
+
+TABLES = {"verification": verification, "thresholds": thresholds, "roc": roc, "calibration": calibration}

@@ -2,8 +2,8 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "sapo", "quantization", "ablation"]
-TABLES += ["contamination", "claims"]
+TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"]
+TABLES += ["sapo", "quantization", "ablation", "contamination", "claims"]
 
 
 rule summarise:
@@ -41,7 +41,7 @@ rule summarise:
 
 
 # Only the micro world knows whether a single step is right.
-VERIFIED = ["verification.csv", "calibration.csv", "gallery.jsonl"] if CONFIG.micro else []
+VERIFIED = ["verification.csv", "thresholds.csv", "roc.csv", "calibration.csv", "gallery.jsonl"] if CONFIG.micro else []
 
 
 rule verify:
@@ -51,6 +51,8 @@ rule verify:
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
         "<results>/verification/verification.csv",
+        "<results>/verification/thresholds.csv",
+        "<results>/verification/roc.csv",
         "<results>/verification/calibration.csv",
         "<results>/verification/gallery.jsonl",
     log:
@@ -118,6 +120,7 @@ rule report:
     input:
         rules.summarise.output.tables,
         expand("<results>/verification/{file}", file=VERIFIED),
+        "<results>/audit/overlaps.csv",
         sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
     output:
@@ -141,6 +144,7 @@ rule report:
         python -m dreamr.cli.report \
             --spec {params.spec:q} \
             --tables {params.results:q}/tables \
+            --audit {params.results:q}/audit \
             --figures {input.figures:q} \
             --models {params.results:q}/models \
             --cells {params.results:q}/cells \

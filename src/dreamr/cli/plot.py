@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from dreamr import figures
+from dreamr.config import sapo_recipe
 from dreamr.figures import Picture
 from dreamr.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
@@ -44,7 +45,11 @@ def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[s
         yield "split", figures.split(speed)
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
     if options.verification:
-        yield "calibration", figures.calibration(read_table(options.verification / "calibration.csv"))
+        verified = {
+            name: read_table(options.verification / f"{name}.csv") for name in ("calibration", "roc", "thresholds")
+        }
+        yield "calibration", figures.calibration(verified["calibration"])
+        yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     if len(tables["ablation"]):
@@ -61,9 +66,17 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return table[here][lambda rows: rows.method.isin(figures.COMPARED)]
 
 
+def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Rows of the reference over all pairs and benchmarks."""
+    whole = (thresholds[["target", "draft", "benchmark"]] == ALL).all(axis=1)
+    return thresholds[whole & (thresholds.method == job.reference)]
+
+
 def curves(files: Iterable[Path]) -> pd.DataFrame:
-    """Training curves of all drafts; the model is named by its folder."""
-    return pd.concat([pd.read_csv(path).assign(model=path.parent.name) for path in sorted(files)], ignore_index=True)
+    """Training curves of all drafts with their recipes; a model is named by its folder."""
+    named = {path.parent.name: pd.read_csv(path) for path in sorted(files)}
+    parts = [part.assign(model=model, recipe=sapo_recipe(model)) for model, part in named.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def timed(files: Iterable[Path]) -> list[Trace]:

@@ -15,8 +15,8 @@ TEMPLATES = Path(__file__).parents[3] / "reports"
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    folders = (options.tables, options.figures, options.models, options.cells, options.benchmarks, options.verification)
-    sources = Sources(*folders)
+    names = ("tables", "audit", "figures", "models", "cells", "benchmarks", "verification")
+    sources = Sources(**{name: getattr(options, name) for name in names})
     page = render(Config.model_validate_json(options.spec), sources, options.templates)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     part = options.out.with_name(options.out.name + ".part")
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--spec", required=True, metavar="JSON", help="the whole checked configuration")
     described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
+    described.add_argument("--audit", required=True, type=Path, metavar="FOLDER", help="overlaps.csv of cli.audit")
     described.add_argument("--figures", required=True, type=Path, metavar="FOLDER", help="figures of cli.plot")
     described.add_argument("--models", required=True, type=Path, metavar="FOLDER", help="model folders with card.json")
     described.add_argument("--cells", required=True, type=Path, metavar="FOLDER", help="cards of the answered cells")

@@ -1,7 +1,7 @@
 """Hold the target's verdicts against the micro world's step oracle: error rates, calibration, the worst examples.
 
 Works where the questions were generated here, since only then is it known whether a single step is right. Writes
-verification.csv, calibration.csv and gallery.jsonl.
+verification.csv, thresholds.csv, roc.csv, calibration.csv and gallery.jsonl.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dreamr.micro.datasets import Fact
 from dreamr.micro.oracle import is_right
 from dreamr.micro.world import Truth
 from dreamr.records import Trace, read_rows, write_rows
-from dreamr.verification import Judge, calibration, examples, verification, verified_steps, worst
+from dreamr.verification import TABLES, Judge, examples, verified_steps, worst
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
     questions = load_questions(options.data, benchmarks)
     steps = verified_steps(traces, questions, oracle(options.truth, benchmarks))
     options.out.mkdir(parents=True, exist_ok=True)
-    save(verification(steps, job), options.out / "verification.csv")
-    save(calibration(steps, job), options.out / "calibration.csv")
+    for name, table in TABLES.items():
+        save(table(steps, job), options.out / f"{name}.csv")
     shown = examples(worst(steps, job.reference), traces, questions, options.data)
     write_rows(
         options.out / "gallery.jsonl", sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question))
