@@ -2,47 +2,39 @@
 
 The first question of each micro data set as q3vl-2l reads it, with the tokens of its picture and of the prompt:
 
-    mathverse: 90 x 60 pixels, 6 of 74 tokens; gold A
-      <image>The picture shows 5 2 2 / 0 6 5. What is the sum of the digits on grey?
-      A. 4
-      B. 0
-      C. 1
-      D. 3
+    mathverse: 60 x 60 pixels, 4 of 71 tokens; gold A
+      <image>The picture shows 6 3 / 6 5. What is the largest of the digits in row 1?
+      A. 6
+      B. 8
+      C. 5
+      D. 1
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    mmbench: 90 x 30 pixels, 3 of 61 tokens; gold B
+    mmbench: 60 x 30 pixels, 2 of 60 tokens; gold D
       <image>What is the sum of the digits in row 1?
-      A. 12
-      B. 18
-      C. 23
-      D. 15
+      A. 8
+      B. 15
+      C. 18
+      D. 13
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    realworldqa: 90 x 60 pixels, 6 of 64 tokens; gold A
+    realworldqa: 90 x 30 pixels, 3 of 44 tokens; gold 17
       <image>What is the sum of the digits in row 1?
-      A. 5
-      B. 9
-      C. 8
-      D. 3
-      Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    mmmu: 90 x 90 pixels, 9 of 67 tokens; gold C
-      <image>What is the largest of the digits in row 3?
-      A. 9
-      B. 0
-      C. 4
-      D. 6
-      Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    geometry3k: 90 x 30 pixels, 3 of 44 tokens; gold 9
-      <image>What is the largest of the digits in row 1?
       Reason in short steps with a blank line after each. End with Answer: and the value.
-    ocr_vqa: 60 x 60 pixels, 4 of 45 tokens; gold 6
-      <image>What is the largest of the digits in column 2?
+    mmmu: 60 x 30, 60 x 60 pixels, 6 of 49 tokens; gold 1 or 1.0
+      <image> <image> What is the largest of the digits in row 1?
       Reason in short steps with a blank line after each. End with Answer: and the value.
-    scienceqa: 60 x 90 pixels, 6 of 69 tokens; gold A
+    geometry3k: 60 x 30 pixels, 2 of 43 tokens; gold 6
+      <image>What is the sum of the digits in row 1?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    ocr_vqa: 90 x 90 pixels, 9 of 49 tokens; gold 5
+      <image>What is the largest of the digits on yellow?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    scienceqa: 60 x 60 pixels, 4 of 67 tokens; gold B
       <image>Look at the digits.
       What is the sum of the digits on grey?
-      A. 10
-      B. 7
-      C. 9
-      D. 16
+      A. 12
+      B. 9
+      C. 6
+      D. 11
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
 """
 

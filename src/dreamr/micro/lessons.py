@@ -42,6 +42,8 @@ class Lesson:
     wrong: tuple[Span, ...] = ()  # the wrong ones among them
 
 
+RECKONINGS = ("sum", "largest", "total", "walk", "compare")
+
 # Questions a row differ: rows of each data set, so that every benchmark has about the same share of the questions.
 SHARES = {"mathverse": 1, "mmbench": 1, "realworldqa": 4, "mmmu": 5, "geometry3k": 1, "ocr_vqa": 1, "scienceqa": 2}
 
@@ -106,7 +108,7 @@ def judgement(task: Task, rng: np.random.Generator) -> Lesson:
     In most lessons earlier steps are wrong here and there as well: each is one more example for the auxiliary head.
     """
     said = _steps(task.truth, rng)
-    place = int(rng.integers(len(said)))
+    place = _judged_place(said, rng)
     clean = tuple(words for _, words in said[:place])
     share = 0.4 if rng.random() < 0.7 else 0.0
     before = tuple(_mistake(task.truth, each, rng) if rng.random() < share else each[1] for each in said[:place])
@@ -119,6 +121,14 @@ def judgement(task: Task, rng: np.random.Generator) -> Lesson:
         word = str(rng.integers(8, 10) if right else rng.integers(1, 5))
     lesson = _asked(task, (*before, step), request, word, () if right else differing(said[place][1], step))
     return replace(lesson, judged=(0, len(lesson.prompt.answer)), wrong=_shifted(clean, before) + lesson.wrong)
+
+
+def _judged_place(said: Said, rng: np.random.Generator) -> int:
+    """Half of the time one of the few steps that reckon or compare: harder to judge than readings, and fewer."""
+    hard = [k for k, (each, _) in enumerate(said) if each.kind in RECKONINGS]
+    if hard and rng.random() < 0.5:
+        return hard[rng.integers(len(hard))]
+    return int(rng.integers(len(said)))
 
 
 def _shifted(clean: tuple[str, ...], found: tuple[str, ...]) -> tuple[Span, ...]:

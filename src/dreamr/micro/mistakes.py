@@ -85,7 +85,7 @@ def _wrong_walk(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
     parts = [part.split() for part in said["walk"].split(", ")]
     right = next((k for k, part in enumerate(parts) if part[2] == "yes"), 0)
     other = int(rng.choice([k for k in range(len(parts)) if k != right]))
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         parts[other][1] = str(_off(int(parts[other][1]), rng))
     else:
         parts[right][2], parts[other][2] = "no", "yes"
