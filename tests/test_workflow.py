@@ -18,6 +18,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
+from dreamr import prompts
 from dreamr.micro.zoo import ZOO
 
 ROOT = Path(__file__).parent.parent
@@ -287,3 +288,9 @@ def test_the_map_in_the_readme_is_true() -> None:
     shown = set(re.findall(r"[a-z_]+", text[text.index("## Map") : text.index("Data flow")]))
     parts = [path.stem for path in (ROOT / "src/dreamr").iterdir() if not path.name.startswith("_")]
     assert set(parts) <= shown, sorted(set(parts) - shown)
+
+
+def test_the_readme_shows_every_prompt() -> None:
+    text = (ROOT / "README.md").read_text()
+    for words in (prompts.REASON, prompts.END_LETTER, prompts.END_VALUE, prompts.VERIFY, prompts.SCORE, prompts.ALIGN):
+        assert f"`{words}`" in text, words
