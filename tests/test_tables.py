@@ -110,6 +110,8 @@ def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.Dat
     )
     assert found.speedup == pytest.approx(prod([found.fewer_tokens, found.time_per_token]), rel=1e-4)
     assert found.speedup_low < found.speedup < found.speedup_high
+    busy = sum(r.draft_busy + r.target_busy for r in rows)
+    assert found.speedup_per_device == pytest.approx(sum(r.baseline_seconds for r in rows) / busy, rel=1e-4)
 
 
 def test_acceptance_in_both_readings(tables: dict[str, pd.DataFrame]) -> None:

@@ -55,6 +55,7 @@ SPEED: dict[str, Quantity] = {
     "tokens": mean("tokens"),
     "seconds_per_token": ratio("seconds", "tokens"),
     "device_seconds": mean("device_seconds"),
+    "speedup_per_device": ratio("baseline_seconds", "device_seconds"),
     # speed-up = fewer_tokens x time_per_token
     "fewer_tokens": ratio("target_tokens_alone", "tokens"),
     "time_per_token": product(ratio("baseline_seconds", "target_tokens_alone"), ratio("tokens", "seconds")),
