@@ -37,7 +37,7 @@ MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu
 FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
-    "verify": ["verification.csv", "calibration.csv", "gallery.jsonl"],
+    "verify": re.findall(r"verification/(\\w+[.]\\w+)", RULES),
     "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
 }
 command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""

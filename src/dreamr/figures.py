@@ -310,6 +310,8 @@ def timeline(traces: Sequence[Trace]) -> Picture:
             axes.broken_barh([(span.start, span.end - span.start)], (lane, 0.8), edgecolor=INK, linewidth=0.3, **bar)
             data.append({"method": trace.method, "lane": lane} | span.model_dump())
         axes.axvline(trace.seconds, color=INK, linewidth=0.8)
+        if trace.baseline_seconds is not None:
+            axes.axvline(trace.baseline_seconds, color=INK, linewidth=0.8, linestyle=":")
         axes.set(yticks=[], ylabel="")
         axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s", loc="left")
         axes.invert_yaxis()

@@ -2,7 +2,7 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-TABLES = ["accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"]
+TABLES = ["accuracy", "versions", "harness", "speed", "acceptance", "explained", "clean"]
 TABLES += ["sapo", "quantization", "ablation", "contamination", "claims"]
 
 

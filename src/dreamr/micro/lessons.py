@@ -13,7 +13,7 @@ import numpy as np
 
 from dreamr.benchmarks import adapter
 from dreamr.micro import oracle
-from dreamr.micro.mistakes import mistaken, premature
+from dreamr.micro.mistakes import mistaken, skipping
 from dreamr.micro.rows import MAKERS
 from dreamr.micro.steps import PHRASES, RIGHT, Claim, Style, canonical, claim, ending, rambling, terse
 from dreamr.micro.world import Truth
@@ -42,7 +42,7 @@ class Lesson:
     wrong: tuple[Span, ...] = ()  # the wrong ones among them
 
 
-RECKONINGS = ("sum", "largest", "total", "walk", "compare")
+HARD = ("done", "sum", "largest", "total", "walk", "compare")  # to judge
 
 # Questions a row differ: rows of each data set, so that every benchmark has about the same share of the questions.
 SHARES = {"mathverse": 1, "mmbench": 1, "realworldqa": 4, "mmmu": 5, "geometry3k": 1, "ocr_vqa": 1, "scienceqa": 2}
@@ -108,7 +108,7 @@ def judgement(task: Task, rng: np.random.Generator) -> Lesson:
     In most lessons earlier steps are wrong here and there as well: each is one more example for the auxiliary head.
     """
     said = _steps(task.truth, rng)
-    place = _judged_place(said, rng)
+    place = _judged_place(task.truth, said, rng)
     clean = tuple(words for _, words in said[:place])
     share = 0.4 if rng.random() < 0.7 else 0.0
     before = tuple(_mistake(task.truth, each, rng) if rng.random() < share else each[1] for each in said[:place])
@@ -123,9 +123,9 @@ def judgement(task: Task, rng: np.random.Generator) -> Lesson:
     return replace(lesson, judged=(0, len(lesson.prompt.answer)), wrong=_shifted(clean, before) + lesson.wrong)
 
 
-def _judged_place(said: Said, rng: np.random.Generator) -> int:
-    """Half of the time one of the few steps that reckon or compare: harder to judge than readings, and fewer."""
-    hard = [k for k, (each, _) in enumerate(said) if each.kind in RECKONINGS]
+def _judged_place(truth: Truth, said: Said, rng: np.random.Generator) -> int:
+    """Half of the time a step that is harder to judge than a reading, or one in whose place another may come early."""
+    hard = [k for k, (each, _) in enumerate(said) if each.kind in HARD or skipping(truth, each)]
     if hard and rng.random() < 0.5:
         return hard[rng.integers(len(hard))]
     return int(rng.integers(len(said)))
@@ -144,8 +144,9 @@ def _perhaps_wrong(truth: Truth, said: tuple[Claim, str], rng: np.random.Generat
     each, words = said
     if rng.random() < 0.5:
         return words
-    if each.kind == "read" and truth.selection.by == "mark" and rng.random() < 0.2:
-        return premature(truth).say(int(rng.integers(2)))
+    early = skipping(truth, each)
+    if early is not None and rng.random() < 0.4:
+        return early.say(int(rng.integers(len(PHRASES[early.kind]))))
     return _mistake(truth, said, rng)
 
 

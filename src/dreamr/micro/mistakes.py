@@ -3,7 +3,7 @@
 import numpy as np
 
 from dreamr.micro.oracle import true_claims
-from dreamr.micro.steps import LOOK_ALIKE, Claim, claim, total
+from dreamr.micro.steps import LOOK_ALIKE, Claim, claim, ending, total
 from dreamr.micro.world import COLOURS, LETTERS, MARKS, Truth
 
 
@@ -28,9 +28,16 @@ def mistaken(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim | Non
     return wrong
 
 
-def premature(truth: Truth) -> Claim:
-    """That there are no more cells, said while there are."""
-    return claim("done", selection=truth.selection.name)
+def skipping(truth: Truth, said: Claim) -> Claim | None:
+    """What a draft that saves steps says too early in the place of `said`; None where nothing can be left out.
+
+    That there are no more cells before the next one is read, or an ending from the result so far.
+    """
+    if said.kind == "read" and truth.selection.by == "mark":
+        return claim("done", selection=truth.selection.name)
+    if said.kind in ("sum", "largest"):
+        return ending(truth, int(said["a"]))[0]
+    return None
 
 
 def _other(rng: np.random.Generator, values: list[str], value: str) -> str:

@@ -29,7 +29,14 @@ SIGHT_STEPS = 1400
 SPROUT_LAYERS, SPROUT_STEPS, SPROUT_RATE = 3, 450, 2e-3
 TRUNK_LAYERS, TRUNK_SEED = 6, 11
 # Steps, rate (falling to nothing in each stage) and share of answers among the lessons.
-TRUNK_STAGES = ((700, 2e-3, 0.3), (900, 1.5e-3, 0.35), (600, 1.2e-3, 0.6), (1000, 1.5e-3, 0.4), (1200, 1.5e-3, 0.35))
+TRUNK_STAGES = (
+    (700, 2e-3, 0.3),
+    (900, 1.5e-3, 0.35),
+    (600, 1.2e-3, 0.6),
+    (1000, 1.5e-3, 0.4),
+    (1200, 1.5e-3, 0.35),
+    (700, 1.2e-3, 0.35),
+)
 ZOO = {
     "q3vl-deep": Recipe("qwen3-vl", "target", 24, 100, 2e-4, 21),
     "q3vl-moe": Recipe("qwen3-vl", "target", 12, 100, 3e-4, 22, experts=True),
