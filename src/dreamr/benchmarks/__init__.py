@@ -3,38 +3,41 @@
 The first question of each micro data set as q3vl-2l reads it, with the tokens of its picture and of the prompt:
 
     mathverse: 60 x 60 pixels, 4 of 71 tokens; gold A
-      <image>The picture shows 6 3 / 6 5. What is the largest of the digits in row 1?
-      A. 6
-      B. 8
-      C. 5
-      D. 1
-      Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    mmbench: 60 x 30 pixels, 2 of 60 tokens; gold D
-      <image>What is the sum of the digits in row 1?
+      <image>The picture shows 8 6 / 4 1. What is the largest of the digits in row 1?
       A. 8
-      B. 15
-      C. 18
-      D. 13
+      B. 2
+      C. 10
+      D. 4
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    realworldqa: 90 x 30 pixels, 3 of 44 tokens; gold 17
+    mmbench: 60 x 60 pixels, 4 of 57 tokens; gold C
+      <image>What is the sum of the digits on grey?
+      A. 16
+      B. 17
+      C. 11
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    realworldqa: 90 x 60 pixels, 6 of 46 tokens; gold 3
+      <image>What is the sum of the digits on yellow?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    mmmu: 60 x 60 pixels, 4 of 62 tokens; gold B
+      <image>What is the sum of the digits in row 1?
+      A. 9
+      B. 13
+      C. 16
+      D. 7
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    geometry3k: 90 x 60 pixels, 6 of 47 tokens; gold 18
       <image>What is the sum of the digits in row 1?
       Reason in short steps with a blank line after each. End with Answer: and the value.
-    mmmu: 60 x 30, 60 x 60 pixels, 6 of 49 tokens; gold 1 or 1.0
-      <image> <image> What is the largest of the digits in row 1?
+    ocr_vqa: 60 x 90 pixels, 6 of 49 tokens; gold No
+      <image>Is the sum of the digits in column 2 greater than 10?
       Reason in short steps with a blank line after each. End with Answer: and the value.
-    geometry3k: 60 x 30 pixels, 2 of 43 tokens; gold 6
-      <image>What is the sum of the digits in row 1?
-      Reason in short steps with a blank line after each. End with Answer: and the value.
-    ocr_vqa: 90 x 90 pixels, 9 of 49 tokens; gold 5
-      <image>What is the largest of the digits on yellow?
-      Reason in short steps with a blank line after each. End with Answer: and the value.
-    scienceqa: 60 x 60 pixels, 4 of 67 tokens; gold B
+    scienceqa: 90 x 90 pixels, 9 of 72 tokens; gold C
       <image>Look at the digits.
       What is the sum of the digits on grey?
-      A. 12
-      B. 9
-      C. 6
-      D. 11
+      A. 5
+      B. 4
+      C. 7
+      D. 3
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
 """
 
