@@ -1,7 +1,7 @@
 """Train the models of the micro zoo from nothing.
 
-Two targets and four drafts of one to five million parameters, in about an hour and a quarter on two cores if targets
-and drafts are trained by two processes side by side:
+Two targets and four drafts of one to five million parameters, in well over an hour on two cores if targets and drafts
+are trained by two processes side by side:
 
     python -m dreamr.cli.train_zoo --out zoo --models q3vl-deep q3vl-moe &
     python -m dreamr.cli.train_zoo --out zoo --models q3vl-2l q3vl-3l r4b-2l mimo-3l
