@@ -91,6 +91,9 @@ def test_the_area_under_the_drawn_curve_is_the_area() -> None:
     curve = roc(steps(), SummariseJob.of(small())).query("method == 'dreamr'").sort_values("threshold", ascending=False)
     drawn = np.trapezoid(curve.true_accept, curve.false_accept)
     assert drawn == pytest.approx(roc_auc_score(rows.right, rows.verdict.round(3)))
+    table = verification(steps(), SummariseJob.of(small()))
+    pool = table[(table.target == ALL) & (table.draft == ALL) & (table.benchmark == ALL) & (table.method == "dreamr")]
+    assert pool.auc.item() == pytest.approx(drawn, abs=2e-3)
 
 
 def test_the_worst_verdicts_are_shown() -> None:

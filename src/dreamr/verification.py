@@ -78,19 +78,17 @@ def verification(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Error rates of the verdicts, and the area under their ROC curve, per method with a verifier."""
     table = tabulate(steps, job, VERIFICATION)
     areas = []
-    for key, place in _places(steps, job):
-        found = area(
-            steps.verdict.to_numpy()[place], steps.right.to_numpy()[place], steps.cluster.to_numpy()[place], job
-        )
+    for key, part in _methods(steps, job):
+        found = area(part.verdict.to_numpy(), part.right.to_numpy(), part.cluster.to_numpy(), job)
         areas.append(key | spread({"auc": found}))
     return table.merge(pd.DataFrame(areas), how="left", on=CPN_KEYS)
 
 
-def _places(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str, str], Array]]:
-    """Rows of each single pair and method, all benchmarks together."""
-    keyed = steps[CPN_KEYS].assign(benchmark=ALL).reset_index(drop=True)
-    for key, place in keyed.groupby(CPN_KEYS).indices.items():
-        yield dict(zip(CPN_KEYS, key, strict=True)), place
+def _methods(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Steps of each method on each single pair, then on all main pairs together; all benchmarks."""
+    for view in (steps, complete(steps, job).assign(target=ALL, draft=ALL)):
+        for key, part in view.assign(benchmark=ALL).groupby(CPN_KEYS):
+            yield dict(zip(CPN_KEYS, key, strict=True)), part
 
 
 def area(verdicts: Array, right: Array, clusters: Array, job: SummariseJob) -> Interval:
