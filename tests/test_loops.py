@@ -119,17 +119,10 @@ def test_never_accepted_gives_the_targets_text(seed: int, caps: Limits, name: st
 @example(178, Limits(step_tokens=2, answer_tokens=6))
 @settings(max_examples=100)
 def test_lookahead_with_a_perfect_judge_gives_the_targets_text(seed: int, caps: Limits) -> None:
-    """A draft accepted as equal differs from the target's version at most in blanks and case.
-
-    And so in tokens: where the budget ends an answer, one of the two may go on a little longer.
-    """
+    """A draft accepted as equal ends like the target's version, and differs from it at most in blanks and case."""
     target, draft = random_pair(seed, acceptance=0.0, alike=0.7)
     judged, alone = (answer(name, (target, draft), EVEN, caps)[1] for name in ("lookahead", "target_only"))
-    if "budget" in (judged.finish, alone.finish):
-        shorter, longer = sorted(("".join(one.text.split()).casefold() for one in (judged, alone)), key=len)
-        assert longer.startswith(shorter)
-    else:
-        assert same(judged.text, alone.text)
+    assert same(judged.text, alone.text)
 
 
 @given(st.lists(st.sampled_from(["a", "b c", "two dots more"]), max_size=8), st.sampled_from(SPECULATIVE))

@@ -79,6 +79,6 @@ class _Lookahead:
     async def _compare(self, prefix: Prefix, draft: Generation, own: asyncio.Task[Generation]) -> Verdict:
         """The verdict once both versions are there; equal text needs no judge, but a capped step always does."""
         version = await own
-        if not is_blank(draft.text) and draft.finish != "length" and same(draft.text, version.text):
+        if not is_blank(draft.text) and draft.finish == version.finish != "length" and same(draft.text, version.text):
             return Verdict(None, True)
         return await self._run.verify(self._judge, prefix, draft, version.text)
