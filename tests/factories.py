@@ -196,12 +196,18 @@ OVERLAP = Overlap(
     question="q0",
     cluster="p0",
     training_set="geometry3k",
-    training_question="7",
+    training_question="007",
     image_bits=3,
     text_share=0.25,
     by_image=True,
     by_text=False,
     by_source=False,
+)
+
+
+BY_SOURCE = OVERLAP.model_copy(
+    update={"question": "q1", "training_question": "", "image_bits": None, "text_share": None, "by_image": False}
+    | {"by_source": True}
 )
 
 
@@ -212,7 +218,7 @@ def whole_report(folder: Path) -> Path:
     write_rows(folder / "scores.jsonl", scores(settings))
     write_rows(folder / "traces.jsonl", traces(settings))
     _write_sources(folder)
-    write_overlaps(folder / "audit" / "overlaps.csv", [OVERLAP])
+    write_overlaps(folder / "audit" / "overlaps.csv", [OVERLAP, BY_SOURCE])
     _write_verification(folder, settings)
     overlaps = ["--overlaps", str(folder / "audit" / "overlaps.csv")]
     summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *overlaps, "--out", str(folder / "tables")])

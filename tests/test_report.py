@@ -96,6 +96,13 @@ def test_every_figure_and_table_is_on_the_page(made: SimpleNamespace) -> None:
     assert {f"{path.stem}.csv" for path in made.folder.glob("tables/*.csv")} <= saved
 
 
+def test_overlaps_are_shown_with_their_ids_and_no_made_up_word(made: SimpleNamespace) -> None:
+    shown = made.page[made.page.index("Overlapping questions, one by one") :].partition("</table>")[0]
+    assert '<td class="words">007</td>' in shown
+    assert shown.count('<td class="words">yes</td>') == 2  # by picture the one, by source the other
+    assert "None" not in shown and "nan" not in shown
+
+
 def test_hostile_text_is_shown_as_text(made: SimpleNamespace) -> None:
     scripts = [attributes for tag, attributes in read(made.page).tags if tag == "script"]
     assert len(scripts) == 1

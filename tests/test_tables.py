@@ -2,6 +2,7 @@
 
 from functools import cache
 from math import isnan, prod
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -220,6 +221,17 @@ def test_overlapping_problems_are_told_apart_and_counted() -> None:
     }
     mmmu = line(TABLES["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark="mmmu")
     assert mmmu.target_change == mmmu.target_change_clean == pytest.approx(mmmu.accuracy - len(right) / 20)
+
+
+def test_ids_in_a_table_stay_as_they_are_written(tmp_path: Path) -> None:
+    """A cluster read as a number would match none of the scores'."""
+    _, rows = everything()
+    (tmp_path / "overlaps.csv").write_text("benchmark,question,cluster,training_question\nmathverse,q0,007,\n")
+    overlaps = read_table(tmp_path / "overlaps.csv")
+    renamed = [row.model_copy(update={"cluster": "007"}) if row.cluster == "p0" else row for row in rows]
+    chosen = [row for row in renamed if row.method in ("target_only", "specreason")]
+    tainted = score_frame(chosen, overlaps).query("overlaps == 1")
+    assert set(tainted.benchmark) == {"mathverse"} and tainted.item.nunique() == 5
 
 
 def test_the_harness_stands_beside_our_verdicts() -> None:

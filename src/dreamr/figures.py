@@ -46,6 +46,7 @@ COLOURS = {
     "dreamr": "#0072b2",
 }
 COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
+JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
 ROW = 0.22  # inches per line of a chart
 
 
@@ -212,9 +213,7 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Pict
 
 def calibration(table: pd.DataFrame) -> Picture:
     """Share of right steps against the verdict, per method, all pairs together."""
-    rows = table[
-        (table.target == ALL) & (table.draft == ALL) & table.method.isin(("specreason", "dreamr_ns", "dreamr"))
-    ]
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
     figure, (axes,) = _panels(1, 1, 4.2, 3.6)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
     for method, part in rows.sort_values("verdict").groupby("method", sort=False):
@@ -230,7 +229,7 @@ def calibration(table: pd.DataFrame) -> Picture:
 
 def roc(curves: pd.DataFrame, marked: pd.DataFrame) -> Picture:
     """Right against wrong steps accepted, one curve a method; CPN's thresholds `marked` on it, with their intervals."""
-    rows = curves[curves.method.isin(("specreason", "dreamr_ns", "dreamr"))]
+    rows = curves[curves.method.isin(JUDGED_RIGHT)]
     figure, (axes,) = _panels(1, 1, 4.2, 3.6)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
     for method, part in rows.groupby("method", sort=False):

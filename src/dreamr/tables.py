@@ -40,6 +40,7 @@ BASELINE = "target_only"
 Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
 
+IDS = dict.fromkeys(("question", "cluster", "training_question"), str)  # "007" is not 7
 NO_OVERLAPS = pd.DataFrame(columns=["benchmark", "cluster"])  # nothing was audited
 
 ACCURACY: dict[str, Quantity] = {
@@ -125,7 +126,7 @@ KINDS: dict[str, set[str]] = {
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table as written by cli.summarise; only an empty cell is unknown, never a word such as "none"."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=IDS)
 
 
 def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame) -> pd.DataFrame:
@@ -140,7 +141,7 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -
     rows = pd.DataFrame([score.model_dump() for score in scores])
     if rows.empty:
         raise SystemExit("no scores: the files given hold no row")
-    tainted = set(zip(overlaps.benchmark, overlaps.cluster.astype(str), strict=True))
+    tainted = set(zip(overlaps.benchmark, overlaps.cluster, strict=True))
     rows["overlaps"] = [float(one in tainted) for one in zip(rows.benchmark, rows.cluster, strict=True)]
     rows["item"] = rows.benchmark + "/" + rows.question
     rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.cluster, sort=True)[0]

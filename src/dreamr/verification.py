@@ -135,12 +135,12 @@ def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """
     cpn = {name: method.alpha for name, method in job.methods.items() if method.verifier == "cpn"}
     own = steps[steps.method.isin(cpn)]
+    if own.empty:
+        return pd.DataFrame(columns=[*CPN_KEYS, "alpha"])
     parts = [
         _judged(own.assign(accepted=(own.verdict > alpha).astype(float), alpha=f"{alpha:g}"))
         for alpha in sorted(set(cpn.values()))
     ]
-    if own.empty:
-        return pd.DataFrame(columns=[*CPN_KEYS, "alpha"])
     return tabulate(pd.concat(parts), job, VERIFICATION, [*CPN_KEYS, "alpha"])
 
 

@@ -77,7 +77,7 @@ class _Lookahead:
             prefix = prefix.after(draft)
 
     async def _compare(self, prefix: Prefix, draft: Generation, own: asyncio.Task[Generation]) -> Verdict:
-        """The verdict once both versions are there; equal text needs no judge, but a capped step always does."""
+        """The verdict once both versions are there; text that is equal and ends alike needs no judge, unless capped."""
         version = await own
         if not is_blank(draft.text) and draft.finish == version.finish != "length" and same(draft.text, version.text):
             return Verdict(None, True)

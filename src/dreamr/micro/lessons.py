@@ -19,6 +19,8 @@ from dreamr.micro.steps import PHRASES, RIGHT, Claim, Style, canonical, claim, e
 from dreamr.micro.world import Truth
 from dreamr.prompts import ALIGN, SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
 
+HARD = ("done", "sum", "largest", "total", "walk", "compare")  # steps that are harder to judge than readings
+
 Said = list[tuple[Claim, str]]
 Span = tuple[int, int]
 
@@ -41,8 +43,6 @@ class Lesson:
     judged: Span | None = None  # characters of `prompt.answer` that the auxiliary head marks
     wrong: tuple[Span, ...] = ()  # the wrong ones among them
 
-
-HARD = ("done", "sum", "largest", "total", "walk", "compare")  # to judge
 
 # Questions a row differ: rows of each data set, so that every benchmark has about the same share of the questions.
 SHARES = {"mathverse": 1, "mmbench": 1, "realworldqa": 4, "mmmu": 5, "geometry3k": 1, "ocr_vqa": 1, "scienceqa": 2}
@@ -124,7 +124,7 @@ def judgement(task: Task, rng: np.random.Generator) -> Lesson:
 
 
 def _judged_place(truth: Truth, said: Said, rng: np.random.Generator) -> int:
-    """Half of the time a step that is harder to judge than a reading, or one in whose place another may come early."""
+    """Half of the time a hard step, or one in whose place another may come too early."""
     hard = [k for k, (each, _) in enumerate(said) if each.kind in HARD or skipping(truth, each)]
     if hard and rng.random() < 0.5:
         return hard[rng.integers(len(hard))]
