@@ -70,6 +70,14 @@ def test_drafts_stand_when_the_target_writes_what_it_rejected() -> None:
     assert outcome.drafted == 4
 
 
+def test_a_draft_that_is_never_accepted_costs_no_time() -> None:
+    """The target has read the answer so far; it writes on behind a rejected step as if it were alone."""
+    target, costs = listed(TARGET, (0.0,) * 4), (Cost(decode=10.0, prefill=1.0, request=5.0), Cost(decode=1.0))
+    took, outcome = answer("fpsr", (target, listed(DRAFT)), costs)
+    alone, by_itself = answer("target_only", (target, listed(DRAFT)), costs)
+    assert (took, outcome.text) == (pytest.approx(alone), by_itself.text)
+
+
 def test_spans_tell_the_schedule() -> None:
     _, outcome = answer("fpsr", (listed(TARGET, NOT_1), listed(DRAFT)), COSTS)
     spans = {(span.kind, span.step, span.start): span for span in outcome.spans}

@@ -5,8 +5,8 @@
    verdict with the draft's step.
 3. Steps are committed in order, on verdicts alone. Accepted: the draft's step stands and the target's version is
    dropped (early stop). Rejected: all verdicts and versions behind it are dropped, the target's version, long under
-   way, is committed (clean fallback), and drafting starts anew from it; unless the target wrote the rejected step
-   itself, for then the drafts behind it still hold.
+   way, is committed (clean fallback), the target writes on behind it in the same request, and drafting starts anew;
+   unless the target wrote the rejected step itself, for then the drafts behind it still hold.
 4. No decision asks which request came first. So the text is a function of the models alone.
 
 DREAM-R is this loop with a SAPO draft and the CPN verifier, DREAM-R-NS the same with the plain draft.
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods import Engines, Limits, Outcome
-from dreamr.methods.drafts import Drafts
 from dreamr.methods.run import Run, running
+from dreamr.methods.streams import Stream
 from dreamr.methods.verifiers import Verdict, Verifier, verifier
 from dreamr.prompts import Prompt
 
@@ -27,19 +27,20 @@ from dreamr.prompts import Prompt
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
     """The answer of both models, with everything in flight together."""
     async with running(prompt, engines, limits) as run:
+        own = Stream(run, "target", run.prefix)
         while run.prefix.finish is None:
-            await _Chain(run, verifier(method), method.window).extend()
-            run.cancel()
+            own = await _Chain(run, verifier(method), method.window).extend(own)
+            run.cancel(own.task)
     return run.outcome()
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One draft step under verification, beside the target's own version of it."""
+    """One draft step under verification, beside the target's own version of it: the next step of `own`."""
 
     draft: Generation
     verdict: asyncio.Task[Verdict]
-    own: asyncio.Task[Generation]
+    own: Stream
 
 
 class _Chain:
@@ -49,42 +50,46 @@ class _Chain:
         self._run = run
         self._judge = judge
         self._window = window
-        self._drafts = Drafts(run.prefix.index)
-        self._writing = run.start(self._drafts.fill(run.stream("draft", run.prefix)))
+        self._drafts = Stream(run, "draft", run.prefix)
 
-    async def extend(self) -> None:
-        """Commit until the target has written something else than the draft, or the answer ends."""
-        while self._run.prefix.finish is None and await self._fly():
-            pass
+    async def extend(self, own: Stream) -> Stream:
+        """Commit until the target has written something else than the draft, or the answer ends.
 
-    async def _fly(self) -> bool:
-        """Commit in order through the first rejection; whether the drafts behind it still hold."""
+        `own` is the target's stream from the committed prefix; returned is the one that wrote the last step.
+        """
+        holds = True
+        while holds and self._run.prefix.finish is None:
+            own, holds = await self._fly(own)
+        return own
+
+    async def _fly(self, own: Stream) -> tuple[Stream, bool]:
+        """Commit in order through the first rejection; the stream that goes on, and whether the drafts still hold."""
         run, room, attempts = self._run, asyncio.Semaphore(self._window), asyncio.Queue()
-        run.start(self._launch(room, attempts))
+        run.start(self._launch(own, room, attempts))
         while run.prefix.finish is None:
             attempt = await attempts.get()
             verdict = await attempt.verdict
             if not verdict.accepted:
-                return await self._fall_back(attempt, verdict)
-            attempt.own.cancel()
+                return attempt.own, await self._fall_back(attempt, verdict)
+            attempt.own.task.cancel()
             run.accept(attempt.draft, verdict)
             room.release()
-        return False
+        return own, False
 
-    async def _launch(self, room: asyncio.Semaphore, attempts: asyncio.Queue[_Attempt]) -> None:
+    async def _launch(self, own: Stream, room: asyncio.Semaphore, attempts: asyncio.Queue[_Attempt]) -> None:
         """Open attempt after attempt, as the draft writes and the window has room."""
-        run, prefix = self._run, self._run.prefix
+        run, prefix, begun = self._run, self._run.prefix, own
         while prefix.finish is None:
             await room.acquire()
-            own = run.start(run.write("target", prefix))
+            begun = begun or Stream(run, "target", prefix)
             draft = await self._drafts.step(prefix.index)
             verdict = run.start(run.verify(self._judge, prefix, draft))
-            attempts.put_nowait(_Attempt(draft, verdict, own))
-            prefix = prefix.after(draft)
+            attempts.put_nowait(_Attempt(draft, verdict, begun))
+            prefix, begun = prefix.after(draft), None
 
     async def _fall_back(self, attempt: _Attempt, verdict: Verdict) -> bool:
         """Drop what builds on a rejected step, but not the drafts, and commit the target's version of it."""
-        self._run.cancel(self._writing, attempt.own)
-        own = await attempt.own
+        self._run.cancel(self._drafts.task, attempt.own.task)
+        own = await attempt.own.step(self._run.prefix.index)
         self._run.overrule(attempt.draft, verdict, own)
         return own == attempt.draft

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods import Engines, Limits, Outcome
-from dreamr.methods.drafts import Drafts
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.run import Run, running
+from dreamr.methods.streams import Stream
 from dreamr.methods.verifiers import Verdict, Verifier, verifier
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
@@ -47,14 +47,13 @@ class _Lookahead:
     def __init__(self, run: Run, judge: Verifier, window: int) -> None:
         self._run = run
         self._judge = judge
-        self._drafts = Drafts(run.prefix.index)
+        self._drafts = Stream(run, "draft", run.prefix)
         self._room = asyncio.Semaphore(window)
         self._places: asyncio.Queue[_Place] = asyncio.Queue()
 
     async def extend(self) -> None:
         """Commit step by step until the target's version differs or the answer ends."""
         run = self._run
-        run.start(self._drafts.fill(run.stream("draft", run.prefix)))
         run.start(self._open_places())
         while run.prefix.finish is None:
             place = await self._places.get()
