@@ -1,12 +1,15 @@
 """One question, live."""
 
 import io
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from factories import ROOT, config, traces
 from rich.console import Console
+from snakemake.cli import parse_args
 
 from dreamr.cli import ask
 from dreamr.config import read
@@ -19,6 +22,12 @@ def words(shown: object) -> str:
     console = Console(file=io.StringIO(), width=120)
     console.print(shown)
     return console.file.getvalue()
+
+
+def configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in `folder`, which has the configuration and no results."""
+    shutil.copytree(ROOT / "config", folder / "config")
+    monkeypatch.chdir(folder)
 
 
 def test_a_step_shows_its_writer_its_verdict_and_what_it_replaces() -> None:
@@ -35,7 +44,8 @@ def test_the_summary_counts_what_was_thrown_away() -> None:
     trace = next(row for row in traces(config()) if any(span.cancelled for span in row.spans))
     shown = words(ask.summary(trace, "B"))
     dropped = [span for span in trace.spans if span.cancelled]
-    assert f"{len(dropped)} of {len(trace.spans)}, {sum(span.tokens for span in dropped)} tokens" in shown
+    tokens = sum(span.tokens for span in dropped)
+    assert f"{len(dropped)} of {len(trace.spans)} steps and verdicts, {tokens} tokens" in shown
     assert f"{trace.accepted} of {trace.verified} verified" in shown
 
 
@@ -60,10 +70,36 @@ def test_each_method_names_the_models_of_its_pair() -> None:
     ],
 )
 def test_what_is_not_there_is_named(arguments: list[str], told: str, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    config_file = str(ROOT / "config" / "config.yaml")
+    configured(tmp_path, monkeypatch)
     with pytest.raises(SystemExit, match=told):
-        ask.main(["--benchmark", "mmmu", "--question", "1", "--configfile", config_file, *arguments])
+        ask.main(["--benchmark", "mmmu", "--question", "1", *arguments])
+
+
+def test_overlays_lie_over_the_configuration_and_go_on_to_the_command_that_makes_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, monkeypatch)
+    (tmp_path / "my own.yaml").write_text("pathvars: {results: elsewhere}")
+    files = ["--configfile", "config/smoke.yaml", "my own.yaml"]
+    with pytest.raises(SystemExit) as stopped:
+        ask.main(["--benchmark", "mmmu", "--question", "1", *files, "--method", "target_only"])
+    path, command = str(stopped.value).split(": no such file; make it with: ")
+    assert path == "elsewhere/models/q3vl-deep-awq/card.json"
+    _, given = parse_args(shlex.split(command)[1:])
+    assert given.targets == [path] and [str(file) for file in given.configfile] == files[1:]
+
+
+def test_the_environment_that_is_missing_is_made_with_the_same_overlays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, monkeypatch)
+    monkeypatch.setattr(ask, "find_spec", lambda name: None)
+    (tmp_path / "results/smoke/models/q3vl-deep-awq").mkdir(parents=True)
+    (tmp_path / "results/smoke/models/q3vl-deep-awq/card.json").touch()
+    own = ["--picture", "b.png", "--ask", "Which?", "--method", "target_only"]
+    told = "make it with: snakemake --cores all environments --configfile config/smoke.yaml$"
+    with pytest.raises(SystemExit, match=told):
+        ask.main([*own, "--configfile", "config/smoke.yaml"])
 
 
 def test_a_question_comes_from_a_benchmark_or_from_the_user(tmp_path: Path, monkeypatch) -> None:

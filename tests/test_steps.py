@@ -12,7 +12,7 @@ texts = st.text("ab 1\n")
 
 @given(texts)
 def test_steps_joined_are_the_text(text: str) -> None:
-    assert steps.join(steps.split(text)).rstrip() == text.rstrip()
+    assert STEP_BREAK.join(steps.split(text)).rstrip() == text.rstrip()
 
 
 @given(texts)

@@ -24,11 +24,6 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(parts if parts[-1].strip() else parts[:-1])
 
 
-def join(steps: tuple[str, ...]) -> str:
-    """The text of `steps`."""
-    return STEP_BREAK.join(steps)
-
-
 def through_answer(text: str, whole: bool = True) -> str | None:
     """`text` up to the end of its first answer line; None without one.
 

@@ -12,6 +12,7 @@ vLLM hands the question on to that of the models environment.
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -34,6 +35,7 @@ from dreamr.plan import Plan
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
 
+BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 COLOURS = {"draft": "green", "target": "magenta"}
 SHOWN = 20  # of the names that are allowed in the place of an unknown one
 
@@ -44,15 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if not (options.ask if options.picture else options.question):
         parser().error("--picture goes with --ask, --benchmark with --question")
-    config = read(options.configfile)
+    config = read([BASE, *options.configfile])
     method = _known(config.methods, options.method, "method")
     pair = SummariseJob.of(config).pairs[0]
     models = model_names(Plan(config), method, options.target or pair[0], options.draft or pair[1])
     for name in models.values():
-        _made(config, name)
+        _made(config, f"models/{name}/card.json", options.configfile)
     prompt, gold = asked(options, config)
     if find_spec("vllm") is None:
-        _hand_on(config, arguments if arguments is not None else sys.argv[1:])
+        _hand_on(config, options.configfile, arguments if arguments is not None else sys.argv[1:])
     console = Console(highlight=False)
     console.print(Text(prompt.user), Text(f"{options.method}: {models}", style="bold"), sep="\n")
     with console.status("loading the models"):
@@ -79,7 +81,7 @@ def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
         question = Question(**own, options=tuple(options.options), cluster="0")
         return question_prompt(question, str(options.picture.resolve().parent)), ""
     _known(config.benchmarks, options.benchmark, "benchmark")
-    path = _made_file(config, f"data/{options.benchmark}.jsonl")
+    path = _made(config, f"data/{options.benchmark}.jsonl", options.configfile)
     rows = {row.id: row for row in read_rows(path, Question)}
     question = _known(rows, options.question, f"question of {options.benchmark}")
     return question_prompt(question, str(path.parent.resolve())), " or ".join(question.gold)
@@ -115,14 +117,14 @@ def line(step: Step, seconds: float) -> Text:
 
 def summary(outcome: Outcome, gold: str) -> Table:
     """What the answer cost, work that was thrown away included."""
-    dropped = [span for span in outcome.spans if span.cancelled]
+    dropped = [span.tokens for span in outcome.spans if span.cancelled]
     facts = {
         "right answer": gold or "not known",
         "seconds": f"{max(span.end for span in outcome.spans):.2f}",
         "ended by": outcome.finish,
         "draft steps accepted": f"{outcome.accepted} of {outcome.verified} verified, {outcome.drafted} written",
         "tokens": f"{outcome.tokens} committed; draft wrote {outcome.draft_tokens}, target {outcome.target_tokens}",
-        "requests cancelled": f"{len(dropped)} of {len(outcome.spans)}, {sum(s.tokens for s in dropped)} tokens",
+        "cancelled": f"{len(dropped)} of {len(outcome.spans)} steps and verdicts, {sum(dropped)} tokens",
     }
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
@@ -130,10 +132,11 @@ def summary(outcome: Outcome, gold: str) -> Table:
     return table
 
 
-def _hand_on(config: Config, arguments: Sequence[str]) -> None:
+def _hand_on(config: Config, overlays: Sequence[Path], arguments: Sequence[str]) -> None:
     python = f"environments/models-{config.device}/bin/python"
     if not Path(python).exists():
-        raise SystemExit(f"{python}: no such file, and this Python has no vllm; make it with: snakemake environments")
+        remedy = making("environments", overlays)
+        raise SystemExit(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
     environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
     os.execve(python, [python, "-m", "dreamr.cli.ask", *arguments], environment)
 
@@ -144,15 +147,18 @@ def _known(among: Mapping[str, T], name: str, kind: str) -> T:
     return among[name]
 
 
-def _made(config: Config, model: str) -> None:
-    _made_file(config, f"models/{model}/card.json")
-
-
-def _made_file(config: Config, name: str) -> Path:
+def _made(config: Config, name: str, overlays: Sequence[Path]) -> Path:
+    """A file of the workflow's results."""
     path = Path(config.pathvars.results) / name
     if not path.exists():
-        raise SystemExit(f"{path}: no such file; make it with: snakemake --cores all {path}")
+        raise SystemExit(f"{path}: no such file; make it with: {making(str(path), overlays)}")
     return path
+
+
+def making(target: str, overlays: Sequence[Path]) -> str:
+    """The command that makes `target`, which comes first: --configfile would take it for one more file."""
+    files = ["--configfile", *map(str, overlays)] if overlays else []
+    return shlex.join(["snakemake", "--cores", "all", target, *files])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -172,9 +178,9 @@ def parser() -> argparse.ArgumentParser:
         "--configfile",
         nargs="+",
         type=Path,
-        default=[Path("config/config.yaml")],
+        default=[],
         metavar="FILE",
-        help="as snakemake's",
+        help=f"laid over {BASE}, each over those before it, as snakemake does",
     )
     return described
 

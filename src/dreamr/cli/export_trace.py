@@ -3,18 +3,20 @@
     python -m dreamr.cli.export_trace --traces results/traces/q3vl-deep-awq/q3vl-2l/main/all.jsonl \\
         --benchmark mathverse --question 1 --out trace.json
 
-Every method that answered the question, batched or alone, becomes a process; draft, verdicts and target are its tracks.
+Every method that answered the question, batched or alone, becomes a process. Its tracks are draft, verdicts and target,
+each with as many lanes as it has steps under way at once.
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from dreamr.records import Trace, read_rows
+from dreamr.records import Span, Trace, read_rows
 
-TRACKS = {"draft": 1, "verify": 2, "target": 3}
+KINDS = ("draft", "verify", "target")  # of spans, from the top of the picture
 MICROSECONDS = 1e6
 
 
@@ -33,27 +35,49 @@ def main(arguments: list[str] | None = None) -> None:
     part.replace(options.out)
 
 
-def events(traces: Iterable[Trace]) -> Iterator[dict[str, Any]]:
-    """Events in Chrome's trace format: names of processes and tracks, then one complete event per request."""
+def events(traces: Sequence[Trace]) -> Iterator[dict[str, Any]]:
+    """Events in Chrome's trace format: names of processes and tracks, and one complete event per step of a request."""
+    # Perfetto tells tracks apart by their number alone, and moves one to the top that has its process's number.
+    tracks = count(len(traces) + 1)
     for process, trace in enumerate(traces, 1):
-        yield _name("process_name", process, 0, f"{trace.method}, {trace.mode}: {trace.target} ← {trace.draft}")
-        for track, number in TRACKS.items():
-            yield _name("thread_name", process, number, track)
-        for span in trace.spans:
-            yield {
-                "ph": "X",
-                "name": f"{span.kind} {span.step}" + (" (cancelled)" if span.cancelled else ""),
-                "cat": span.engine,
-                "pid": process,
-                "tid": TRACKS[span.kind],
-                "ts": span.start * MICROSECONDS,
-                "dur": (span.end - span.start) * MICROSECONDS,
-                "args": {"tokens": span.tokens, "cancelled": span.cancelled, "text": _text(trace, span.step)},
-            }
+        yield _about("process_name", process, 0, name=f"{trace.method}, {trace.mode}: {trace.target} ← {trace.draft}")
+        for kind in KINDS:
+            for number, lane in enumerate(lanes(span for span in trace.spans if span.kind == kind), 1):
+                track = next(tracks)
+                yield _about("thread_name", process, track, name=kind if number == 1 else f"{kind}, lane {number}")
+                yield _about("thread_sort_index", process, track, sort_index=track)
+                yield from (_bar(trace, span, process, track) for span in lane)
 
 
-def _name(kind: str, process: int, track: int, name: str) -> dict[str, Any]:
-    return {"ph": "M", "name": kind, "pid": process, "tid": track, "args": {"name": name}}
+def lanes(spans: Iterable[Span]) -> list[list[Span]]:
+    """Spans dealt out in order of start, each to the lowest lane that is free: bars on one track may not overlap."""
+    dealt: list[list[Span]] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        free = next((lane for lane in dealt if lane[-1].end <= span.start), None)
+        if free is None:
+            dealt.append([span])
+        else:
+            free.append(span)
+    return dealt
+
+
+def _bar(trace: Trace, span: Span, process: int, track: int) -> dict[str, Any]:
+    # Whole numbers: start plus duration is then exactly the end, and the next bar may begin there.
+    start, end = round(span.start * MICROSECONDS), round(span.end * MICROSECONDS)
+    return {
+        "ph": "X",
+        "name": f"{span.kind} {span.step}" + (" (cancelled)" if span.cancelled else ""),
+        "cat": span.engine,
+        "pid": process,
+        "tid": track,
+        "ts": start,
+        "dur": end - start,
+        "args": {"tokens": span.tokens, "cancelled": span.cancelled, "text": _text(trace, span.step)},
+    }
+
+
+def _about(kind: str, process: int, track: int, **facts: str | int) -> dict[str, Any]:
+    return {"ph": "M", "name": kind, "pid": process, "tid": track, "args": facts}
 
 
 def _text(trace: Trace, step: int) -> str:
