@@ -7,7 +7,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr.config import Config, load
+from dreamr.config import Config, EngineSpec, load
+from dreamr.plan import Plan
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")
@@ -28,6 +29,26 @@ def test_shipped_configurations_are_right(name: str) -> None:
 
 def test_an_overlay_drops_a_run() -> None:
     assert "ablation" not in load(tree({"runs": {"ablation": None}})).runs
+
+
+@pytest.mark.parametrize(
+    ("engine", "left"),
+    [
+        ({"tensor_parallel": 2, "devices": (1, 3)}, ["a", "c"]),
+        ({"tensor_parallel": 2}, ["c", "d"]),
+        ({}, ["b", "c", "d"]),
+        ({"tensor_parallel": 4}, []),
+    ],
+)
+def test_an_engine_leaves_the_gpus_that_it_does_not_hold(engine: dict[str, Any], left: list[str]) -> None:
+    assert EngineSpec(dtype="bfloat16", **engine).leaves(["a", "b", "c", "d"]) == left
+
+
+def test_trainings_at_paper_scale_have_gpus_for_the_draft() -> None:
+    config = load(tree(yaml.safe_load((ROOT / "config/paper.yaml").read_text())))
+    gpus = [str(number) for number in range(config.resources["train"].gpus)]
+    targets = {training.target for training in Plan(config).trainings.values()}
+    assert targets and all(len(config.models[name].engine.leaves(gpus)) == 4 for name in targets)
 
 
 WRONG = {
@@ -61,7 +82,8 @@ WRONG = {
     "draft needed": ({"runs": {"baseline": {"methods": ["dreamr"]}}}, ["runs.baseline.methods", "'dreamr'", "'none'"]),
     "draft unused": ({"runs": {"main": {"methods": ["ngram"]}}}, ["runs.main.methods", "'ngram'", "'q3vl-2l'"]),
     "cell twice": ({"runs": {"ablation": {"methods": ["dreamr"]}}}, ["runs.ablation", "dreamr", "runs.main"]),
-    "groups": ({"sapo": {"group": 7}}, ["sapo", "32", "7"]),
+    "groups": ({"sapo": {"group": 7}}, ["sapo", "batch 32", "group 7"]),
+    "micro batches": ({"sapo": {"micro_batch": 5}}, ["sapo", "batch 32", "micro_batch 5"]),
     "path in a name": ({"models": {"../up": {"from": "zoo"}}}, ["models", "../up"]),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -45,23 +46,33 @@ def test_too_few_questions_stop_the_job(data: Path) -> None:
         drawn(data, ("two",), 11, 0)
 
 
+def quantize(models: Path, base: str, data: Path, out: Path, trust_remote_code: bool = False) -> None:
+    """The command on four questions."""
+    model = {"name": base, "engine": {"dtype": "float32"}, "thinking": False, "digest": ""}
+    spec = {
+        "name": "t",
+        "base": model | {"trust_remote_code": trust_remote_code},
+        "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
+        "pixels": {"least": 784, "most": 65536},
+    }
+    command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", models, "--data", data]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "--out", out], check=True, env=environment, stdin=subprocess.DEVNULL)
+
+
+in_its_environment = pytest.mark.skipif(
+    not PYTHON.exists(), reason="the workflow has not made the quantize environment"
+)
+
+
 @pytest.mark.models
 @pytest.mark.slow
-@pytest.mark.skipif(not PYTHON.exists(), reason="the workflow has not made the quantize environment")
+@in_its_environment
 @pytest.mark.parametrize("base", ["q3vl-deep", "q3vl-moe"])
 def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    spec = {
-        "name": "t",
-        "base": {"name": base, "engine": {"dtype": "float32"}, "thinking": False, "trust_remote_code": False}
-        | {"digest": ""},
-        "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
-        "pixels": {"least": 784, "most": 65536},
-    }
-    command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", ZOO, "--data", data]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--out", tmp_path / "out"], check=True, env=environment)
+    quantize(ZOO, base, data, tmp_path / "out")
     before, after = load_file(ZOO / base / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     for name, weight in before.items():
         if "visual" in name or "embed_tokens" in name or "mlp.gate." in name:
@@ -75,6 +86,34 @@ def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path,
     assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["maker"] == "awq" and card["samples"] == 4 and card["packed"] == (base == "q3vl-deep")
+
+
+OWN_CODE = """
+from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+
+class OwnConfig(Qwen3VLConfig):
+    model_type = "own"
+
+
+class OwnModel(Qwen3VLForConditionalGeneration):
+    config_class = OwnConfig
+"""
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@in_its_environment
+def test_a_model_with_code_of_its_own_is_quantized(data: Path, tmp_path: Path) -> None:
+    """Nobody is asked whether its code may run: the configuration has said so."""
+    base = shutil.copytree(ZOO / "q3vl-deep", tmp_path / "models" / "own")
+    (base / "own.py").write_text(OWN_CODE)
+    config = json.loads((base / "config.json").read_text())
+    classes = {"AutoConfig": "own.OwnConfig", "AutoModelForImageTextToText": "own.OwnModel"}
+    (base / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": classes}))
+    quantize(base.parent, "own", data, tmp_path / "out", trust_remote_code=True)
+    assert json.loads((tmp_path / "out" / "card.json").read_text())["packed"]
+    assert (tmp_path / "out" / "own.py").exists()
 
 
 def assert_four_bits(weight: Any, name: str) -> None:

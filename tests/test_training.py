@@ -2,20 +2,25 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dreamr.config import Recipe, Weights
+from dreamr import plan as planning
+from dreamr.config import Config, EngineSpec, Recipe, Weights, read
 from dreamr.jobs import TrainJob
+from dreamr.plan import Plan, command_digest
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
-ZOO = Path(__file__).parents[1] / "workflow" / "resources" / "zoo"
+ROOT = Path(__file__).parents[1]
+ZOO = ROOT / "workflow" / "resources" / "zoo"
 DRAFTS = ("q3vl-2l", "r4b-2l", "mimo-3l")  # one of each family
 SAPO = {
     **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 8, "updates": 2, "group": 4},
@@ -31,7 +36,8 @@ def job(draft: str, **changes: Any) -> TrainJob:
     weights = Weights(outcome=1, alignment=1, length=1)
     recipe = Recipe(weights=weights, final_weights=Weights(outcome=0, alignment=1, length=2))
     spec = {
-        **{"name": "t", "target": model("q3vl-deep"), "draft": model(draft), "recipe": recipe.model_dump()},
+        **{"name": "t", "made_with": "", "target": model("q3vl-deep"), "draft": model(draft)},
+        "recipe": recipe.model_dump(),
         **{"sapo": SAPO | changes, "context_tokens": 1024, "pixels": {"least": 784, "most": 65536}, "device": "cpu"},
         "generation": {
             **{"temperature": 0, "top_p": 1, "top_k": -1, "seed": 0},
@@ -190,11 +196,151 @@ def test_an_unfinished_checkpoint_is_passed_over(runs: tuple[Any, Any, Path], tm
     assert newest_checkpoint(tmp_path / "nothing") is None
 
 
-def test_groups_must_fit_the_batch(questions: list[Question], tmp_path: Path) -> None:
+def test_checkpoints_of_other_code_or_data_are_not_taken_up(
+    questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command looks for checkpoints in another folder once what the plan says of code and data has changed."""
+    from dreamr import training
+    from dreamr.cli.train_sapo import main
+
+    def looked(job: TrainJob, models: Path, data: Path, work: Path) -> None:
+        assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1", "asking for GPUs would fix which ones it sees"
+        works.append(work)
+        raise Interrupted
+
+    works: list[Path] = []
+    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK", raising=False)
+    monkeypatch.setattr(training, "train", looked)
+    folders = {"--models": ZOO, "--data": Path(questions[0].origin), "--out": tmp_path / "trained"}
+    for digest in ("one", "one", "other"):
+        spec = job("q3vl-2l").model_copy(update={"made_with": digest})
+        with pytest.raises(Interrupted):
+            main(["--spec", spec.model_dump_json(), *(str(part) for pair in folders.items() for part in pair)])
+    assert works[0] == works[1] != works[2]
+
+
+def test_what_a_training_is_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command's code and its training sets, not the benchmarks."""
+
+    def made_with(config: Config) -> str:
+        plan = Plan(config)
+        return plan.train(next(iter(plan.trainings))).made_with
+
+    def with_limit(kind: str, name: str) -> Config:
+        sets = getattr(config, kind)
+        return config.model_copy(update={kind: sets | {name: sets[name].model_copy(update={"limit": 3})}})
+
+    config = read([ROOT / "config/config.yaml"])
+    before = made_with(config)
+    assert made_with(with_limit("benchmarks", "mmmu")) == before
+    assert made_with(with_limit("training_sets", "scienceqa")) != before
+    edited = {"train_sapo": "edited"}
+    monkeypatch.setattr(
+        planning, "command_digest", lambda *names, **out: edited.get(names[0]) or command_digest(*names, **out)
+    )
+    assert made_with(config) != before
+
+
+def test_a_thinking_block_that_was_cut_earns_nothing(questions: list[Question]) -> None:
+    """An answer in a block that the draft's template opened counts in training as little as in the evaluation."""
+    from dreamr.training import Rewards
+
+    completion = [{"role": "assistant", "content": "So it is 7.\nAnswer: 7\nOr is it"}]
+    given = {"completions": [completion], "completion_ids": [[1, 2]], "question": [questions[0].model_dump_json()]}
+    earned = [Rewards("", judged, budget=2, thinking=thinking).outcome(**given) for thinking in (False, True)]
+    assert earned == [[1.0], [0.0]]
+
+
+def on_gpus(**engine: Any) -> TrainJob:
+    """A job on GPUs whose target is served so."""
+    spec = job("q3vl-2l")
+    target = spec.target.model_copy(update={"engine": EngineSpec(dtype="bfloat16", **engine)})
+    return spec.model_copy(update={"device": "cuda", "target": target})
+
+
+def test_the_draft_sees_the_gpus_that_the_target_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The target's engine starts among all of the job's GPUs; the draft is loaded where only the rest is in sight."""
+    from dreamr import training
+
+    seen: dict[str, str] = {}
+
+    @contextmanager
+    def deployed(*_: Any) -> Iterator[None]:
+        seen["target"] = os.environ["CUDA_VISIBLE_DEVICES"]
+        yield
+
+    def made(*_: Any) -> Any:
+        seen["draft"] = os.environ["CUDA_VISIBLE_DEVICES"]
+        raise Interrupted
+
+    for name, stub in {"deployed_target": deployed, "make_trainer": made, "drawn": lambda *_: []}.items():
+        monkeypatch.setattr(training, name, stub)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    with pytest.raises(Interrupted):
+        training.train(on_gpus(tensor_parallel=2, devices=(0, 2)), tmp_path, tmp_path, tmp_path)
+    assert seen == {"target": "4,5,6,7", "draft": "5,7"}
+
+
+def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamr.training import draft_devices, torch
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert draft_devices(on_gpus(tensor_parallel=2)) == {"CUDA_VISIBLE_DEVICES": "2"}
+    assert draft_devices(job("q3vl-2l")) == {}
+
+
+def test_a_job_without_a_gpu_for_the_draft_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamr.training import draft_devices
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    with pytest.raises(SystemExit, match=r"q3vl-deep takes all of the job's GPUs \(4, 5\)"):
+        draft_devices(on_gpus(tensor_parallel=2))
+
+
+@pytest.mark.parametrize(("device", "place"), [("cpu", None), ("cuda", "auto")])
+def test_the_draft_is_split_over_gpus_alone(
+    device: str, place: str | None, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamr import training
+
+    def loaded(*_: Any, **settings: Any) -> None:
+        places.append(settings["device_map"])
+        raise Interrupted
+
+    places: list[str | None] = []
+    monkeypatch.setattr(training.AutoModelForImageTextToText, "from_pretrained", loaded)
+    spec = job("q3vl-2l").model_copy(update={"device": device})
+    with pytest.raises(Interrupted):
+        training.make_trainer(spec, ZOO / "q3vl-2l", questions, questions[0].origin, judged, tmp_path)
+    assert places == [place]
+
+
+def test_code_from_a_draft_s_folder_is_trusted_for_the_reference_model_too(tmp_path: Path) -> None:
     from dreamr.training import arguments
 
-    with pytest.raises(SystemExit, match=r"sapo.batch 8 must be a multiple of sapo.group 3"):
-        arguments(job("q3vl-2l", group=3), tmp_path)
+    spec = job("q3vl-2l", kl=0.01)
+    trusted = spec.model_copy(update={"draft": spec.draft.model_copy(update={"trust_remote_code": True})})
+    assert [arguments(each, tmp_path).trust_remote_code for each in (spec, trusted)] == [False, True]
+
+
+def test_a_draft_with_code_of_its_own_is_saved_without_running_it(tmp_path: Path) -> None:
+    """R-4B's configuration is a class in its folder; nothing but loading may need it."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForImageTextToText
+
+    from dreamr.checkpoints import save_like
+
+    source = shutil.copytree(ZOO / "r4b-2l", tmp_path / "source")
+    config = json.loads((source / "config.json").read_text())
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
+    (source / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "dtype"} | own))
+    save_like(
+        AutoModelForImageTextToText.from_pretrained(ZOO / "r4b-2l", dtype=torch.float32), source, tmp_path / "new"
+    )
+    before, after = (load_file(folder / "model.safetensors") for folder in (source, tmp_path / "new"))
+    assert {name: weight.dtype for name, weight in before.items()} == {name: w.dtype for name, w in after.items()}
 
 
 def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_jobs_per_rule(project: Project, arguments: list[str], jobs: dict[str, i
 
 
 def test_jobs_on_slurm(project: Project) -> None:
-    """The profile gives every rule of models its partition, GPUs and time."""
+    """The profile gives every rule of models its partition, GPUs and time, and every job one node."""
     options = ["-n", "--profile", "profiles/slurm", "--configfile", "config/paper.yaml"]
     done = project.succeed(*options)
     asked = {
@@ -165,7 +165,7 @@ def test_jobs_on_slurm(project: Project) -> None:
     wanted = {"train_sapo": ("h200", 8, 7200), "quantize": ("h200", 1, 720), "generate": ("l40s", 6, 2880)}
     for rule, (partition, gpus, minutes) in wanted.items():
         (resources,) = asked[rule]
-        for part in (f"slurm_partition={partition}", f"gpu={gpus}", f"runtime={minutes}"):
+        for part in (f"slurm_partition={partition}", f"gpu={gpus}", f"runtime={minutes}", "nodes=1"):
             assert part in resources.split(", "), (rule, resources)
     (resources,) = asked["grade"]
     assert "slurm_partition=cpu" in resources and "gpu=" not in resources

@@ -31,13 +31,19 @@ def model_folder(out: Path, name: str, maker: str) -> Iterator[tuple[Path, dict[
 
 def save_like(model: Any, source: Path, folder: Path) -> None:
     """Save a model that was loaded from `source`: new weights in the old type, all other files as they were."""
-    from transformers import AutoConfig
-
     trained = model.dtype
-    model.to(AutoConfig.from_pretrained(source).dtype).save_pretrained(folder)
+    model.to(weights_type(source)).save_pretrained(folder)
     model.to(trained)
-    name_as_engines_do(folder)
+    name_as_engines_do(model, folder)
     copy_settings(source, folder)
+
+
+def weights_type(folder: Path) -> Any:
+    """The type of a folder's weights, from the weights: a configuration may leave it out or need code to be read."""
+    from safetensors import safe_open
+
+    with safe_open(min(folder.glob("*.safetensors")), "pt") as weights:
+        return weights.get_slice(min(weights.keys()))[:0].dtype
 
 
 def copy_settings(source: Path, folder: Path) -> None:
@@ -45,12 +51,11 @@ def copy_settings(source: Path, folder: Path) -> None:
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
 
 
-def name_as_engines_do(folder: Path) -> None:
+def name_as_engines_do(model: Any, folder: Path) -> None:
     """Rewrite what transformers 5.17 may save and vLLM 0.32 cannot read: SigLIP's prefix and the experts' axes."""
     from safetensors.torch import load_file, save_file
-    from transformers import AutoConfig
 
-    width = AutoConfig.from_pretrained(folder).get_text_config().hidden_size
+    width = model.config.get_text_config().hidden_size
     for file in folder.glob("*.safetensors"):
         weights = {_engine_name(name): _engine_axes(name, weight, width) for name, weight in load_file(file).items()}
         save_file(weights, file, {"format": "pt"})

@@ -43,6 +43,11 @@ class EngineSpec(Spec):
     devices: tuple[int, ...] = ()  # GPUs inside the job's allocation; empty on the CPU
     memory: Fraction | None = None  # share of a GPU's memory; None on the CPU
 
+    def leaves(self, gpus: Sequence[str]) -> list[str]:
+        """Those of a job's GPUs that this engine does not hold; without `devices` it holds the first ones."""
+        held = self.devices or range(self.tensor_parallel)
+        return [name for number, name in enumerate(gpus) if number not in held]
+
 
 class ZooModel(Spec):
     maker: Literal["zoo"] = Field("zoo", alias="from")
@@ -197,9 +202,10 @@ class Sapo(Spec):
     checkpoint_steps: Count
 
     @model_validator(mode="after")
-    def _whole_groups(self) -> Self:
-        if self.batch % self.group:
-            raise ValueError(f"batch {self.batch} is not a multiple of group {self.group}")
+    def _whole_parts(self) -> Self:
+        for part, size in (("group", self.group), ("micro_batch", self.micro_batch)):
+            if self.batch % size:
+                raise ValueError(f"batch {self.batch} is not a multiple of {part} {size}")
         return self
 
 

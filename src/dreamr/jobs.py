@@ -80,6 +80,7 @@ class TrainJob(Spec):
     """cli.train_sapo: the draft of one pair."""
 
     name: str
+    made_with: str  # digest of the training's code and data: checkpoints of others are of no use to it
     target: ModelRef
     draft: ModelRef
     recipe: Recipe
@@ -120,6 +121,7 @@ class SummariseJob(Spec):
     reference: str  # the method that the ablations vary
     pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
     quantized: dict[str, str]  # target: the model it was quantized from
+    devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
     circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
 
@@ -135,6 +137,7 @@ class SummariseJob(Spec):
             reference=reference,
             pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
+            devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
             versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),
             circular=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mmbench"),
         )

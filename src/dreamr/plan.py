@@ -134,6 +134,7 @@ class Plan:
         training, config = self.trainings[name], self.config
         return TrainJob(
             name=name,
+            made_with=spec_digest(self.code(name), self._data_digests(config.sapo.training_sets)),
             target=self.ref(training.target),
             draft=self.ref(training.draft),
             recipe=config.sapo.recipes[training.recipe],
@@ -163,6 +164,7 @@ class Plan:
         method, config = self.config.methods[name], self.config
         models = [group.target, *([self.drafts(group)[method.draft]] if method.needs_draft else [])]
         digest = spec_digest(
+            name,
             method,
             [self.ref(model) for model in models],
             config.suites[group.suite],
@@ -189,7 +191,7 @@ class Plan:
     def _model_digest(self, name: str) -> str:
         """Digest of all that made a model. A fetched one is what its source says, however it was fetched."""
         if name in self.trainings:
-            return spec_digest(self.train(name), self.code(name), self._data_digests(self.config.sapo.training_sets))
+            return spec_digest(self.train(name))
         if name in self.models["awq"]:
             return spec_digest(self.quantize(name), self.code(name), self._data_digests(self.config.awq.training_sets))
         return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))

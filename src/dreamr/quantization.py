@@ -19,9 +19,9 @@ from llmcompressor.modifiers.quantization import QuantizationModifier
 from llmcompressor.modifiers.transform.awq import AWQModifier, default_mappings
 from llmcompressor.pipelines.cache import IntermediatesCache
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from dreamr.checkpoints import copy_settings, name_as_engines_do
+from dreamr.checkpoints import copy_settings, name_as_engines_do, weights_type
 from dreamr.engines.chat import Chat
 from dreamr.engines.pictures import load_picture
 from dreamr.jobs import QuantizeJob
@@ -52,6 +52,7 @@ def quantize(job: QuantizeJob, base: Path, questions: Sequence[Question], data: 
         max_seq_length=job.awq.sequence_tokens,
         num_calibration_samples=len(samples),
         shuffle_calibration_samples=False,
+        trust_remote_code_model=job.base.trust_remote_code,  # it reads the configuration again
     )
     packed = torch.accelerator.is_available() or not experts
     save(model, base, folder, packed)
@@ -113,9 +114,9 @@ def save(model: Any, base: Path, folder: Path, packed: bool) -> None:
     if not packed:
         unpack_experts(model)
     copy_settings(base, folder)
-    model.to(AutoConfig.from_pretrained(base).dtype).save_pretrained(folder, save_compressed=True)
+    model.to(weights_type(base)).save_pretrained(folder, save_compressed=True)
     if not packed:
-        name_as_engines_do(folder)
+        name_as_engines_do(model, folder)
         path = folder / "config.json"
         config = json.loads(path.read_text(encoding="utf-8"))
         config["quantization_config"]["ignore"].append(EXPERTS)

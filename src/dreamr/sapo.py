@@ -20,9 +20,9 @@ def written_steps(completion: str) -> tuple[str, ...]:
     return steps.split(steps.through_answer(text) or text)
 
 
-def outcome(question: Question, completion: str, complete: bool = True) -> float:
-    """1 if our scorer accepts the answer, else 0: the reward is the evaluation. `complete`: the budget cut nothing."""
-    return float(answers.grade(question, completion, complete).correct)
+def outcome(question: Question, completion: str, complete: bool = True, thinking: bool = False) -> float:
+    """1 if our scorer accepts the answer, else 0: the reward is the evaluation (arguments as in `answers.grade`)."""
+    return float(answers.grade(question, completion, complete, thinking).correct)
 
 
 def alignment(accepted: Sequence[bool]) -> float:

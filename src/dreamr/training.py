@@ -5,6 +5,7 @@ exchange text, so they may be of different families.
 """
 
 import csv
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -61,13 +62,33 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
     """Train the draft, going on from the newest complete checkpoint in `work`; returns the trainer that did it."""
     disable_progress_bar()  # of loading and saving; the training has its own
     questions = drawn(data, job.sapo.training_sets, job.sapo.questions, job.generation.seed)
+    seen = draft_devices(job)
     with deployed_target(job, models) as judge:
+        os.environ.update(seen)
         trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), judge, work)
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     return trainer
 
 
-# -- the target
+# -- the devices and the target
+
+
+def draft_devices(job: TrainJob) -> dict[str, str]:
+    """What lets this process see only the GPUs that the target leaves to the draft; nothing on the CPU.
+
+    To be set once the target's engine runs, which chooses among all of the job's GPUs.
+    """
+    if job.device == "cpu":
+        return {}
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
+    left = job.target.engine.leaves(gpus)
+    if not left:
+        raise SystemExit(
+            f"{job.name}: the target {job.target.name} takes all of the job's GPUs ({', '.join(gpus) or 'none'}), none "
+            "is left for the draft; see resources.train.gpus and the target's engine"
+        )
+    return {"CUDA_VISIBLE_DEVICES": ",".join(left)}
 
 
 @contextmanager
@@ -84,14 +105,14 @@ def deployed_target(job: TrainJob, models: Path) -> Iterator[Judge]:
 class Rewards:
     """Scores a batch of completions; `question` is a column of the data."""
 
-    def __init__(self, folder: str, judge: Judge, budget: int) -> None:
-        self._folder, self._judge, self._budget = folder, judge, budget
+    def __init__(self, folder: str, judge: Judge, budget: int, thinking: bool) -> None:
+        self._folder, self._judge, self._budget, self._thinking = folder, judge, budget, thinking
 
     def outcome(
         self, completions: list[Any], completion_ids: list[list[int]], question: list[str], **_: Any
     ) -> list[float]:
         return [
-            sapo.outcome(Question.model_validate_json(row), said(completion), complete=len(ids) < self._budget)
+            sapo.outcome(Question.model_validate_json(row), said(completion), len(ids) < self._budget, self._thinking)
             for row, completion, ids in zip(question, completions, completion_ids, strict=True)
         ]
 
@@ -129,14 +150,20 @@ def make_trainer(
     job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, judge: Judge, work: Path
 ) -> GRPOTrainer:
     """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion."""
-    rewards = Rewards(folder, judge, job.generation.answer_tokens)
+    rewards = Rewards(folder, judge, job.generation.answer_tokens, job.draft.thinking)
     trust = {"trust_remote_code": job.draft.trust_remote_code}
     processor = AutoProcessor.from_pretrained(draft, **trust)
     # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
     # Qwen-VL draft would be trained on wrong positions, without an error.
     processor.tokenizer.padding_side = "left"
     trainer = Grpo(
-        model=AutoModelForImageTextToText.from_pretrained(draft, dtype=torch.float32, **trust),
+        model=AutoModelForImageTextToText.from_pretrained(
+            draft,
+            dtype=torch.float32,
+            # Split by layers over all GPUs in sight: copies of it on each are what TRL refuses.
+            device_map="auto" if job.device == "cuda" else None,
+            **trust,
+        ),
         processing_class=processor,
         args=arguments(job, work),
         reward_funcs=[getattr(rewards, name) for name in sapo.REWARDS],
@@ -160,11 +187,6 @@ def freeze_vision(model: Any) -> None:
 
 def arguments(job: TrainJob, work: Path) -> GRPOConfig:
     spec = job.sapo
-    if spec.batch % spec.group or spec.batch % spec.micro_batch:
-        raise SystemExit(
-            f"sapo.batch {spec.batch} must be a multiple of sapo.group {spec.group} "
-            f"and of sapo.micro_batch {spec.micro_batch}"
-        )
     on_gpu = job.device == "cuda"
     return GRPOConfig(
         output_dir=str(work),
@@ -178,6 +200,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         num_iterations=spec.updates,
         epsilon=spec.clip,
         beta=spec.kl,
+        trust_remote_code=job.draft.trust_remote_code,  # of the reference model, which TRL loads itself
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,

@@ -89,7 +89,6 @@ rule train_sapo:
     resources:
         **needs("train"),
     params:
-        code=lambda wildcards: PLAN.code(wildcards.model),
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.train(wildcards.model)),
         python=python("models"),

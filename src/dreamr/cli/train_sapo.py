@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f"--spec {options.spec}: {error}") from None
     os.environ.setdefault("OMP_NUM_THREADS", "1" if job.device == "cpu" else "8")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Else a library that asks whether there is a GPU, while it is imported, fixes which ones this process sees.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     from dreamr.training import train, write_log
 
     source = options.models / job.draft.name
