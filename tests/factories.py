@@ -189,6 +189,7 @@ def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) 
 
 
 HOSTILE = '<script>alert("x")</script></pre>'
+TRAINED = ("q3vl-2l.balanced.q3vl-deep-awq", "r4b-2l.balanced.q3vl-deep-awq")
 
 
 OVERLAP = Overlap(
@@ -223,8 +224,10 @@ def whole_report(folder: Path) -> Path:
     overlaps = ["--overlaps", str(folder / "audit" / "overlaps.csv")]
     summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *overlaps, "--out", str(folder / "tables")])
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
-    names = ("tables", "audit", "figures", "models", "cells", "benchmarks", "verification")
+    names = ("tables", "audit", "figures", "cells", "benchmarks", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
+    cards = [str(folder / "models" / name / "card.json") for name in TRAINED]
+    sources += ["--cards", *cards, "--traces", str(folder / "traces.jsonl")]
     spec = settings.model_dump_json(by_alias=True)
     report(["--spec", spec, *sources, "--out", str(folder / "index.html")])
     return folder / "index.html"
@@ -250,8 +253,8 @@ def _write_verification(folder: Path, settings: Config) -> None:
 
 
 def _write_sources(folder: Path) -> None:
-    """Model cards with a curve each, a cell card, and two benchmark files."""
-    for name in ("q3vl-2l.balanced.q3vl-deep-awq", "r4b-2l.balanced.q3vl-deep-awq"):
+    """Model cards with a curve each, cell cards, and benchmark files; some of each from another run."""
+    for name in (*TRAINED, "another-run.balanced.q3vl-deep-awq"):
         (folder / "models" / name).mkdir(parents=True)
         curve = pd.DataFrame({"step": range(1, 9)})
         for column in ("reward", "outcome", "alignment", "length", "acceptance", "tokens"):
@@ -260,8 +263,12 @@ def _write_sources(folder: Path) -> None:
         card = {"name": name, "maker": "sapo", "digest": HOSTILE, "versions": {}, "seconds": 12.5}
         (folder / "models" / name / "card.json").write_text(json.dumps(card))
     (folder / "cells").mkdir()
-    card = {"device": "test", "cores": 2, "versions": {"vllm": "0.32.0"}}
-    (folder / "cells" / "abc.card.json").write_text(json.dumps(card))
-    (folder / "benchmarks" / "grade").mkdir(parents=True)
-    (folder / "benchmarks" / "grade" / "one.tsv").write_text("s\th:m:s\tmax_rss\n2.5\t0:00:02\t101.5\n")
-    (folder / "benchmarks" / "grade" / "two.tsv").write_text("s\th:m:s\tmax_rss\n4.0\t0:00:04\t-\n")
+    for digest, device in (("d" * 8, "test"), ("abandoned", "another")):
+        card = {"device": device, "cores": 2, "versions": {"vllm": "0.32.0"}}
+        (folder / "cells" / f"{digest}.card.json").write_text(json.dumps(card))
+    jobs = {"summarise.tsv": "1.0\t0:00:01\t50.0", "grade/t/d/one.tsv": "2.5\t0:00:02\t101.5"}
+    jobs |= {"grade/t/d/two.tsv": "4.0\t0:00:04\t-", "smoke/grade/t/d/one.tsv": "9.0\t0:00:09\t999.0"}
+    for name, numbers in jobs.items():
+        path = folder / "benchmarks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{numbers}\n")

@@ -3,10 +3,12 @@
 import pytest
 from PIL import Image
 
+from dreamr.answers import grade
 from dreamr.benchmarks import ADAPTERS, load_questions, mathverse, mmbench, mmmu, realworldqa
 from dreamr.benchmarks.rows import Album
 from dreamr.config import DataSpec
 from dreamr.micro.datasets import SPLITS, Fact, write_all
+from dreamr.prompts import END_LETTER, END_VALUE, question_prompt
 from dreamr.records import IMAGE_MARK, read_rows
 from dreamr.training_sets import geometry3k, ocr_vqa, scienceqa
 
@@ -49,6 +51,35 @@ def test_mathverse_options_are_lines_of_the_question():
 def test_mathverse_vision_only_reads_the_query():
     row = MATHVERSE | {"problem_version": "Vision Only", "question": ""}
     assert one(mathverse, row).prompt == f"{IMAGE_MARK}Read the question in the picture.\nA. 1\nB. 2"
+
+
+PICTURED = MATHVERSE | {
+    "problem_version": "Vision Only",
+    "question": "",
+    "answer": "D",
+    "query_cot": "First perform reasoning, then finally select the question from the choices in the following format: "
+    "Answer: xxx.",
+    "question_for_eval": "Find the angle.\nChoices:\nA:70°\nB:60°\nC:50°\nD:40°",
+}
+
+
+def test_mathverse_options_in_the_picture_are_graded_and_not_printed():
+    question = one(mathverse, PICTURED)
+    assert question.prompt == IMAGE_MARK + PICTURED["query_cot"]
+    assert (question.options, question.gold) == (("70°", "60°", "50°", "40°"), ("D",))
+    assert question_prompt(question, "").user.endswith(END_LETTER)
+    assert grade(question, "So it is small.\n\nAnswer: 40°").correct
+    assert grade(question, "So it is small.\n\nAnswer: D").correct
+    assert not grade(question, "So it is small.\n\nAnswer: 50°").correct
+
+
+@pytest.mark.parametrize("told", [None, "", "Find the angle."])
+def test_mathverse_without_told_options_asks_for_a_value(told):
+    question = one(mathverse, PICTURED | {"question_for_eval": told, "answer": "40°", "question_type": "free-form"})
+    assert (question.options, question.gold) == ((), ("40°",))
+    assert question_prompt(question, "").user.endswith(END_VALUE)
+    bare = {name: value for name, value in PICTURED.items() if name != "question_for_eval"}
+    assert one(mathverse, bare).options == ()
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,21 @@ def test_several_letters_are_right_only_where_the_gold_has_several() -> None:
     assert not verdict("Answer: C, D", ANIMALS, ("C",)).correct
 
 
+@pytest.mark.parametrize(
+    ("response", "options", "letter"),
+    [
+        ("Answer: CD", ("AB", "BC", "CD", "AC"), "C"),
+        ("Answer: A and C", ("A and B", "A and C", "B and C"), "B"),
+        ("Answer: Aa", ("AA", "Aa", "aa"), "B"),
+        ("Answer: BD", ("AB", "BC", "CD", "AC"), None),
+        ("Answer: C", ("AB", "BC", "CD", "AC"), "C"),
+        ("Answer: (B)", ("(B)", "(A)"), "B"),  # one letter is a letter, whatever an option says
+    ],
+)
+def test_an_option_s_own_text_is_no_enumeration(response: str, options: tuple[str, ...], letter: str | None) -> None:
+    assert read_choice(response, options) == letter
+
+
 def test_gold_that_is_the_text_of_an_option() -> None:
     assert verdict("Answer: B", ("True", "False"), ("False",)).correct
 
@@ -185,3 +200,7 @@ def test_labelled_set_spreads_over_benchmarks_and_verdicts() -> None:
         assert len(cases) >= 75
         assert len({case["style"] for case in cases}) >= 40
         assert sum(not case["correct"] for case in cases) >= 15
+
+
+def test_a_blank_option_makes_no_letter_of_the_article() -> None:
+    assert read_choice("Answer: A dog", ("", "a dog")) == "B"

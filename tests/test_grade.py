@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.cli.grade import busy_seconds, main, scored
-from dreamr.records import Question, Score, Span, Trace, read_rows, write_rows
+from dreamr.records import Question, Score, Span, Step, Trace, read_rows, write_rows
 
 QUESTION = Question(
     id="7",
@@ -71,6 +71,27 @@ def test_harness_verdict_stands_beside_ours() -> None:
     assert row.harness_correct is None
 
 
+def test_a_thinking_block_that_was_cut_answers_nothing() -> None:
+    """The template opened it, so the text holds no opening tag; "option:" within it is a thought."""
+    marked = "So it could be option: A. Or"
+    cut, ended, closed = scored(
+        [
+            trace(text=marked, finish="budget", thinking=True, mode="alone"),
+            trace(text="So it is A.\nAnswer: A", finish="answer", thinking=True, method="ended"),
+            trace(text=f"{marked}</think>\n\nIt is option: A. And", finish="budget", thinking=True, method="closed"),
+        ],
+        {("mini", "7"): QUESTION},
+    )
+    assert (cut.unresolved, ended.parsed, closed.parsed) == (True, "A", "A")
+
+
+def test_only_a_run_that_ended_at_its_answer_has_a_writer_of_it() -> None:
+    steps = (Step(text="12 is A.", writer="draft"),)
+    finishes = ("answer", "end", "budget")
+    rows = [trace(text="12 is A.", steps=steps, finish=finish, method=finish) for finish in finishes]
+    assert [row.answer_writer for row in scored(rows, {("mini", "7"): QUESTION})] == ["draft", None, None]
+
+
 def test_cut_text_is_truncated_and_unresolved_without_a_marked_answer() -> None:
     (row,) = scored([trace(text="12 is A. 15 is B.", finish="budget")], {("mini", "7"): QUESTION})
     assert (row.truncated, row.unresolved, row.correct) == (True, True, False)
@@ -92,7 +113,7 @@ def test_missing_data_set_stops_the_job(tmp_path: Path) -> None:
 
 
 def test_busy_seconds_count_overlaps_once() -> None:
-    spans = [span("draft", 0, 2), span("target", 1, 4), span("target", 2, 3), span("target", 5, 6), span("judge", 0, 9)]
+    spans = [span("draft", 0, 2), span("target", 1, 4), span("target", 2, 3), span("target", 5, 6)]
     assert busy_seconds(spans, "target") == 4
     assert busy_seconds(spans, "draft") == 2
     assert busy_seconds([], "draft") == 0

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from factories import drawing, small, whole_report
+from factories import ROOT, drawing, small, whole_report
 
 from dreamr import figures
 from dreamr.cli.plot import main as plot
 from dreamr.jobs import SummariseJob
-from dreamr.page import cell, first, pairs_of, rule_times, verdict
+from dreamr.page import RULES, cell, first, machines, pairs_of, rule_times, verdict
 
 FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc"}
 
@@ -118,10 +118,44 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
     assert "Faster than the target by itself." in made.page
 
 
-def test_rule_times_add_up(made: SimpleNamespace) -> None:
+def test_rule_times_add_up_and_leave_out_other_scales(made: SimpleNamespace) -> None:
     assert rule_times(made.folder / "benchmarks") == [
-        {"rule": "grade", "jobs": 2, "seconds": 6.5, "longest": 4.0, "memory": 101.5}
+        {"rule": "grade", "jobs": 2, "seconds": 6.5, "longest": 4.0, "memory": 101.5},
+        {"rule": "summarise", "jobs": 1, "seconds": 1.0, "longest": 1.0, "memory": 50.0},
     ]
+
+
+def test_every_timed_rule_of_the_workflow_is_known() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    assert sorted(RULES) == sorted(re.findall(r'"<benchmarks>/(\w+)', text))
+
+
+def test_machines_are_those_of_the_traces(made: SimpleNamespace) -> None:
+    found = machines(made.folder / "cells", [made.folder / "traces.jsonl"])
+    assert found == [{"device": "test", "cores": 2, "versions": {"vllm": "0.32.0"}, "cells": 1}]
+
+
+def test_models_are_those_whose_cards_are_given(made: SimpleNamespace) -> None:
+    shown = made.page[made.page.index("Model cards") :].partition("</table>")[0]
+    assert "q3vl-2l.balanced.q3vl-deep-awq" in shown and "another-run" not in shown
+
+
+def test_the_page_claims_no_more_than_the_tables_can() -> None:
+    text = " ".join((ROOT / "reports" / "page.html.j2").read_text(encoding="utf-8").split())
+    assert "our interval contains it, and a wide interval contains much" in text
+    assert text.count("for new drafts or targets it") == 2  # under SAPO and among the limits
+    assert "other pairs" not in text
+
+
+def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:
+    captions = ("pooled over pairs", "Acceptance, all", "Trained against", "Schedule", "Reward", "Quantized against")
+    for caption in captions:
+        table = next(part for part in made.page.split("<table")[1:] if caption in part.partition("</caption>")[0])
+        headings = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", table)
+        speed = [place for place, text in enumerate(headings) if "speed-up" in text or "drafted" in text]
+        assert headings.index("n") < headings.index("n timed") < min(speed)
+        row = re.findall(r"<td data-value=\"([^\"]*)\">", table.partition("<tbody>")[2])
+        assert row[headings.index("n timed") - headings.index("n")], caption
 
 
 @pytest.mark.parametrize(

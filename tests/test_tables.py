@@ -12,6 +12,7 @@ from dreamr.cli.summarise import main as summarise
 from dreamr.config import Config
 from dreamr.jobs import SummariseJob
 from dreamr.records import Score, write_rows
+from dreamr.stats import holm
 from dreamr.tables import ALL, KEYS, TABLES, ablated, closed_form, contamination, read_table, score_frame, trained_twins
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
@@ -99,7 +100,30 @@ def test_a_method_that_ran_on_some_pairs_only_is_not_pooled(tables: dict[str, pd
 def test_a_pool_over_pairs_has_no_mcnemar(tables: dict[str, pd.DataFrame]) -> None:
     table = tables["accuracy"]
     assert table[table.target == ALL].mcnemar_p.isna().all()
-    assert (table.mcnemar_p_holm.dropna() >= table.mcnemar_p[table.mcnemar_p_holm.notna()] - 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "benchmark"), [("dreamr", "mathverse"), ("draft_only", "mmmu"), ("draft_only", ALL)]
+)
+def test_a_family_of_tests_is_one_method_on_one_benchmark_over_the_pairs(
+    method: str, benchmark: str, tables: dict[str, pd.DataFrame]
+) -> None:
+    pairs = SummariseJob.of(config()).pairs
+    rows = [line(tables["accuracy"], target=t, draft=d, method=method, benchmark=benchmark) for t, d in pairs]
+    expected = holm([row.mcnemar_p for row in rows])
+    assert [row.mcnemar_p_holm for row in rows] == pytest.approx(expected, rel=1e-4, nan_ok=True)
+
+
+def test_a_control_is_in_no_family(tables: dict[str, pd.DataFrame]) -> None:
+    control = line(tables["accuracy"], target="q3vl-deep", draft="q3vl-2l", method="dreamr", benchmark=ALL)
+    assert not isnan(control.mcnemar_p) and isnan(control.mcnemar_p_holm)
+
+
+def test_without_a_draft_the_family_is_the_targets(tables: dict[str, pd.DataFrame]) -> None:
+    ngram = tables["accuracy"].query("method == 'ngram' and benchmark == 'all' and draft == 'none'").set_index("target")
+    main = sorted({target for target, _ in SummariseJob.of(config()).pairs})
+    assert ngram.mcnemar_p_holm[main].tolist() == pytest.approx(holm(ngram.mcnemar_p[main]), rel=1e-4)
+    assert isnan(ngram.mcnemar_p_holm["q3vl-deep"])
 
 
 def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.DataFrame]) -> None:
@@ -111,8 +135,29 @@ def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.Dat
     )
     assert found.speedup == pytest.approx(prod([found.fewer_tokens, found.time_per_token]), rel=1e-4)
     assert found.speedup_low < found.speedup < found.speedup_high
-    busy = sum(r.draft_busy + r.target_busy for r in rows)
-    assert found.speedup_per_device == pytest.approx(sum(r.baseline_seconds for r in rows) / busy, rel=1e-4)
+
+
+def test_device_seconds_count_the_devices_of_each_engine() -> None:
+    settings, rows = everything()
+    job = SummariseJob.of(settings)
+    assert job.devices["q3vl-2l"] == 1
+    wide = job.model_copy(update={"devices": {**job.devices, PAIR["target"]: 4, PAIR["draft"]: 2}})
+    table = TABLES["speed"](score_frame(rows), wide)
+    found, timed = line(table, **PAIR, method="dreamr", benchmark=ALL), of("dreamr", mode="alone", **PAIR)
+    spent = sum(4 * r.target_busy + 2 * r.draft_busy for r in timed)
+    assert found.device_seconds == pytest.approx(spent / 24)
+    assert found.speedup_per_device == pytest.approx(4 * sum(r.baseline_seconds for r in timed) / spent)
+    control = line(table, target=PAIR["target"], draft="none", method="target_only", benchmark=ALL)
+    by_itself = of("target_only", mode="alone", target=PAIR["target"])
+    assert control.device_seconds == pytest.approx(4 * sum(r.target_busy for r in by_itself) / 24)
+
+
+def test_devices_of_a_model_are_those_its_engine_is_spread_over() -> None:
+    settings = config()
+    model = settings.models["q3vl-moe"]
+    spread = model.model_copy(update={"engine": model.engine.model_copy(update={"tensor_parallel": 4})})
+    wide = settings.model_copy(update={"models": {**settings.models, "q3vl-moe": spread}})
+    assert SummariseJob.of(wide).devices == dict.fromkeys(settings.models, 1) | {"q3vl-moe": 4}
 
 
 def test_acceptance_in_both_readings(tables: dict[str, pd.DataFrame]) -> None:
@@ -132,7 +177,7 @@ def test_sapo_compares_with_the_plain_draft_and_over_pairs(tables: dict[str, pd.
     single = table[(table.method == "dreamr") & (table.benchmark == ALL) & ~table.target.isin([ALL])]
     single = single[single.draft != ALL]
     pairs = line(table, target=ALL, draft=ALL, method="dreamr", benchmark=ALL, over="pairs")
-    assert pairs.n == len(single) == 8
+    assert pairs.n == pairs.n_alone == len(single) == 8
     assert pairs.acceptance_change == pytest.approx(single.acceptance_change.mean(), rel=1e-4)
     assert 0 < pairs.acceptance_change_low < pairs.acceptance_change  # the invented SAPO drafts are better
     rows, plain = of("dreamr", **PAIR), of("dreamr_ns", **PAIR)
@@ -247,6 +292,7 @@ def test_the_harness_stands_beside_our_verdicts() -> None:
     frame = score_frame([row.model_copy(update={"harness_correct": theirs(row)}) for row in rows])
     found = line(TABLES["harness"](frame, SummariseJob.of(settings)), **PAIR, method="dreamr", benchmark=ALL)
     settled = [row for row in rows if row.benchmark != "realworldqa"]
+    assert found.our_accuracy == pytest.approx(sum(row.correct for row in settled) / 60)
     assert found.harness_unresolved == pytest.approx(20 / 80)
     assert found.harness_accuracy == pytest.approx(sum(theirs(row) for row in settled) / 60)
     assert found.disagreement == pytest.approx(10 / 60)

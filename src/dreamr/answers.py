@@ -49,13 +49,15 @@ class Verdict(NamedTuple):
     unresolved: bool  # nothing could be read
 
 
-def grade(question: Question, text: str, complete: bool = True) -> Verdict:
+def grade(question: Question, text: str, complete: bool = True, thinking: bool = False) -> Verdict:
     """Whether `text` answers `question`. Never raises; takes <= 1 ms where the answer is a letter or a number.
 
     Where the token budget cut the text (`complete` false) only a marked answer counts: the last words of a reasoning
-    that was cut conclude nothing.
+    that was cut conclude nothing. Nothing at all counts where it was cut within a block that the chat template opened
+    (`thinking`); a run that ended by itself ended at its answer, wherever that stood.
     """
-    return verdict(text, question.options, question.gold, complete)
+    opened = THINK_OPEN if thinking and not complete else ""
+    return verdict(opened + text, question.options, question.gold, complete)
 
 
 def verdict(text: str, options: tuple[str, ...], gold: tuple[str, ...], complete: bool = True) -> Verdict:
@@ -148,6 +150,8 @@ def read_choice(text: str, options: tuple[str, ...], several: bool = False) -> s
 def choice_in(content: str, options: tuple[str, ...], several: bool = False) -> str | None:
     """The letter that a marked answer names: a leading letter, an option's text, or the only letter in it."""
     text = _LABEL.sub("", canonical(content))
+    if spelt := _option_spelt(text, options):
+        return spelt
     allowed = LETTERS[: len(options)]
     listed = _listed_letters(text, allowed)
     if len(listed) > 1:
@@ -159,6 +163,13 @@ def choice_in(content: str, options: tuple[str, ...], several: bool = False) -> 
         or _option_within(text, options)
         or _option_around(text, options)
     )
+
+
+def _option_spelt(text: str, options: tuple[str, ...]) -> str | None:
+    """The letter of the only option whose text is `text`: "CD" is option CD, not C and D. One letter is no text."""
+    if sum(map(str.isalpha, text)) < 2:
+        return None
+    return _only([letter for letter, option in zip(LETTERS, options, strict=False) if canonical(option) == text])
 
 
 def _listed_letters(text: str, allowed: str) -> set[str]:
@@ -183,7 +194,7 @@ def _leading_letter(text: str, options: tuple[str, ...]) -> str | None:
     own = canonical(options[LETTERS.index(letter)]).casefold()
     reasoned = re.match(r"(?:because|since|as)\b|is (?:the )?(?:correct|right|best|answer)\b", rest)
     described = letter in "AI" or re.match(r"(?:is|are|was|has|have|shows?|looks?|would|could|might|or|and)\b", rest)
-    return letter if reasoned or rest.startswith(own) or not described else None
+    return letter if reasoned or (own and rest.startswith(own)) or not described else None
 
 
 def _letters(text: str, allowed: str) -> list[str]:

@@ -1,8 +1,9 @@
 """The paper's claims, each with a rule that reads a verdict from the tables.
 
 A claim holds tests of single table cells. A test is met where the whole interval meets it, broken where the whole
-interval breaks it, and open in between. All met: consistent. One broken: inconsistent. Else: inconclusive. A claim
-about absolute numbers of the paper's models is not testable at another scale.
+interval breaks it, and open in between. All met: consistent. One broken: inconsistent. Else: inconclusive. A number
+(`contains`) is met where our interval contains it, else broken: here "consistent" says no more than that, and a wide
+interval contains much. A claim about absolute numbers of the paper's models is not testable at another scale.
 """
 
 from collections.abc import Mapping, Sequence

@@ -19,11 +19,15 @@ from dreamr.config import Config
 from dreamr.figures import label
 from dreamr.jobs import SummariseJob
 from dreamr.provenance import file_digest
+from dreamr.records import Trace, read_rows
 from dreamr.tables import ALL, read_table
 
 Row = dict[str, Any]
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
 UNKNOWN = "–"
+# Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
+RULES = ("environment", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo")
+RULES += ("generate", "grade", "verify", "summarise", "plot", "report")
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders that earlier stages filled."""
+    """What earlier stages made: folders, and of what other runs fill as well the files of this run."""
 
     tables: Path
     audit: Path
     figures: Path
-    models: Path
+    cards: tuple[Path, ...]  # of the models
+    traces: tuple[Path, ...]
     cells: Path
     benchmarks: Path
     verification: Path | None = None  # only where a step oracle exists
@@ -87,8 +92,8 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         examples=examples(sources.verification),
         figures=figures(sources.figures),
         digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
-        cards=cards(sources.models),
-        machines=machines(sources.cells),
+        cards=cards(sources.cards),
+        machines=machines(sources.cells, sources.traces),
         rules=rule_times(sources.benchmarks),
         css=Markup((templates / "page.css").read_text(encoding="utf-8")),
         script=Markup((templates / "page.js").read_text(encoding="utf-8")),
@@ -202,15 +207,19 @@ def examples(folder: Path | None) -> list[Row]:
     return [row | {"target_draft": f"{row['target']} ← {row['draft']}"} for row in rows]
 
 
-def cards(folder: Path) -> list[Row]:
+def cards(files: Iterable[Path]) -> list[Row]:
     """What each model's maker says of it."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/card.json"))]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(files)]
 
 
-def machines(folder: Path) -> list[Row]:
-    """Devices and package versions under which cells were answered, with the number of cells of each."""
+def machines(folder: Path, traces: Iterable[Path]) -> list[Row]:
+    """Devices and package versions under which the cells of `traces` were answered, with the number of cells of each.
+
+    The folder keeps every cell that was ever begun, those of earlier code and settings included.
+    """
+    named = {f"{trace.digest}.card.json" for path in traces for trace in read_rows(path, Trace)}
     found: dict[str, Row] = {}
-    for path in sorted(folder.glob("*.card.json")):
+    for path in sorted(path for path in folder.glob("*.card.json") if path.name in named):
         card = json.loads(path.read_text(encoding="utf-8"))
         facts = {key: card[key] for key in ("device", "cores", "versions")}
         found.setdefault(json.dumps(facts, sort_keys=True), facts | {"cells": 0})["cells"] += 1
@@ -218,13 +227,14 @@ def machines(folder: Path) -> list[Row]:
 
 
 def rule_times(folder: Path) -> list[Row]:
-    """Jobs, seconds and greatest memory of each rule, from Snakemake's benchmark files."""
-    files = sorted([*folder.rglob("*.tsv"), *folder.rglob("*.txt")])
-    rows = [
-        (path.relative_to(folder).parts[0].removesuffix(path.suffix), pd.read_csv(path, sep="\t")) for path in files
-    ]
+    """Jobs, seconds and greatest memory of each rule, from Snakemake's benchmark files.
+
+    Only the rules' own files are read: in the folder of the default scale lie those of the other scales.
+    """
+    patterns = [(rule, pattern) for rule in RULES for pattern in (f"{rule}.tsv", f"{rule}/**/*.tsv")]
     times: dict[str, Row] = {}
-    for rule, table in rows:
+    for rule, path in ((rule, path) for rule, pattern in patterns for path in folder.glob(pattern)):
+        table = pd.read_csv(path, sep="\t")
         row = times.setdefault(rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "longest": 0.0, "memory": 0.0})
         seconds, memory = float(table.s.iloc[0]), pd.to_numeric(table.max_rss, errors="coerce").max()
         row["jobs"] += 1

@@ -45,9 +45,9 @@ class Step(Record):
 
 
 class Span(Record):
-    """One engine request on the question's own clock (seconds from its start)."""
+    """One step's part of an engine request, on the question's own clock (seconds from its start)."""
 
-    engine: Literal["draft", "target", "judge"]
+    engine: Literal["draft", "target"]
     kind: Literal["draft", "target", "verify"]
     step: int  # index of the step it worked on
     start: float
@@ -79,6 +79,7 @@ class Trace(Record):
     baseline_seconds: float | None = None  # alone: target-only run of the same question, right beside this one
     spans: tuple[Span, ...] = ()
     device: str = "unknown"  # what it ran on, in words; times on different devices are never compared
+    thinking: bool = False  # the chat template opened a thinking block, which the text has to close
 
 
 class Score(Record):

@@ -56,7 +56,7 @@ SPEED: dict[str, Quantity] = {
     "tokens": mean("tokens"),
     "seconds_per_token": ratio("seconds", "tokens"),
     "device_seconds": mean("device_seconds"),
-    "speedup_per_device": ratio("baseline_seconds", "device_seconds"),
+    "speedup_per_device": ratio("baseline_device_seconds", "device_seconds"),
     # speed-up = fewer_tokens x time_per_token
     "fewer_tokens": ratio("target_tokens_alone", "tokens"),
     "time_per_token": product(ratio("baseline_seconds", "target_tokens_alone"), ratio("tokens", "seconds")),
@@ -85,7 +85,7 @@ CLEAN: dict[str, Quantity] = {
 }
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
+    "our_accuracy": ratio("ours_right", "settled"),
     "harness_accuracy": ratio("harness_right", "settled"),
     "harness_unresolved": mean("harness_unresolved"),
     "disagreement": ratio("disagreement", "settled"),
@@ -149,7 +149,6 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -
     if len(twice):
         raise SystemExit(f"scored twice: {twice.iloc[0][CELL].to_dict()}; each cell may answer a question once")
     rows["n"] = 1.0
-    rows["device_seconds"] = rows.draft_busy + rows.target_busy
     for column in ("correct", "unresolved", "truncated", "same_text", "baseline_seconds"):
         rows[column] = rows[column].astype(float)
     return _beside_target(rows)
@@ -178,11 +177,18 @@ def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iter
 
 def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Rows that may be pooled: the main experiment's, of methods that ran on all of its pairs or targets."""
+    rows = rows[of_pairs(rows, job)]
     with_draft, without = set(job.pairs), {(target, NO_DRAFT) for target, _ in job.pairs}
-    pairs = pd.Series(zip(rows.target, rows.draft, strict=True), index=rows.index, dtype=object)
-    rows = rows[pairs.isin(with_draft | without)]
     ran = {method: set(zip(part.target, part.draft, strict=True)) for method, part in rows.groupby("method")}
     return rows[rows.method.isin([method for method, cells in ran.items() if cells in (with_draft, without)])]
+
+
+def of_pairs(rows: pd.DataFrame, job: SummariseJob) -> "pd.Series[bool]":
+    """Which rows are of the main experiment: of a pair, or of a pair's target without a draft; others are controls."""
+    cells = {*job.pairs, *((target, NO_DRAFT) for target, _ in job.pairs)}
+    return pd.Series(
+        [cell in cells for cell in zip(rows.target, rows.draft, strict=True)], index=rows.index, dtype=bool
+    )
 
 
 def tabulate(
@@ -232,8 +238,10 @@ def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> p
     )
     lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job, keys)]
     table = pd.DataFrame(lines)
-    # A family: one method on every pair, once over the single benchmarks and once over all of them together.
-    table["mcnemar_p_holm"] = table.groupby(["method", table.benchmark == ALL]).mcnemar_p.transform(holm)
+    # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
+    # its own, so its test is corrected for none and corrects none.
+    main = table[of_pairs(table, job)]
+    table["mcnemar_p_holm"] = main.groupby(["method", "benchmark"]).mcnemar_p.transform(holm)
     return table
 
 
@@ -270,8 +278,17 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Times of questions answered alone, each beside a target-only run of the same question."""
-    return tabulate(alone(rows), job, SPEED)
+    """Times of questions answered alone, each beside a target-only run of the same question.
+
+    Device seconds are an engine's busy seconds times the devices that it holds, of both engines together.
+    """
+    timed = alone(rows)
+    target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
+    columns = {
+        "device_seconds": target * timed.target_busy + draft * timed.draft_busy,
+        "baseline_device_seconds": target * timed.baseline_seconds,
+    }
+    return tabulate(timed.assign(**columns), job, SPEED)
 
 
 def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -304,6 +321,7 @@ def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     theirs, ours = rows.harness_correct.eq(True) & settled, rows.correct.eq(1) & settled
     columns = {
         "settled": settled,
+        "ours_right": ours,
         "harness_right": theirs,
         "harness_unresolved": ~settled,
         "disagreement": theirs != ours,
@@ -367,7 +385,11 @@ def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, st
 
 
 def over_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Mean over the pairs of each quantity, the pairs themselves resampled: would it hold for other pairs?"""
+    """Mean over the pairs of each quantity, the pairs themselves resampled; `n` and `n_alone` count pairs.
+
+    Each pair is a training of its own, and the interval takes the pairs as independent. They share drafts and targets,
+    so for new drafts or targets it is too narrow.
+    """
     values = [name for name in table if f"{name}_low" in table]
     single = table[(table.target != ALL) & (table.draft != ALL)]
     quantities = {name: mean(name) for name in values}
@@ -376,7 +398,8 @@ def over_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         sums = {name: part[name].to_numpy(dtype=float) for name in values} | {"n": np.ones(len(part))}
         intervals = sampling(job).intervals(sums, quantities)
         key = {"target": ALL, "draft": ALL, "method": method, "benchmark": benchmark}
-        lines.append(key | {"n": len(part), "clusters": len(part)} | spread(intervals) | {"over": "pairs"})
+        size = {"n": len(part), "clusters": len(part), "n_alone": int(part.n_alone.notna().sum())}
+        lines.append(key | size | spread(intervals) | {"over": "pairs"})
     return pd.DataFrame(lines)
 
 

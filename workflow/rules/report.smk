@@ -123,6 +123,8 @@ rule report:
         "<results>/audit/overlaps.csv",
         sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
+        cards=cards(name for names in PLAN.models.values() for name in names),
+        traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
         page=report(
             "<results>/report/index.html", "../../reports/captions/page.rst", "The page", labels={"page": CONFIG.title}
@@ -146,7 +148,8 @@ rule report:
             --tables {params.results:q}/tables \
             --audit {params.results:q}/audit \
             --figures {input.figures:q} \
-            --models {params.results:q}/models \
+            --cards {input.cards:q} \
+            --traces {input.traces:q} \
             --cells {params.results:q}/cells \
             --benchmarks {params.benchmarks:q} \
             {params.verification:q} \

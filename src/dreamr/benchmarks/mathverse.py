@@ -6,14 +6,15 @@
      "query_wo": "...", "query_cot": "...", "question_for_eval": "..."}
 
 Options are lines of the question text. Golds are not clean: letters in brackets, several letters, units, blanks. Of the
-Vision Only version the question is in the picture, and `query_cot` is what a model reads.
+Vision Only version the question is in the picture, and `query_cot` is what a model reads. Where its options are in the
+picture too, `question_for_eval` tells them to the scorer; older copies of the data set lack that column.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from dreamr.benchmarks.rows import Keep, column, option_lines
+from dreamr.benchmarks.rows import Keep, column, option_lines, text_or_none
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "mathverse"
@@ -23,14 +24,15 @@ _OPTION = re.compile(r"^\s*\(?([A-Z])\)?\s*[:.]\s*(.*)$")
 def questions(row: dict[str, Any], number: int, keep: Keep) -> Iterator[Question]:
     version = column(NAME, number, row, "problem_version", str)
     source = "query_cot" if version == "Vision Only" else "question"
-    stem, options = split_choices(column(NAME, number, row, source, str))
+    stem, printed = split_choices(column(NAME, number, row, source, str))
+    options = printed or (pictured_options(row) if version == "Vision Only" else ())
     kind = column(NAME, number, row, "question_type", str, ("multi-choice", "free-form"))
     metadata = column(NAME, number, row, "metadata", dict)
     answer = column(NAME, number, row, "answer", str)
     yield Question(
         id=str(column(NAME, number, row, "sample_index", str)),
         dataset=NAME,
-        prompt="\n".join([IMAGE_MARK + stem, *option_lines(options)]),
+        prompt="\n".join([IMAGE_MARK + stem, *option_lines(printed)]),
         images=(keep(column(NAME, number, row, "image", object)),),
         options=options,
         gold=gold(answer, multi_choice=kind == "multi-choice"),
@@ -39,6 +41,11 @@ def questions(row: dict[str, Any], number: int, keep: Keep) -> Iterator[Question
         category=str(metadata.get("subject") or ""),
         origin=str(metadata.get("source") or ""),
     )
+
+
+def pictured_options(row: dict[str, Any]) -> tuple[str, ...]:
+    """The options of a question that stands in the picture, as told to whoever grades it."""
+    return split_choices(text_or_none(row.get("question_for_eval")) or "")[1]
 
 
 def split_choices(text: str) -> tuple[str, tuple[str, ...]]:

@@ -61,7 +61,7 @@ def cell(trace: Trace) -> Key:
 
 def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
     truncated = trace.finish == "budget"
-    verdict = grade(question, trace.text, complete=not truncated)
+    verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
     alone = trace.mode == "alone" and batched_text is not None
     return Score(
         **{name: getattr(trace, name) for name in COPIED},
@@ -77,11 +77,11 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         same_text=trace.text == batched_text if alone else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
-        answer_writer=trace.steps[-1].writer if trace.steps else None,
+        answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
     )
 
 
-def busy_seconds(spans: Iterable[Span], engine: Literal["draft", "target", "judge"]) -> float:
+def busy_seconds(spans: Iterable[Span], engine: Literal["draft", "target"]) -> float:
     """Seconds in which `engine` had at least one request: the length of the union of its spans."""
     total, reached = 0.0, float("-inf")
     for start, end in sorted((span.start, span.end) for span in spans if span.engine == engine):
