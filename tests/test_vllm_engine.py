@@ -182,7 +182,12 @@ def test_keyword_logprobs_equal_transformers(pair: SimpleNamespace, run: Run, sa
                 assert found == pytest.approx(pair.beside.logprobs(asked, words), abs=1e-4)
 
 
-def test_a_stream_writes_what_single_requests_write(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_stream_writes_what_single_requests_write(
+    pair: SimpleNamespace, run: Run, samples: list[Prompt], temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair.engine, "_sampling", SAMPLING.model_copy(update={"temperature": temperature}))
+
     async def streamed(prompt: Prompt, cap: int) -> list[tuple]:
         request = pair.engine.stream(prompt, stop=STEP_BREAK, step_tokens=cap, max_tokens=60, meter=Meter())
         return [(step.text, step.tokens, step.finish) async for step in request]
@@ -229,11 +234,6 @@ async def _long(engine: VllmEngine, prompt: Prompt, meter: Meter, stream: bool) 
                 pass
         else:
             await engine.generate(prompt, stop="", max_tokens=600, meter=meter)
-
-
-def test_an_unknown_keyword_is_named(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
-    with pytest.raises(ValueError, match="counterintuitively"):
-        run(pair.engine.keyword_logprobs(replace(prompts[0], request=VERIFY), ("counterintuitively",)))
 
 
 def test_texts_alone_and_in_a_batch_agree(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:

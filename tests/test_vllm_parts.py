@@ -104,14 +104,54 @@ def test_gpus_that_the_job_does_not_have_are_named(monkeypatch: pytest.MonkeyPat
         pass
 
 
-def arguments(device: str, ngram: vllm.Ngram | None = None) -> dict:
+def engine(device: str, ngram: vllm.Ngram | None = None) -> vllm.VllmEngine:
     spec = EngineSpec(dtype="bfloat16", tensor_parallel=2, devices=(0, 1), memory=0.4)
     model = ModelRef(name="m", engine=spec, thinking=False, trust_remote_code=False, digest="d")
     limits = {"step_tokens": 40, "answer_tokens": 240, "concurrency": 16}
     sampling = Generation(temperature=0, top_p=1, top_k=-1, seed=5, **limits)
     pixels = Pixels(least=784, most=65536)
     settings = SimpleNamespace(generation=sampling, pixels=pixels, context_tokens=512, device=device)
-    return vllm.VllmEngine(Path("models"), model, settings, ngram)._arguments()
+    return vllm.VllmEngine(Path("models"), model, settings, ngram)
+
+
+def arguments(device: str, ngram: vllm.Ngram | None = None) -> dict:
+    return engine(device, ngram)._arguments()
+
+
+class Pieces:
+    """A tokenizer that cuts off the longest known piece first."""
+
+    def __init__(self, *pieces: str) -> None:
+        self._pieces = [*pieces, *map(chr, range(128))]
+
+    def get_vocab(self) -> dict[str, int]:
+        return {piece: number for number, piece in enumerate(self._pieces)}
+
+    def batch_decode(self, ids: list[list[int]]) -> list[str]:
+        return [self._pieces[token] for (token,) in ids]
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        found = []
+        while text:
+            piece = max(filter(text.startswith, self._pieces), key=len)
+            found.append(self._pieces.index(piece))
+            text = text.removeprefix(piece)
+        return found
+
+
+def test_a_keyword_without_a_token_of_its_own_is_told_by_its_first() -> None:
+    """As with Qwen's vocabulary, which has "aligned" and no "unaligned"."""
+    asked = engine("cpu")
+    asked._tokenizer = Pieces("aligned", " aligned", "un", "Un", "UN")
+    aligned, unaligned = asked._variants(("aligned", "unaligned"))
+    assert (set(aligned), set(unaligned)) == ({0, 1}, {2, 3, 4})
+
+
+def test_keywords_that_begin_alike_are_named() -> None:
+    asked = engine("cpu")
+    asked._tokenizer = Pieces("un")
+    with pytest.raises(ValueError, match="unaligned, unlike begin with the same token"):
+        asked._variants(("unaligned", "unlike"))
 
 
 def test_the_same_spec_serves_both_devices() -> None:

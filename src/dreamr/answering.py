@@ -36,6 +36,7 @@ class CellRun:
     target: str
     draft: str
     device: str
+    thinking: bool  # the template of whoever opens the answer begins a thinking block
     engines: Engines
     file: CellFile
 
@@ -51,6 +52,7 @@ class CellRun:
             seconds=seconds,
             baseline_seconds=baseline,
             device=self.device,
+            thinking=self.thinking,
             **{field.name: getattr(outcome, field.name) for field in fields(Outcome)},
         )
         self.file.append(trace)
@@ -121,11 +123,10 @@ class Stopwatch:
     ) -> tuple[list[tuple[Outcome, float]], float]:
         """Outcome and seconds of each cell, and the seconds of target-only."""
         plain = (Method(loop="target_only"), Engines(target=self.target))
-        runs = [(cell.method, cell.engines) for cell in cells]
-        runs += [plain] if plain not in runs else []
+        runs = [*((cell.method, cell.engines) for cell in cells), plain]  # target-only as a cell is a control: two runs
         order = [(turn + place) % len(runs) for place in range(len(runs))]
         outcomes = {place: await self._timed(*runs[place], question) for place in order}
-        return [outcomes[place] for place in range(len(cells))], outcomes[runs.index(plain)][1]
+        return [outcomes[place] for place in range(len(cells))], outcomes[len(cells)][1]
 
     async def _timed(self, method: Method, engines: Engines, question: Asked) -> tuple[Outcome, float]:
         for engine in self.engines:

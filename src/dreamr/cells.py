@@ -1,7 +1,8 @@
 """The smallest unit of kept work: one method on one target, draft and suite, answered question by question.
 
 A cell's finished questions stand in `<folder>/<digest>.jsonl`, one trace a line, on disk before the next line begins.
-The digest covers spec, code and the model files themselves, so what was computed under another spec is never taken up.
+The digest covers spec, code, packages, and the questions and model files themselves, so what was computed under
+another spec is never taken up.
 """
 
 import json
@@ -32,15 +33,16 @@ class Asked(NamedTuple):
 
 
 class CellFile:
-    """What is finished of one cell."""
+    """What is finished of one cell; times only count on the device that they were measured on."""
 
-    def __init__(self, folder: Path, digest: str) -> None:
+    def __init__(self, folder: Path, digest: str, device: str) -> None:
         self.digest = digest
         self.path = folder / f"{digest}.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
         _drop_torn_line(self.path)
         rows = read_rows(self.path, Trace) if self.path.exists() else ()
-        self.traces: dict[Key, Trace] = {(row.mode, row.benchmark, row.question): row for row in rows}
+        kept = (row for row in rows if row.mode == "batched" or row.device == device)
+        self.traces: dict[Key, Trace] = {(row.mode, row.benchmark, row.question): row for row in kept}
 
     def append(self, trace: Trace) -> None:
         """Keep a finished question; once this returns, a power cut does not lose it."""

@@ -122,10 +122,10 @@ def model_digest(folder: str | Path) -> str:
     return _short("\n".join(f"{name} {file_digest(folder / name)}" for name in files))
 
 
-def versions() -> dict[str, str]:
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of the packages that can change a result, where installed."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

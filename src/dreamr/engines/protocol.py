@@ -49,8 +49,8 @@ class Engine(Protocol):
         """Continue `prompt.answer` in one request to the end token or `max_tokens`; yield each step once it is written.
 
         A step ends at `stop`, at the end token or after `step_tokens`. One that is cut there has finish "length", and
-        the next goes on where it stopped. The generator ends behind the end token or once `max_tokens` are spent. With
-        greedy sampling the steps are those of `generate`, asked step by step, without the price of a request each.
+        the next goes on where it stopped. The generator ends behind the end token or once `max_tokens` are spent. The
+        steps are those of `generate`, asked step by step; with greedy sampling without the price of a request each.
         Closing the generator, or cancelling the task that reads it, drops the request.
         """
         ...
@@ -58,7 +58,8 @@ class Engine(Protocol):
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         """Log-probability of each keyword as the next token, in their order.
 
-        A keyword's probability is summed over its case and leading-blank variants that are single tokens.
+        A keyword's probability is summed over its case and leading-blank variants that are single tokens; where there
+        are none, over the tokens that its variants begin with.
         """
         ...
 

@@ -28,8 +28,8 @@ class Script:
 
     def write(self, prompt: Prompt, room: int) -> Generation:
         """The next step or, behind a capped one, its rest."""
-        head, _, begun = prompt.answer.rpartition(STEP_BREAK)
-        step = self.step(split(head + STEP_BREAK) if head else ())
+        head, ended, begun = prompt.answer.rpartition(STEP_BREAK)
+        step = self.step(split(head + ended) if ended else ())
         words = _WORD.findall(step.removeprefix(begun))
         ends = not step.endswith(STEP_BREAK)
         if len(words) + ends > room:

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from dreamr.config import EngineSpec, Pixels
 from dreamr.config import Generation as Sampling
+from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
 from dreamr.engines.pictures import load_picture
 from dreamr.engines.protocol import EngineDied, Generation, Meter
 from dreamr.jobs import ModelRef
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -147,8 +148,8 @@ class VllmEngine:
     ) -> AsyncGenerator[Generation, None]:
         """As in the protocol.
 
-        A request goes on past a step only where a new one would read the very tokens that it has written; otherwise a
-        new one takes its place.
+        A request goes on past a step only where a new one would read the very tokens that it has written and, with
+        sampling, where each step has a seed of its own, never; otherwise a new one takes its place.
         """
         left = max_tokens
         while left > 0:
@@ -163,7 +164,7 @@ class VllmEngine:
                     yield step
                     if last:
                         return
-                    if self._encode(written.piece) != tuple(written.piece_ids):
+                    if self._sampling.temperature or self._encode(written.piece) != tuple(written.piece_ids):
                         break
                     written.next_step(min(step_tokens, left))
             prompt = replace(prompt, answer=prompt.answer + written.text)
@@ -189,9 +190,19 @@ class VllmEngine:
         return self._read(prompt, await self._opening(prompt))
 
     async def warm_up(self, prompt: Prompt, tokens: int = 8) -> None:
-        """Run what later requests run, so that none of them pays for first times."""
+        """Run what later requests run, also side by side, so that none of them pays for first times."""
         await self.reset()  # also waits for vLLM's own warm-up of the picture processor
-        await asyncio.gather(*(self.generate(prompt, stop=STEP_BREAK, max_tokens=tokens, meter=Meter()),) * 2)
+        settings = {"stop": STEP_BREAK, "max_tokens": tokens, "meter": Meter()}
+        stream = self.stream(prompt, step_tokens=tokens, **settings)
+        requests = [self.generate(prompt, **settings), self._exhaust(stream)]
+        if not self._ngram:
+            requests.append(self.keyword_logprobs(replace(prompt, request=VERIFY), KEYWORDS))
+        await asyncio.gather(*requests)
+
+    @staticmethod
+    async def _exhaust(steps: AsyncGenerator[Generation, None]) -> None:
+        async for _ in steps:
+            pass
 
     async def reset(self) -> None:
         """Forget all questions: caches of prefixes, pictures and their embeddings. Nothing may be under way."""
@@ -333,15 +344,19 @@ class VllmEngine:
         return [token for token, text in self._vocabulary.items() if stop in text]
 
     def _variants(self, keywords: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-        """Per keyword the tokens that say it; a keyword that no single token says is an error."""
+        """Per keyword the tokens that say it: whole, or where no single token does, the ones that it begins with.
+
+        Keywords that share such a token cannot be told apart by the next token: ValueError.
+        """
         found = []
         for keyword in keywords:
             cases = {keyword, keyword.lower(), keyword.capitalize(), keyword.upper()}
             forms = cases | {f" {case}" for case in cases}
-            tokens = tuple(token for token, text in self._vocabulary.items() if text in forms)
-            if not tokens:
-                raise ValueError(f"{self.name}: no single token says the keyword {keyword!r} (any case, blank before)")
-            found.append(tokens)
+            whole = [token for token, text in self._vocabulary.items() if text in forms]
+            found.append(tuple(whole or sorted({self._encode_piece(case)[0] for case in cases})))
+        every = [token for tokens in found for token in tokens]
+        if len(set(every)) < len(every):
+            raise ValueError(f"{self.name}: the keywords {', '.join(keywords)} begin with the same token")
         return tuple(found)
 
     def _detokenizer(self) -> Callable[[int], str]:

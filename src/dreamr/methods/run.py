@@ -61,19 +61,26 @@ class Run:
         return prefix.taken(step, writer)
 
     async def stream(self, writer: Writer, prefix: Prefix) -> AsyncGenerator[Generation, None]:
-        """All steps by `writer` from `prefix` to the end of the answer, in one request."""
-        meter = Meter()
-        request = self._engines.of(writer).stream(
-            prefix.prompt, stop=STEP_BREAK, step_tokens=prefix.limits.step_tokens, max_tokens=prefix.left, meter=meter
+        """All steps by `writer` from `prefix` to the end of the answer, in one request.
+
+        Where the answer takes a step otherwise than it was written, a new request goes on from what was taken.
+        """
+        while prefix.finish is None:
+            meter, verbatim = Meter(), True
+            async with aclosing(self._request(writer, prefix, meter)) as steps:
+                while verbatim and prefix.finish is None:
+                    with self._span(writer, prefix.index, meter):
+                        written = await anext(steps)
+                    self._drafted += writer == "draft"
+                    step = prefix.taken(written, writer)
+                    verbatim, prefix = step.text == written.text, prefix.after(step)
+                    yield step
+
+    def _request(self, writer: Writer, prefix: Prefix, meter: Meter) -> AsyncGenerator[Generation, None]:
+        step_tokens = prefix.limits.step_tokens
+        return self._engines.of(writer).stream(
+            prefix.prompt, stop=STEP_BREAK, step_tokens=step_tokens, max_tokens=prefix.left, meter=meter
         )
-        async with aclosing(request) as steps:
-            while prefix.finish is None:
-                with self._span(writer, prefix.index, meter):
-                    step = await anext(steps)
-                self._drafted += writer == "draft"
-                step = prefix.taken(step, writer)
-                prefix = prefix.after(step)
-                yield step
 
     async def verify(self, verifier: Verifier, prefix: Prefix, draft: Generation, own: str = "") -> Verdict:
         """The target's verdict on `draft` behind `prefix`; a step that says nothing is rejected unasked."""
