@@ -27,10 +27,9 @@ from dreamr.prompts import Prompt
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
     """The answer of both models, with everything in flight together."""
     async with running(prompt, engines, limits) as run:
-        own = Stream(run, "target", run.prefix)
+        own = None
         while run.prefix.finish is None:
             own = await _Chain(run, verifier(method), method.window).extend(own)
-            run.cancel(own.task)
     return run.outcome()
 
 
@@ -52,17 +51,18 @@ class _Chain:
         self._window = window
         self._drafts = Stream(run, "draft", run.prefix)
 
-    async def extend(self, own: Stream) -> Stream:
+    async def extend(self, own: Stream | None) -> Stream | None:
         """Commit until the target has written something else than the draft, or the answer ends.
 
-        `own` is the target's stream from the committed prefix; returned is the one that wrote the last step.
+        `own` is the target's stream from the committed prefix, if one is under way; returned is the one that goes on.
         """
         holds = True
         while holds and self._run.prefix.finish is None:
             own, holds = await self._fly(own)
+        self._drafts.task.cancel()
         return own
 
-    async def _fly(self, own: Stream) -> tuple[Stream, bool]:
+    async def _fly(self, own: Stream | None) -> tuple[Stream | None, bool]:
         """Commit in order through the first rejection; the stream that goes on, and whether the drafts still hold."""
         run, room, attempts = self._run, asyncio.Semaphore(self._window), asyncio.Queue()
         run.start(self._launch(own, room, attempts))
@@ -74,18 +74,18 @@ class _Chain:
             attempt.own.task.cancel()
             run.accept(attempt.draft, verdict)
             room.release()
-        return own, False
+        return None, False
 
-    async def _launch(self, own: Stream, room: asyncio.Semaphore, attempts: asyncio.Queue[_Attempt]) -> None:
+    async def _launch(self, own: Stream | None, room: asyncio.Semaphore, attempts: asyncio.Queue[_Attempt]) -> None:
         """Open attempt after attempt, as the draft writes and the window has room."""
-        run, prefix, begun = self._run, self._run.prefix, own
+        run, prefix = self._run, self._run.prefix
         while prefix.finish is None:
             await room.acquire()
-            begun = begun or Stream(run, "target", prefix)
+            own = own or Stream(run, "target", prefix)
             draft = await self._drafts.step(prefix.index)
             verdict = run.start(run.verify(self._judge, prefix, draft))
-            attempts.put_nowait(_Attempt(draft, verdict, begun))
-            prefix, begun = prefix.after(draft), None
+            attempts.put_nowait(_Attempt(draft, verdict, own))
+            prefix, own = prefix.after(draft), None
 
     async def _fall_back(self, attempt: _Attempt, verdict: Verdict) -> bool:
         """Drop what builds on a rejected step, but not the drafts, and commit the target's version of it."""
