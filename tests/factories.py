@@ -264,7 +264,7 @@ def _write_sources(folder: Path) -> None:
         (folder / "models" / name / "card.json").write_text(json.dumps(card))
     (folder / "cells").mkdir()
     for digest, device in (("d" * 8, "test"), ("abandoned", "another")):
-        card = {"device": device, "cores": 2, "versions": {"vllm": "0.32.0"}}
+        card = {"machines": [{"device": device, "versions": {"vllm": "0.32.0"}}, {"device": "left", "versions": {}}]}
         (folder / "cells" / f"{digest}.card.json").write_text(json.dumps(card))
     jobs = {"summarise.tsv": "1.0\t0:00:01\t50.0", "grade/t/d/one.tsv": "2.5\t0:00:02\t101.5"}
     jobs |= {"grade/t/d/two.tsv": "4.0\t0:00:04\t-", "smoke/grade/t/d/one.tsv": "9.0\t0:00:09\t999.0"}

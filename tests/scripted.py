@@ -41,7 +41,7 @@ class ScriptedEngine:
         return self._step(prompt)
 
     async def stream(
-        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, meter: Meter
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
     ) -> AsyncGenerator[Generation, None]:
         while True:
             step = await self.generate(prompt, stop=stop, max_tokens=step_tokens, meter=meter)

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -227,8 +228,11 @@ def test_other_questions_are_another_cell(bench: Bench) -> None:
 def test_only_times_of_this_device_are_taken_up(bench: Bench) -> None:
     first = bench.run(job(["dreamr"]))
     (path,) = bench.folder.glob("cells/*.jsonl")
+    card = path.with_suffix(".card.json")
     path.write_text(path.read_text().replace(f'"device":"{first[0].device}"', '"device":"elsewhere"'))
+    card.write_text(card.read_text().replace(first[0].device, "elsewhere"))
     again = bench.run(job(["dreamr"]))
+    assert [machine["device"] for machine in json.loads(card.read_text())["machines"]] == ["elsewhere", first[0].device]
     assert {(trace.mode, trace.device) for trace in again} == {("batched", "elsewhere"), ("alone", first[0].device)}
 
 
@@ -254,8 +258,9 @@ def test_a_card_tells_where_a_cell_comes_from(bench: Bench) -> None:
     traces = bench.run(job(["dreamr"]))
     (path,) = bench.folder.glob("cells/*.card.json")
     card = json.loads(path.read_text())
-    assert card["digest"] == traces[0].digest and card["device"] == traces[0].device
-    assert {"python", "pydantic"} <= set(card["versions"]) and card["cores"] >= 1
+    (machine,) = card["machines"]
+    assert card["digest"] == traces[0].digest and machine["device"] == traces[0].device
+    assert {"python", "pydantic"} <= set(machine["versions"]) and re.search(r", \d+ cores$", machine["device"])
     assert card["job"]["target"]["name"] == "big"
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr.cli.grade import busy_seconds, main, scored
+from dreamr.cli.grade import main, scored
 from dreamr.records import Question, Score, Span, Step, Trace, read_rows, write_rows
+from dreamr.spans import busy_seconds
 
 QUESTION = Question(
     id="7",

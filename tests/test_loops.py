@@ -216,6 +216,13 @@ def test_a_blank_draft_is_rejected_unasked(name: str) -> None:
     assert outcome.text == "t\n\nAnswer: 2"
 
 
+def test_a_draft_by_itself_closes_its_own_thinking_block() -> None:
+    draft = listed(("</think>", "Answer: 2"))
+    outcome = answer("draft_only", (draft, draft), (Cost(1.0), Cost(decode=1.0, request=100.0)))[1]
+    assert outcome.text == "</think>\n\nAnswer: 2"
+    assert max(span.end for span in outcome.spans) < 200  # one request, whatever it wrote
+
+
 @pytest.mark.parametrize("score", range(10))
 def test_specreason_accepts_scores_from_the_threshold_on(score: int) -> None:
     method = Method(loop="specreason", verifier="score", threshold=7)

@@ -132,7 +132,7 @@ def test_every_timed_rule_of_the_workflow_is_known() -> None:
 
 def test_machines_are_those_of_the_traces(made: SimpleNamespace) -> None:
     found = machines(made.folder / "cells", [made.folder / "traces.jsonl"])
-    assert found == [{"device": "test", "cores": 2, "versions": {"vllm": "0.32.0"}, "cells": 1}]
+    assert found == [{"device": "test", "versions": {"vllm": "0.32.0"}, "cells": 1}]
 
 
 def test_models_are_those_whose_cards_are_given(made: SimpleNamespace) -> None:

@@ -72,7 +72,8 @@ def test_a_dropped_request_counts_its_tokens() -> None:
 def test_a_stream_is_its_steps_in_one_request(cap: int) -> None:
     async def streamed() -> list[Generation]:
         engine, meter = VirtualEngine(MODEL, Cost(decode=1.0)), Meter()
-        steps = engine.stream(FOUR_WORDS, stop=STEP_BREAK, step_tokens=cap, max_tokens=100, meter=meter)
+        limits = {"step_tokens": cap, "max_tokens": 100, "stepwise": True}
+        steps = engine.stream(FOUR_WORDS, stop=STEP_BREAK, meter=meter, **limits)
         found = [step async for step in steps]
         assert meter.tokens == sum(step.tokens for step in found) == 9
         return found

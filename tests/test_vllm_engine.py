@@ -189,7 +189,8 @@ def test_a_stream_writes_what_single_requests_write(
     monkeypatch.setattr(pair.engine, "_sampling", SAMPLING.model_copy(update={"temperature": temperature}))
 
     async def streamed(prompt: Prompt, cap: int) -> list[tuple]:
-        request = pair.engine.stream(prompt, stop=STEP_BREAK, step_tokens=cap, max_tokens=60, meter=Meter())
+        limits = {"step_tokens": cap, "max_tokens": 60, "stepwise": True}
+        request = pair.engine.stream(prompt, stop=STEP_BREAK, meter=Meter(), **limits)
         return [(step.text, step.tokens, step.finish) async for step in request]
 
     async def asked(prompt: Prompt, cap: int) -> list[tuple]:
@@ -229,7 +230,8 @@ async def _long(engine: VllmEngine, prompt: Prompt, meter: Meter, stream: bool) 
     """A request that would go on for seconds: its stop string never comes, nor does the end token count."""
     while True:
         if stream:
-            request = engine.stream(prompt, stop=STEP_BREAK, step_tokens=600, max_tokens=600, meter=meter)
+            limits = {"step_tokens": 600, "max_tokens": 600, "stepwise": True}
+            request = engine.stream(prompt, stop=STEP_BREAK, meter=meter, **limits)
             async for _ in request:
                 pass
         else:

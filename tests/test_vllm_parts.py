@@ -142,9 +142,9 @@ class Pieces:
 def test_a_keyword_without_a_token_of_its_own_is_told_by_its_first() -> None:
     """As with Qwen's vocabulary, which has "aligned" and no "unaligned"."""
     asked = engine("cpu")
-    asked._tokenizer = Pieces("aligned", " aligned", "un", "Un", "UN")
+    asked._tokenizer = Pieces("aligned", " aligned", "un", "Un", "UN", " un")  # " Un" begins with a mere blank
     aligned, unaligned = asked._variants(("aligned", "unaligned"))
-    assert (set(aligned), set(unaligned)) == ({0, 1}, {2, 3, 4})
+    assert (set(aligned), set(unaligned)) == ({0, 1}, {2, 3, 4, 5})
 
 
 def test_keywords_that_begin_alike_are_named() -> None:

@@ -53,13 +53,14 @@ class CellFile:
         self.traces[trace.mode, trace.benchmark, trace.question] = trace
 
     def write_card(self, spec: dict[str, Any], device: str) -> None:
-        """Say beside the traces where they come from; written when work on the cell begins, then kept."""
+        """Say beside the traces where they come from; each machine is added when work on the cell begins there."""
         path = self.path.with_suffix(".card.json")
-        if not path.exists():
-            machine = {"device": device, "cores": provenance.cores(), "versions": provenance.versions()}
-            card = {"digest": self.digest, **spec, **machine, "begun": datetime.now(UTC).isoformat(timespec="seconds")}
+        card = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"machines": []}
+        if all(machine["device"] != device for machine in card["machines"]):
+            begun = datetime.now(UTC).isoformat(timespec="seconds")
+            card["machines"].append({"device": device, "versions": provenance.versions(), "begun": begun})
             part = path.with_suffix(".part")
-            part.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps({"digest": self.digest, **spec, **card}, indent=1) + "\n", encoding="utf-8")
             part.replace(path)
 
 

@@ -20,6 +20,7 @@ from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
 from dreamr.records import Trace
+from dreamr.spans import lanes
 from dreamr.tables import ALL, closed_form
 
 INK = "#222222"  # replaced by the page's text colour
@@ -298,16 +299,17 @@ def ablation(table: pd.DataFrame) -> Picture:
 
 
 def timeline(traces: Sequence[Trace]) -> Picture:
-    """How one question ran under each method: every request on its engine, cancelled work hatched."""
+    """How one question ran under each method: every step and verdict on its engine, cancelled work pale."""
     kinds = {"draft": COLOURS["dreamr_ns"], "verify": COLOURS["lookahead"], "target": COLOURS["dreamr"]}
     figure, panels = _panels(len(traces), 1, 9, 0.95, sharex=True)
     data = []
     for axes, trace in zip(panels, traces, strict=True):
-        lanes = _lanes(trace)
-        for span, lane in zip(trace.spans, lanes, strict=True):
-            bar = {"color": kinds[span.kind], "alpha": 0.35 if span.cancelled else 0.95}
-            axes.broken_barh([(span.start, span.end - span.start)], (lane, 0.8), edgecolor=INK, linewidth=0.3, **bar)
-            data.append({"method": trace.method, "lane": lane} | span.model_dump())
+        dealt = [(kind, lane) for kind in kinds for lane in lanes(span for span in trace.spans if span.kind == kind)]
+        for number, (kind, lane) in enumerate(dealt):
+            for span in lane:
+                bar = {"color": kinds[kind], "alpha": 0.35 if span.cancelled else 0.95, "edgecolor": INK}
+                axes.broken_barh([(span.start, span.end - span.start)], (number, 0.8), linewidth=0.3, **bar)
+                data.append({"method": trace.method, "lane": number} | span.model_dump())
         axes.axvline(trace.seconds, color=INK, linewidth=0.8)
         if trace.baseline_seconds is not None:
             axes.axvline(trace.baseline_seconds, color=INK, linewidth=0.8, linestyle=":")
@@ -318,9 +320,7 @@ def timeline(traces: Sequence[Trace]) -> Picture:
     handles = [Patch(color=shade, label=kind) for kind, shade in kinds.items()]
     handles.append(Patch(color="#999999", alpha=0.35, label="cancelled"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
-    alt = (
-        f"Timeline of requests for question {traces[0].question} of {traces[0].benchmark} under {len(traces)} methods."
-    )
+    alt = f"Timeline of question {traces[0].question} of {traces[0].benchmark} under {len(traces)} methods."
     return Picture(figure, pd.DataFrame(data), alt)
 
 
@@ -334,20 +334,6 @@ def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], refe
         return []
     shown = [row for row in rows if (row.benchmark, row.question) == (first.benchmark, first.question)]
     return sorted(shown, key=lambda row: list(LABELS).index(row.method))
-
-
-def _lanes(trace: Trace) -> list[int]:
-    """A lane for each span such that overlapping spans of one kind lie below each other."""
-    ends: dict[tuple[str, int], float] = {}
-    places = []
-    for span in trace.spans:
-        slot = 0
-        while ends.get((span.kind, slot), -1.0) > span.start + 1e-9:
-            slot += 1
-        ends[span.kind, slot] = span.end
-        places.append((span.kind, slot))
-    order = sorted(ends, key=lambda place: (("draft", "verify", "target").index(place[0]), place[1]))
-    return [order.index(place) for place in places]
 
 
 def _panels(rows: int, columns: int, width: float, height: float, **settings: object) -> tuple[Figure, list[Axes]]:

@@ -95,7 +95,7 @@ class Cell(Spec):
     """One method on one target, draft and suite."""
 
     method: Method
-    digest: str  # of method, models, suite, limits and the code that ran it
+    digest: str  # of name, method, models, suite, limits and the code that ran it
 
 
 class GenerateJob(Spec):

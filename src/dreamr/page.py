@@ -213,15 +213,16 @@ def cards(files: Iterable[Path]) -> list[Row]:
 
 
 def machines(folder: Path, traces: Iterable[Path]) -> list[Row]:
-    """Devices and package versions under which the cells of `traces` were answered, with the number of cells of each.
+    """Devices and package versions under which `traces` were answered, with the number of cells of each.
 
-    The folder keeps every cell that was ever begun, those of earlier code and settings included.
+    The folder keeps every cell that was ever begun, and a cell's card every machine that ever worked on it.
     """
-    named = {f"{trace.digest}.card.json" for path in traces for trace in read_rows(path, Trace)}
+    named = sorted({(trace.digest, trace.device) for path in traces for trace in read_rows(path, Trace)})
     found: dict[str, Row] = {}
-    for path in sorted(path for path in folder.glob("*.card.json") if path.name in named):
-        card = json.loads(path.read_text(encoding="utf-8"))
-        facts = {key: card[key] for key in ("device", "cores", "versions")}
+    for digest, device in named:
+        card = json.loads((folder / f"{digest}.card.json").read_text(encoding="utf-8"))
+        (machine,) = (machine for machine in card["machines"] if machine["device"] == device)
+        facts = {key: machine[key] for key in ("device", "versions")}
         found.setdefault(json.dumps(facts, sort_keys=True), facts | {"cells": 0})["cells"] += 1
     return list(found.values())
 

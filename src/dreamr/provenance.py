@@ -134,11 +134,11 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 
 def device(kind: Literal["cpu", "cuda"]) -> str:
-    """Name of the processor, or of the job's GPUs, for instance "2 x NVIDIA H100 80GB HBM3"."""
+    """The processor and how many of its cores, or the job's GPUs, for instance "2 x NVIDIA H100 80GB HBM3"."""
     if kind == "cpu":
         info = Path("/proc/cpuinfo")
         name = re.search(r"model name\s*:\s*(.+)", info.read_text() if info.exists() else "")
-        return name.group(1).strip() if name else platform.processor() or platform.machine()
+        return f"{name.group(1).strip() if name else platform.processor() or platform.machine()}, {cores()} cores"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", *([f"--id={visible}"] if visible else [])]
     names = subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip().splitlines()

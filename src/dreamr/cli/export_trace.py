@@ -9,12 +9,13 @@ each with as many lanes as it has steps under way at once.
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from dreamr.records import Span, Trace, read_rows
+from dreamr.spans import lanes
 
 KINDS = ("draft", "verify", "target")  # of spans, from the top of the picture
 MICROSECONDS = 1e6
@@ -47,18 +48,6 @@ def events(traces: Sequence[Trace]) -> Iterator[dict[str, Any]]:
                 yield _about("thread_name", process, track, name=kind if number == 1 else f"{kind}, lane {number}")
                 yield _about("thread_sort_index", process, track, sort_index=track)
                 yield from (_bar(trace, span, process, track) for span in lane)
-
-
-def lanes(spans: Iterable[Span]) -> list[list[Span]]:
-    """Spans dealt out in order of start, each to the lowest lane that is free: bars on one track may not overlap."""
-    dealt: list[list[Span]] = []
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
-        free = next((lane for lane in dealt if lane[-1].end <= span.start), None)
-        if free is None:
-            dealt.append([span])
-        else:
-            free.append(span)
-    return dealt
 
 
 def _bar(trace: Trace, span: Span, process: int, track: int) -> dict[str, Any]:

@@ -6,13 +6,13 @@ trace, in the same order. A trace of an unknown question, or two of one cell and
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from dreamr import harness
 from dreamr.answers import grade
-from dreamr.records import Question, Score, Span, Trace, read_rows, write_rows
+from dreamr.records import Question, Score, Trace, read_rows, write_rows
+from dreamr.spans import busy_seconds
 
 Key = tuple[str, ...]
 COPIED = (
@@ -79,15 +79,6 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
     )
-
-
-def busy_seconds(spans: Iterable[Span], engine: Literal["draft", "target"]) -> float:
-    """Seconds in which `engine` had at least one request: the length of the union of its spans."""
-    total, reached = 0.0, float("-inf")
-    for start, end in sorted((span.start, span.end) for span in spans if span.engine == engine):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
 
 
 def parser() -> argparse.ArgumentParser:

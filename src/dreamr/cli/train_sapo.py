@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from dreamr.checkpoints import model_folder, save_like
 from dreamr.jobs import TrainJob
-from dreamr.provenance import model_digest, spec_digest
+from dreamr.provenance import code_digest, model_digest, spec_digest, versions
 
 # glibc gives each large tensor back to the kernel unless told otherwise, which makes training several times slower.
 # It reads these when the process starts.
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = options.out.with_name(options.out.name + ".checkpoints")
     with model_folder(options.out, job.name, "sapo") as (folder, facts):
         pair = [model_digest(options.models / model.name) for model in (job.draft, job.target)]
-        trainer = train(job, options.models, options.data, work / spec_digest(job, pair))
+        # A draft keeps its name under another scorer; a training half under each is none.
+        checkpoints = work / spec_digest(job, pair, code_digest("dreamr.answers"), versions())
+        trainer = train(job, options.models, options.data, checkpoints)
         save_like(trainer.model, source, folder)
         write_log(job, trainer.state, folder / "training.csv")
         facts |= {"draft": job.draft.name, "target": job.target.name, "steps": trainer.state.max_steps}

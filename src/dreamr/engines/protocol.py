@@ -44,13 +44,14 @@ class Engine(Protocol):
         ...
 
     def stream(
-        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, meter: Meter
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
     ) -> AsyncGenerator[Generation, None]:
-        """Continue `prompt.answer` in one request to the end token or `max_tokens`; yield each step once it is written.
+        """Continue `prompt.answer` to the end token or `max_tokens`; yield each step once it is written.
 
         A step ends at `stop`, at the end token or after `step_tokens`. One that is cut there has finish "length", and
-        the next goes on where it stopped. The generator ends behind the end token or once `max_tokens` are spent. The
-        steps are those of `generate`, asked step by step; with greedy sampling without the price of a request each.
+        the next goes on where it stopped. The generator ends behind the end token or once `max_tokens` are spent. With
+        greedy sampling all steps come from one request, and are those of `generate`, asked step by step. With other
+        sampling they are so only where `stepwise`, at the price of a request each, since a request has one seed.
         Closing the generator, or cancelling the task that reads it, drops the request.
         """
         ...

@@ -178,7 +178,7 @@ class VirtualEngine:
         return step
 
     async def stream(
-        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, meter: Meter
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
     ) -> AsyncGenerator[Generation, None]:
         assert stop == STEP_BREAK, f"simulated models write steps: stop must be a blank line, not {stop!r}"
         await self._read(prompt)

@@ -144,14 +144,14 @@ class VllmEngine:
         return _generation(output, stop)
 
     async def stream(
-        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, meter: Meter
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
     ) -> AsyncGenerator[Generation, None]:
         """As in the protocol.
 
-        A request goes on past a step only where a new one would read the very tokens that it has written and, with
-        sampling, where each step has a seed of its own, never; otherwise a new one takes its place.
+        A request goes on past a step only where a new one would read the very tokens that it has written, and would
+        draw from the same seed; otherwise a new one takes its place.
         """
-        left = max_tokens
+        left, reseeded = max_tokens, stepwise and self._sampling.temperature > 0
         while left > 0:
             begun = prompt.answer.rpartition(stop)[2]
             written = _Written(self._detokenizer(), stop, begun, self._encode(begun), min(step_tokens, left))
@@ -164,7 +164,7 @@ class VllmEngine:
                     yield step
                     if last:
                         return
-                    if self._sampling.temperature or self._encode(written.piece) != tuple(written.piece_ids):
+                    if reseeded or self._encode(written.piece) != tuple(written.piece_ids):
                         break
                     written.next_step(min(step_tokens, left))
             prompt = replace(prompt, answer=prompt.answer + written.text)
@@ -193,7 +193,7 @@ class VllmEngine:
         """Run what later requests run, also side by side, so that none of them pays for first times."""
         await self.reset()  # also waits for vLLM's own warm-up of the picture processor
         settings = {"stop": STEP_BREAK, "max_tokens": tokens, "meter": Meter()}
-        stream = self.stream(prompt, step_tokens=tokens, **settings)
+        stream = self.stream(prompt, step_tokens=tokens, stepwise=False, **settings)
         requests = [self.generate(prompt, **settings), self._exhaust(stream)]
         if not self._ngram:
             requests.append(self.keyword_logprobs(replace(prompt, request=VERIFY), KEYWORDS))
@@ -353,7 +353,8 @@ class VllmEngine:
             cases = {keyword, keyword.lower(), keyword.capitalize(), keyword.upper()}
             forms = cases | {f" {case}" for case in cases}
             whole = [token for token, text in self._vocabulary.items() if text in forms]
-            found.append(tuple(whole or sorted({self._encode_piece(case)[0] for case in cases})))
+            first = {self._encode_piece(form)[0] for form in forms}
+            found.append(tuple(whole or sorted(token for token in first if self._vocabulary[token].strip())))
         every = [token for tokens in found for token in tokens]
         if len(set(every)) < len(every):
             raise ValueError(f"{self.name}: the keywords {', '.join(keywords)} begin with the same token")

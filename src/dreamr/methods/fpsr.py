@@ -5,7 +5,7 @@
    verdict with the draft's step.
 3. Steps are committed in order, on verdicts alone. Accepted: the draft's step stands and the target's version is
    dropped (early stop). Rejected: all verdicts and versions behind it are dropped, the target's version, long under
-   way, is committed (clean fallback), the target writes on behind it in the same request, and drafting starts anew;
+   way, is committed (clean fallback), the target writes on behind it without a new start, and drafting starts anew;
    unless the target wrote the rejected step itself, for then the drafts behind it still hold.
 4. No decision asks which request came first. So the text is a function of the models alone.
 

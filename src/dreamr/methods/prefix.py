@@ -20,6 +20,7 @@ class Prefix:
     index: int = 0  # of the next step
     tokens: int = 0  # of the steps, each as counted by its writer's tokenizer
     finish: Finish | None = None  # why nothing follows
+    shared: bool = True  # both models read it, step by step; false where one model answers alone
 
     @property
     def left(self) -> int:
@@ -37,7 +38,7 @@ class Prefix:
         A draft's thinking tags mean nothing in an answer that the target reads: whether thinking is over is for the
         target to write (our decision).
         """
-        text = without_tags(step.text) if writer == "draft" else step.text
+        text = without_tags(step.text) if writer == "draft" and self.shared else step.text
         open_line = self.prompt.answer.rpartition("\n")[2]  # a capped step may have begun the answer line
         answer = through_answer(open_line + text, whole=step.finish != "length")
         if answer is None:

@@ -61,7 +61,7 @@ class Run:
         return prefix.taken(step, writer)
 
     async def stream(self, writer: Writer, prefix: Prefix) -> AsyncGenerator[Generation, None]:
-        """All steps by `writer` from `prefix` to the end of the answer, in one request.
+        """All steps by `writer` from `prefix` to the end of the answer, in one request if the engine can.
 
         Where the answer takes a step otherwise than it was written, a new request goes on from what was taken.
         """
@@ -77,9 +77,13 @@ class Run:
                     yield step
 
     def _request(self, writer: Writer, prefix: Prefix, meter: Meter) -> AsyncGenerator[Generation, None]:
-        step_tokens = prefix.limits.step_tokens
         return self._engines.of(writer).stream(
-            prefix.prompt, stop=STEP_BREAK, step_tokens=step_tokens, max_tokens=prefix.left, meter=meter
+            prefix.prompt,
+            stop=STEP_BREAK,
+            step_tokens=prefix.limits.step_tokens,
+            max_tokens=prefix.left,
+            stepwise=prefix.shared,
+            meter=meter,
         )
 
     async def verify(self, verifier: Verifier, prefix: Prefix, draft: Generation, own: str = "") -> Verdict:

@@ -10,7 +10,7 @@ from dreamr.methods.run import Run
 
 
 class Stream:
-    """The steps of one writer from `prefix` on, in one request; they stay readable, so a second reader can start over.
+    """The steps of one writer from `prefix` on; they stay readable, so a second reader can start over.
 
     `task` writes them: to be cancelled, or spared, by the loop.
     """
