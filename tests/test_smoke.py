@@ -67,7 +67,7 @@ def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
 def test_times_are_ratios_to_the_target_beside(results: Path) -> None:
     """Coarse on purpose: a few questions on whatever machine this is."""
     speed = pd.read_csv(results / "tables" / "speed.csv").query("benchmark == 'all'").set_index(["target", "method"])
-    assert speed.speedup["q3vl-deep-awq", "target_only"].max() == 1
+    assert speed.speedup["q3vl-deep-awq", "target_only"].max() == pytest.approx(1, abs=0.25)  # timed twice: a control
     assert speed.speedup["q3vl-deep-awq", "draft_only"].max() > 1.5
     assert speed.speedup["q3vl-deep-awq", "dreamr"].max() > 1
 
