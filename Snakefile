@@ -31,9 +31,22 @@ rule all:
         "<results>/audit/overlaps.csv",
 
 
+# Also links environments/<name>-<device>, a name that stays, to the environment of the present lock.
 rule environments:
     input:
-        [environment(name) for name in ("models", "quantize")],
+        ENVIRONMENTS,
+    log:
+        "<logs>/environments.log",
+    localrule: True
+    conda:
+        "envs/workflow.yaml"
+    shell:
+        """
+        for ready in {input:q}; do
+            folder=$(basename "$(dirname "$ready")")
+            ln -sfn "$folder" "environments/${{folder%-*}}"
+        done > {log:q} 2>&1
+        """
 
 
 rule zoo:

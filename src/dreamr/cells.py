@@ -33,12 +33,14 @@ class Asked(NamedTuple):
 
 
 class CellFile:
-    """What is finished of one cell; times only count on the device that they were measured on."""
+    """What is finished of one cell; times only count on the device that they were measured on.
 
-    def __init__(self, folder: Path, digest: str, device: str) -> None:
-        self.digest = digest
-        self.path = folder / f"{digest}.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
+    A file has one writer: make one under `locks.only_writer(path)`, in a folder that exists.
+    """
+
+    def __init__(self, path: Path, device: str) -> None:
+        self.digest = path.stem
+        self.path = path
         _drop_torn_line(self.path)
         rows = read_rows(self.path, Trace) if self.path.exists() else ()
         kept = (row for row in rows if row.mode == "batched" or row.device == device)

@@ -8,25 +8,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dreamr.provenance import CARD, model_digest, versions
+from dreamr.provenance import CARD, digest_of, model_digest, model_files, versions
 
-NOT_COPIED = ("*.safetensors", "*.safetensors.index.json", CARD, "manifest.json")
+CURVE = "training.csv"
+COPIES = ".made"  # Snakemake deletes a job's outputs before it runs the job again; these copies are not its
+NOT_COPIED = ("*.safetensors", "*.safetensors.index.json", CARD, COPIES, CURVE, "manifest.json")
 
 
 @contextmanager
-def model_folder(out: Path, name: str, maker: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """A new folder to fill and the facts for its card; it takes the place of `out` once it is complete."""
+def model_folder(out: Path, name: str, maker: str, made_by: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A new folder to fill and the facts for its card; it takes the place of `out` once it is complete.
+
+    `made_by` is a digest of all that decides what the model is, for `brought_back`. Writing needs `only_writer(out)`.
+    """
     begin = time.perf_counter()
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     facts: dict[str, Any] = {}
     yield part, facts
-    seconds = round(time.perf_counter() - begin, 1)
-    card = {"name": name, "maker": maker, "digest": model_digest(part), "versions": versions(), "seconds": seconds}
-    (part / CARD).write_text(json.dumps(card | facts, indent=2) + "\n", encoding="utf-8")
+    seconds, files = round(time.perf_counter() - begin, 1), model_files(part)
+    card = {"name": name, "maker": maker, "digest": digest_of(files), "versions": versions(), "seconds": seconds}
+    card |= {"made_by": made_by, **facts, "files": files}
+    (part / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (part / COPIES).mkdir()
+    for file in (CARD, CURVE):
+        if (part / file).exists():
+            shutil.copy(part / file, part / COPIES)
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+
+
+def brought_back(out: Path, made_by: str) -> bool:
+    """Whether `out` holds the whole model that `made_by` would make; its card and curve are then there again.
+
+    So a job that comes after another one has made the model, or whose outputs Snakemake has deleted, has nothing to do.
+    """
+    copies = out / COPIES
+    if not (copies / CARD).exists() or json.loads((copies / CARD).read_text(encoding="utf-8"))["made_by"] != made_by:
+        return False
+    shutil.copytree(copies, out, dirs_exist_ok=True)
+    model_digest(out)  # stops where a file is not what the card says
+    return True
 
 
 def save_like(model: Any, source: Path, folder: Path) -> None:

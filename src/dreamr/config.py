@@ -43,10 +43,19 @@ class EngineSpec(Spec):
     devices: tuple[int, ...] = ()  # GPUs inside the job's allocation; empty on the CPU
     memory: Fraction | None = None  # share of a GPU's memory; None on the CPU
 
+    @property
+    def held(self) -> Sequence[int]:
+        """The GPUs that it holds among those of its job; without `devices` the first ones."""
+        return self.devices or range(self.tensor_parallel)
+
+    @property
+    def gpus(self) -> int:
+        """The smallest number of GPUs in which a job has all that this engine holds."""
+        return max(self.held) + 1
+
     def leaves(self, gpus: Sequence[str]) -> list[str]:
-        """Those of a job's GPUs that this engine does not hold; without `devices` it holds the first ones."""
-        held = self.devices or range(self.tensor_parallel)
-        return [name for number, name in enumerate(gpus) if number not in held]
+        """Those of a job's GPUs that this engine does not hold."""
+        return [name for number, name in enumerate(gpus) if number not in self.held]
 
 
 class ZooModel(Spec):
@@ -236,7 +245,7 @@ class Statistics(Spec):
 class Resources(Spec):
     """Per-rule resources beyond cores; profiles translate them for a cluster."""
 
-    gpus: Annotated[int, Field(ge=0)]
+    gpus: Annotated[int, Field(ge=0)] | None = None  # None: what the engines of the job hold
     memory_gb: Count
     hours: Annotated[float, Field(gt=0)]
 

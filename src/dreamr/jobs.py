@@ -53,9 +53,11 @@ class QuantizeJob(Spec):
     """cli.quantize: AWQ of `base`."""
 
     name: str
+    made_with: str  # digest of the code and the calibration data
     base: ModelRef
     awq: Awq
     pixels: Pixels
+    device: Literal["cpu", "cuda"]
 
 
 class SapoSettings(Spec):

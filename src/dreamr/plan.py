@@ -28,8 +28,8 @@ from dreamr.provenance import code_digest, spec_digest
 # grades the traces again and trains nothing again: what a draft is, is what its training wrote. Train anew by hand
 # (snakemake --forcerun train_sapo) after a change of the scorer that should move the rewards.
 SCORER = ("dreamr.answers",)
-# What these modules read reaches a job through its spec, so their code counts for no digest.
-TYPES = ("dreamr.config", "dreamr.jobs")
+# What the first two read reaches a job through its spec, and the others change no result: their code counts for no digest.
+UNCOUNTED = ("dreamr.config", "dreamr.jobs", "dreamr.failures", "dreamr.locks", "dreamr.slurm")
 MICRO = "resources/micro"  # folder of the generated data sets
 
 
@@ -119,6 +119,11 @@ class Plan:
     def models_of(self, group: Group) -> list[str]:
         return list(dict.fromkeys([group.target, *self.drafts(group).values()]))
 
+    def gpus(self, group: Group) -> int:
+        """How many GPUs the engines of a generate job hold; a baseline's job asks for none that only a draft would use."""
+        engines = [self.ref(name).engine for name in self.models_of(group)]
+        return max(engine.gpus for engine in engines) if self.config.device == "cuda" else 0
+
     # The specs of the jobs.
 
     def prepare(self, name: str) -> PrepareJob:
@@ -128,7 +133,15 @@ class Plan:
         return FetchJob(name=name, model=self.config.models[name])
 
     def quantize(self, name: str) -> QuantizeJob:
-        return QuantizeJob(name=name, base=self.ref(self.base(name)), awq=self.config.awq, pixels=self.config.pixels)
+        config = self.config
+        return QuantizeJob(
+            name=name,
+            made_with=spec_digest(self.code(name), self._data_digests(config.awq.training_sets)),
+            base=self.ref(self.base(name)),
+            awq=config.awq,
+            pixels=config.pixels,
+            device=config.device,
+        )
 
     def train(self, name: str) -> TrainJob:
         training, config = self.trainings[name], self.config
@@ -193,7 +206,7 @@ class Plan:
         if name in self.trainings:
             return spec_digest(self.train(name))
         if name in self.models["awq"]:
-            return spec_digest(self.quantize(name), self.code(name), self._data_digests(self.config.awq.training_sets))
+            return spec_digest(self.quantize(name))
         return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))
 
     @cache  # noqa: B019
@@ -252,7 +265,7 @@ def _loops(method: Method) -> list[str]:
 @cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code behind `python -m dreamr.cli.<command>` and of the modules that it loads by name."""
-    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*TYPES, *leave_out))
+    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*UNCOUNTED, *leave_out))
 
 
 def as_json(spec: Spec) -> str:

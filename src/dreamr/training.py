@@ -7,6 +7,7 @@ exchange text, so they may be of different families.
 import csv
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from dreamr.judging import Answer, verdicts
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
 from dreamr.samples import drawn
+from dreamr.slurm import requeue
 
 Judge = Callable[[list[Answer]], list[list[bool]]]
 
@@ -59,14 +61,24 @@ SHOWN = ("reward", "accuracy", "acceptance")
 
 
 def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
-    """Train the draft, going on from the newest complete checkpoint in `work`; returns the trainer that did it."""
+    """Train the draft, going on from the newest complete checkpoint in `work`; returns the trainer that did it.
+
+    Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit), it writes a checkpoint first.
+    """
     disable_progress_bar()  # of loading and saving; the training has its own
     questions = drawn(data, job.sapo.training_sets, job.sapo.questions, job.generation.seed)
     seen = draft_devices(job)
     with deployed_target(job, models) as judge:
         os.environ.update(seen)
         trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), judge, work)
+        stop = Stop(job.sapo.updates)
+        trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+    if stop.told and trainer.state.global_step < trainer.state.max_steps:
+        requeue()
+        raise SystemExit(
+            f"told to stop; the checkpoint of step {trainer.state.global_step} is kept: run again to go on"
+        )
     return trainer
 
 
@@ -244,6 +256,21 @@ class Schedule(TrainerCallback):
         self._trainer.reward_weights = torch.tensor(
             sapo.weights(self._recipe, state.global_step, state.max_steps), dtype=torch.float32
         )
+
+
+class Stop(TrainerCallback):
+    """Ends a training that is told to stop, with a checkpoint, between two batches: completions are not saved."""
+
+    def __init__(self, updates: int) -> None:
+        self._updates, self.told = updates, False
+        signal.signal(signal.SIGTERM, self._tell)
+
+    def _tell(self, *_: Any) -> None:
+        self.told = True
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.told and state.global_step % self._updates == 0:
+            control.should_save = control.should_training_stop = True
 
 
 class Bar(ProgressCallback):

@@ -19,7 +19,8 @@ from dreamr.provenance import file_digest
 CONFIG = load(config)
 PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
-ALL_CORES = workflow.cores or os.cpu_count()
+ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # without --cores, as on a cluster: the profile's
+LOCKS = [f"{name}-{CONFIG.device}" for name in ("models", "quantize")]
 
 # One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; glibc
 # keeps large blocks instead of handing each tensor back to the kernel (training is several times faster).
@@ -39,24 +40,32 @@ os.environ.update(
 def expectation():
     """What is left to do and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
     shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
-    made = [file for file in (environment("models"), environment("quantize")) if file]
-    outputs = {"environment": made, **PLAN.outputs()}
+    outputs = {"environment": ENVIRONMENTS, **PLAN.outputs()}
     return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
 
 
+def environment_folder(name):
+    """The folder of a model environment. Its name carries the lock's digest: another lock is another environment."""
+    lock = f"{name}-{CONFIG.device}"
+    return f"environments/{lock}-{lock_digest(name)[:10]}"
+
+
 def environment(name):
-    """The file that marks a model environment as made; nothing where conda or the running Python supplies it."""
-    return f"environments/{name}-{CONFIG.device}/ready.txt" if CONFIG.environments == "venv" else []
+    """The file that marks a model environment as made; nothing where conda, a container or the running Python is it."""
+    return f"{environment_folder(name)}/ready.txt" if CONFIG.environments == "venv" else []
 
 
 def python(name):
     """The Python of a model environment."""
-    return f"environments/{name}-{CONFIG.device}/bin/python" if CONFIG.environments == "venv" else "python"
+    return f"{environment_folder(name)}/bin/python" if CONFIG.environments == "venv" else "python"
 
 
 def lock_digest(name):
-    """A changed lock reruns what depends on its environment; an environment that is merely made anew reruns nothing."""
+    """A changed lock reruns what depends on its environment."""
     return file_digest(ROOT / f"envs/{name}-{CONFIG.device}.txt")
+
+
+ENVIRONMENTS = [environment(name) for name in ("models", "quantize") if CONFIG.environments == "venv"]
 
 
 def card(model):
@@ -86,7 +95,8 @@ def per_group(pattern):
     return [pattern.format(**cells._asdict()) for cells in PLAN.groups]
 
 
-def needs(rule):
+def needs(rule, gpus=None):
     """A rule's resources in the units that Snakemake's executors read."""
     wanted = CONFIG.resources[rule]
-    return {"gpu": wanted.gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}
+    gpus = gpus if wanted.gpus is None else wanted.gpus
+    return {"gpu": gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}

@@ -10,6 +10,7 @@ rule make_micro:
         "<logs>/make_micro.log",
     benchmark:
         "<benchmarks>/make_micro.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -64,6 +65,7 @@ rule audit:
         "<logs>/audit.log",
     benchmark:
         "<benchmarks>/audit.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -1,16 +1,17 @@
 # The Python environments of the model jobs.
-# Input: a complete lock, envs/<name>-<device>.txt. Output: environments/<name>-<device>/ with its marker.
+# Input: a complete lock, envs/<name>-<device>.txt. Output: environments/<name>-<device>-<the lock's digest>/ with its
+# marker. The lock is no input: its digest is in the name, so a newer file of the same content makes nothing anew.
 
 
 rule environment:
-    input:
-        lock="envs/{lock}.txt",
     output:
-        ready="environments/{lock}/ready.txt",
+        ready="environments/{lock}-{digest}/ready.txt",
     log:
-        "<logs>/environment/{lock}.log",
+        "<logs>/environment/{lock}-{digest}.log",
     benchmark:
-        "<benchmarks>/environment/{lock}.tsv"
+        "<benchmarks>/environment/{lock}-{digest}.tsv"
+    wildcard_constraints:
+        lock=one_of(LOCKS),
     priority: 100
     localrule: True
     conda:
@@ -19,9 +20,8 @@ rule environment:
         folder=subpath(output.ready, parent=True),
     shell:
         """
-        exec > {log:q} 2>&1
-        python -m venv --clear {params.folder:q}
-        {params.folder:q}/bin/python -m pip install --no-compile --no-deps --requirement {input.lock:q}
-        {params.folder:q}/bin/python -m pip install --no-compile torch torchvision
-        cp {input.lock:q} {output.ready:q}
+        python -m dreamr.cli.make_environment \
+            --lock envs/{wildcards.lock:q}.txt \
+            --out {params.folder:q} \
+            > {log:q} 2>&1
         """

@@ -9,7 +9,7 @@ rule generate:
     input:
         lambda wildcards: cards(PLAN.models_of(group(wildcards))),
         lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
-        ancient(environment("models")),
+        environment("models"),
     output:
         traces="<results>/traces/{target}/{draft}/{run}/{suite}.jsonl",
     log:
@@ -21,7 +21,7 @@ rule generate:
         "../../envs/models.yaml"
     threads: ALL_CORES
     resources:
-        **needs("generate"),
+        **needs("generate", gpus=lambda wildcards: PLAN.gpus(group(wildcards))),
     params:
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),
@@ -29,7 +29,7 @@ rule generate:
         results=lambda wildcards: RESULTS,
     shell:
         """
-        OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 {params.python:q} -m dreamr.cli.generate \
+        {params.python:q} -m dreamr.cli.generate \
             --spec {params.spec:q} \
             --models {params.results:q}/models \
             --data {params.results:q}/data \
@@ -49,6 +49,7 @@ rule grade:
         "<logs>/grade/{target}/{draft}/{run}/{suite}.log",
     benchmark:
         "<benchmarks>/grade/{target}/{draft}/{run}/{suite}.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -37,7 +37,7 @@ rule quantize:
     input:
         lambda wildcards: card(PLAN.base(wildcards.model)),
         data(CONFIG.awq.training_sets),
-        ancient(environment("quantize")),
+        environment("quantize"),
     output:
         card="<results>/models/{model}/card.json",
     log:
@@ -52,7 +52,6 @@ rule quantize:
     resources:
         **needs("quantize"),
     params:
-        code=lambda wildcards: PLAN.code(wildcards.model),
         lock=lock_digest("quantize"),
         spec=lambda wildcards: as_json(PLAN.quantize(wildcards.model)),
         python=python("quantize"),
@@ -73,7 +72,7 @@ rule train_sapo:
     input:
         lambda wildcards: cards([PLAN.trainings[wildcards.model].target, PLAN.trainings[wildcards.model].draft]),
         data(CONFIG.sapo.training_sets),
-        ancient(environment("models")),
+        environment("models"),
     output:
         card="<results>/models/{model}/card.json",
         curve="<results>/models/{model}/training.csv",
@@ -108,7 +107,7 @@ rule train_sapo:
 # Never part of `all`: the trained zoo is in workflow/resources/zoo.
 rule train_zoo:
     input:
-        ancient(environment("models")),
+        environment("models"),
     output:
         done=touch("<results>/zoo/done.txt"),
     log:

@@ -22,6 +22,7 @@ rule summarise:
         "<logs>/summarise.log",
     benchmark:
         "<benchmarks>/summarise.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -59,6 +60,7 @@ rule verify:
         "<logs>/verify.log",
     benchmark:
         "<benchmarks>/verify.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -96,6 +98,7 @@ rule plot:
         "<logs>/plot.log",
     benchmark:
         "<benchmarks>/plot.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -133,6 +136,7 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    localrule: True
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 
 from dreamr.checkpoints import copy_settings, model_folder
 from dreamr.config import HubModel, ZooModel
+from dreamr.failures import worded_or_requeued
 from dreamr.jobs import FetchJob
+from dreamr.locks import only_writer
 from dreamr.micro import zoo
 
 EXAMPLE = (
@@ -31,7 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         job = FetchJob.model_validate_json(options.spec)
     except ValidationError as error:
         raise SystemExit(f"--spec {options.spec}: {error}") from None
-    with model_folder(options.out, job.name, job.model.maker) as (folder, facts):
+    with worded_or_requeued(options.out.parent), only_writer(options.out):
+        fetch(job, options.out)
+
+
+def fetch(job: FetchJob, out: Path) -> None:
+    """Fill the model's folder from its source."""
+    with model_folder(out, job.name, job.model.maker) as (folder, facts):
         if isinstance(job.model, ZooModel):
             facts["source"] = from_zoo(Path(job.model.path), folder)
         elif isinstance(job.model, HubModel):

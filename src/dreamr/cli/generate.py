@@ -26,9 +26,13 @@ from dreamr.answering import CellRun, ResettableEngine, Stopwatch, answer_batche
 from dreamr.cells import Asked, CellFile, Key, spread, suite_questions
 from dreamr.config import Method
 from dreamr.engines.protocol import EngineDied
+from dreamr.failures import worded_or_requeued
 from dreamr.jobs import Cell, GenerateJob, ModelRef
+from dreamr.locks import only_writer
 from dreamr.methods import Engines, Limits
+from dreamr.processes import set_threads
 from dreamr.records import Trace, write_rows
+from dreamr.slurm import requeue
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
@@ -44,14 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         job = GenerateJob.model_validate_json(options.spec)
     except ValidationError as error:
         raise SystemExit(f"--spec {options.spec}: {error}") from None
+    set_threads(job.device)
     work = Work(job, options.models, options.data, options.cells)
-    if work.left:
-        try:
-            asyncio.run(_answer(work))
-        except (EngineDied, asyncio.CancelledError) as error:
-            told = str(error) or "told to stop"
-            raise SystemExit(f"{told}; {work.kept} finished answers are kept: run again to go on") from error
-    write_rows(options.out, work.traces())
+    with worded_or_requeued(options.cells), only_writer(*work.paths.values()):
+        work.take_up()
+        if work.left:
+            answer(work)
+        write_rows(options.out, work.traces())
+
+
+def answer(work: "Work") -> None:
+    """Answer what is left, or stop with how much of it is kept."""
+    try:
+        asyncio.run(_answer(work))
+    except (EngineDied, asyncio.CancelledError) as error:
+        told = str(error) or "told to stop"
+        requeue()
+        raise SystemExit(f"{told}; {work.kept} finished answers are kept: run again to go on") from error
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,12 @@ class Work:
         self.slices = suite_questions(job.suite, data)
         self.questions = [one for part in self.slices for one in part]
         self.device = provenance.device(job.device)
-        self.files = {name: CellFile(cells, self._digest(cell), self.device) for name, cell in job.cells.items()}
+        self.paths = {name: cells / f"{self._digest(cell)}.jsonl" for name, cell in job.cells.items()}
+        self.files: dict[str, CellFile] = {}
+
+    def take_up(self) -> None:
+        """Read what is finished."""
+        self.files = {name: CellFile(path, self.device) for name, path in self.paths.items()}
 
     @cached_property
     def timed(self) -> list[Asked]:

@@ -6,14 +6,17 @@ hold their 4-bit values, since vLLM serves packed experts on GPUs only; card.jso
 """
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from dreamr.checkpoints import model_folder
+from dreamr.checkpoints import brought_back, model_folder
+from dreamr.failures import worded_or_requeued
 from dreamr.jobs import QuantizeJob
+from dreamr.locks import only_writer
+from dreamr.processes import set_threads, start_with_allocator
+from dreamr.provenance import model_digest, spec_digest, versions
 from dreamr.samples import drawn
 
 
@@ -23,12 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         job = QuantizeJob.model_validate_json(options.spec)
     except ValidationError as error:
         raise SystemExit(f"--spec {options.spec}: {error}") from None
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    set_threads(job.device)
+    base = options.models / job.base.name
+    with worded_or_requeued(options.out.parent), only_writer(options.out):
+        made_by = spec_digest(job, model_digest(base), versions())
+        if not brought_back(options.out, made_by):
+            make(job, base, options.data.resolve(), options.out, made_by)
+
+
+def make(job: QuantizeJob, base: Path, data: Path, out: Path, made_by: str) -> None:
+    """Quantize `base` and write the folder of the quantized model."""
     from dreamr.quantization import quantize
 
-    data, base = options.data.resolve(), options.models / job.base.name
     questions = drawn(data, job.awq.training_sets, job.awq.samples, "awq")
-    with model_folder(options.out, job.name, "awq") as (folder, facts):
+    with model_folder(out, job.name, "awq", made_by) as (folder, facts):
         facts |= {"base": job.base.name, "awq": job.awq.model_dump()}
         facts |= quantize(job, base, questions, str(data), folder)
 
@@ -47,4 +58,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    start_with_allocator()
     main()

@@ -9,23 +9,17 @@ newest one, to the same result, and removes them at its end.
 import argparse
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from dreamr.checkpoints import model_folder, save_like
+from dreamr.checkpoints import CURVE, brought_back, model_folder, save_like
+from dreamr.failures import worded_or_requeued
 from dreamr.jobs import TrainJob
+from dreamr.locks import only_writer
+from dreamr.processes import set_threads, start_with_allocator
 from dreamr.provenance import code_digest, model_digest, spec_digest, versions
-
-# glibc gives each large tensor back to the kernel unless told otherwise, which makes training several times slower.
-# It reads these when the process starts.
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "1000000000",
-    "MALLOC_TRIM_THRESHOLD_": "2000000000",
-    "MALLOC_TOP_PAD_": "200000000",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,21 +28,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         job = TrainJob.model_validate_json(options.spec)
     except ValidationError as error:
         raise SystemExit(f"--spec {options.spec}: {error}") from None
-    os.environ.setdefault("OMP_NUM_THREADS", "1" if job.device == "cpu" else "8")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    set_threads(job.device)
     # Else a library that asks whether there is a GPU, while it is imported, fixes which ones this process sees.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    from dreamr.training import train, write_log
-
-    source = options.models / job.draft.name
-    work = options.out.with_name(options.out.name + ".checkpoints")
-    with model_folder(options.out, job.name, "sapo") as (folder, facts):
+    with worded_or_requeued(options.out.parent), only_writer(options.out):
         pair = [model_digest(options.models / model.name) for model in (job.draft, job.target)]
         # A draft keeps its name under another scorer; a training half under each is none.
-        checkpoints = work / spec_digest(job, pair, code_digest("dreamr.answers"), versions())
-        trainer = train(job, options.models, options.data, checkpoints)
-        save_like(trainer.model, source, folder)
-        write_log(job, trainer.state, folder / "training.csv")
+        made_by = spec_digest(job, pair, code_digest("dreamr.answers"), versions())
+        if not brought_back(options.out, made_by):
+            make(job, options.models, options.data, options.out, made_by)
+
+
+def make(job: TrainJob, models: Path, data: Path, out: Path, made_by: str) -> None:
+    """Train the draft, from its newest checkpoint if there is one, and write its folder."""
+    from dreamr.training import train, write_log
+
+    work = out.with_name(out.name + ".checkpoints")
+    with model_folder(out, job.name, "sapo", made_by) as (folder, facts):
+        trainer = train(job, models, data, work / made_by)
+        save_like(trainer.model, models / job.draft.name, folder)
+        write_log(job, trainer.state, folder / CURVE)
         facts |= {"draft": job.draft.name, "target": job.target.name, "steps": trainer.state.max_steps}
         facts |= {"recipe": job.recipe.model_dump(), "sapo": job.sapo.model_dump()}
     shutil.rmtree(work, ignore_errors=True)
@@ -68,7 +67,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    if sys.platform == "linux" and not ALLOCATOR.items() <= os.environ.items():
-        os.environ.update(ALLOCATOR)
-        os.execv(sys.executable, [sys.executable, "-m", "dreamr.cli.train_sapo", *sys.argv[1:]])
+    start_with_allocator()
     main()

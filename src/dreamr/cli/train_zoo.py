@@ -8,16 +8,9 @@ are trained by two processes side by side:
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
-# glibc gives each large tensor back to the kernel unless told otherwise; training is then several times slower.
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "1000000000",
-    "MALLOC_TRIM_THRESHOLD_": "2000000000",
-    "MALLOC_TOP_PAD_": "200000000",
-}
+from dreamr.processes import set_threads, start_with_allocator
 
 
 def arguments() -> argparse.Namespace:
@@ -36,9 +29,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    if not ALLOCATOR.items() <= os.environ.items():
-        os.environ.update(ALLOCATOR, HF_HUB_OFFLINE="1", OMP_NUM_THREADS=str(options.threads))
-        os.execv(sys.executable, [sys.executable, "-m", "dreamr.cli.train_zoo", *sys.argv[1:]])
+    set_threads("cpu")
     import torch
 
     from dreamr.micro.making import Workshop
@@ -50,4 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    start_with_allocator()
     main()

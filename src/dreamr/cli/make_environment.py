@@ -1,0 +1,52 @@
+"""Make a Python environment from a complete lock.
+
+OUT is a folder whose name carries the lock's digest, so that another lock is another environment and one that is whole
+is never made again. It is whole when OUT/ready.txt is there, a copy of the lock.
+"""
+
+import argparse
+import shutil
+import subprocess
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from dreamr.failures import worded_or_requeued
+from dreamr.locks import only_writer
+
+READY = "ready.txt"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    with worded_or_requeued(options.out.parent), only_writer(options.out):
+        ready = options.out / READY
+        if not ready.exists():
+            make(options.lock, options.out)
+            shutil.copy(options.lock, ready)
+        ready.touch()  # Snakemake asks for a file that is newer than the job's start
+
+
+def make(lock: Path, folder: Path) -> None:
+    """An environment with exactly what the lock names, and with what the build of torch that pip found may need."""
+    venv.create(folder, clear=True, with_pip=True, symlinks=True)
+    install = [folder / "bin" / "python", "-m", "pip", "install", "--no-compile"]
+    for packages in (["--no-deps", "--requirement", lock], ["torch", "torchvision"]):
+        if subprocess.run([*install, *packages]).returncode:
+            raise SystemExit(f"{lock}: pip could not install it; what pip said stands above")
+
+
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
+        prog="python -m dreamr.cli.make_environment",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: --lock envs/models-cpu.txt --out environments/models-cpu-0123456789",
+    )
+    described.add_argument("--lock", required=True, type=Path, metavar="FILE", help="requirements, every one pinned")
+    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the environment's folder")
+    return described
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""How a command ends that cannot go on.
+
+What would repeat itself (a damaged file, a wrong setting, a full disk) comes as SystemExit and ends the job for good, with
+words that say what to mend. What need not (a dead engine, an error of a device or a network) puts the job of a cluster
+back into the queue. So no failure is tried again in vain.
+"""
+
+import errno
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from dreamr.slurm import requeue
+
+NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+PROBE_BYTES = 1 << 20
+
+
+@contextmanager
+def worded_or_requeued(folder: Path) -> Iterator[None]:
+    """Around a command that writes into `folder`."""
+    try:
+        yield
+    except Exception as error:
+        if why := _unwritable(error, folder):
+            raise SystemExit(
+                f"{folder} cannot be written: {why}. What is finished is kept: make room or give back the right to "
+                "write, then run the same command again"
+            ) from error
+        traceback.print_exc()
+        requeue()
+        raise SystemExit(1) from error
+
+
+def _unwritable(error: BaseException | None, folder: Path) -> str | None:
+    """Why nothing can be written, if that is what ended the command; libraries hide it in errors of their own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NOT_TO_BE_WRITTEN:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE_BYTES))
+    except OSError as refused:
+        return refused.strerror
+    return None

@@ -1,0 +1,33 @@
+"""What a model process has to be told before it loads a numeric library, whoever starts it.
+
+Snakemake exports the threads of a rule to its jobs, and the last digits of a sum depend on how many threads add it up.
+On a CPU every command therefore sets them itself: weights and answers are the same under any number of threads.
+"""
+
+import os
+import sys
+from typing import Literal
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+# glibc gives each large tensor back to the kernel unless told otherwise, which makes training several times slower.
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "1000000000",
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",
+    "MALLOC_TOP_PAD_": "200000000",
+}
+
+
+def set_threads(device: Literal["cpu", "cuda"]) -> None:
+    """One thread on a CPU, where model processes share the cores; to be called before torch is imported."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if device == "cpu":
+        os.environ.update(ONE_THREAD)
+
+
+def start_with_allocator() -> None:
+    """Start this command again unless it has these settings: glibc reads them when a process starts."""
+    if sys.platform == "linux" and not ALLOCATOR.items() <= os.environ.items():
+        os.environ.update(ALLOCATOR)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
