@@ -31,7 +31,7 @@ rule all:
         "<results>/audit/overlaps.csv",
 
 
-# Also links environments/<name>-<device>, a name that stays, to the environment of the present lock.
+# Also links environments/models and environments/quantize, names that stay, to those of the present locks.
 rule environments:
     input:
         ENVIRONMENTS,
@@ -44,7 +44,7 @@ rule environments:
         """
         for ready in {input:q}; do
             folder=$(basename "$(dirname "$ready")")
-            ln -sfn "$folder" "environments/${{folder%-*}}"
+            ln -sfn "$folder" "environments/${{folder%%-*}}"
         done > {log:q} 2>&1
         """
 

@@ -1,6 +1,6 @@
 """Settings of all tests, and which of them run in which environment.
 
-Tests marked `models` run where vLLM is (environments/models-cpu), all others in the light environment.
+Tests marked `models` run where vLLM is (environments/models), all others in the light environment.
 """
 
 import os
@@ -28,7 +28,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not MODELS:
         elsewhere = pytest.mark.skip(
-            reason="needs the models environment: environments/models-cpu/bin/python -m pytest"
+            reason="needs the models environment: environments/models/bin/python -m pytest"
         )
         for item in items:
             if item.get_closest_marker("models"):

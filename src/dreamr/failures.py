@@ -1,8 +1,8 @@
 """How a command ends that cannot go on.
 
-What would repeat itself (a damaged file, a wrong setting, a full disk) comes as SystemExit and ends the job for good, with
-words that say what to mend. What need not (a dead engine, an error of a device or a network) puts the job of a cluster
-back into the queue. So no failure is tried again in vain.
+What would repeat itself (a damaged file, a wrong setting, a full disk) comes as SystemExit and ends the job for good,
+with words that say what to mend. What need not (a dead engine, an error of a device or a network) puts the job of a
+cluster back into the queue. So no failure is tried again in vain.
 """
 
 import errno

@@ -28,7 +28,7 @@ from dreamr.provenance import code_digest, spec_digest
 # grades the traces again and trains nothing again: what a draft is, is what its training wrote. Train anew by hand
 # (snakemake --forcerun train_sapo) after a change of the scorer that should move the rewards.
 SCORER = ("dreamr.answers",)
-# What the first two read reaches a job through its spec, and the others change no result: their code counts for no digest.
+# What the first two read reaches a job through its spec; the others change no result. Their code counts for no digest.
 UNCOUNTED = ("dreamr.config", "dreamr.jobs", "dreamr.failures", "dreamr.locks", "dreamr.slurm")
 MICRO = "resources/micro"  # folder of the generated data sets
 
@@ -120,7 +120,7 @@ class Plan:
         return list(dict.fromkeys([group.target, *self.drafts(group).values()]))
 
     def gpus(self, group: Group) -> int:
-        """How many GPUs the engines of a generate job hold; a baseline's job asks for none that only a draft would use."""
+        """How many GPUs a generate job's engines hold: a baseline asks for none that only a draft would use."""
         engines = [self.ref(name).engine for name in self.models_of(group)]
         return max(engine.gpus for engine in engines) if self.config.device == "cuda" else 0
 

@@ -114,6 +114,11 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(data, "sha256").hexdigest()
 
 
+def environment_folder(lock: Path) -> str:
+    """Where a lock's environment is made. The name carries the lock's digest: another lock, another environment."""
+    return f"environments/{lock.stem}-{file_digest(lock)[:10]}"
+
+
 class FileFacts(TypedDict):
     """A model's file in its card."""
 
@@ -125,8 +130,8 @@ class FileFacts(TypedDict):
 def model_digest(folder: str | Path) -> str:
     """Digest of the files that an engine reads from a model folder. A folder without weights is a ValueError.
 
-    Weights are read once, when their card is written. From then on a file of the card's size and time is the card's; one
-    with another time (a copied folder) is read again; one that is not what the card says stops with model and file.
+    Weights are read once, when their card is written. From then on a file with the card's size and time is the card's;
+    one with another time (a copied folder) is read again; one that is not what the card says stops with model and file.
     """
     folder = Path(folder)
     card = folder / CARD

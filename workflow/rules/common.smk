@@ -14,13 +14,12 @@ from dreamr.config import NO_DRAFT, load
 from dreamr.jobs import SummariseJob
 from dreamr.plan import MICRO, Group, Plan, as_json, command_digest
 from dreamr.progress import announcement, job_seconds
-from dreamr.provenance import file_digest
+from dreamr.provenance import environment_folder, file_digest
 
 CONFIG = load(config)
 PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # without --cores, as on a cluster: the profile's
-LOCKS = [f"{name}-{CONFIG.device}" for name in ("models", "quantize")]
 
 # One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; glibc
 # keeps large blocks instead of handing each tensor back to the kernel (training is several times faster).
@@ -44,25 +43,24 @@ def expectation():
     return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
 
 
-def environment_folder(name):
-    """The folder of a model environment. Its name carries the lock's digest: another lock is another environment."""
-    lock = f"{name}-{CONFIG.device}"
-    return f"environments/{lock}-{lock_digest(name)[:10]}"
+def lock(name):
+    """The lock of a model environment."""
+    return ROOT / f"envs/{name}-{CONFIG.device}.txt"
 
 
 def environment(name):
     """The file that marks a model environment as made; nothing where conda, a container or the running Python is it."""
-    return f"{environment_folder(name)}/ready.txt" if CONFIG.environments == "venv" else []
+    return f"{environment_folder(lock(name))}/ready.txt" if CONFIG.environments == "venv" else []
 
 
 def python(name):
     """The Python of a model environment."""
-    return f"{environment_folder(name)}/bin/python" if CONFIG.environments == "venv" else "python"
+    return f"{environment_folder(lock(name))}/bin/python" if CONFIG.environments == "venv" else "python"
 
 
 def lock_digest(name):
     """A changed lock reruns what depends on its environment."""
-    return file_digest(ROOT / f"envs/{name}-{CONFIG.device}.txt")
+    return file_digest(lock(name))
 
 
 ENVIRONMENTS = [environment(name) for name in ("models", "quantize") if CONFIG.environments == "venv"]

@@ -11,7 +11,7 @@ rule environment:
     benchmark:
         "<benchmarks>/environment/{lock}-{digest}.tsv"
     wildcard_constraints:
-        lock=one_of(LOCKS),
+        lock=one_of(lock(name).stem for name in ("models", "quantize")),
     priority: 100
     localrule: True
     conda:

@@ -33,6 +33,7 @@ from dreamr.methods import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER, Watcher
 from dreamr.plan import Plan
 from dreamr.prompts import Prompt, question_prompt
+from dreamr.provenance import environment_folder
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
 
 BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
@@ -133,7 +134,7 @@ def summary(outcome: Outcome, gold: str) -> Table:
 
 
 def _hand_on(config: Config, overlays: Sequence[Path], arguments: Sequence[str]) -> None:
-    python = f"environments/models-{config.device}/bin/python"
+    python = f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
     if not Path(python).exists():
         remedy = making("environments", overlays)
         raise SystemExit(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
