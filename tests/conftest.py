@@ -27,9 +27,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not MODELS:
-        elsewhere = pytest.mark.skip(
-            reason="needs the models environment: environments/models/bin/python -m pytest"
-        )
+        elsewhere = pytest.mark.skip(reason="needs the models environment: environments/models/bin/python -m pytest")
         for item in items:
             if item.get_closest_marker("models"):
                 item.add_marker(elsewhere)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the smoke run on this machine."""
+    from projects import run_smoke
+
+    folder = tmp_path_factory.mktemp("smoke")
+    run_smoke(folder)
+    return folder / "results"

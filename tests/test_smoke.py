@@ -2,18 +2,14 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from projects import MADE, run_smoke
 
 from dreamr.records import Trace, read_rows
 
-ROOT = Path(__file__).parent.parent
-MADE = [ROOT / f"environments/{name}-cpu/ready.txt" for name in ("models", "quantize")]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not all(map(Path.exists, MADE)), reason="needs: snakemake --cores all environments"),
@@ -21,28 +17,12 @@ pytestmark = [
 METHODS = {"target_only", "draft_only", "ngram", "specreason", "lookahead", "dreamr_ns", "dreamr"}
 
 
-def snakemake(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", "config/smoke.yaml"]
-    done = subprocess.run([*command, folder / "here.yaml"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return done
+def test_a_second_run_does_nothing(smoke: Path) -> None:
+    assert "Nothing to be done" in run_smoke(smoke.parent).stderr
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("smoke")
-    kept = {name: str(folder / name) for name in ("results", "logs", "benchmarks")}
-    (folder / "here.yaml").write_text(yaml.safe_dump({"pathvars": kept}))
-    snakemake(folder)
-    return folder / "results"
-
-
-def test_a_second_run_does_nothing(results: Path) -> None:
-    assert "Nothing to be done" in snakemake(results.parent).stderr
-
-
-def test_the_tables_hold_every_method_and_their_intervals_hold_the_estimates(results: Path) -> None:
-    tables = {path.stem: pd.read_csv(path) for path in (results / "tables").glob("*.csv")}
+def test_the_tables_hold_every_method_and_their_intervals_hold_the_estimates(smoke: Path) -> None:
+    tables = {path.stem: pd.read_csv(path) for path in (smoke / "tables").glob("*.csv")}
     assert {"accuracy", "speed", "acceptance", "sapo", "quantization", "ablation"} <= set(tables)
     for name in ("accuracy", "speed"):
         assert set(tables[name].method) >= METHODS
@@ -55,8 +35,8 @@ def test_the_tables_hold_every_method_and_their_intervals_hold_the_estimates(res
             assert (known[quantity] <= known[f"{quantity}_high"] + 1e-9).all()
 
 
-def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
-    traces = [row for path in (results / "traces").rglob("*.jsonl") for row in read_rows(path, Trace)]
+def test_an_answer_is_the_same_text_alone_and_in_a_batch(smoke: Path) -> None:
+    traces = [row for path in (smoke / "traces").rglob("*.jsonl") for row in read_rows(path, Trace)]
     texts = {(r.mode, r.target, r.draft, r.method, r.benchmark, r.question): r.text for r in traces}
     alone = [key for key in texts if key[0] == "alone"]
     assert len(alone) >= 40
@@ -64,25 +44,25 @@ def test_an_answer_is_the_same_text_alone_and_in_a_batch(results: Path) -> None:
     assert sum(same) >= 0.98 * len(same)
 
 
-def test_times_are_ratios_to_the_target_beside(results: Path) -> None:
+def test_times_are_ratios_to_the_target_beside(smoke: Path) -> None:
     """Coarse on purpose: a few questions on whatever machine this is."""
-    speed = pd.read_csv(results / "tables" / "speed.csv").query("benchmark == 'all'").set_index(["target", "method"])
+    speed = pd.read_csv(smoke / "tables" / "speed.csv").query("benchmark == 'all'").set_index(["target", "method"])
     assert speed.speedup["q3vl-deep-awq", "target_only"].max() == pytest.approx(1, abs=0.25)  # timed twice: a control
     assert speed.speedup["q3vl-deep-awq", "draft_only"].max() > 1.5
     assert speed.speedup["q3vl-deep-awq", "dreamr"].max() > 1
 
 
-def test_training_was_recorded_and_changed_the_draft(results: Path) -> None:
-    folder = results / "models" / "q3vl-2l.balanced.q3vl-deep-awq"
+def test_training_was_recorded_and_changed_the_draft(smoke: Path) -> None:
+    folder = smoke / "models" / "q3vl-2l.balanced.q3vl-deep-awq"
     curve = pd.read_csv(folder / "training.csv")
     assert len(curve) > 1 and curve.acceptance.between(0, 1).all() and (curve.tokens > 0).all()
-    weights = [path / "model.safetensors" for path in (folder, results / "models" / "q3vl-2l")]
+    weights = [path / "model.safetensors" for path in (folder, smoke / "models" / "q3vl-2l")]
     assert weights[0].read_bytes() != weights[1].read_bytes()
     assert json.loads((folder / "card.json").read_text())["maker"] == "sapo"
 
 
-def test_the_page_shows_what_was_computed(results: Path) -> None:
-    page = (results / "report" / "index.html").read_text(encoding="utf-8")
-    accuracy = pd.read_csv(results / "tables" / "accuracy.csv")
+def test_the_page_shows_what_was_computed(smoke: Path) -> None:
+    page = (smoke / "report" / "index.html").read_text(encoding="utf-8")
+    accuracy = pd.read_csv(smoke / "tables" / "accuracy.csv")
     assert "DREAM-R, smoke run" in page and len(re.findall(r"<section", page)) > 10
     assert all(method in page for method in accuracy.method.unique())

@@ -4,107 +4,25 @@ In the copy every command only writes its output files, so that a "finished" exp
 Snakemake and the plan decide is real.
 """
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 import yaml
+from projects import COMMANDS, ROOT, Project, copied
 
 from dreamr import prompts
-from dreamr.micro.zoo import ZOO
-
-ROOT = Path(__file__).parent.parent
-COPIED = ("Snakefile", "workflow", "config", "src", "envs", "reports", "profiles")
-COMMANDS = '''
-"""Commands that write their outputs and nothing in them."""
-import os
-import re
-import sys
-from pathlib import Path
-
-RULES = Path("workflow/rules/report.smk").read_text()
-TABLES = re.findall(r'"(\\w+)"', " ".join(re.findall("^TABLES .*", RULES, re.M)))
-MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
-         "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
-FILES = {
-    "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
-    "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
-    "verify": re.findall(r"verification/(\\w+[.]\\w+)", RULES),
-    "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
-}
-command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""
-if command:
-    out = Path(sys.argv[sys.argv.index("--out") + 1])
-    for name in FILES.get(command, [""]):
-        path = out / name if name else out
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(command)
-    os._exit(0)
-'''
-
-
-class Project:
-    """A copy of the workflow in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
-
-    def succeed(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        done = self.snakemake(*arguments)
-        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-        return done
-
-    def planned(self, *arguments: str) -> Counter[str]:
-        """Jobs per rule of a dry run."""
-        done = self.succeed("-n", *arguments)
-        return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)})
-
-    def outputs(self, rule: str) -> set[str]:
-        """Outputs of the jobs of one rule in a dry run."""
-        done = self.succeed("-n")
-        return set(re.findall(rf"^(?:local)?rule {rule}:\n(?:    .*\n)*?    output: (.*)$", done.stdout, re.M))
-
-    def edit(self, path: str, change: Callable[[str], str]) -> None:
-        text = (self.folder / path).read_text()
-        assert change(text) != text
-        (self.folder / path).write_text(change(text))
-
-    def overlay(self, tree: dict) -> list[str]:
-        """Options that lay `tree` over the configuration."""
-        path = self.folder / "overlay.yaml"
-        path.write_text(yaml.safe_dump(tree))
-        return ["--configfile", str(path)]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """Without the zoo's weights: a dry run only asks whether they are there."""
     return copied(tmp_path)
-
-
-def copied(folder: Path) -> Project:
-    for name in COPIED:
-        source, ignored = ROOT / name, shutil.ignore_patterns("zoo", "__pycache__")
-        shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
-    for model in ZOO:
-        weights = folder / "workflow/resources/zoo" / model
-        weights.mkdir(parents=True)
-        for name in ("manifest.json", "model.safetensors"):
-            (weights / name).touch()
-    return Project(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,133 @@
+"""Copies of the workflow in folders of their own, and Snakemake there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dreamr.micro.zoo import ZOO
+
+ROOT = Path(__file__).parent.parent
+MADE = [ROOT / "environments" / name for name in ("models", "quantize")]  # by `snakemake environments`
+COPIED = ("Snakefile", "workflow", "config", "src", "envs", "reports", "profiles")
+COMMANDS = '''
+"""Commands that write their outputs and nothing in them."""
+import os
+import re
+import sys
+from pathlib import Path
+
+RULES = Path("workflow/rules/report.smk").read_text()
+TABLES = re.findall(r'"(\\w+)"', " ".join(re.findall("^TABLES .*", RULES, re.M)))
+MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
+         "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
+FILES = {
+    "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
+    "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
+    "verify": re.findall(r"verification/(\\w+[.]\\w+)", RULES),
+    "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
+}
+command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""
+if command:
+    out = Path(sys.argv[sys.argv.index("--out") + 1])
+    for name in FILES.get(command, [""]):
+        path = out / name if name else out
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(command)
+    os._exit(0)
+'''
+
+
+class Project:
+    """A copy of the workflow in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
+        """Snakemake, running."""
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **settings)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Snakemake on this machine, ended."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = self.start("--cores", "2", *arguments, **pipes)
+        printed, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
+
+    def succeed(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        return done
+
+    def planned(self, *arguments: str) -> Counter[str]:
+        """Jobs per rule of a dry run."""
+        done = self.succeed("-n", *arguments)
+        return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)})
+
+    def outputs(self, rule: str) -> set[str]:
+        """Outputs of the jobs of one rule in a dry run."""
+        done = self.succeed("-n")
+        return set(re.findall(rf"^(?:local)?rule {rule}:\n(?:    .*\n)*?    output: (.*)$", done.stdout, re.M))
+
+    def edit(self, path: str, change: Callable[[str], str]) -> None:
+        text = (self.folder / path).read_text()
+        assert change(text) != text
+        (self.folder / path).write_text(change(text))
+
+    def overlay(self, tree: dict) -> list[str]:
+        """Options that lay `tree` over the configuration."""
+        path = self.folder / "overlay.yaml"
+        path.write_text(yaml.safe_dump(tree))
+        return ["--configfile", str(path)]
+
+
+FORM = {  # of the Slurm profile, as tests.clusters would fill it in
+    **{"account": "none", "train": "work", "generate": "work", "train_cores": 2, "generate_cores": 2},
+    **{"train_gpu": "here", "generate_gpu": "here"},
+}
+
+
+def copied(folder: Path, weights: bool = False) -> Project:
+    """The workflow in `folder`. Without the zoo's weights a dry run works: it only asks whether they are there."""
+    for name in COPIED:
+        source, ignored = ROOT / name, shutil.ignore_patterns("__pycache__", *([] if weights else ["zoo"]))
+        shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
+    for model in [] if weights else ZOO:
+        made = folder / "workflow/resources/zoo" / model
+        made.mkdir(parents=True)
+        for name in ("manifest.json", "model.safetensors"):
+            (made / name).touch()
+    return Project(folder)
+
+
+def with_environments(project: Project) -> Project:
+    """Uses the environments of this checkout."""
+    (project.folder / "environments").symlink_to(ROOT / "environments")
+    return project
+
+
+def with_form(project: Project) -> Project:
+    """Fills in the Slurm profile's form, and nothing else."""
+    path = project.folder / "profiles/slurm/config.yaml"
+    for key, value in FORM.items():
+        text, found = re.subn(rf"(?m)^(  {key}: )\S+", rf"\g<1>{value}", path.read_text())
+        assert found == 1, key
+        path.write_text(text)
+    return project
+
+
+def run_smoke(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The smoke run of this checkout, its files in `folder`."""
+    kept = {name: str(folder / name) for name in ("results", "logs", "benchmarks")}
+    (folder / "here.yaml").write_text(yaml.safe_dump({"pathvars": kept}))
+    return Project(ROOT).succeed("--configfile", "config/smoke.yaml", str(folder / "here.yaml"))

@@ -1,0 +1,185 @@
+"""The smoke run through the Slurm profile on a real Slurm, with faults on the way, against the same run without any.
+
+One story, in the order of the tests: a training is warned of its time limit, an engine is killed, then Snakemake
+itself while a job runs on; the next run meets that job; the one after it ends with the page; one changed alpha submits
+one job.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from clusters import Slurm, slurm, wait_until, why_not
+from projects import MADE, copied, with_environments, with_form
+
+from dreamr.records import Trace, read_rows
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.skipif(not all(map(Path.exists, MADE)), reason="needs: snakemake --cores all environments"),
+    pytest.mark.skipif(bool(why_not()), reason=f"not run, no Slurm can be started here: {why_not()}"),
+]
+DRAFT = "q3vl-2l.balanced.q3vl-deep-awq"
+MINUTE = 60.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with Slurm(tmp_path_factory.mktemp("slurm")):
+        yield
+
+
+class Lab:
+    """A project whose jobs run on the cluster."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = with_form(with_environments(copied(folder, weights=True)))
+        self.results = folder / "results/smoke"
+        self.runs = 0
+        self.process: subprocess.Popen[str]
+
+    def start(self, *options: str) -> None:
+        self.runs += 1
+        profile = ("--profile", "profiles/slurm", "--configfile", "config/smoke.yaml", *options)
+        with (self.project.folder / f"run{self.runs}.log").open("w") as log:
+            self.process = self.project.start(*profile, stdout=log, stderr=log, start_new_session=True)
+
+    def end(self, minutes: float = 10) -> int:
+        return self.process.wait(timeout=60 * minutes)
+
+    @property
+    def printed(self) -> str:
+        return (self.project.folder / f"run{self.runs}.log").read_text()
+
+    @property
+    def submitted(self) -> list[str]:
+        """What became jobs of Slurm, by the folders of their logs."""
+        return re.findall(r"submitted with SLURM jobid \d+ \(log: .*slurm_logs/rule_(\S+)/\d+\.log", self.printed)
+
+    def running(self, rule: str) -> str | None:
+        """The Slurm job of a rule that runs now."""
+        lines = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines()
+        return next((line.split()[0] for line in lines if f"rule_{rule}" in line), None)
+
+    def log(self, rule: str) -> str:
+        path = self.project.folder / "logs/smoke" / rule
+        return path.read_text() if path.exists() else ""
+
+    def answers(self, method: str) -> list[str]:
+        """The kept answers of the pair's method, each a line."""
+        for card in self.results.glob("cells/*.card.json"):
+            told = json.loads(card.read_text())
+            if told["method"] == method and told["job"]["draft"] == "q3vl-2l":
+                path = card.with_name(card.name.replace(".card.json", ".jsonl"))
+                return path.read_text().splitlines() if path.exists() else []
+        return []
+
+
+@pytest.fixture(scope="module")
+def lab(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    if lab.process.poll() is None:
+        os.killpg(lab.process.pid, signal.SIGKILL)
+
+
+def generating() -> psutil.Process:
+    """The process that answers the pair's questions."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if "dreamr.cli.generate" in line and any('"draft": "q3vl-2l"' in part for part in line):
+            return process
+    raise AssertionError("no such process")
+
+
+MAIN = "generate/q3vl-deep-awq/q3vl-2l/main/all.log"
+
+
+def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) -> None:
+    lab.start()
+    training = f"train_sapo/{DRAFT}.log"
+    wait_until(lambda: re.search(r" [1-9]/\d+ \[", lab.log(training)), 10 * MINUTE, "a training that trains")
+    job = lab.running("train_sapo")
+    slurm("scancel", "--signal=TERM", str(job))  # to the job's steps, as --signal does it ahead of the limit
+    wait_until(lambda: "told to stop; the checkpoint of step" in lab.log(training), MINUTE, "its checkpoint")
+    assert list((lab.results / f"models/{DRAFT}.checkpoints").rglob("trainer_state.json"))
+    wait_until(lambda: (lab.results / f"models/{DRAFT}/card.json").exists(), 5 * MINUTE, "the trained draft")
+
+
+def test_a_job_whose_engine_was_killed_goes_back_into_the_queue(lab: Lab) -> None:
+    wait_until(lambda: len(lab.answers("draft_only")) >= 10, 5 * MINUTE, "ten answers")
+    before = generating()
+    max(before.children(recursive=True), key=lambda child: child.memory_info().rss).kill()
+    wait_until(lambda: not before.is_running(), MINUTE, "the job to notice")
+    wait_until(lambda: len(lab.answers("specreason")) >= 5, 5 * MINUTE, "answers after a new start")
+    assert len(lab.answers("draft_only")) == len(set(lab.answers("draft_only")))
+
+
+def test_the_next_run_meets_a_job_that_outlived_snakemake(lab: Lab) -> None:
+    orphan = lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l")
+    lab.process.kill()
+    lab.end()
+    lab.project.succeed("--unlock", "--configfile", "config/smoke.yaml")
+    lab.start()
+    assert lab.end() != 0
+    assert f"is being written by Slurm job {orphan} (process" in lab.printed
+    assert f"end it (scancel {orphan})" in lab.printed
+
+
+def test_the_run_after_it_ends_with_the_page(lab: Lab) -> None:
+    wait_until(lambda: not slurm("squeue", "--noheader"), 5 * MINUTE, "the end of the job that was left")
+    lab.start()
+    assert lab.end() == 0, lab.printed[-3000:]
+    assert "train_sapo" not in " ".join(lab.submitted)
+    assert (lab.results / "report/index.html").exists()
+
+
+def test_answers_and_weights_are_those_of_an_undisturbed_run_without_slurm(lab: Lab, smoke: Path) -> None:
+    for name in ("q3vl-deep-awq", DRAFT):
+        cards = [json.loads((folder / "models" / name / "card.json").read_text()) for folder in (lab.results, smoke)]
+        assert cards[0]["digest"] == cards[1]["digest"], name
+    assert answers(lab.results) == answers(smoke)
+    for path in lab.results.glob("cells/*.jsonl"):
+        rows = [(row.mode, row.benchmark, row.question) for row in read_rows(path, Trace)]
+        assert len(rows) == len(set(rows)), path
+    assert not [*lab.results.rglob("*.lock"), *lab.results.rglob("*.writer")]
+
+
+@pytest.mark.parametrize("table", ["accuracy", "versions", "harness", "clean", "contamination"])
+def test_tables_without_times_are_the_same(lab: Lab, smoke: Path, table: str) -> None:
+    found, wanted = (pd.read_csv(folder / f"tables/{table}.csv") for folder in (lab.results, smoke))
+    pd.testing.assert_frame_equal(found, wanted)
+
+
+def test_one_changed_alpha_submits_one_job_that_answers_one_cell(lab: Lab) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in lab.results.glob("cells/*.jsonl")}
+    lab.project.edit(
+        "config/config.yaml", lambda text: text.replace("alpha: 0.5, window: 4}", "alpha: 0.45, window: 4}")
+    )
+    lab.start()
+    wait_until(lambda: lab.running("generate"), 2 * MINUTE, "the job")
+    wait_until(lambda: len(lab.answers("alpha_05")) >= 1, 3 * MINUTE, "answers")
+    slurm("scancel", str(lab.running("generate")))
+    assert lab.end() != 0
+    lab.start()
+    assert lab.end() == 0, lab.printed[-3000:]
+    assert lab.submitted == ["generate/q3vl-deep-awq_q3vl-2l_main_all"]
+    after = {path.name: path.stat().st_mtime_ns for path in lab.results.glob("cells/*.jsonl")}
+    assert {name: after[name] for name in before} == before and len(after) == len(before) + 1
+
+
+def answers(results: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
+    """Texts, steps and verdicts of all traces."""
+    rows = [row for path in (results / "traces").rglob("*.jsonl") for row in read_rows(path, Trace)]
+    return {
+        (row.mode, row.target, row.draft, row.method, row.benchmark, row.question): (row.text, row.steps)
+        for row in rows
+    }

@@ -1,0 +1,96 @@
+"""How commands end: what would repeat itself with words, what need not back into Slurm's queue."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dreamr.failures import worded_or_requeued
+from dreamr.slurm import PREFIX, RESTARTS, requeue
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A job of Slurm whose entry in the queue is the returned file; `requeued` beside it lists requests."""
+    programs = {"squeue": f"cat {tmp_path}/entry", "scontrol": f'echo "$@" >> {tmp_path}/requeued'}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    yield tmp_path / "entry"
+
+
+@pytest.mark.parametrize(
+    ("entry", "again"),
+    [
+        (f"{PREFIX}1f0c RUNNING 0", True),
+        (f"{PREFIX}1f0c RUNNING {RESTARTS - 1}", True),
+        (f"{PREFIX}1f0c RUNNING {RESTARTS}", False),
+        (f"{PREFIX}1f0c COMPLETING 0", False),  # scancel: the user wants it to end
+        ("my_own_batch_script RUNNING 0", False),  # Snakemake runs inside somebody's allocation
+    ],
+)
+def test_a_job_goes_back_into_the_queue_where_that_is_wanted(queue: Path, entry: str, again: bool) -> None:
+    queue.write_text(entry + "\n")
+    assert requeue() is again
+    requests = queue.with_name("requeued")
+    assert (requests.read_text() if requests.exists() else "") == ("requeue 7\n" if again else "")
+
+
+def test_outside_slurm_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert requeue() is False
+
+
+def test_an_error_of_unknown_cause_is_shown_and_tried_again(
+    queue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
+    with pytest.raises(SystemExit) as ended, worded_or_requeued(tmp_path):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    assert ended.value.code == 1 and "illegal memory access" in capsys.readouterr().err
+    assert queue.with_name("requeued").exists()
+
+
+def test_a_worded_failure_is_not_tried_again(queue: Path, tmp_path: Path) -> None:
+    queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
+    with pytest.raises(SystemExit, match="weights are damaged"), worded_or_requeued(tmp_path):
+        raise SystemExit("weights are damaged")
+    assert not queue.with_name("requeued").exists()
+
+
+needs_mounts = pytest.mark.skipif(
+    os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    reason="not run: needs the right to mount",
+)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@needs_mounts
+def test_a_full_disk_is_told_whatever_the_library_says(small_disk: Path) -> None:
+    with pytest.raises(SystemExit, match="No space left on device"), worded_or_requeued(small_disk):
+        (small_disk / "filled").write_bytes(bytes(1 << 22))
+    (small_disk / "filled").write_bytes(bytes(3 << 19))
+    told = f"{small_disk} cannot be written: No space left"
+    with pytest.raises(SystemExit, match=told), worded_or_requeued(small_disk):
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+
+@needs_mounts
+def test_read_only_results_are_told(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    told = f"{small_disk} cannot be written: Read-only file system"
+    with pytest.raises(SystemExit, match=told), worded_or_requeued(small_disk):
+        (small_disk / "file").write_text("anything")

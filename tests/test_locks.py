@@ -1,0 +1,109 @@
+"""One writer at a time: on this machine, across machines, and behind a dead holder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dreamr.locks import LEASE, only_writer
+
+SOURCES = Path(__file__).resolve().parent.parent / "src"
+HOLDER = """
+import sys, time
+from pathlib import Path
+from unittest import mock
+
+from dreamr.locks import only_writer
+
+path, host, lease = sys.argv[1:]
+if host:  # as on another machine: neither its name nor its processes are known here
+    mock.patch("platform.node", return_value=host).start()
+    mock.patch("filelock._soft._exclusive._marker.host_name", return_value=host).start()
+with only_writer(Path(path), lease=float(lease)):
+    print("holds", flush=True)
+    time.sleep(60)
+"""
+
+
+def held(path: Path, host: str = "", lease: float = LEASE, job: str | None = None) -> subprocess.Popen:
+    """A process that holds the lock of `path`."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES), **({"SLURM_JOB_ID": job} if job else {})}
+    command = [sys.executable, "-c", HOLDER, str(path), host, str(lease)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+    assert process.stdout.readline() == "holds\n"
+    return process
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cells" / "abc.jsonl"
+
+
+def test_a_second_writer_stops_and_is_told_who_writes(path: Path) -> None:
+    holder = held(path, job="4711")
+    begin = time.monotonic()
+    with pytest.raises(SystemExit) as stopped, only_writer(path):
+        pass
+    said = str(stopped.value)
+    assert time.monotonic() - begin < 1  # its process lives, so there is nothing to wait for
+    since = json.loads(path.with_name("abc.jsonl.writer").read_text())["since"]
+    for word in (str(path), "Slurm job 4711", f"process {holder.pid} on {os.uname().nodename}", since, "scancel 4711"):
+        assert word in said
+    holder.kill()
+
+
+def test_a_killed_holder_on_this_machine_is_followed_at_once(path: Path) -> None:
+    holder = held(path)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    begin = time.monotonic()
+    with only_writer(path):
+        assert time.monotonic() - begin < 1
+        assert json.loads(path.with_name("abc.jsonl.writer").read_text())["process"] == os.getpid()
+
+
+def test_a_holder_on_another_machine_is_alive_while_it_touches_its_marker(path: Path) -> None:
+    holder = held(path, host="node5", lease=2)
+    with pytest.raises(SystemExit, match=f"process {holder.pid} on node5"), only_writer(path, lease=2):
+        pass
+    holder.kill()
+
+
+def test_a_dead_holder_on_another_machine_is_followed_after_its_lease(path: Path) -> None:
+    holder = held(path, host="node5", lease=2)
+    holder.kill()
+    begin = time.monotonic()
+    with only_writer(path, lease=2):
+        assert 1.5 < time.monotonic() - begin < 4
+
+
+def test_dead_holders_of_many_files_are_waited_for_once(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(4)]
+    for process in [held(path, host="node5", lease=2) for path in paths]:
+        process.kill()
+    begin = time.monotonic()
+    with only_writer(*paths, lease=2):
+        assert time.monotonic() - begin < 4
+
+
+def test_nothing_is_left_behind_and_a_refused_claim_lets_go_of_the_others(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    holder = held(theirs)
+    with pytest.raises(SystemExit), only_writer(mine, theirs):
+        pass
+    holder.kill()
+    holder.wait()
+    with only_writer(mine, theirs):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_holder_whose_claim_is_lost_ends_at_once(path: Path) -> None:
+    holder = held(path, lease=1)
+    path.with_name("abc.jsonl.lock").unlink()  # as by a second writer that takes this one for dead
+    assert holder.wait(timeout=5) == 1
