@@ -31,7 +31,7 @@ rule all:
         "<results>/audit/overlaps.csv",
 
 
-# Also links environments/models and environments/quantize, names that stay, to those of the present locks.
+# Also links environments/models and environments/quantize, names that stay, to what the present locks made.
 rule environments:
     input:
         ENVIRONMENTS,
@@ -42,8 +42,8 @@ rule environments:
         "envs/workflow.yaml"
     shell:
         """
-        for ready in {input:q}; do
-            folder=$(basename "$(dirname "$ready")")
+        for made in {input:q}; do
+            folder=$(basename "${{made%/ready.txt}}")
             ln -sfn "$folder" "environments/${{folder%%-*}}"
         done > {log:q} 2>&1
         """

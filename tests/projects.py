@@ -33,6 +33,7 @@ FILES = {
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
     "verify": re.findall(r"verification/(\\w+[.]\\w+)", RULES),
     "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
+    "make_environment": ["ready.txt"],
 }
 command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""
 if command:
@@ -41,6 +42,9 @@ if command:
         path = out / name if name else out
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(command)
+    if command == "make_environment":
+        (out / "bin").mkdir()
+        (out / "bin/python").symlink_to(sys.executable)
     os._exit(0)
 '''
 
@@ -57,12 +61,16 @@ class Project:
         environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **settings)
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Snakemake on this machine, ended."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = self.start("--cores", "2", *arguments, **pipes)
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         printed, errors = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("--cores", "2", *arguments)
+
+    def on_slurm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("--profile", "profiles/slurm", *arguments)
 
     def succeed(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         done = self.snakemake(*arguments)
@@ -91,9 +99,10 @@ class Project:
         return ["--configfile", str(path)]
 
 
-FORM = {  # of the Slurm profile, as tests.clusters would fill it in
-    **{"account": "none", "train": "work", "generate": "work", "train_cores": 2, "generate_cores": 2},
-    **{"train_gpu": "here", "generate_gpu": "here"},
+CLUSTER = {"partition": "work", "cores": 2, "gpu": "here"}
+FORM = {  # of the Slurm profile, as it is filled in for tests.clusters
+    "account": "none",
+    **{f"{job}_{what}": value for job in ("train", "generate") for what, value in CLUSTER.items()},
 }
 
 
@@ -108,6 +117,12 @@ def copied(folder: Path, weights: bool = False) -> Project:
         for name in ("manifest.json", "model.safetensors"):
             (made / name).touch()
     return Project(folder)
+
+
+def stubbed(project: Project) -> Project:
+    """Every command only writes its outputs, so that an experiment takes seconds; Snakemake and the plan are real."""
+    project.edit("src/dreamr/cli/__init__.py", lambda text: text + COMMANDS)
+    return project
 
 
 def with_environments(project: Project) -> Project:

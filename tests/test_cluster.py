@@ -29,6 +29,7 @@ pytestmark = [
 ]
 DRAFT = "q3vl-2l.balanced.q3vl-deep-awq"
 MINUTE = 60.0
+QUICK = ("--slurm-init-seconds-before-status-checks", "5")  # between looks at the queue, for jobs of a minute
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ class Lab:
 
     def start(self, *options: str) -> None:
         self.runs += 1
-        profile = ("--profile", "profiles/slurm", "--configfile", "config/smoke.yaml", *options)
+        profile = ("--profile", "profiles/slurm", "--configfile", "config/smoke.yaml", *QUICK, *options)
         with (self.project.folder / f"run{self.runs}.log").open("w") as log:
             self.process = self.project.start(*profile, stdout=log, stderr=log, start_new_session=True)
 

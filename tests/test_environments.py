@@ -1,6 +1,7 @@
 """The locks are complete, pinned and agree with one another."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,24 @@ def test_conda_file_equals_the_cuda_lock(environment: str) -> None:
     tree = yaml.safe_load((ENVS / f"{environment}.yaml").read_text(encoding="utf-8"))
     (pip,) = (part["pip"] for part in tree["dependencies"] if isinstance(part, dict))
     assert {str(Requirement(line)) for line in pip} == {str(pin) for pin in lock(f"{environment}-cuda").values()}
+
+
+def test_the_image_is_made_from_the_lock_and_nothing_else() -> None:
+    """What the recipe installs is the lock, as the virtual environment does; it names no package and no pin itself."""
+    recipe = (ENVS / "container.def").read_text(encoding="utf-8")
+    sections = dict(part.split("\n", 1) for part in recipe.split("\n%")[1:])
+    assert {"arguments", "files", "post", "labels", "test"} == set(sections)
+    assert sections["arguments"].split() == ["lock=models-cuda"]
+    assert sections["files"].split() == ["envs/{{", "lock", "}}.txt", "/lock.txt"]
+    installs = re.findall(r"pip install (.*)", sections["post"])
+    assert [re.sub(r"--no-cache-dir ", "", line) for line in installs] == [
+        "--no-deps --requirement /lock.txt",
+        "torch torchvision",
+    ]
+    python = yaml.safe_load((ENVS / "models.yaml").read_text(encoding="utf-8"))["dependencies"][0]
+    assert f"From: {python.replace('=', ':')}-slim" in recipe
+    syntax = subprocess.run(["sh", "-n"], input=sections["post"], text=True, capture_output=True)
+    assert syntax.returncode == 0, syntax.stderr
 
 
 def test_models_and_quantize_share_the_file_format() -> None:

@@ -1,14 +1,18 @@
 """Fetching models: zoo checksums, hub errors that say what was needed, folders that are complete or not there."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dreamr.checkpoints import model_folder
+from dreamr import provenance
+from dreamr.checkpoints import brought_back, model_folder
 from dreamr.cli.fetch_model import main
 from dreamr.micro.zoo import write_manifest
+from dreamr.provenance import file_digest, model_digest
 
 
 @pytest.fixture
@@ -94,3 +98,53 @@ def test_a_model_that_failed_half_way_leaves_the_old_one(tmp_path: Path) -> None
     assert (tmp_path / "m" / "model.safetensors").read_text() == "old"
     make("new")
     assert (tmp_path / "m" / "model.safetensors").read_text() == "new"
+
+
+def whole(out: Path, made_by: str = "spec") -> Path:
+    """A finished model folder."""
+    with model_folder(out, "m", "sapo", made_by) as (folder, _):
+        (folder / "model.safetensors").write_text("weights")
+        (folder / "training.csv").write_text("step\n")
+    return out
+
+
+def test_what_snakemake_deletes_of_a_whole_model_is_brought_back(tmp_path: Path) -> None:
+    """Before it runs a job again, Snakemake removes its outputs; a training of days must not begin anew for that."""
+    out = whole(tmp_path / "m")
+    card = (out / "card.json").read_bytes()
+    for name in ("card.json", "training.csv"):
+        (out / name).unlink()
+    assert not brought_back(out, "another spec") and not (out / "card.json").exists()
+    assert brought_back(out, "spec")
+    assert (out / "card.json").read_bytes() == card and (out / "training.csv").read_text() == "step\n"
+    assert not brought_back(tmp_path / "nothing", "spec")
+
+
+def test_a_damaged_model_is_not_brought_back(tmp_path: Path) -> None:
+    out = whole(tmp_path / "m")
+    (out / "model.safetensors").write_text("weig")
+    with pytest.raises(SystemExit, match=r"model m: model.safetensors has 4 bytes, its card.json says 7\. .* remove"):
+        brought_back(out, "spec")
+
+
+def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, read = whole(tmp_path / "m"), []
+    digest = json.loads((out / "card.json").read_text())["digest"]
+    monkeypatch.setattr(provenance, "file_digest", lambda path: read.append(path) or file_digest(path))
+    assert model_digest(out) == digest and not read
+    os.utime(out / "model.safetensors")  # as after copying the folder
+    assert model_digest(out) == digest and read == [out / "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda out: (out / "model.safetensors").write_text("Weights"), "sha256 of model.safetensors is"),
+        (lambda out: (out / "model.safetensors").rename(out / "other.safetensors"), "its files are other.safetensors"),
+    ],
+)
+def test_a_model_that_is_not_what_its_card_says_is_named(tmp_path: Path, change: Callable, told: str) -> None:
+    out = whole(tmp_path / "m")
+    change(out)
+    with pytest.raises(SystemExit, match=f"model m: {told}"):
+        model_digest(out)

@@ -14,7 +14,7 @@ from dreamr.samples import drawn
 
 ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "workflow" / "resources" / "zoo"
-PYTHON = ROOT / "environments" / "quantize-cpu" / "bin" / "python"
+PYTHON = ROOT / "environments" / "quantize" / "bin" / "python"
 GROUP = 32
 
 
@@ -46,18 +46,24 @@ def test_too_few_questions_stop_the_job(data: Path) -> None:
         drawn(data, ("two",), 11, 0)
 
 
-def quantize(models: Path, base: str, data: Path, out: Path, trust_remote_code: bool = False) -> None:
-    """The command on four questions."""
+def quantize(
+    models: Path, base: str, data: Path, out: Path, trust_remote_code: bool = False, threads: int = 1
+) -> dict[str, Any]:
+    """The card of what the command makes of four questions; `threads` as Snakemake exports them."""
     model = {"name": base, "engine": {"dtype": "float32"}, "thinking": False, "digest": ""}
     spec = {
         "name": "t",
+        "made_with": "",
+        "device": "cpu",
         "base": model | {"trust_remote_code": trust_remote_code},
         "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
         "pixels": {"least": 784, "most": 65536},
     }
     command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", models, "--data", data]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
     subprocess.run([*command, "--out", out], check=True, env=environment, stdin=subprocess.DEVNULL)
+    return json.loads((out / "card.json").read_text())
 
 
 in_its_environment = pytest.mark.skipif(
@@ -72,7 +78,7 @@ in_its_environment = pytest.mark.skipif(
 def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    quantize(ZOO, base, data, tmp_path / "out")
+    card = quantize(ZOO, base, data, tmp_path / "out")
     before, after = load_file(ZOO / base / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     for name, weight in before.items():
         if "visual" in name or "embed_tokens" in name or "mlp.gate." in name:
@@ -84,8 +90,17 @@ def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path,
             assert name not in after and f"{name}_packed" in after, name
     config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
     assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
-    card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["maker"] == "awq" and card["samples"] == 4 and card["packed"] == (base == "q3vl-deep")
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@in_its_environment
+def test_threads_change_no_weight(data: Path, tmp_path: Path) -> None:
+    digests = {
+        quantize(ZOO, "q3vl-deep", data, tmp_path / str(threads), threads=threads)["digest"] for threads in (1, 2)
+    }
+    assert len(digests) == 1
 
 
 OWN_CODE = """

@@ -3,7 +3,10 @@
 import csv
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,7 +126,7 @@ def test_an_untrained_draft_is_saved_as_it_was(draft: str, tmp_path: Path) -> No
             assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-class Interrupted(Exception):
+class Interrupted(BaseException):
     pass
 
 
@@ -363,3 +366,31 @@ def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path
     assert sum(changed.values()) > sum("language_model" in name for name in changed) / 2
     assert not (tmp_path / "trained.checkpoints").exists()
     assert question_prompt(questions[0], questions[0].origin).images  # the pictures were where the questions say
+
+
+def test_neither_threads_nor_a_stop_on_the_way_change_a_byte(questions: list[Question], tmp_path: Path) -> None:
+    """The whole command, once straight with two threads, once told to stop half-way and started again with one."""
+    spec = job("q3vl-2l", epochs=3).model_dump_json()
+
+    def start(out: str, threads: int) -> subprocess.Popen[str]:
+        folders = {"--models": ZOO, "--data": questions[0].origin, "--out": tmp_path / out}
+        command = [sys.executable, "-m", "dreamr.cli.train_sapo", "--spec", spec]
+        command += [str(part) for pair in folders.items() for part in pair]
+        exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # as Snakemake does
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    straight = start("straight", threads=2)
+    _, errors = straight.communicate(timeout=300)
+    assert straight.returncode == 0, errors
+    stopped, printed = start("stopped", threads=1), ""
+    while not re.search(r" [1-9]\d*/\d+ \[", printed):
+        printed += stopped.stderr.read(1)
+    stopped.terminate()
+    _, errors = stopped.communicate(timeout=300)
+    assert stopped.returncode == 1 and "told to stop; the checkpoint of step" in errors, errors
+    again = start("stopped", threads=1)
+    _, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    ends = [tmp_path / out / "model.safetensors" for out in ("straight", "stopped")]
+    assert ends[0].read_bytes() == ends[1].read_bytes()

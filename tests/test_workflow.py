@@ -4,19 +4,23 @@ In the copy every command only writes its output files, so that a "finished" exp
 Snakemake and the plan decide is real.
 """
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 import yaml
-from projects import COMMANDS, ROOT, Project, copied
+from projects import ROOT, Project, copied, stubbed, with_form
 
 from dreamr import prompts
+from dreamr.provenance import environment_folder
 
 
 @pytest.fixture
@@ -29,8 +33,7 @@ def project(tmp_path: Path) -> Project:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose default run has finished."""
     folder = tmp_path_factory.mktemp("finished")
-    project = copied(folder)
-    project.edit("src/dreamr/cli/__init__.py", lambda text: text + COMMANDS)
+    project = stubbed(copied(folder))
     project.edit("config/config.yaml", lambda text: text.replace("environments: venv", "environments: active"))
     project.succeed()
     return folder
@@ -49,7 +52,7 @@ MICRO_JOBS = {
 }
 PAPER_JOBS = {
     **{"environment": 2, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 1, "train_sapo": 11},
-    **{"generate": 236, "grade": 236, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 504},
+    **{"generate": 396, "grade": 396, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 824},
 }
 SMOKE_JOBS = {
     **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
@@ -72,21 +75,109 @@ def test_jobs_per_rule(project: Project, arguments: list[str], jobs: dict[str, i
     assert project.planned(*arguments) == jobs
 
 
-def test_jobs_on_slurm(project: Project) -> None:
-    """The profile gives every rule of models its partition, GPUs and time, and every job one node."""
-    options = ["-n", "--profile", "profiles/slurm", "--configfile", "config/paper.yaml"]
-    done = project.succeed(*options)
-    asked = {
-        rule: set(re.findall(rf"^rule {rule}:\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M))
-        for rule in ("train_sapo", "quantize", "generate", "grade")
+def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project) -> None:
+    """Partition, type and number of GPUs, cores and time by rule; a baseline for the target's GPUs alone."""
+    done = project.on_slurm("-n", "--configfile", "config/paper.yaml")
+    assert done.returncode == 0, done.stderr
+    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
+    wanted = {
+        "train_sapo": ("h200", {"8"}, 7200, "--signal=TERM@1800"),
+        "quantize": ("h200", {"1"}, 720, None),
+        "generate": ("l40s", {"4", "6"}, 2880, "--exclusive --signal=TERM@300"),
     }
-    wanted = {"train_sapo": ("h200", 8, 7200), "quantize": ("h200", 1, 720), "generate": ("l40s", 6, 2880)}
-    for rule, (partition, gpus, minutes) in wanted.items():
-        (resources,) = asked[rule]
-        for part in (f"slurm_partition={partition}", f"gpu={gpus}", f"runtime={minutes}", "nodes=1"):
-            assert part in resources.split(", "), (rule, resources)
-    (resources,) = asked["grade"]
-    assert "slurm_partition=cpu" in resources and "gpu=" not in resources
+    for rule, (kind, gpus, minutes, extra) in wanted.items():
+        found = [dict(part.split("=", 1) for part in asked.split(", ")) for name, asked in jobs if name == rule]
+        assert {asked["gpu"] for asked in found} == gpus
+        for asked in found:
+            assert (asked["slurm_partition"], asked["constraint"], asked["nodes"]) == (kind, kind, "1")
+            assert (asked["runtime"], asked.get("slurm_extra")) == (str(minutes), extra)
+
+
+def test_what_takes_seconds_is_not_submitted() -> None:
+    """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
+    rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
+    submitted = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" not in rule}
+    assert submitted == {"quantize", "train_sapo", "generate", "train_zoo"}
+
+
+def test_what_needs_no_trained_draft_waits_for_no_training(project: Project) -> None:
+    """At the paper's scale a training takes days."""
+    done = project.succeed("-n", "--configfile", "config/paper.yaml")
+    inputs = re.findall(r"^rule generate:\n    input: (.*)\n    output: \S+?/(\w+)/[^/]+jsonl$", done.stdout, re.M)
+    assert {run for read, run in inputs if ".balanced." in read} == {"main", "ablation", "quantization"}
+    assert {run for read, run in inputs if ".balanced." not in read} == {"baseline", "ngram", "untrained"}
+
+
+@pytest.mark.slow
+def test_the_profile_submits_through_slurms_commands(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins of sbatch and its like, so that this runs everywhere; tests.test_cluster has the real ones."""
+    state = project.folder / "slurm"
+    state.mkdir()
+    monkeypatch.setenv("PATH", f"{Path(__file__).with_name('fake_slurm')}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_SLURM", str(state))
+    with_form(stubbed(project))
+    quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
+    done = project.on_slurm("--configfile", "config/smoke.yaml", *quick)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (project.folder / "results/smoke/report/index.html").exists()
+    jobs = [json.loads(line) for line in (state / "submitted").read_text().splitlines()]
+    told = {"generate": "--exclusive", "train_sapo": "--signal=TERM@1800", "quantize": "--cpus-per-task=1"}
+    counts = dict.fromkeys(told, 0)
+    for job in jobs:
+        rule = re.match(r"rule_([a-z_]+?)_wildcards", job[job.index("--comment") + 1]).group(1)
+        counts[rule] += 1
+        assert {told[rule], "--requeue", "--nodes=1"} <= set(job)
+        assert (job[job.index("-p") + 1], job[job.index("-C") + 1], job[job.index("-A") + 1]) == (
+            "work",
+            "here",
+            "none",
+        )
+    assert counts == {"generate": 3, "train_sapo": 1, "quantize": 1}
+
+
+@pytest.mark.slow
+def test_model_jobs_run_in_images_made_from_the_locks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in of apptainer: which images are built from what, and which commands run in which of them."""
+    monkeypatch.setenv("PATH", f"{Path(__file__).with_name('fake_apptainer')}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_APPTAINER", str(project.folder))
+    options = ["--configfile", "config/smoke.yaml", "--config", "environments=container", "--sdm", "apptainer"]
+    stubbed(project).succeed(*options)
+    calls = [json.loads(line) for line in (project.folder / "called").read_text().splitlines()]
+    made = {name: f"{environment_folder(ROOT / f'envs/{name}-cpu.txt')}.sif" for name in ("models", "quantize")}
+    for name, image in made.items():
+        assert ["build", "--build-arg", f"lock={name}-cpu", image, "envs/container.def"] in calls
+    commands = [(next(part for part in call if part.endswith(".sif")), call[-1]) for call in calls if "exec" in call]
+    assert Counter(image for image, _ in commands) == {made["models"]: 4, made["quantize"]: 1}
+    assert all(re.search(r"^ *python -m dreamr.cli", command, re.M) for _, command in commands)
+
+
+@pytest.mark.slow
+def test_environments_older_than_their_locks_do_not_end_the_run_before_the_experiment(project: Project) -> None:
+    """A pulled change, a cache or a copied folder leaves them so (Snakemake's issue 4166, where inputs are ancient)."""
+    stubbed(project).succeed("environments")
+    for lock in (project.folder / "envs").glob("*.txt"):
+        os.utime(lock, (2e9, 2e9))
+    made = {path: path.stat().st_mtime_ns for path in project.folder.glob("environments/*/ready.txt")}
+    assert len(made) == 4  # two, each by two names
+    project.succeed()
+    assert (project.folder / "results/report/index.html").exists()
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+@pytest.mark.slow
+def test_another_lock_is_another_environment_and_a_missing_one_is_made_again(project: Project) -> None:
+    stubbed(project).succeed()
+    project.edit("envs/models-cpu.txt", lambda text: text + "# renewed\n")
+    jobs = project.planned()
+    assert (jobs["environment"], jobs["train_sapo"], jobs["generate"], jobs["quantize"]) == (1, 11, 14, 0)
+    project.succeed()
+    assert len(list(project.folder.glob("environments/models-cpu-*"))) == 2
+    assert "Nothing to be done" in project.snakemake().stderr
+    shutil.rmtree(project.folder / "environments")
+    assert "Nothing to be done" in project.snakemake().stderr
+    project.edit("config/config.yaml", lambda text: text.replace("alpha: 0.9", "alpha: 0.8"))
+    project.succeed()
+    assert "Nothing to be done" in project.snakemake().stderr
 
 
 FAULTS = {

@@ -261,7 +261,7 @@ class Folders(Spec):
 class Config(Spec):
     title: str
     scale: Literal["micro", "smoke", "paper"]
-    environments: Literal["venv", "conda", "active"]
+    environments: Literal["venv", "container", "conda", "active"]
     device: Literal["cpu", "cuda"]
     pathvars: Folders
     micro: Micro | None

@@ -48,9 +48,15 @@ def lock(name):
     return ROOT / f"envs/{name}-{CONFIG.device}.txt"
 
 
+def image(name):
+    """A model environment as a container image, read with --sdm apptainer alone."""
+    return f"{environment_folder(lock(name))}.sif"
+
+
 def environment(name):
-    """The file that marks a model environment as made; nothing where conda, a container or the running Python is it."""
-    return f"{environment_folder(lock(name))}/ready.txt" if CONFIG.environments == "venv" else []
+    """The file that marks a model environment as made; nothing where conda or the running Python is it."""
+    made = {"venv": f"{environment_folder(lock(name))}/ready.txt", "container": image(name)}
+    return made.get(CONFIG.environments, [])
 
 
 def python(name):
@@ -63,7 +69,8 @@ def lock_digest(name):
     return file_digest(lock(name))
 
 
-ENVIRONMENTS = [environment(name) for name in ("models", "quantize") if CONFIG.environments == "venv"]
+LOCKS = [lock(name).stem for name in ("models", "quantize")]
+ENVIRONMENTS = [made for made in map(environment, ("models", "quantize")) if made]
 
 
 def card(model):

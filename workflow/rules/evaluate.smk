@@ -19,6 +19,8 @@ rule generate:
     priority: 10
     conda:
         "../../envs/models.yaml"
+    container:
+        image("models")
     threads: ALL_CORES
     resources:
         **needs("generate", gpus=lambda wildcards: PLAN.gpus(group(wildcards))),

@@ -49,6 +49,8 @@ rule quantize:
     priority: 60
     conda:
         "../../envs/quantize.yaml"
+    container:
+        image("quantize")
     resources:
         **needs("quantize"),
     params:
@@ -85,6 +87,8 @@ rule train_sapo:
     priority: 50
     conda:
         "../../envs/models.yaml"
+    container:
+        image("models")
     resources:
         **needs("train"),
     params:
@@ -116,6 +120,8 @@ rule train_zoo:
         "<benchmarks>/train_zoo.tsv"
     conda:
         "../../envs/models.yaml"
+    container:
+        image("models")
     threads: 2
     params:
         python=python("models"),
