@@ -1,5 +1,6 @@
 """Copies of the workflow in folders of their own, and Snakemake there."""
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from dreamr.micro.zoo import ZOO
+from dreamr.records import Trace, read_rows
 
 ROOT = Path(__file__).parent.parent
 MADE = [ROOT / "environments" / name for name in ("models", "quantize")]  # by `snakemake environments`
@@ -146,3 +148,18 @@ def run_smoke(folder: Path) -> subprocess.CompletedProcess[str]:
     kept = {name: str(folder / name) for name in ("results", "logs", "benchmarks")}
     (folder / "here.yaml").write_text(yaml.safe_dump({"pathvars": kept}))
     return Project(ROOT).succeed("--configfile", "config/smoke.yaml", str(folder / "here.yaml"))
+
+
+def answers(results: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
+    """Texts, steps and verdicts of all traces."""
+    rows = [row for path in (results / "traces").rglob("*.jsonl") for row in read_rows(path, Trace)]
+    return {
+        (row.mode, row.target, row.draft, row.method, row.benchmark, row.question): (row.text, row.steps)
+        for row in rows
+    }
+
+
+def weights(results: Path) -> dict[str, str]:
+    """Digests of all models."""
+    cards = [json.loads(path.read_text()) for path in results.glob("models/*/card.json")]
+    return {card["name"]: card["digest"] for card in cards}

@@ -1,8 +1,8 @@
 """The smoke run through the Slurm profile on a real Slurm, with faults on the way, against the same run without any.
 
-One story, in the order of the tests: a training is warned of its time limit, an engine is killed, then Snakemake
-itself while a job runs on; the next run meets that job; the one after it ends with the page; one changed alpha submits
-one job.
+One story, in the order of the tests: a job is preempted, a training is warned of its time limit, an engine is killed,
+then Snakemake itself while a job runs on; the next run meets that job; the one after it ends with the page; one changed
+alpha submits one job, which is cancelled once and once meets damaged weights.
 """
 
 import json
@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 from clusters import Slurm, slurm, wait_until, why_not
-from projects import MADE, copied, with_environments, with_form
+from projects import MADE, answers, copied, weights, with_environments, with_form
 
 from dreamr.records import Trace, read_rows
 
@@ -74,11 +74,12 @@ class Lab:
         path = self.project.folder / "logs/smoke" / rule
         return path.read_text() if path.exists() else ""
 
-    def answers(self, method: str) -> list[str]:
-        """The kept answers of the pair's method, each a line."""
+    def answers(self, method: str, new: bool = False) -> list[str]:
+        """The kept answers of the pair's method, each a line; `new`: of the alpha that is tried at the end."""
         for card in self.results.glob("cells/*.card.json"):
             told = json.loads(card.read_text())
-            if told["method"] == method and told["job"]["draft"] == "q3vl-2l":
+            cell = told["job"]["cells"][method] if told["method"] == method else None
+            if cell and told["job"]["draft"] == "q3vl-2l" and (cell["method"]["alpha"] == 0.45) is new:
                 path = card.with_name(card.name.replace(".card.json", ".jsonl"))
                 return path.read_text().splitlines() if path.exists() else []
         return []
@@ -90,6 +91,10 @@ def lab(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
     yield lab
     if lab.process.poll() is None:
         os.killpg(lab.process.pid, signal.SIGKILL)
+
+
+def restarts(job: str | None) -> int:
+    return int(slurm("squeue", "--noheader", f"--jobs={job}", "--Format=RestartCnt"))
 
 
 def generating() -> psutil.Process:
@@ -104,14 +109,23 @@ def generating() -> psutil.Process:
 MAIN = "generate/q3vl-deep-awq/q3vl-2l/main/all.log"
 
 
-def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) -> None:
+def test_a_preempted_job_goes_back_into_the_queue(lab: Lab) -> None:
     lab.start()
+    wait_until(lambda: lab.running("generate"), 3 * MINUTE, "a job that answers")
+    job = lab.running("generate")
+    node = slurm("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
+    slurm("sbatch", "--partition=urgent", "--exclusive", f"--nodelist={node}", "--wrap=sleep 1")
+    wait_until(lambda: restarts(job) == 1, MINUTE, "the preemption")
+
+
+def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) -> None:
     training = f"train_sapo/{DRAFT}.log"
     wait_until(lambda: re.search(r" [1-9]/\d+ \[", lab.log(training)), 10 * MINUTE, "a training that trains")
     job = lab.running("train_sapo")
     slurm("scancel", "--signal=TERM", str(job))  # to the job's steps, as --signal does it ahead of the limit
     wait_until(lambda: "told to stop; the checkpoint of step" in lab.log(training), MINUTE, "its checkpoint")
     assert list((lab.results / f"models/{DRAFT}.checkpoints").rglob("trainer_state.json"))
+    assert restarts(job) == 1
     wait_until(lambda: (lab.results / f"models/{DRAFT}/card.json").exists(), 5 * MINUTE, "the trained draft")
 
 
@@ -144,9 +158,7 @@ def test_the_run_after_it_ends_with_the_page(lab: Lab) -> None:
 
 
 def test_answers_and_weights_are_those_of_an_undisturbed_run_without_slurm(lab: Lab, smoke: Path) -> None:
-    for name in ("q3vl-deep-awq", DRAFT):
-        cards = [json.loads((folder / "models" / name / "card.json").read_text()) for folder in (lab.results, smoke)]
-        assert cards[0]["digest"] == cards[1]["digest"], name
+    assert weights(lab.results) == weights(smoke)
     assert answers(lab.results) == answers(smoke)
     for path in lab.results.glob("cells/*.jsonl"):
         rows = [(row.mode, row.benchmark, row.question) for row in read_rows(path, Trace)]
@@ -162,25 +174,32 @@ def test_tables_without_times_are_the_same(lab: Lab, smoke: Path, table: str) ->
 
 def test_one_changed_alpha_submits_one_job_that_answers_one_cell(lab: Lab) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in lab.results.glob("cells/*.jsonl")}
-    lab.project.edit(
-        "config/config.yaml", lambda text: text.replace("alpha: 0.5, window: 4}", "alpha: 0.45, window: 4}")
-    )
+    lab.project.edit("config/config.yaml", lambda text: text.replace("cpn, alpha: 0.5,", "cpn, alpha: 0.45,"))
     lab.start()
-    wait_until(lambda: lab.running("generate"), 2 * MINUTE, "the job")
-    wait_until(lambda: len(lab.answers("alpha_05")) >= 1, 3 * MINUTE, "answers")
+    wait_until(lambda: len(lab.answers("alpha_05", new=True)) >= 1, 3 * MINUTE, "answers")
     slurm("scancel", str(lab.running("generate")))
     assert lab.end() != 0
-    lab.start()
-    assert lab.end() == 0, lab.printed[-3000:]
     assert lab.submitted == ["generate/q3vl-deep-awq_q3vl-2l_main_all"]
     after = {path.name: path.stat().st_mtime_ns for path in lab.results.glob("cells/*.jsonl")}
     assert {name: after[name] for name in before} == before and len(after) == len(before) + 1
 
 
-def answers(results: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
-    """Texts, steps and verdicts of all traces."""
-    rows = [row for path in (results / "traces").rglob("*.jsonl") for row in read_rows(path, Trace)]
-    return {
-        (row.mode, row.target, row.draft, row.method, row.benchmark, row.question): (row.text, row.steps)
-        for row in rows
-    }
+def test_damaged_weights_end_a_job_for_good_and_are_named(lab: Lab) -> None:
+    """Neither Slurm nor Snakemake tries again what cannot succeed."""
+    path = lab.results / "models/q3vl-deep-awq/model.safetensors"
+    whole, stat = path.read_bytes(), path.stat()
+    path.write_bytes(whole[:1000])
+    lab.start()
+    assert lab.end() != 0
+    assert len(lab.submitted) == 1 and "goes back into the queue" not in lab.printed
+    assert "model q3vl-deep-awq: model.safetensors has 1,000 bytes, its card.json says" in lab.printed
+    assert len(lab.printed.splitlines()) < 150
+    path.write_bytes(whole)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_the_last_run_takes_up_what_the_cancelled_one_kept(lab: Lab) -> None:
+    kept = lab.answers("alpha_05", new=True)
+    lab.start()
+    assert lab.end() == 0, lab.printed[-3000:]
+    assert kept and lab.answers("alpha_05", new=True)[: len(kept)] == kept

@@ -62,23 +62,6 @@ def test_a_worded_failure_is_not_tried_again(queue: Path, tmp_path: Path) -> Non
     assert not queue.with_name("requeued").exists()
 
 
-needs_mounts = pytest.mark.skipif(
-    os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
-    reason="not run: needs the right to mount",
-)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    folder = tmp_path / "results"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-@needs_mounts
 def test_a_full_disk_is_told_whatever_the_library_says(small_disk: Path) -> None:
     with pytest.raises(SystemExit, match="No space left on device"), worded_or_requeued(small_disk):
         (small_disk / "filled").write_bytes(bytes(1 << 22))
@@ -88,7 +71,6 @@ def test_a_full_disk_is_told_whatever_the_library_says(small_disk: Path) -> None
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
 
-@needs_mounts
 def test_read_only_results_are_told(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     told = f"{small_disk} cannot be written: Read-only file system"

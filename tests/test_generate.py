@@ -254,6 +254,36 @@ def test_a_torn_last_line_is_dropped(bench: Bench) -> None:
     assert len(CellFile(path, first[0].device).traces) == len(first)
 
 
+def test_a_full_disk_is_told_and_what_was_finished_is_taken_up(bench: Bench, small_disk: Path, tmp_path: Path) -> None:
+    spec = job(["dreamr", "specreason"])
+    whole = Bench(tmp_path / "whole").run(spec)
+    (bench.folder / "cells").symlink_to(small_disk)
+    subprocess.run(["mount", "-o", "remount,size=32k", small_disk], check=True)
+    process = bench.start(spec)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.search(r"^cells cannot be written: No space left on device", errors, re.M), errors
+    assert 0 < bench.finished() < len(whole) and not (bench.folder / "traces").exists()
+    subprocess.run(["mount", "-o", "remount,size=2m", small_disk], check=True)
+    kept = {path: path.read_bytes().rpartition(b"\n")[0] for path in small_disk.glob("*.jsonl")}
+    assert timeless(bench.run(spec)) == timeless(whole)
+    assert all(path.read_bytes().startswith(lines) for path, lines in kept.items())
+
+
+def test_two_writers_never_share_a_cell(bench: Bench) -> None:
+    spec = job(["dreamr"])
+    first = bench.start(spec, delay=0.03)
+    while bench.finished() < 2:
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = bench.start(spec)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 1 and f"is being written by process {first.pid} on" in errors
+    assert first.wait(timeout=60) == 0
+    lines = [line for path in bench.folder.glob("cells/*.jsonl") for line in path.read_text().splitlines()]
+    assert len(lines) == len(set(lines)) == len(list(read_rows(bench.folder / "traces/all.jsonl", Trace)))
+
+
 def test_a_card_tells_where_a_cell_comes_from(bench: Bench) -> None:
     traces = bench.run(job(["dreamr"]))
     (path,) = bench.folder.glob("cells/*.card.json")
