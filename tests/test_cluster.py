@@ -145,7 +145,7 @@ def test_the_next_run_meets_a_job_that_outlived_snakemake(lab: Lab) -> None:
     lab.project.succeed("--unlock", "--configfile", "config/smoke.yaml")
     lab.start()
     assert lab.end() != 0
-    assert f"is being written by Slurm job {orphan} (process" in lab.printed
+    assert f"is being written by Slurm job {orphan}, process" in lab.printed
     assert f"end it (scancel {orphan})" in lab.printed
 
 

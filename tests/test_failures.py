@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamr.failures import worded_or_requeued
+from dreamr.failures import UserError, worded_or_requeued
 from dreamr.slurm import PREFIX, RESTARTS, requeue
 
 
@@ -55,10 +55,11 @@ def test_an_error_of_unknown_cause_is_shown_and_tried_again(
     assert queue.with_name("requeued").exists()
 
 
-def test_a_worded_failure_is_not_tried_again(queue: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [SystemExit, UserError])
+def test_a_worded_failure_is_not_tried_again(queue: Path, tmp_path: Path, kind: type[BaseException]) -> None:
     queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
     with pytest.raises(SystemExit, match="weights are damaged"), worded_or_requeued(tmp_path):
-        raise SystemExit("weights are damaged")
+        raise kind("weights are damaged")
     assert not queue.with_name("requeued").exists()
 
 

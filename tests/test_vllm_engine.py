@@ -24,6 +24,7 @@ from dreamr.engines.chat import Chat
 from dreamr.engines.pictures import load_picture
 from dreamr.engines.protocol import EngineDied, Meter
 from dreamr.engines.vllm import Ngram, VllmEngine
+from dreamr.failures import UserError
 from dreamr.jobs import ModelRef, PrepareJob
 from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
 from dreamr.records import IMAGE_MARK, Trace, read_rows, write_rows
@@ -278,6 +279,15 @@ def test_ngram_speculation_changes_no_text_and_gives_no_verdicts(run: Run, promp
             return [one.text for one in done]
 
     assert run(texts(Ngram(5, 2, 4))) == run(texts(None))
+
+
+def test_a_model_that_cannot_be_loaded_is_named(run: Run, tmp_path: Path) -> None:
+    """Weights that were cut off; no other try would mend that, so it is no dead engine."""
+    folder = shutil.copytree(ZOO / "q3vl-2l", tmp_path / "q3vl-2l")
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    settings = SimpleNamespace(generation=SAMPLING, pixels=PIXELS, context_tokens=1024, device="cpu")
+    with pytest.raises(UserError, match=f"model q3vl-2l: vLLM could not start with {folder}"):
+        run(VllmEngine(tmp_path, reference("q3vl-2l"), settings).__aenter__())
 
 
 def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:

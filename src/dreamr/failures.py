@@ -1,8 +1,8 @@
 """How a command ends that cannot go on.
 
-What would repeat itself (a damaged file, a wrong setting, a full disk) comes as SystemExit and ends the job for good,
-with words that say what to mend. What need not (a dead engine, an error of a device or a network) puts the job of a
-cluster back into the queue. So no failure is tried again in vain.
+What would repeat itself (a damaged file, a wrong setting, a full disk) ends the job for good, with words that say what
+to mend. What need not (a dead engine, an error of a device or a network) puts the job of a cluster back into the queue.
+So no failure is tried again in vain.
 """
 
 import errno
@@ -18,11 +18,17 @@ NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 PROBE_BYTES = 1 << 20
 
 
+class UserError(Exception):
+    """What its message tells a user how to mend, and what no further try would mend."""
+
+
 @contextmanager
 def worded_or_requeued(folder: Path) -> Iterator[None]:
     """Around a command that writes into `folder`."""
     try:
         yield
+    except UserError as error:
+        raise SystemExit(str(error)) from error
     except Exception as error:
         if why := _unwritable(error, folder):
             raise SystemExit(

@@ -27,7 +27,9 @@ from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
 from dreamr.engines.pictures import load_picture
 from dreamr.engines.protocol import EngineDied, Generation, Meter
+from dreamr.failures import UserError
 from dreamr.jobs import ModelRef
+from dreamr.processes import ONE_THREAD
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 
 if TYPE_CHECKING:
@@ -42,9 +44,7 @@ QUIET = {
 }
 ON_CPU = {
     "TORCHDYNAMO_DISABLE": "1",  # else each verdict costs a second of compiling
-    "OMP_NUM_THREADS": "1",  # several engines share the cores; more threads than free cores stall
-    "MKL_NUM_THREADS": "1",  # torch asks this one first
-    "NUMBA_NUM_THREADS": "1",  # the n-gram proposer stalls with two threads on a busy machine
+    **ONE_THREAD,  # several engines share the cores; more threads than free cores stall, the n-gram proposer's too
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
 }
@@ -113,11 +113,11 @@ class VllmEngine:
         self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[_Opening]] = {}
 
     async def __aenter__(self) -> Self:
-        """Load the model; seconds on the CPU, minutes for large models."""
+        """Load the model: seconds on the CPU, minutes for large models. One that cannot be loaded is a UserError."""
         # What the CPU needs is not a matter of taste: Snakemake sets the number of threads to a job's cores.
         os.environ.update({**QUIET, **os.environ, **(ON_CPU if self._device == "cpu" else {})})
         with _visible_devices(self._model.engine.devices):
-            self._engine = _start(self._arguments(), self._device)
+            self._engine = self._started()
         renderer = self._engine.renderer
         self._tokenizer = renderer.get_tokenizer()
         processor = renderer.get_mm_processor().info.get_hf_processor()
@@ -367,6 +367,15 @@ class VllmEngine:
         return lambda token: stream.step(self._tokenizer.backend_tokenizer, token) or ""
 
     # -- start
+
+    def _started(self) -> Any:
+        try:
+            return _start(self._arguments(), self._device)
+        except Exception as error:
+            raise UserError(
+                f"model {self.name}: vLLM could not start with {self._folder} ({type(error).__name__}: {error}). Why is "
+                "told above: are the weights whole, does `engine` in the configuration fit the model and the device?"
+            ) from error
 
     def _arguments(self) -> dict[str, Any]:
         """vLLM's engine arguments."""
