@@ -26,7 +26,8 @@ def words(shown: object) -> str:
 
 def configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in `folder`, which has the configuration and no results."""
-    shutil.copytree(ROOT / "config", folder / "config")
+    for name in ("config", "envs"):
+        shutil.copytree(ROOT / name, folder / name)
     monkeypatch.chdir(folder)
 
 

@@ -74,8 +74,23 @@ def test_engines_of_one_job_share_the_gpus() -> None:
         if any(method.loop == "spec_decoding" for method in plan.methods(group).values()):
             engines.append(plan.ref(group.target).engine)
         assert all(len(engine.devices) == engine.tensor_parallel for engine in engines)
-        for gpu in range(plan.config.resources["generate"].gpus):
+        for gpu in range(plan.gpus(group)):
             assert sum(engine.memory or 0 for engine in engines if gpu in engine.devices) <= 0.95, group
+
+
+def test_a_job_asks_for_the_gpus_that_its_engines_hold() -> None:
+    plan = Plan(merged("config/paper.yaml"))
+    assert {plan.gpus(group) for group in plan.groups if group.draft == "none"} == {4}
+    assert {plan.gpus(group) for group in plan.groups if group.draft != "none"} == {6}
+    assert {Plan(merged()).gpus(group) for group in Plan(merged()).groups} == {0}
+
+
+def test_no_lock_and_no_words_of_a_failure_count_for_a_result() -> None:
+    """An edit of what only guards or words a job must not train a draft or answer a question again."""
+    for command in ("train_sapo", "generate", "quantize"):
+        counted = import_closure((f"dreamr.cli.{command}",), planning.UNCOUNTED, ROOT / "src")
+        assert not {"dreamr.locks", "dreamr.failures", "dreamr.slurm"} & counted.keys()
+        assert {"dreamr.prompts", "dreamr.processes"} <= counted.keys()
 
 
 def test_specs_are_read_back_and_always_written_alike() -> None:

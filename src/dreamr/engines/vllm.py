@@ -373,8 +373,8 @@ class VllmEngine:
             return _start(self._arguments(), self._device)
         except Exception as error:
             raise UserError(
-                f"model {self.name}: vLLM could not start with {self._folder} ({type(error).__name__}: {error}). Why is "
-                "told above: are the weights whole, does `engine` in the configuration fit the model and the device?"
+                f"model {self.name}: vLLM could not start with {self._folder} ({type(error).__name__}: {error}). The "
+                "cause is told above: are the weights whole, does `engine` in the configuration fit model and device?"
             ) from error
 
     def _arguments(self) -> dict[str, Any]:
