@@ -114,6 +114,7 @@ def test_a_preempted_job_goes_back_into_the_queue(lab: Lab) -> None:
     wait_until(lambda: lab.running("generate"), 3 * MINUTE, "a job that answers")
     job = lab.running("generate")
     node = slurm("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
+    assert "OverSubscribe=NO" in slurm("scontrol", "show", "job", str(job))  # it times: nobody else on its node
     slurm("sbatch", "--partition=urgent", "--exclusive", f"--nodelist={node}", "--wrap=sleep 1")
     wait_until(lambda: restarts(job) == 1, MINUTE, "the preemption")
 

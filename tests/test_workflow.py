@@ -93,6 +93,12 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project)
             assert (asked["runtime"], asked.get("slurm_extra")) == (str(minutes), extra)
 
 
+def test_one_machine_with_gpus_runs_jobs_that_fit_it(project: Project) -> None:
+    done = project.run("-n", "--profile", "profiles/gpu", "--configfile", "config/paper.yaml")
+    assert done.returncode == 0, done.stderr
+    assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1, 4, 6, 8}
+
+
 def test_what_takes_seconds_is_not_submitted() -> None:
     """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]

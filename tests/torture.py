@@ -23,7 +23,6 @@ from projects import Project, answers, copied, run_smoke, weights, with_environm
 from dreamr.records import Trace, read_rows
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-LONGEST = 40.0  # seconds before a kill; an engine of the smoke run starts in ten to thirty
 PATIENCE = 40  # runs without a kill after which a run that is not done never will be
 
 
@@ -50,10 +49,15 @@ def kill_child(snakemake: subprocess.Popen[str], dice: random.Random) -> str:
     return f"child {name!r}"
 
 
+def kill_any(snakemake: subprocess.Popen[str], dice: random.Random) -> str:
+    return dice.choice([kill_group, kill_snakemake, kill_child])(snakemake, dice)
+
+
 MODES: dict[str, Callable[[subprocess.Popen[str], random.Random], str]] = {
     "group": kill_group,
     "snakemake": kill_snakemake,
     "child": kill_child,
+    "any": kill_any,
 }
 
 
@@ -66,6 +70,7 @@ class Torture:
     dice: random.Random
     left: int
     arguments: tuple[str, ...] = SMOKE
+    longest: float = 40.0  # seconds before a kill; an engine of the smoke run starts in ten to thirty
     told: list[str] = field(default_factory=list)  # one line a kill
     refused: int = 0  # times a second writer was turned away
 
@@ -83,7 +88,7 @@ class Torture:
 
     def _once(self) -> bool:
         """Whether this start reached the end."""
-        moment = self.dice.uniform(1, LONGEST)
+        moment = self.dice.uniform(1, self.longest)
         with self._log.open("w") as log:
             snakemake = self.project.start(
                 "--cores", "all", *self.arguments, stdout=log, stderr=log, start_new_session=True
