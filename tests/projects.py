@@ -110,6 +110,7 @@ FORM = {  # of the Slurm profile, as it is filled in for tests.clusters
 
 def copied(folder: Path, weights: bool = False) -> Project:
     """The workflow in `folder`. Without the zoo's weights a dry run works: it only asks whether they are there."""
+    folder.mkdir(exist_ok=True)
     for name in COPIED:
         source, ignored = ROOT / name, shutil.ignore_patterns("__pycache__", *([] if weights else ["zoo"]))
         shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
