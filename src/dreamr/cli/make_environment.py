@@ -1,7 +1,8 @@
 """Make a Python environment from a complete lock.
 
 OUT is a folder whose name carries the lock's digest, so that another lock is another environment and one that is whole
-is never made again. It is whole when OUT/ready.txt is there, a copy of the lock.
+is never made again. It is whole once it holds lock.txt, a copy of the lock; ready.txt says the same to Snakemake, which
+deletes what a rule makes before it runs the rule again.
 """
 
 import argparse
@@ -14,17 +15,15 @@ from pathlib import Path
 from dreamr.failures import worded_or_requeued
 from dreamr.locks import only_writer
 
-READY = "ready.txt"
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    whole = options.out / "lock.txt"
     with worded_or_requeued(options.out.parent), only_writer(options.out):
-        ready = options.out / READY
-        if not ready.exists():
+        if not whole.exists():
             make(options.lock, options.out)
-            shutil.copy(options.lock, ready)
-        ready.touch()  # Snakemake asks for a file that is newer than the job's start
+            shutil.copy(options.lock, whole)
+        (options.out / "ready.txt").touch()
 
 
 def make(lock: Path, folder: Path) -> None:

@@ -1,0 +1,63 @@
+"""Environments: whole ones are kept, half ones are made anew, and each has one maker."""
+
+from pathlib import Path
+
+import pytest
+
+from dreamr.cli import make_environment
+from dreamr.locks import only_writer
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders that were filled; filling takes no time here."""
+    folders: list[Path] = []
+
+    def make(lock: Path, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        folders.append(folder)
+
+    monkeypatch.setattr(make_environment, "make", make)
+    return folders
+
+
+def run(folder: Path) -> Path:
+    (folder / "lock.txt").write_text("six==1.17.0\n")
+    out = folder / "environments" / "models-cpu-0123456789"
+    make_environment.main(["--lock", str(folder / "lock.txt"), "--out", str(out)])
+    return out
+
+
+def test_a_whole_environment_is_kept_though_its_marker_was_deleted(tmp_path: Path, made: list[Path]) -> None:
+    (run(tmp_path) / "ready.txt").unlink()  # as Snakemake does before it runs a rule again
+    assert (run(tmp_path) / "ready.txt").exists() and len(made) == 1
+
+
+def test_one_that_was_not_finished_is_made_anew(
+    tmp_path: Path, made: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(lock: Path, folder: Path) -> None:
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(make_environment, "make", killed)
+        run(tmp_path)
+    assert (run(tmp_path) / "ready.txt").exists() and len(made) == 1
+
+
+def test_a_second_maker_stops(tmp_path: Path, made: list[Path]) -> None:
+    with (
+        only_writer(tmp_path / "environments" / "models-cpu-0123456789"),
+        pytest.raises(SystemExit, match="one writer"),
+    ):
+        run(tmp_path)
+    assert not made
+
+
+def test_what_pip_cannot_install_stops_with_the_lock(tmp_path: Path) -> None:
+    """The real thing, as far as a package that does not exist."""
+    (tmp_path / "broken.txt").write_text("no-such-package-anywhere==0.0.0\n")
+    with pytest.raises(SystemExit, match=r"broken\.txt: pip could not install it"):
+        make_environment.main(["--lock", str(tmp_path / "broken.txt"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out" / "ready.txt").exists()
