@@ -32,7 +32,7 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
     except Exception as error:
         if why := _unwritable(error, folder):
             raise SystemExit(
-                f"{folder} cannot be written: {why}. What is finished is kept: make room or give back the right to "
+                f"{folder} cannot be written: {why}. What is finished is kept: make room, or see to the right to "
                 "write, then run the same command again"
             ) from error
         traceback.print_exc()

@@ -76,13 +76,15 @@ class _Lock:
             return {}
 
     def _refuse(self) -> None:
-        holder = self._holder()
-        job, process = holder.get("job"), f"process {holder.get('process')} on {holder.get('host')}"
-        who = (f"Slurm job {job}, " if job else "") + process if holder else "another process"
-        ends = f"scancel {job}" if job else f"kill {holder.get('process')}"
+        who, end = "another process, since just now", "kill it"
+        if holder := self._holder():
+            who = "process {process} on {host}, since {since}".format_map(holder)
+            end = f"kill {holder['process']}"
+            if job := holder["job"]:
+                who, end = f"Slurm job {job}, {who}", f"scancel {job}"
         raise SystemExit(
-            f"{self._path} is being written by {who}, since {holder.get('since', 'just now')}. It has one writer at a "
-            f"time: wait until that one has ended, or end it ({ends}), then run the same command again."
+            f"{self._path} is being written by {who}. It has one writer at a time: wait until that one has ended, or "
+            f"end it ({end}), then run the same command again."
         )
 
 

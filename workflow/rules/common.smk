@@ -13,6 +13,7 @@ sys.path.insert(0, SOURCES)
 from dreamr.config import NO_DRAFT, load
 from dreamr.jobs import SummariseJob
 from dreamr.plan import MICRO, Group, Plan, as_json, command_digest
+from dreamr.processes import ALLOCATOR, ONE_THREAD
 from dreamr.progress import announcement, job_seconds
 from dreamr.provenance import environment_folder, file_digest
 
@@ -21,18 +22,14 @@ PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # without --cores, as on a cluster: the profile's
 
-# One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; glibc
-# keeps large blocks instead of handing each tensor back to the kernel (training is several times faster).
+# One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     PYTHONPATH=SOURCES,
-    OMP_NUM_THREADS="1",
-    MKL_NUM_THREADS="1",
     HF_HUB_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
-    MALLOC_MMAP_THRESHOLD_="1000000000",
-    MALLOC_TRIM_THRESHOLD_="2000000000",
-    MALLOC_TOP_PAD_="200000000",
+    **ONE_THREAD,
+    **ALLOCATOR,
 )
 
 

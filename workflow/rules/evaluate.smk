@@ -2,8 +2,7 @@
 # Input: models and prepared questions. Output: traces and scores, one file per run, target, draft and suite.
 
 
-# The job times its answers, so it takes all cores of the machine; Snakemake would give each of its engines as many
-# threads, and engines that share cores then wait for each other. Cells that are finished already are kept by digest in
+# The job times its answers, so it takes all cores of the machine. Cells that are finished already are kept by digest in
 # <results>/cells: a job that is killed, or rerun for one changed method, computes nothing twice.
 rule generate:
     input:
