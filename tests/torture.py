@@ -98,7 +98,8 @@ class Torture:
             except subprocess.TimeoutExpired:
                 whom = MODES[self.mode](snakemake, self.dice)
                 self.left -= whom != "nobody"
-                self.told.append(f"after {moment:.1f} s: {whom}")
+                self.told.append(f"{len(self.told) + 1}. after {moment:.1f} s: {whom}")
+                print(self.told[-1], flush=True)
                 code = snakemake.wait()
         refused = "has one writer at a time" in self._log.read_text(errors="replace")
         self.refused += refused
@@ -138,7 +139,7 @@ def main() -> None:
         torture.until_done()
         kills = options.kills - torture.left
         found = differences(project.folder / "results/smoke", reference)
-        print(*torture.told, f"{kills} kills, {torture.refused} second writers refused", sep="\n", flush=True)
+        print(f"done: {kills} kills so far, {torture.refused} second writers refused", flush=True)
         if found:
             raise SystemExit("\n".join(["not as undisturbed:", *found, f"see {folder}"]))
         shutil.rmtree(project.folder)
