@@ -1,7 +1,9 @@
 """How commands end: what would repeat itself with words, what need not back into Slurm's queue."""
 
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,17 @@ def test_an_error_of_unknown_cause_is_shown_and_tried_again(
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
     assert ended.value.code == 1 and "illegal memory access" in capsys.readouterr().err
     assert queue.with_name("requeued").exists()
+
+
+def test_a_polite_kill_at_any_moment_is_an_interruption(queue: Path, tmp_path: Path) -> None:
+    """A time limit may come while models are still being loaded."""
+    queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
+    told = "told to stop; what is finished is kept: run again"
+    with pytest.raises(SystemExit, match=told), worded_or_requeued(tmp_path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert queue.with_name("requeued").exists()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("kind", [SystemExit, UserError])

@@ -6,6 +6,7 @@ So no failure is tried again in vain.
 """
 
 import errno
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,15 +19,23 @@ NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 PROBE_BYTES = 1 << 20
 
 
+class Interrupted(BaseException):
+    """Work that was cut off from outside. It goes on from what is kept, and the message says what that is."""
+
+
 class UserError(Exception):
     """What its message tells a user how to mend, and what no further try would mend."""
 
 
 @contextmanager
 def worded_or_requeued(folder: Path) -> Iterator[None]:
-    """Around a command that writes into `folder`."""
+    """Around a command that writes into `folder`; a polite kill (SIGTERM) is an interruption of it."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
+    except Interrupted as cut:
+        requeue()
+        raise SystemExit(f"{cut}: run again to go on") from cut
     except UserError as error:
         raise SystemExit(str(error)) from error
     except Exception as error:
@@ -38,6 +47,12 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
         traceback.print_exc()
         requeue()
         raise SystemExit(1) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise Interrupted("told to stop; what is finished is kept")
 
 
 def _unwritable(error: BaseException | None, folder: Path) -> str | None:

@@ -33,12 +33,12 @@ from dreamr import sapo
 from dreamr.engines.chat import user_parts
 from dreamr.engines.pictures import load_picture
 from dreamr.engines.vllm import VllmEngine
+from dreamr.failures import Interrupted
 from dreamr.jobs import TrainJob
 from dreamr.judging import Answer, verdicts
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
 from dreamr.samples import drawn
-from dreamr.slurm import requeue
 
 Judge = Callable[[list[Answer]], list[list[bool]]]
 
@@ -75,10 +75,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     if stop.told and trainer.state.global_step < trainer.state.max_steps:
-        requeue()
-        raise SystemExit(
-            f"told to stop; the checkpoint of step {trainer.state.global_step} is kept: run again to go on"
-        )
+        raise Interrupted(f"told to stop; the checkpoint of step {trainer.state.global_step} is kept")
     return trainer
 
 

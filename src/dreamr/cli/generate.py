@@ -26,13 +26,12 @@ from dreamr.answering import CellRun, ResettableEngine, Stopwatch, answer_batche
 from dreamr.cells import Asked, CellFile, Key, spread, suite_questions
 from dreamr.config import Method
 from dreamr.engines.protocol import EngineDied
-from dreamr.failures import worded_or_requeued
+from dreamr.failures import Interrupted, worded_or_requeued
 from dreamr.jobs import Cell, GenerateJob, ModelRef
 from dreamr.locks import only_writer
 from dreamr.methods import Engines, Limits
 from dreamr.processes import set_threads
 from dreamr.records import Trace, write_rows
-from dreamr.slurm import requeue
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
@@ -58,13 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def answer(work: "Work") -> None:
-    """Answer what is left, or stop with how much of it is kept."""
+    """Answer what is left; where that is cut off, say how much is kept."""
     try:
         asyncio.run(_answer(work))
     except (EngineDied, asyncio.CancelledError) as error:
-        told = str(error) or "told to stop"
-        requeue()
-        raise SystemExit(f"{told}; {work.kept} finished answers are kept: run again to go on") from error
+        raise Interrupted(f"{str(error) or 'told to stop'}; {work.kept} finished answers are kept") from error
 
 
 @dataclass(frozen=True)
