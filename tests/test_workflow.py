@@ -99,6 +99,12 @@ def test_one_machine_with_gpus_runs_jobs_that_fit_it(project: Project) -> None:
     assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1, 4, 6, 8}
 
 
+def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for rule in ("train_sapo", "generate"):
+        assert f" {PAPER_JOBS[rule]} `{rule}` jobs" in text
+
+
 def test_what_takes_seconds_is_not_submitted() -> None:
     """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
