@@ -5,6 +5,7 @@ Tests marked `models` run where vLLM is (environments/models), all others in the
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # as in the workflow's jobs; torch reads them
+# As in the workflow's jobs: torch reads the threads; compiling vLLM anew takes ten seconds in each process.
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
+sys.dont_write_bytecode = False
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
 

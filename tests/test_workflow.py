@@ -178,18 +178,19 @@ def test_environments_older_than_their_locks_do_not_end_the_run_before_the_exper
 
 @pytest.mark.slow
 def test_another_lock_is_another_environment_and_a_missing_one_is_made_again(project: Project) -> None:
-    stubbed(project).succeed()
+    smoke = ["--configfile", "config/smoke.yaml"]
+    stubbed(project).succeed(*smoke)
     project.edit("envs/models-cpu.txt", lambda text: text + "# renewed\n")
-    jobs = project.planned()
-    assert (jobs["environment"], jobs["train_sapo"], jobs["generate"], jobs["quantize"]) == (1, 11, 14, 0)
-    project.succeed()
+    jobs = project.planned(*smoke)
+    assert (jobs["environment"], jobs["train_sapo"], jobs["generate"], jobs["quantize"]) == (1, 1, 3, 0)
+    project.succeed(*smoke)
     assert len(list(project.folder.glob("environments/models-cpu-*"))) == 2
-    assert "Nothing to be done" in project.snakemake().stderr
+    assert "Nothing to be done" in project.snakemake(*smoke).stderr
     shutil.rmtree(project.folder / "environments")
-    assert "Nothing to be done" in project.snakemake().stderr
-    project.edit("config/config.yaml", lambda text: text.replace("alpha: 0.9", "alpha: 0.8"))
-    project.succeed()
-    assert "Nothing to be done" in project.snakemake().stderr
+    assert "Nothing to be done" in project.snakemake(*smoke).stderr
+    project.edit("config/config.yaml", lambda text: text.replace("cpn, alpha: 0.5", "cpn, alpha: 0.45"))
+    project.succeed(*smoke)
+    assert "Nothing to be done" in project.snakemake(*smoke).stderr
 
 
 FAULTS = {

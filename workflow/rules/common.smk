@@ -22,10 +22,12 @@ PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # without --cores, as on a cluster: the profile's
 
-# One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for.
+# One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; byte code kept
+# even where the machine says not to, else each job compiles thousands of files of vLLM and torch anew, for ten seconds.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     PYTHONPATH=SOURCES,
+    PYTHONDONTWRITEBYTECODE="",
     HF_HUB_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
     **ONE_THREAD,
