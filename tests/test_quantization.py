@@ -79,6 +79,8 @@ def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path,
     from safetensors.torch import load_file
 
     card = quantize(ZOO, base, data, tmp_path / "out")
+    if base == "q3vl-deep":
+        assert quantize(ZOO, base, data, tmp_path / "again", threads=2)["digest"] == card["digest"]
     before, after = load_file(ZOO / base / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     for name, weight in before.items():
         if "visual" in name or "embed_tokens" in name or "mlp.gate." in name:
@@ -91,16 +93,6 @@ def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path,
     config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
     assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
     assert card["maker"] == "awq" and card["samples"] == 4 and card["packed"] == (base == "q3vl-deep")
-
-
-@pytest.mark.models
-@pytest.mark.slow
-@in_its_environment
-def test_threads_change_no_weight(data: Path, tmp_path: Path) -> None:
-    digests = {
-        quantize(ZOO, "q3vl-deep", data, tmp_path / str(threads), threads=threads)["digest"] for threads in (1, 2)
-    }
-    assert len(digests) == 1
 
 
 OWN_CODE = """
