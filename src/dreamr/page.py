@@ -26,7 +26,7 @@ Row = dict[str, Any]
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
 UNKNOWN = "–"
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
-RULES = ("environment", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo")
+RULES = ("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo")
 RULES += ("generate", "grade", "verify", "summarise", "plot", "report")
 
 
