@@ -48,6 +48,16 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "results"
 
 
+@pytest.fixture(scope="session")
+def invented_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a page made from invented scores."""
+    from factories import whole_report
+
+    folder = tmp_path_factory.mktemp("report")
+    whole_report(folder)
+    return folder
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two megabytes."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from factories import whole_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -21,8 +20,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return whole_report(tmp_path_factory.mktemp("page")).as_uri()
+def address(invented_report: Path) -> str:
+    return (invented_report / "index.html").as_uri()
 
 
 @pytest.fixture(scope="module")

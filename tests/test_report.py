@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from factories import ROOT, drawing, small, whole_report
+from factories import ROOT, drawing, small
 
 from dreamr import figures
 from dreamr.cli.plot import main as plot
@@ -18,10 +18,8 @@ FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "time
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    folder = tmp_path_factory.mktemp("report")
-    page = whole_report(folder)
-    return SimpleNamespace(folder=folder, page=page.read_text(encoding="utf-8"))
+def made(invented_report: Path) -> SimpleNamespace:
+    return SimpleNamespace(folder=invented_report, page=(invented_report / "index.html").read_text(encoding="utf-8"))
 
 
 class Reader(HTMLParser):

@@ -380,15 +380,15 @@ def test_neither_threads_nor_a_stop_on_the_way_change_a_byte(questions: list[Que
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
-    straight = start("straight", threads=2)
-    _, errors = straight.communicate(timeout=300)
-    assert straight.returncode == 0, errors
+    straight = start("straight", threads=2)  # beside the other one: in truth each has one thread
     stopped, printed = start("stopped", threads=1), ""
     while not re.search(r" [1-9]\d*/\d+ \[", printed):
         printed += stopped.stderr.read(1)
     stopped.terminate()
     _, errors = stopped.communicate(timeout=300)
     assert stopped.returncode == 1 and "told to stop; the checkpoint of step" in errors, errors
+    _, errors = straight.communicate(timeout=300)
+    assert straight.returncode == 0, errors
     again = start("stopped", threads=1)
     _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
