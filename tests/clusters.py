@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -64,11 +66,8 @@ class Slurm:
 
     def __enter__(self) -> "Slurm":
         (self._folder / "state").mkdir(parents=True)
-        own = {
-            SETTINGS: CONFIGURATION.format(folder=self._folder),
-            SETTINGS.with_name("cgroup.conf"): "CgroupPlugin=disabled\n",
-        }
-        for path, text in own.items():
+        texts = (CONFIGURATION.format(folder=self._folder), "CgroupPlugin=disabled\n")
+        for path, text in zip(OWN, texts, strict=True):
             (self._folder / path.name).write_text(text)
             path.unlink(missing_ok=True)
             path.symlink_to(self._folder / path.name)
@@ -76,14 +75,16 @@ class Slurm:
         subprocess.run(["slurmctld"], check=True)
         for node in NODES:
             subprocess.run(["slurmd", "-N", node], check=True)
-        wait_until(lambda: slurm("sinfo", "--noheader", "--Node", "--format=%T").split().count("idle") >= 4, 60)
+        wait_until(
+            lambda: slurm("sinfo", "--noheader", "--Node", "--format=%T").split().count("idle") >= 4, 60, "idle nodes"
+        )
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         slurm("scancel", "--state=PENDING", "--user=root")
         slurm("scancel", "--user=root")
         for pid in self._folder.glob("*.pid"):
-            os.kill(int(pid.read_text()), 15)
+            os.kill(int(pid.read_text()), signal.SIGTERM)
         for path in OWN:
             path.unlink()
 
@@ -92,10 +93,11 @@ def start_munge() -> None:
     """Slurm's authentication, unless it runs already."""
     if subprocess.run(["munge", "--no-input"], capture_output=True).returncode == 0:
         return
-    for folder in ("/run/munge", "/var/log/munge", "/var/lib/munge", "/etc/munge/munge.key"):
-        if not folder.endswith(".key"):
-            Path(folder).mkdir(exist_ok=True)
-        shutil.chown(folder, "munge", "munge")
+    folders = [Path(name) for name in ("/run/munge", "/var/log/munge", "/var/lib/munge")]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    for path in (*folders, "/etc/munge/munge.key"):
+        shutil.chown(path, "munge", "munge")
     subprocess.run(["setpriv", "--reuid=munge", "--regid=munge", "--init-groups", "munged", "--force"], check=True)
 
 
@@ -104,8 +106,8 @@ def slurm(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def wait_until(true, seconds: float, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s: {what or true}"
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.2)

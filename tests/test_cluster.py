@@ -47,9 +47,9 @@ class Lab:
         self.runs = 0
         self.process: subprocess.Popen[str]
 
-    def start(self, *options: str) -> None:
+    def start(self) -> None:
         self.runs += 1
-        profile = ("--profile", "profiles/slurm", "--configfile", "config/smoke.yaml", *QUICK, *options)
+        profile = ("--profile", "profiles/slurm", "--configfile", "config/smoke.yaml", *QUICK)
         with (self.project.folder / f"run{self.runs}.log").open("w") as log:
             self.process = self.project.start(*profile, stdout=log, stderr=log, start_new_session=True)
 
@@ -115,7 +115,8 @@ def test_a_preempted_job_goes_back_into_the_queue(lab: Lab) -> None:
     job = lab.running("generate")
     node = slurm("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
     assert "OverSubscribe=NO" in slurm("scontrol", "show", "job", str(job))  # it times: nobody else on its node
-    slurm("sbatch", "--partition=urgent", "--exclusive", f"--nodelist={node}", "--wrap=sleep 1")
+    urgent = ("--partition=urgent", "--exclusive", f"--nodelist={node}", "--output=/dev/null")
+    slurm("sbatch", *urgent, "--wrap=sleep 1")
     wait_until(lambda: restarts(job) == 1, MINUTE, "the preemption")
 
 

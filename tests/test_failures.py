@@ -47,14 +47,23 @@ def test_outside_slurm_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     assert requeue() is False
 
 
-def test_an_error_of_unknown_cause_is_shown_and_tried_again(
-    queue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), True),
+        (ConnectionResetError("reset by peer"), True),
+        (ValueError("a prompt of 20,000 tokens for a context of 16,384"), False),
+        (KeyError("no such column"), False),
+    ],
+)
+def test_an_unworded_error_is_shown_and_tried_again_if_it_may_pass(
+    queue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception, again: bool
 ) -> None:
     queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
     with pytest.raises(SystemExit) as ended, worded_or_requeued(tmp_path):
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-    assert ended.value.code == 1 and "illegal memory access" in capsys.readouterr().err
-    assert queue.with_name("requeued").exists()
+        raise error
+    assert ended.value.code == 1 and str(error) in capsys.readouterr().err
+    assert queue.with_name("requeued").exists() is again
 
 
 def test_a_polite_kill_at_any_moment_is_an_interruption(queue: Path, tmp_path: Path) -> None:

@@ -44,8 +44,11 @@ def kill_child(snakemake: subprocess.Popen[str], dice: random.Random) -> str:
     if not children:
         return "nobody"
     child = dice.choice(sorted(children, key=lambda process: process.pid))
-    name = " ".join(child.cmdline()[:3])
-    child.kill()
+    try:
+        name = " ".join(child.cmdline()[:3])
+        child.kill()
+    except psutil.NoSuchProcess:  # it ended by itself meanwhile
+        return "nobody"
     return f"child {name!r}"
 
 
@@ -110,10 +113,12 @@ class Torture:
 
 def differences(results: Path, reference: Path) -> list[str]:
     """What is not as in the reference: answers by what was asked, weights by model."""
-    found, wanted = answers(results), answers(reference)
-    lines = [f"answer {key}" for key in found if found[key] != wanted.get(key)]
-    models = {name: digest for name, digest in weights(results).items() if digest != weights(reference).get(name)}
-    return lines + [f"model {name}: {digest}" for name, digest in models.items()] + twice(results)
+    lines = []
+    for what, read in {"answer": answers, "model": weights}.items():
+        found, wanted = read(results), read(reference)
+        lines += [f"{what} {key}" for key in found if found[key] != wanted.get(key)]
+        lines += [] if found else [f"no {what} at all"]
+    return lines + twice(results)
 
 
 def twice(results: Path) -> list[str]:

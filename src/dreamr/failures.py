@@ -1,8 +1,8 @@
 """How a command ends that cannot go on.
 
-What would repeat itself (a damaged file, a wrong setting, a full disk) ends the job for good, with words that say what
-to mend. What need not (a dead engine, an error of a device or a network) puts the job of a cluster back into the queue.
-So no failure is tried again in vain.
+What would repeat itself (a damaged file, a wrong setting or value, a full disk) ends the job for good, with words that
+say what to mend. What need not (a dead engine, an error of a device or a network) puts the job of a cluster back into
+the queue. So no failure is tried again in vain.
 """
 
 import errno
@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from dreamr.slurm import requeue
 
 NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+MAY_PASS = (RuntimeError, OSError, EOFError, MemoryError)  # what devices, networks and dead processes raise
 PROBE_BYTES = 1 << 20
 
 
@@ -45,7 +46,8 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
                 "write, then run the same command again"
             ) from error
         traceback.print_exc()
-        requeue()
+        if isinstance(error, MAY_PASS):
+            requeue()
         raise SystemExit(1) from error
     finally:
         signal.signal(signal.SIGTERM, before)

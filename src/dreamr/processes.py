@@ -20,7 +20,7 @@ ALLOCATOR = {
 
 
 def set_threads(device: Literal["cpu", "cuda"]) -> None:
-    """One thread on a CPU, where model processes share the cores; to be called before torch is imported."""
+    """One thread on a CPU, where model processes share the cores, and no hub; call it before torch is imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if device == "cpu":
         os.environ.update(ONE_THREAD)

@@ -20,7 +20,7 @@ from dreamr.provenance import environment_folder, file_digest
 CONFIG = load(config)
 PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
-ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # without --cores, as on a cluster: the profile's
+ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 
 # One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; byte code kept
 # even where the machine says not to, else each job compiles thousands of files of vLLM and torch anew, for ten seconds.
