@@ -13,12 +13,15 @@ from dreamr.cli.audit import write as write_overlaps
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
-from dreamr.cli.summarise import save
 from dreamr.config import NO_DRAFT, PLAIN, Config, load
-from dreamr.contamination import Overlap
-from dreamr.jobs import SummariseJob
+from dreamr.data.contamination import Overlap
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import IMAGE_MARK, Question, Score, Span, Step, Trace, write_rows
-from dreamr.verification import TABLES, examples, verified_steps, worst
+from dreamr.statistics import step_verdicts
+from dreamr.statistics.frame import write_table
+from dreamr.statistics.gallery import examples, worst
+from dreamr.statistics.names import OF_STEPS
+from dreamr.statistics.step_verdicts import verified_steps
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
@@ -149,7 +152,7 @@ def _trace(target: str, draft: str, method: str) -> Trace:
 
 
 def asked(settings: Config) -> dict[tuple[str, str], Question]:
-    """A question with one picture for every trace of `verified_traces`."""
+    """A question with one image for every trace of `verified_traces`."""
     content = {"prompt": f"{IMAGE_MARK} Which? {HOSTILE}", "images": ("images/one.png",), "gold": ("4",)}
     return {
         (benchmark, name): Question(id=name, dataset=benchmark, cluster=cluster, version=version, **content)
@@ -246,8 +249,8 @@ def _write_verification(folder: Path, settings: Config) -> None:
     Image.new("RGB", (8, 8), "red").save(folder / "data" / "images" / "one.png")
     rows, job = verified_traces(settings), SummariseJob.of(settings)
     steps = verified_steps(rows, asked(settings), says_right)
-    for name, table in TABLES.items():
-        save(table(steps, job), folder / "verification" / f"{name}.csv")
+    for name in OF_STEPS:
+        write_table(getattr(step_verdicts, name)(steps, job), folder / "verification" / f"{name}.csv")
     shown = examples(worst(steps, job.reference), rows, asked(settings), folder / "data")
     write_rows(folder / "verification" / "gallery.jsonl", shown)
 

@@ -22,18 +22,17 @@ COPIED = ("Snakefile", "workflow", "config", "src", "envs", "reports", "profiles
 COMMANDS = '''
 """Commands that write their outputs and nothing in them."""
 import os
-import re
 import sys
 from pathlib import Path
 
-RULES = Path("workflow/rules/report.smk").read_text()
-TABLES = re.findall(r'"(\\w+)"', " ".join(re.findall("^TABLES .*", RULES, re.M)))
+from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
+
 MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
          "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
 FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
-    "verify": re.findall(r"verification/(\\w+[.]\\w+)", RULES),
+    "verify": [*(f"{table}.csv" for table in OF_STEPS), GALLERY],
     "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
     "make_environment": ["ready.txt"],
 }

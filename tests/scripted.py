@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from dreamr.answering import work
 from dreamr.cli import generate
 from dreamr.engines.protocol import Generation, Meter
 from dreamr.prompts import Prompt
@@ -76,7 +77,7 @@ def main() -> None:
     """The generate command, on scripted engines; delay and log come from the environment."""
     log = Path(os.environ["SCRIPTED_LOG"])
     delay = float(os.environ["SCRIPTED_DELAY"])
-    generate.open_engine = lambda work, key: ScriptedEngine(key.model.name + "+ngram" * bool(key.ngram), delay, log)
+    work.open_engine = lambda _, key: ScriptedEngine(key.model.name + "+ngram" * bool(key.ngram), delay, log)
     generate.main()
 
 

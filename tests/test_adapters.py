@@ -1,22 +1,25 @@
 """Each adapter on rows with the traps of the real data sets, and on the micro data sets through the common loader."""
 
+from typing import get_args
+
 import pytest
 from PIL import Image
 
-from dreamr.answers import grade
-from dreamr.benchmarks import ADAPTERS, load_questions, mathverse, mmbench, mmmu, realworldqa
-from dreamr.benchmarks.rows import Album
 from dreamr.config import DataSpec
+from dreamr.data import geometry3k, mathverse, mmbench, mmmu, ocr_vqa, realworldqa, scienceqa
+from dreamr.data.loading import load_questions
+from dreamr.data.rows import Album
+from dreamr.errors import UserError
 from dreamr.micro.datasets import SPLITS, Fact, write_all
 from dreamr.prompts import END_LETTER, END_VALUE, question_prompt
 from dreamr.records import IMAGE_MARK, read_rows
-from dreamr.training_sets import geometry3k, ocr_vqa, scienceqa
+from dreamr.scoring.answers import grade
 
 PICTURE = Image.new("RGB", (60, 30), "red")
 
 
 def one(adapter, row, number=0):
-    questions = list(adapter.questions(row, number, lambda picture: "images/x.png"))
+    questions = list(adapter.questions(row, number, lambda image: "images/x.png"))
     assert len(questions) == 1
     return questions[0]
 
@@ -31,7 +34,7 @@ MATHVERSE = {
     "question_type": "multi-choice",
     "metadata": {"split": "testmini", "source": "Geometry3K", "subject": "Plane Geometry", "subfield": "Angle"},
     "query_wo": "",
-    "query_cot": "Read the question in the picture.\nChoices:\nA:1\nB:2",
+    "query_cot": "Read the question in the image.\nChoices:\nA:1\nB:2",
     "question_for_eval": "Find x.",
 }
 
@@ -50,7 +53,7 @@ def test_mathverse_options_are_lines_of_the_question():
 
 def test_mathverse_vision_only_reads_the_query():
     row = MATHVERSE | {"problem_version": "Vision Only", "question": ""}
-    assert one(mathverse, row).prompt == f"{IMAGE_MARK}Read the question in the picture.\nA. 1\nB. 2"
+    assert one(mathverse, row).prompt == f"{IMAGE_MARK}Read the question in the image.\nA. 1\nB. 2"
 
 
 PICTURED = MATHVERSE | {
@@ -63,7 +66,7 @@ PICTURED = MATHVERSE | {
 }
 
 
-def test_mathverse_options_in_the_picture_are_graded_and_not_printed():
+def test_mathverse_options_in_the_image_are_graded_and_not_printed():
     question = one(mathverse, PICTURED)
     assert question.prompt == IMAGE_MARK + PICTURED["query_cot"]
     assert (question.options, question.gold) == (("70°", "60°", "50°", "40°"), ("D",))
@@ -153,22 +156,22 @@ MMMU = {
 }
 
 
-def test_mmmu_pictures_where_the_text_names_them():
+def test_mmmu_images_where_the_text_names_them():
     question = one(mmmu, MMMU)
     assert len(question.images) == question.prompt.count(IMAGE_MARK) == 3
     assert question.options[2] == "it's 3"
     assert question.prompt.endswith("D. 4\nE. 5")
 
 
-def test_mmmu_unnamed_picture_comes_first_and_golds_are_lists():
+def test_mmmu_unnamed_image_comes_first_and_golds_are_lists():
     row = MMMU | {"question": "What?", "options": "[]", "answer": "['24/7', '3.429']", "image_2": None}
     question = one(mmmu, row)
     assert question.prompt == f"{IMAGE_MARK}What?"
     assert question.gold == ("24/7", "3.429")
 
 
-def test_mmmu_names_a_picture_that_is_missing():
-    with pytest.raises(SystemExit, match=r"mmmu, row 3, column image_1"):
+def test_mmmu_names_an_image_that_is_missing():
+    with pytest.raises(UserError, match=r"mmmu, row 3, column image_1"):
         one(mmmu, MMMU | {"image_2": None}, number=3)
 
 
@@ -179,19 +182,19 @@ def test_geometry3k_mark_is_kept_once():
     assert one(geometry3k, row).gold == ("12",)
 
 
-def test_ocr_vqa_has_several_questions_a_picture():
+def test_ocr_vqa_has_several_questions_an_image():
     row = {"image": PICTURE, "image_id": "15", "questions": ["How many?", "Is it?"], "answers": ["3", "Yes"]}
-    questions = list(ocr_vqa.questions(row, 0, lambda picture: "x"))
+    questions = list(ocr_vqa.questions(row, 0, lambda image: "x"))
     assert [question.id for question in questions] == ["15-0", "15-1"]
     assert {question.cluster for question in questions} == {"15"}
-    with pytest.raises(SystemExit, match="answers"):
-        list(ocr_vqa.questions(row | {"answers": ["3"]}, 0, lambda picture: "x"))
+    with pytest.raises(UserError, match="answers"):
+        list(ocr_vqa.questions(row | {"answers": ["3"]}, 0, lambda image: "x"))
 
 
 def test_scienceqa_answer_is_an_index_and_text_only_rows_are_left_out():
     row = {"image": PICTURE, "question": "Which?", "choices": ["a", "b"], "answer": 1, "hint": ""}
     assert one(scienceqa, row).gold == ("B",)
-    assert list(scienceqa.questions(row | {"image": None}, 0, lambda picture: "x")) == []
+    assert list(scienceqa.questions(row | {"image": None}, 0, lambda image: "x")) == []
 
 
 @pytest.mark.parametrize(
@@ -206,11 +209,11 @@ def test_scienceqa_answer_is_an_index_and_text_only_rows_are_left_out():
     ],
 )
 def test_a_row_that_breaks_its_schema_stops(adapter, row, message):
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(UserError, match=message):
         one(adapter, row, number=4)
 
 
-def test_album_keeps_a_picture_once(tmp_path):
+def test_album_keeps_an_image_once(tmp_path):
     album = Album(tmp_path)
     assert album(PICTURE) == album(PICTURE.copy())
     assert album(PICTURE) != album(Image.new("RGB", (30, 60), "red"))
@@ -224,7 +227,7 @@ def world(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", get_args(DataSpec.model_fields["adapter"].annotation))
 def test_micro_data_sets_load_and_match_their_truth(name, world, tmp_path):
     spec = DataSpec(adapter=name, path=str(world / name), split=SPLITS.get(name, "train"))
     questions = load_questions(spec, tmp_path)
@@ -244,5 +247,5 @@ def test_limit_counts_questions(world, tmp_path):
 
 def test_a_missing_split_is_named(world, tmp_path):
     spec = DataSpec(adapter="mmmu", path=str(world / "mmmu"), split="test")
-    with pytest.raises(SystemExit, match=r"no file test\*\.parquet; it holds \['truth.jsonl', 'validation.parquet'\]"):
+    with pytest.raises(UserError, match=r"no file test\*\.parquet; it holds \['truth.jsonl', 'validation.parquet'\]"):
         load_questions(spec, tmp_path)

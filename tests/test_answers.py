@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr.answers import circular_correct, grade, read_choice, verdict, without_thinking
 from dreamr.records import Question
-from dreamr.values import same_answer
+from dreamr.scoring.answers import circular_correct, grade, verdict
+from dreamr.scoring.choices import read_choice
+from dreamr.scoring.marks import without_thinking
+from dreamr.scoring.values import same_answer
 
 ANIMALS = ("teddy bear", "rabbit", "cat", "dog")
 
@@ -34,7 +36,7 @@ ANIMALS = ("teddy bear", "rabbit", "cat", "dog")
         ("DNA is not visible", None),
         ("A cute teddy bear is the main object in image", "A"),
         ("B\n\nExplanation: A is a distractor.", "B"),
-        ("The picture shows a dog, not a cat, near the door", "D"),
+        ("The image shows a dog, not a cat, near the door", "D"),
         ("<think>It could be A or C</think>\nB", "B"),
         ("It could be A or C</think>\nB", "B"),
         ("Neither A nor B; it is C", "C"),
@@ -153,7 +155,7 @@ def test_gold_that_is_the_text_of_an_option() -> None:
     assert verdict("Answer: B", ("True", "False"), ("False",)).correct
 
 
-def test_letter_gold_of_a_question_whose_options_are_in_the_picture() -> None:
+def test_letter_gold_of_a_question_whose_options_are_in_the_image() -> None:
     assert verdict("Answer: (B) 17", (), ("B",)).correct
     assert not verdict("Answer: A. 17", (), ("B",)).correct
 

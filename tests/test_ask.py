@@ -13,7 +13,7 @@ from snakemake.cli import parse_args
 
 from dreamr.cli import ask
 from dreamr.config import read
-from dreamr.plan import Plan
+from dreamr.planning.plan import Plan
 from dreamr.records import Question, Step, write_rows
 
 
@@ -97,7 +97,7 @@ def test_the_environment_that_is_missing_is_made_with_the_same_overlays(
     monkeypatch.setattr(ask, "find_spec", lambda name: None)
     (tmp_path / "results/smoke/models/q3vl-deep-awq").mkdir(parents=True)
     (tmp_path / "results/smoke/models/q3vl-deep-awq/card.json").touch()
-    own = ["--picture", "b.png", "--ask", "Which?", "--method", "target_only"]
+    own = ["--image", "b.png", "--ask", "Which?", "--method", "target_only"]
     told = "make it with: snakemake --cores all environments --configfile config/smoke.yaml$"
     with pytest.raises(SystemExit, match=told):
         ask.main([*own, "--configfile", "config/smoke.yaml"])
@@ -111,7 +111,7 @@ def test_a_question_comes_from_a_benchmark_or_from_the_user(tmp_path: Path, monk
     prompt, gold = ask.asked(known, config())
     assert prompt.user.startswith("<image>How many?\n") and gold == "3 or three"
     assert prompt.images == (f"{tmp_path}/results/data/images/a.png",)
-    own = ask.parser().parse_args(["--picture", "b.png", "--ask", "Which?", "--options", "3", "5"])
+    own = ask.parser().parse_args(["--image", "b.png", "--ask", "Which?", "--options", "3", "5"])
     prompt, gold = ask.asked(own, config())
     assert prompt.user.startswith("<image>Which?\nA. 3\nB. 5\n") and "option letter" in prompt.user and not gold
     assert prompt.images == (f"{tmp_path}/b.png",)
@@ -119,8 +119,8 @@ def test_a_question_comes_from_a_benchmark_or_from_the_user(tmp_path: Path, monk
 
 def test_half_a_question_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        ask.main(["--picture", "b.png"])
-    assert "--picture goes with --ask" in capsys.readouterr().err
+        ask.main(["--image", "b.png"])
+    assert "--image goes with --ask" in capsys.readouterr().err
 
 
 def test_files_lie_over_each_other_as_snakemake_lays_them(tmp_path: Path) -> None:

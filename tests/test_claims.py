@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from dreamr.claims import Check, Claim, judged, load_claims, outcome, verdict
-from dreamr.stats import Interval
+from dreamr.errors import UserError
+from dreamr.statistics.claims import Check, PaperClaim, judged, load_claims, outcome, verdict
+from dreamr.statistics.intervals import Interval
 
 FILE = Path(__file__).parents[1] / "config" / "claims.yaml"
 ROW = {"target": "t", "draft": "d", "method": "m", "benchmark": "b"}
 
 
-def claim(*tests: Check, scale: str = "any") -> Claim:
-    return Claim(id="c", text="", source="", scale=scale, section="speed", tests=tests)
+def claim(*tests: Check, scale: str = "any") -> PaperClaim:
+    return PaperClaim(id="c", text="", source="", scale=scale, section="speed", tests=tests)
 
 
 def speeds(*rows: tuple[str, float, float, float]) -> dict[str, pd.DataFrame]:
@@ -62,7 +63,7 @@ def test_what_was_not_run_is_inconclusive_and_what_cannot_be_asked_is_an_error()
     absent = Check(table="speed", row={"method": "absent"}, quantity="speedup", above=1)
     assert judged([claim(absent)], speeds(("m", 2, 1.5, 2.5)), "micro").verdict.tolist() == ["inconclusive"]
     misspelt = Check(table="speed", row=ROW, quantity="sped", above=1)
-    with pytest.raises(SystemExit, match="sped, sped_low"):
+    with pytest.raises(UserError, match="sped, sped_low"):
         judged([claim(misspelt)], speeds(("m", 2, 1.5, 2.5)), "micro")
 
 

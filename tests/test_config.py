@@ -8,7 +8,8 @@ import yaml
 from snakemake.utils import update_config
 
 from dreamr.config import Config, EngineSpec, load
-from dreamr.plan import Plan
+from dreamr.errors import UserError
+from dreamr.planning.plan import Plan
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")
@@ -91,14 +92,14 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_value_is_named(case: str) -> None:
     overlay, words = WRONG[case]
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UserError) as stop:
         load(tree(overlay))
     missing = [word for word in words if word not in str(stop.value)]
     assert not missing, f"{missing} not in {stop.value}"
 
 
 def test_every_wrong_value_is_named_at_once() -> None:
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(UserError) as stop:
         load(tree({"device": "tpu", "context_tokens": 0}))
     assert "device" in str(stop.value)
     assert "context_tokens" in str(stop.value)

@@ -13,11 +13,11 @@ from PIL import Image
 
 from dreamr.cli.audit import main as audit_command
 from dreamr.cli.prepare import main as prepare_command
-from dreamr.contamination import (
+from dreamr.data.contamination import (
     Hashes,
     Side,
     names_source,
-    near_pictures,
+    near_images,
     overlaps,
     same_wordings,
     side,
@@ -36,11 +36,11 @@ def question(number: int, prompt: str = "Which?", origin: str = "", images: tupl
     return Question(id=str(number), cluster=f"c{number}", **fields)
 
 
-def without_pictures(name: str, *questions: Question) -> Side:
+def without_images(name: str, *questions: Question) -> Side:
     return side(name, questions, Path(), {})
 
 
-def test_pictures_resized_and_recoloured_are_found_and_others_are_not(tmp_path: Path) -> None:
+def test_images_resized_and_recoloured_are_found_and_others_are_not(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in "ab":
         noise = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
@@ -63,7 +63,7 @@ def test_distances_equal_the_slow_count(rows: list[bytes], most: int) -> None:
     one = Side("x", [question(k) for k in range(len(rows))], np.arange(len(rows)), hashes)
     numbers = [int.from_bytes(row, "big") for row in rows]
     slow = {(i, j): (a ^ b).bit_count() for i, a in enumerate(numbers) for j, b in enumerate(numbers)}
-    assert near_pictures(one, one, most) == {pair: bits for pair, bits in slow.items() if bits <= most}
+    assert near_images(one, one, most) == {pair: bits for pair, bits in slow.items() if bits <= most}
 
 
 def test_only_long_wordings_count() -> None:
@@ -94,9 +94,7 @@ def test_sources(origin: str, training_set: str, named: bool) -> None:
 
 
 def test_a_named_source_is_listed_without_a_training_question() -> None:
-    (found,) = overlaps(
-        without_pictures("b", question(0, origin="ScienceQA")), without_pictures("scienceqa", question(1))
-    )
+    (found,) = overlaps(without_images("b", question(0, origin="ScienceQA")), without_images("scienceqa", question(1)))
     assert (found.training_question, found.by_source, found.image_bits) == ("", True, None)
 
 
@@ -115,7 +113,7 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_planted_copies_are_found(micro: Path) -> None:
-    """Recall 1 and precision >= 0.98 by pictures, over copies that are exact, resized, re-encoded and recoloured."""
+    """Recall 1 and precision >= 0.98 by images, over copies that are exact, resized, re-encoded and recoloured."""
     out = micro / "contamination.csv"
     places = ["--data", str(micro / "data"), "--out", str(out)]
     audit_command([*places, "--benchmarks", *SPLITS, "--training-sets", *TRAINING_SETS])

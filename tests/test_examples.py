@@ -1,4 +1,4 @@
-"""What one question of each data set is to a model: the examples in the docstring of `dreamr.benchmarks` are true."""
+"""What one question of each data set is to a model: the examples in the docstring of `dreamr.data.loading` are true."""
 
 import textwrap
 from pathlib import Path
@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-import dreamr.benchmarks
-from dreamr.cli.prepare import prepared
+import dreamr.data.loading
 from dreamr.config import load
+from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
-from dreamr.engines.pictures import load_picture
-from dreamr.jobs import PrepareJob
+from dreamr.engines.images import load_image
 from dreamr.prompts import question_prompt
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +19,7 @@ MODEL = ROOT / "workflow" / "resources" / "zoo" / "q3vl-2l"
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The first question of each micro data set with the sizes and tokens of its pictures and of the whole prompt."""
+    """The first question of each micro data set with the sizes and tokens of its images and of the whole prompt."""
     from transformers import AutoProcessor
 
     from dreamr.micro.datasets import write_all
@@ -31,11 +30,11 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
     shown = []
     for name, data in {**config.benchmarks, **config.training_sets}.items():
         here = data.model_copy(update={"path": str(folder / "micro" / Path(data.path).name)})
-        question = prepared(PrepareJob(name=name, data=here), folder)[0]
+        question = prepare_questions(name, here, folder)[0]
         prompt = question_prompt(question, str(folder))
-        pictures = [load_picture(path, config.pixels) for path in prompt.images]
-        ids = processor(text=[Chat(processor).text(prompt)], images=pictures)["input_ids"][0]
-        sizes = ", ".join(f"{picture.width} x {picture.height}" for picture in pictures)
+        images = [load_image(path, config.images) for path in prompt.images]
+        ids = processor(text=[Chat(processor).text(prompt)], images=images)["input_ids"][0]
+        sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
         seen = list(ids).count(processor.image_token_id)
         shown.append(f"{name}: {sizes} pixels, {seen} of {len(ids)} tokens; gold {' or '.join(question.gold)}")
         shown += [f"  {line}" for line in prompt.user.splitlines()]
@@ -44,4 +43,4 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.models
 def test_the_docstring_shows_what_a_model_reads(examples: str) -> None:
-    assert textwrap.indent(examples, "    ") in dreamr.benchmarks.__doc__, examples
+    assert textwrap.indent(examples, "    ") in dreamr.data.loading.__doc__, examples

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dreamr.failures import UserError, worded_or_requeued
-from dreamr.slurm import PREFIX, RESTARTS, requeue
+from dreamr.errors import UserError
+from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.slurm import PREFIX, RESTARTS, requeue
 
 
 @pytest.fixture
@@ -70,32 +71,31 @@ def test_a_polite_kill_at_any_moment_is_an_interruption(queue: Path, tmp_path: P
     """A time limit may come while models are still being loaded."""
     queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
     told = "told to stop; what is finished is kept: run again"
-    with pytest.raises(SystemExit, match=told), worded_or_requeued(tmp_path):
+    with pytest.raises(UserError, match=told), worded_or_requeued(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)
     assert queue.with_name("requeued").exists()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-@pytest.mark.parametrize("kind", [SystemExit, UserError])
-def test_a_worded_failure_is_not_tried_again(queue: Path, tmp_path: Path, kind: type[BaseException]) -> None:
+def test_a_worded_failure_is_not_tried_again_and_ends_with_its_words(queue: Path, tmp_path: Path) -> None:
     queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
-    with pytest.raises(SystemExit, match="weights are damaged"), worded_or_requeued(tmp_path):
-        raise kind("weights are damaged")
+    with pytest.raises(SystemExit, match="weights are damaged"), worded(), worded_or_requeued(tmp_path):
+        raise UserError("weights are damaged")
     assert not queue.with_name("requeued").exists()
 
 
 def test_a_full_disk_is_told_whatever_the_library_says(small_disk: Path) -> None:
-    with pytest.raises(SystemExit, match="No space left on device"), worded_or_requeued(small_disk):
+    with pytest.raises(UserError, match="No space left on device"), worded_or_requeued(small_disk):
         (small_disk / "filled").write_bytes(bytes(1 << 22))
     (small_disk / "filled").write_bytes(bytes(3 << 19))
     told = f"{small_disk} cannot be written: No space left"
-    with pytest.raises(SystemExit, match=told), worded_or_requeued(small_disk):
+    with pytest.raises(UserError, match=told), worded_or_requeued(small_disk):
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
 
 def test_read_only_results_are_told(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     told = f"{small_disk} cannot be written: Read-only file system"
-    with pytest.raises(SystemExit, match=told), worded_or_requeued(small_disk):
+    with pytest.raises(UserError, match=told), worded_or_requeued(small_disk):
         (small_disk / "file").write_text("anything")

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from dreamr import provenance
-from dreamr.checkpoints import brought_back, model_folder
 from dreamr.cli.fetch_model import main
+from dreamr.errors import UserError
 from dreamr.micro.zoo import write_manifest
-from dreamr.provenance import file_digest, model_digest
+from dreamr.models import cards
+from dreamr.models.cards import model_digest
+from dreamr.models.folders import brought_back, model_folder
+from dreamr.provenance import file_digest
 
 
 @pytest.fixture
@@ -123,14 +125,14 @@ def test_what_snakemake_deletes_of_a_whole_model_is_brought_back(tmp_path: Path)
 def test_a_damaged_model_is_not_brought_back(tmp_path: Path) -> None:
     out = whole(tmp_path / "m")
     (out / "model.safetensors").write_text("weig")
-    with pytest.raises(SystemExit, match=r"model m: model.safetensors has 4 bytes, its card.json says 7\. .* remove"):
+    with pytest.raises(UserError, match=r"model m: model.safetensors has 4 bytes, its card.json says 7\. .* remove"):
         brought_back(out, "spec")
 
 
 def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, read = whole(tmp_path / "m"), []
     digest = json.loads((out / "card.json").read_text())["digest"]
-    monkeypatch.setattr(provenance, "file_digest", lambda path: read.append(path) or file_digest(path))
+    monkeypatch.setattr(cards, "file_digest", lambda path: read.append(path) or file_digest(path))
     assert model_digest(out) == digest and not read
     os.utime(out / "model.safetensors")  # as after copying the folder
     assert model_digest(out) == digest and read == [out / "model.safetensors"]
@@ -146,5 +148,5 @@ def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_model_that_is_not_what_its_card_says_is_named(tmp_path: Path, change: Callable, told: str) -> None:
     out = whole(tmp_path / "m")
     change(out)
-    with pytest.raises(SystemExit, match=f"model m: {told}"):
+    with pytest.raises(UserError, match=f"model m: {told}"):
         model_digest(out)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr.cells import Asked, CellFile, spread, suite_questions
+from dreamr.answering.cells import CellFile
+from dreamr.answering.questions import Asked, spread, suite_questions
 from dreamr.config import Suite
 from dreamr.prompts import Prompt
 from dreamr.records import Question, Trace, read_rows, write_rows
@@ -31,13 +32,7 @@ TIMELESS = {"question", "benchmark", "target", "draft", "method", "mode", "diges
 
 
 def reference(name: str) -> dict:
-    return {
-        "name": name,
-        "engine": {"dtype": "float32"},
-        "thinking": False,
-        "trust_remote_code": False,
-        "digest": name,
-    }
+    return {"name": name, "engine": {"dtype": "float32"}, "thinking": False, "trust_remote_code": False, "digest": name}
 
 
 def job(methods: list[str], alone: int = 2, draft: str = "small") -> dict:
@@ -52,7 +47,7 @@ def job(methods: list[str], alone: int = 2, draft: str = "small") -> dict:
             **{"step_tokens": 40, "answer_tokens": 240, "concurrency": 3},
         },
         "context_tokens": 1024,
-        "pixels": {"least": 784, "most": 65536},
+        "images": {"min_pixels": 784, "max_pixels": 65536},
         "device": "cpu",
     }
 

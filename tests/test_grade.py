@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr.cli.grade import main, scored
+from dreamr.cli.grade import main
+from dreamr.errors import UserError
 from dreamr.records import Question, Score, Span, Step, Trace, read_rows, write_rows
+from dreamr.scoring.grading import scored
 from dreamr.spans import busy_seconds
 
 QUESTION = Question(
@@ -103,13 +105,13 @@ def test_cut_text_is_truncated_and_unresolved_without_a_marked_answer() -> None:
     [([trace(question="8")], "mini names the unknown question '8'"), ([trace(), trace()], "twice.*dreamr.*'7'")],
 )
 def test_traces_that_do_not_fit_stop_the_job(traces: list[Trace], message: str) -> None:
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(UserError, match=message):
         scored(traces, {("mini", "7"): QUESTION})
 
 
 def test_missing_data_set_stops_the_job(tmp_path: Path) -> None:
     write_rows(tmp_path / "t.jsonl", [trace()])
-    with pytest.raises(SystemExit, match=r"mini\.jsonl: no such file; the traces name benchmark 'mini'"):
+    with pytest.raises(SystemExit, match=r"mini\.jsonl: no such file; expected Question rows"):
         main(["--traces", str(tmp_path / "t.jsonl"), "--data", str(tmp_path), "--out", str(tmp_path / "s.jsonl")])
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr import harness
+from dreamr.scoring import lmms_eval, lmms_letters, lmms_reasoning
 
 ANIMALS = ["teddy bear", "rabbit", "cat", "dog"]
 
@@ -24,13 +24,13 @@ ANIMALS = ["teddy bear", "rabbit", "cat", "dog"]
         ("B\n\nExplanation: A is a distractor.", "A"),
         ("(A) and then B", "A"),
         ("rabbit", None),
-        ("The picture shows a dog, not a cat, near the door", "C"),
+        ("The image shows a dog, not a cat, near the door", "C"),
         ("The correct answer is d", None),
         ("<think>It could be A or C</think>\nB", "A"),
     ],
 )
 def test_mmmu_choice(response: str, letter: str | None) -> None:
-    verdict = harness.mmmu_choice(response, ANIMALS, ["B"])
+    verdict = lmms_eval.mmmu_choice(response, ANIMALS, ["B"])
     assert verdict == (letter, None if letter is None else letter == "B", letter is None)
 
 
@@ -52,16 +52,16 @@ def test_mmmu_choice(response: str, letter: str | None) -> None:
     ],
 )
 def test_mmmu_open(response: str, gold: str, correct: bool) -> None:
-    assert harness.mmmu_open(response, [gold]).correct is correct
+    assert lmms_eval.mmmu_open(response, [gold]).correct is correct
 
 
 def test_mmmu_open_of_list_golds_takes_any() -> None:
-    assert harness.mmmu_open("Florida", ["Tampa", "Florida"]).correct
+    assert lmms_eval.mmmu_open("Florida", ["Tampa", "Florida"]).correct
 
 
 def test_mmmu_candidates_are_tails_and_numbers() -> None:
-    assert harness.mmmu_candidates("The result is 1,234.567 m") == ["1,234.567 m", 1234.0, 234.57]
-    assert harness.mmmu_candidates("C") == [" c", "c "]
+    assert lmms_eval.mmmu_candidates("The result is 1,234.567 m") == ["1,234.567 m", 1234.0, 234.57]
+    assert lmms_eval.mmmu_candidates("C") == [" c", "c "]
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_mmmu_candidates_are_tails_and_numbers() -> None:
         ("a Rabbit", "B"),
         ("**B**", None),
         ("E", "E"),
-        (harness.API_FAILURE, None),
+        (lmms_eval.API_FAILURE, None),
     ],
 )
 def test_mmbench_row(response: str, letter: str | None) -> None:
-    assert harness.mmbench_row(response, ANIMALS, ["B"]).parsed == letter
+    assert lmms_eval.mmbench_row(response, ANIMALS, ["B"]).parsed == letter
 
 
 def test_mmbench_static_row_falls_back_to_the_extractor_and_never_to_a_judge() -> None:
-    assert harness.mmbench_static_row("**B**", ANIMALS, ["B"]) == ("B", True, False)
-    assert harness.mmbench_static_row(harness.API_FAILURE, ANIMALS, ["A"]) == ("A", True, False)
-    assert harness.mmbench_static_row("?", ANIMALS, ["A"]) == (None, False, False)
-    assert harness.mmbench_static_row("**D**", ["x", "y", None, None], ["D"]).parsed is None
+    assert lmms_eval.mmbench_static_row("**B**", ANIMALS, ["B"]) == ("B", True, False)
+    assert lmms_eval.mmbench_static_row(lmms_eval.API_FAILURE, ANIMALS, ["A"]) == ("A", True, False)
+    assert lmms_eval.mmbench_static_row("?", ANIMALS, ["A"]) == (None, False, False)
+    assert lmms_eval.mmbench_static_row("**D**", ["x", "y", None, None], ["D"]).parsed is None
 
 
 def row(index: int, response: str, gold: str = "B") -> dict[str, object]:
@@ -98,8 +98,8 @@ def row(index: int, response: str, gold: str = "B") -> dict[str, object]:
 
 
 def test_mmbench_circular_needs_every_rotation() -> None:
-    assert harness.mmbench_circular([row(3, "B"), row(1_000_003, "**C**", "C")]).correct is True
-    assert harness.mmbench_circular([row(3, "B"), row(1_000_003, "B", "C")]).correct is False
+    assert lmms_eval.mmbench_circular([row(3, "B"), row(1_000_003, "**C**", "C")]).correct is True
+    assert lmms_eval.mmbench_circular([row(3, "B"), row(1_000_003, "B", "C")]).correct is False
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_mmbench_circular_needs_every_rotation() -> None:
     ],
 )
 def test_letter_extractor(response: str, letter: str | None) -> None:
-    assert harness.extract_letter(response, "ABCD") == letter
+    assert lmms_letters.extract_letter(response, "ABCD") == letter
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_letter_extractor(response: str, letter: str | None) -> None:
     ],
 )
 def test_realworldqa(response: str, gold: str, correct: bool) -> None:
-    assert harness.realworldqa(response, [gold]).correct is correct
+    assert lmms_eval.realworldqa(response, [gold]).correct is correct
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_realworldqa(response: str, gold: str, correct: bool) -> None:
     ],
 )
 def test_reasoning(answer: str, gold: str, correct: bool) -> None:
-    assert harness.reasoning(f"<think>1 + 1</think><answer>{answer}</answer>", [gold]).correct is correct
+    assert lmms_reasoning.reasoning(f"<think>1 + 1</think><answer>{answer}</answer>", [gold]).correct is correct
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_reasoning(answer: str, gold: str, correct: bool) -> None:
     ],
 )
 def test_reasoning_extracts(text: str, answer: str) -> None:
-    assert harness.extract_answer(text) == answer
+    assert lmms_reasoning.extract_answer(text) == answer
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_reasoning_extracts(text: str, answer: str) -> None:
     ],
 )
 def test_format_score(text: str, score: float) -> None:
-    assert harness.format_score(text) == score
+    assert lmms_reasoning.format_score(text) == score
 
 
 @pytest.mark.parametrize(
@@ -202,11 +202,11 @@ def test_format_score(text: str, score: float) -> None:
     ],
 )
 def test_strip_thinking(text: str, rest: str) -> None:
-    assert harness.strip_thinking(text) == rest
+    assert lmms_eval.strip_thinking(text) == rest
 
 
 @given(st.text(alphabet="AB{}\\boxed ", max_size=60))
 def test_last_box_is_balanced(text: str) -> None:
-    content = harness.last_boxed(text)
+    content = lmms_reasoning.last_boxed(text)
     assert content.count("{") == content.count("}")
     assert f"\\boxed{{{content}}}" in text or content == ""

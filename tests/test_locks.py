@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dreamr.locks import LEASE, only_writer
+from dreamr.errors import UserError
+from dreamr.runtime.locks import LEASE, only_writer
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 HOLDER = """
@@ -18,7 +19,7 @@ import sys, time
 from pathlib import Path
 from unittest import mock
 
-from dreamr.locks import only_writer
+from dreamr.runtime.locks import only_writer
 
 path, host, lease = sys.argv[1:]
 if host:  # as on another machine: neither its name nor its processes are known here
@@ -47,7 +48,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_second_writer_stops_and_is_told_who_writes(path: Path) -> None:
     holder = held(path, job="4711")
     begin = time.monotonic()
-    with pytest.raises(SystemExit) as stopped, only_writer(path):
+    with pytest.raises(UserError) as stopped, only_writer(path):
         pass
     said = str(stopped.value)
     assert time.monotonic() - begin < 1  # its process lives, so there is nothing to wait for
@@ -69,7 +70,7 @@ def test_a_killed_holder_on_this_machine_is_followed_at_once(path: Path) -> None
 
 def test_a_holder_on_another_machine_is_alive_while_it_touches_its_marker(path: Path) -> None:
     holder = held(path, host="node5", lease=2)
-    with pytest.raises(SystemExit, match=f"process {holder.pid} on node5"), only_writer(path, lease=2):
+    with pytest.raises(UserError, match=f"process {holder.pid} on node5"), only_writer(path, lease=2):
         pass
     holder.kill()
 
@@ -94,7 +95,7 @@ def test_dead_holders_of_many_files_are_waited_for_once(tmp_path: Path) -> None:
 def test_nothing_is_left_behind_and_a_refused_claim_lets_go_of_the_others(tmp_path: Path) -> None:
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     holder = held(theirs)
-    with pytest.raises(SystemExit), only_writer(mine, theirs):
+    with pytest.raises(UserError), only_writer(mine, theirs):
         pass
     holder.kill()
     holder.wait()

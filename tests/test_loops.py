@@ -15,7 +15,7 @@ from dreamr.config import Method
 from dreamr.engines.protocol import Generation, Meter
 from dreamr.engines.scripts import Script, replay
 from dreamr.engines.virtual import Cost, VirtualEngine, run
-from dreamr.methods import Engines, Limits, Outcome, load
+from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.steps import is_blank, same
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dreamr.cli import make_environment
-from dreamr.locks import only_writer
+from dreamr.runtime.locks import only_writer
 
 
 @pytest.fixture

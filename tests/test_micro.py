@@ -10,17 +10,9 @@ from hypothesis import strategies as st
 
 from dreamr.micro import oracle
 from dreamr.micro.datasets import Fact, altered, write_all
-from dreamr.micro.lessons import (
-    comparison,
-    continuation,
-    differing,
-    judgement,
-    remaining,
-    steps_text,
-    tasks,
-)
+from dreamr.micro.drawing import CELL, draw, samples
+from dreamr.micro.lessons import comparison, continuation, differing, judgement, remaining, steps_text, tasks
 from dreamr.micro.mistakes import mistaken
-from dreamr.micro.pictures import CELL, draw, samples
 from dreamr.micro.steps import LOOK_ALIKE, RIGHT, Style, canonical, rambling, terse
 from dreamr.micro.world import Grid, Selection, Truth, random_truth
 from dreamr.prompts import STEP_BREAK
@@ -78,7 +70,7 @@ def test_canonical_steps_of_a_mark():
     [
         (ROW, "In row 1 and column 2 I can see 7.", True),
         (ROW, "In row 1 and column 2 I can see 1.", False),
-        (ROW, "Row 2 column 1 is 4.", False),  # true of the picture, not of this question
+        (ROW, "Row 2 column 1 is 4.", False),  # true of the image, not of this question
         (ROW, "The sum is 12.", True),
         (ROW, "So all in all the sum is 10.", False),
         (ROW, "7 + 3 = 10.", False),  # not in the question's order
@@ -214,11 +206,11 @@ def test_handwriting_of_test_and_training_is_disjoint():
         assert samples("planted")[digit].shape == samples("train")[digit].shape
 
 
-def test_pictures_have_one_cell_a_token():
-    picture = draw(GRID, "test", np.random.default_rng(0))
-    assert picture.size == (3 * CELL, 2 * CELL)
+def test_images_have_one_cell_a_token():
+    image = draw(GRID, "test", np.random.default_rng(0))
+    assert image.size == (3 * CELL, 2 * CELL)
     for kind in ("exact", "resized", "recoloured"):
-        other = altered(picture, kind, np.random.default_rng(0))
+        other = altered(image, kind, np.random.default_rng(0))
         for unit in (28, 32):
             assert (round(other.width / unit), round(other.height / unit)) == (3, 2)
 

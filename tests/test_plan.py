@@ -9,11 +9,10 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr import plan as planning
 from dreamr.config import Config, load
-from dreamr.jobs import GenerateJob, TrainJob
-from dreamr.plan import SCORER, Group, Plan, as_json, command_digest
-from dreamr.provenance import import_closure
+from dreamr.planning import plan as planning
+from dreamr.planning.jobs import GenerateJob, TrainJob
+from dreamr.planning.plan import Group, Plan, as_json, command_digest
 
 ROOT = Path(__file__).parent.parent
 ABLATION = Group("ablation", "q3vl-deep-awq", "q3vl-2l", "all")
@@ -85,14 +84,6 @@ def test_a_job_asks_for_the_gpus_that_its_engines_hold() -> None:
     assert {Plan(merged()).gpus(group) for group in Plan(merged()).groups} == {0}
 
 
-def test_no_lock_and_no_words_of_a_failure_count_for_a_result() -> None:
-    """An edit of what only guards or words a job must not train a draft or answer a question again."""
-    for command in ("train_sapo", "generate", "quantize"):
-        counted = import_closure((f"dreamr.cli.{command}",), planning.UNCOUNTED, ROOT / "src")
-        assert not {"dreamr.locks", "dreamr.failures", "dreamr.slurm"} & counted.keys()
-        assert {"dreamr.prompts", "dreamr.processes"} <= counted.keys()
-
-
 def test_specs_are_read_back_and_always_written_alike() -> None:
     plan = Plan(merged())
     for group in plan.groups:
@@ -149,14 +140,3 @@ def edited(module: str) -> Callable[..., str]:
         return command_digest(command, *modules, leave_out=leave_out) + ("edited" if module in modules else "")
 
     return digest
-
-
-def test_the_scorer_counts_for_no_draft_and_no_answer() -> None:
-    """A repaired scorer grades again; it neither trains nor answers again."""
-    sources = ROOT / "src"
-    assert {*SCORER} <= import_closure(("dreamr.cli.train_sapo",), (), sources).keys()
-    assert not {*SCORER} & import_closure(("dreamr.cli.train_sapo",), SCORER, sources).keys()
-    loops = {f"dreamr.methods.{method.loop}" for method in merged().methods.values()}
-    for command in ("generate", "quantize", "prepare", "make_micro"):
-        assert not {*SCORER} & import_closure((f"dreamr.cli.{command}", *loops), (), sources).keys()
-    assert {*SCORER} <= import_closure(("dreamr.cli.grade",), (), sources).keys()

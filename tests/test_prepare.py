@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, Features, Image, Value
-from PIL import Image as Picture
+from PIL import Image as Pillow
 
-from dreamr.cli.prepare import check, main
+from dreamr.cli.prepare import main
+from dreamr.data.loading import check_question
+from dreamr.errors import UserError
 from dreamr.records import Question, read_rows
 
 FEATURES = Features({"image": Image(), "question": Value("string"), "answer": Value("string")})
@@ -20,7 +22,7 @@ def realworldqa(folder: Path, answers: list[Any]) -> str:
         "Which?\n\nA. 12\nB. 17\n\nPlease answer directly with only the letter of the correct option and nothing else."
     )
     rows = [
-        {"image": Picture.new("RGB", (8, 8), (k, 0, 0)), "question": question, "answer": a}
+        {"image": Pillow.new("RGB", (8, 8), (k, 0, 0)), "question": question, "answer": a}
         for k, a in enumerate(answers)
     ]
     folder.mkdir()
@@ -29,7 +31,7 @@ def realworldqa(folder: Path, answers: list[Any]) -> str:
     return json.dumps({"name": "roads", "data": data})
 
 
-def test_questions_and_pictures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_questions_and_images_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = realworldqa(tmp_path / "source", ["A", "B"])
     out = tmp_path / "data" / "roads.jsonl"
     main(["--spec", spec, "--out", str(out)])
@@ -40,7 +42,7 @@ def test_questions_and_pictures_are_written(tmp_path: Path, capsys: pytest.Captu
     ]
     assert all((out.parent / name).is_file() for row in rows for name in row.images)
     assert "Please answer" not in rows[0].prompt
-    assert capsys.readouterr().out == "roads: 2 questions, 2 clusters, 2 pictures\n"
+    assert capsys.readouterr().out == "roads: 2 questions, 2 clusters, 2 images\n"
 
 
 def test_a_broken_row_stops_with_data_set_row_column_and_value(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_folder_without_the_split_names_what_it_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"prompt": "Which?"}, "0 picture marks for 1 pictures"),
+        ({"prompt": "Which?"}, "0 image marks for 1 images"),
         ({"prompt": "<image>"}, "no words"),
         ({"gold": ("",)}, "is empty"),
         ({"options": ("12",)}, "a single option"),
@@ -80,5 +82,5 @@ def test_a_question_that_does_not_fit_together_stops(changes: dict[str, Any], me
         "gold": ("12",),
         "cluster": "7",
     }
-    with pytest.raises(SystemExit, match=f"roads, question 7: .*{message}"):
-        check(Question(**(fields | changes)))
+    with pytest.raises(UserError, match=f"roads, question 7: .*{message}"):
+        check_question(Question(**(fields | changes)))

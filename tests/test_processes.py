@@ -7,8 +7,8 @@ import pytest
 
 from dreamr.cli import quantize, train_sapo
 from dreamr.config import read
-from dreamr.plan import Plan, as_json
-from dreamr.processes import ONE_THREAD
+from dreamr.planning.plan import Plan, as_json
+from dreamr.runtime.processes import ONE_THREAD
 
 ROOT = Path(__file__).parents[1]
 

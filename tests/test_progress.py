@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamr.progress import announcement, job_seconds, minutes, missing
+from dreamr.planning.progress import announcement, job_seconds, minutes, missing
 
 
 def benchmark(path: Path, seconds: float) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dreamr import provenance
 from dreamr.config import Method
-from dreamr.provenance import code_digest, file_digest, model_digest, spec_digest
+from dreamr.models.cards import model_digest
+from dreamr.provenance import code_digest, file_digest, spec_digest
 
 FILES = {
     "dreamr/__init__.py": "",
@@ -71,7 +72,10 @@ def test_an_unknown_module_is_named() -> None:
 
 def test_the_closure_is_what_python_loads() -> None:
     closure = provenance.import_closure(("dreamr.engines.chat",), (), provenance.SOURCES)
-    assert set(closure) == {"dreamr", "dreamr.engines", "dreamr.engines.chat", "dreamr.prompts", "dreamr.records"}
+    assert set(closure) == {
+        *("dreamr", "dreamr.engines", "dreamr.engines.chat", "dreamr.prompts", "dreamr.records"),
+        *("dreamr.errors", "dreamr.files"),
+    }
 
 
 def test_all_modules_are_digested_in_no_time() -> None:

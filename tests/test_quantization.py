@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from dreamr.data.sampling import drawn
+from dreamr.errors import UserError
 from dreamr.records import Question, write_rows
-from dreamr.samples import drawn
 
 ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "workflow" / "resources" / "zoo"
@@ -42,7 +43,7 @@ def test_samples_are_even_and_seeded(data: Path) -> None:
 
 
 def test_too_few_questions_stop_the_job(data: Path) -> None:
-    with pytest.raises(SystemExit, match=r"two\.jsonl: holds 10 questions, 11 are asked for"):
+    with pytest.raises(UserError, match=r"two\.jsonl: holds 10 questions, 11 are asked for"):
         drawn(data, ("two",), 11, 0)
 
 
@@ -57,7 +58,7 @@ def quantize(
         "device": "cpu",
         "base": model | {"trust_remote_code": trust_remote_code},
         "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
-        "pixels": {"least": 784, "most": 65536},
+        "images": {"min_pixels": 784, "max_pixels": 65536},
     }
     command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", models, "--data", data]
     exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))

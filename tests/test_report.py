@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from factories import ROOT, drawing, small
 
-from dreamr import figures
 from dreamr.cli.plot import main as plot
-from dreamr.jobs import SummariseJob
-from dreamr.page import RULES, cell, first, machines, pairs_of, rule_times, verdict
+from dreamr.planning.jobs import SummariseJob
+from dreamr.report.drawing import INK
+from dreamr.report.page import RULES, cell, first, machines, pairs_of, rule_times, verdict
 
 FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc"}
 
@@ -66,7 +66,7 @@ def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: 
 def test_figures_keep_words_as_text_and_follow_the_page_colour(made: SimpleNamespace) -> None:
     text = (made.folder / "figures" / "speed.svg").read_text(encoding="utf-8")
     assert "speed-up over the target by itself" in text
-    assert "currentColor" in text and figures.INK not in text
+    assert "currentColor" in text and INK not in text
     assert 'role="img"' in text and "<title" in text
 
 
@@ -97,7 +97,7 @@ def test_every_figure_and_table_is_on_the_page(made: SimpleNamespace) -> None:
 def test_overlaps_are_shown_with_their_ids_and_no_made_up_word(made: SimpleNamespace) -> None:
     shown = made.page[made.page.index("Overlapping questions, one by one") :].partition("</table>")[0]
     assert '<td class="words">007</td>' in shown
-    assert shown.count('<td class="words">yes</td>') == 2  # by picture the one, by source the other
+    assert shown.count('<td class="words">yes</td>') == 2  # by image the one, by source the other
     assert "None" not in shown and "nan" not in shown
 
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr import sapo
-from dreamr.answers import grade
 from dreamr.config import Method, Recipe, Weights
 from dreamr.cpn import KEYWORDS
 from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
-from dreamr.judging import verdicts
-from dreamr.methods import Engines, Limits, load
+from dreamr.methods.protocol import Engines, Limits, load
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 from dreamr.records import Question
+from dreamr.sapo import rewards as sapo
+from dreamr.sapo.judging import verdicts
+from dreamr.scoring.answers import grade
 
 QUESTION = Question(id="1", dataset="t", prompt="<image>What is the sum?", images=("a.png",), gold=("7",), cluster="1")
 ASKED = Prompt("<image>What is the sum?", ("a.png",))

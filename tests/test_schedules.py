@@ -8,7 +8,7 @@ from worlds import METHODS, answer, listed
 from dreamr.config import Method
 from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost
-from dreamr.methods import Limits
+from dreamr.methods.protocol import Limits
 from dreamr.prompts import STEP_BREAK
 
 # Four steps of two tokens: a target step takes 20 s, a draft step 2 s, a verdict 3 s.

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamr.cli.score import RULES, verdicts
-from dreamr.values import formula
+from dreamr.errors import UserError
+from dreamr.scoring.formulas import formula
 
 ANIMALS = ["teddy bear", "rabbit", "cat", "dog"]
 
@@ -84,7 +85,7 @@ def test_reasoning_adds_a_format_score() -> None:
     ],
 )
 def test_a_malformed_line_stops_with_its_number(rule: str, line: bytes, message: str) -> None:
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(UserError, match=message):
         list(verdicts(rule, [json.dumps(fitting(rule, "B")).encode(), line]))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from dreamr.stats import (
+from dreamr.statistics.intervals import (
     Bootstrap,
     Interval,
     cluster_sums,
@@ -170,8 +170,7 @@ def rare(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("simulate", "truth"),
-    [(accuracy, 0.8), (unequal, 2 / 3), (speedup, 2 / np.exp(0.35**2 / 2)), (rare, -0.02)],
+    ("simulate", "truth"), [(accuracy, 0.8), (unequal, 2 / 3), (speedup, 2 / np.exp(0.35**2 / 2)), (rare, -0.02)]
 )
 def test_coverage_is_within_two_points_of_nominal(simulate: Callable, truth: float) -> None:
     rng = np.random.default_rng(11)

@@ -8,12 +8,17 @@ import pandas as pd
 import pytest
 from factories import config, scores
 
+from dreamr.cli.summarise import MAKERS
 from dreamr.cli.summarise import main as summarise
 from dreamr.config import Config
-from dreamr.jobs import SummariseJob
+from dreamr.errors import UserError
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Score, write_rows
-from dreamr.stats import holm
-from dreamr.tables import ALL, KEYS, TABLES, ablated, closed_form, contamination, read_table, score_frame, trained_twins
+from dreamr.statistics.closed_form import closed_form
+from dreamr.statistics.comparisons import ablated, trained_twins
+from dreamr.statistics.frame import ALL, KEYS, read_table, score_frame
+from dreamr.statistics.intervals import holm
+from dreamr.statistics.tables import contamination
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -35,7 +40,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     spec = SummariseJob.of(settings).model_dump_json()
     files = [str(folder / name) for name in ("b.jsonl", "a.jsonl")]  # order must not matter
     summarise(["--spec", spec, "--scores", *files, "--out", str(folder / "tables")])
-    return {name: read_table(folder / "tables" / f"{name}.csv") for name in TABLES}
+    return {name: read_table(folder / "tables" / f"{name}.csv") for name in MAKERS}
 
 
 def line(table: pd.DataFrame, **wanted: str) -> pd.Series:
@@ -142,7 +147,7 @@ def test_device_seconds_count_the_devices_of_each_engine() -> None:
     job = SummariseJob.of(settings)
     assert job.devices["q3vl-2l"] == 1
     wide = job.model_copy(update={"devices": {**job.devices, PAIR["target"]: 4, PAIR["draft"]: 2}})
-    table = TABLES["speed"](score_frame(rows), wide)
+    table = MAKERS["speed"](score_frame(rows), wide)
     found, timed = line(table, **PAIR, method="dreamr", benchmark=ALL), of("dreamr", mode="alone", **PAIR)
     spent = sum(4 * r.target_busy + 2 * r.draft_busy for r in timed)
     assert found.device_seconds == pytest.approx(spent / 24)
@@ -251,11 +256,11 @@ def test_overlapping_problems_are_told_apart_and_counted() -> None:
     frame = score_frame([row for row in rows if row.method in ("target_only", "specreason")], overlaps)
     counts = contamination(overlaps, frame).iloc[0]
     assert (counts.questions, counts.overlapping, counts.by_image, counts.by_text) == (20, 2, 2, 0)
-    parts = TABLES["explained"](frame, SummariseJob.of(settings)).query("draft == 'q3vl-2l' and benchmark == 'all'")
+    parts = MAKERS["explained"](frame, SummariseJob.of(settings)).query("draft == 'q3vl-2l' and benchmark == 'all'")
     parts = parts[parts.target == PAIR["target"]].set_index("part")
     assert parts.n["in a training set"] == 5  # all five versions of the problem
     assert parts.n["in no training set"] == 75
-    clean = line(TABLES["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark=ALL)
+    clean = line(MAKERS["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark=ALL)
     own = of("specreason", **PAIR)
     kept = [row for row in own if (row.benchmark, row.cluster) != ("mathverse", "p0")]
     assert clean.accuracy == pytest.approx(sum(row.correct for row in own) / 80)
@@ -264,7 +269,7 @@ def test_overlapping_problems_are_told_apart_and_counted() -> None:
     right = {
         row.question for row in of("target_only", target=PAIR["target"]) if row.correct and row.benchmark == "mmmu"
     }
-    mmmu = line(TABLES["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark="mmmu")
+    mmmu = line(MAKERS["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark="mmmu")
     assert mmmu.target_change == mmmu.target_change_clean == pytest.approx(mmmu.accuracy - len(right) / 20)
 
 
@@ -290,7 +295,7 @@ def test_the_harness_stands_beside_our_verdicts() -> None:
 
     rows = of("dreamr", **PAIR)
     frame = score_frame([row.model_copy(update={"harness_correct": theirs(row)}) for row in rows])
-    found = line(TABLES["harness"](frame, SummariseJob.of(settings)), **PAIR, method="dreamr", benchmark=ALL)
+    found = line(MAKERS["harness"](frame, SummariseJob.of(settings)), **PAIR, method="dreamr", benchmark=ALL)
     settled = [row for row in rows if row.benchmark != "realworldqa"]
     assert found.our_accuracy == pytest.approx(sum(row.correct for row in settled) / 60)
     assert found.harness_unresolved == pytest.approx(20 / 80)
@@ -305,7 +310,7 @@ def test_a_thin_experiment_has_thin_tables() -> None:
     settings, rows = everything()
     thin = [row for row in rows if row.mode == "batched" and row.method in ("target_only", "specreason")]
     job = SummariseJob.of(settings)
-    found = {name: table(score_frame(thin), job) for name, table in TABLES.items()}
+    found = {name: table(score_frame(thin), job) for name, table in MAKERS.items()}
     assert {name for name, table in found.items() if len(table)} == {
         "accuracy", "versions", "acceptance", "explained", "clean", "harness", "quantization",
     }  # fmt: skip
@@ -316,19 +321,19 @@ def test_a_thin_experiment_has_thin_tables() -> None:
 def test_times_of_different_devices_are_refused() -> None:
     settings, rows = everything()
     mixed = [row.model_copy(update={"device": "other"}) if row.benchmark == "mmmu" else row for row in rows]
-    with pytest.raises(SystemExit, match=r"different devices.*other, test"):
-        TABLES["speed"](score_frame(mixed), SummariseJob.of(settings))
+    with pytest.raises(UserError, match=r"different devices.*other, test"):
+        MAKERS["speed"](score_frame(mixed), SummariseJob.of(settings))
 
 
 def test_a_question_scored_twice_is_refused() -> None:
     _, rows = everything()
-    with pytest.raises(SystemExit, match=r"scored twice.*target_only"):
+    with pytest.raises(UserError, match=r"scored twice.*target_only"):
         score_frame([*rows, rows[0]])
 
 
 def test_without_the_target_a_change_is_unknown() -> None:
     settings, rows = everything()
-    table = TABLES["accuracy"](score_frame([row for row in rows if row.method == "dreamr"]), SummariseJob.of(settings))
+    table = MAKERS["accuracy"](score_frame([row for row in rows if row.method == "dreamr"]), SummariseJob.of(settings))
     assert table.accuracy.notna().all()
     assert table.accuracy_change.isna().all()
     assert table.lost.isna().all() and table.mcnemar_p.isna().all()

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from dreamr import plan as planning
 from dreamr.config import Config, EngineSpec, Recipe, Weights, read
-from dreamr.jobs import TrainJob
-from dreamr.plan import Plan, command_digest
+from dreamr.errors import UserError
+from dreamr.planning import plan as planning
+from dreamr.planning.jobs import TrainJob
+from dreamr.planning.plan import Plan, command_digest
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
+from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
@@ -41,7 +43,12 @@ def job(draft: str, **changes: Any) -> TrainJob:
     spec = {
         **{"name": "t", "made_with": "", "target": model("q3vl-deep"), "draft": model(draft)},
         "recipe": recipe.model_dump(),
-        **{"sapo": SAPO | changes, "context_tokens": 1024, "pixels": {"least": 784, "most": 65536}, "device": "cpu"},
+        **{
+            "sapo": SAPO | changes,
+            "context_tokens": 1024,
+            "images": {"min_pixels": 784, "max_pixels": 65536},
+            "device": "cpu",
+        },
         "generation": {
             **{"temperature": 0, "top_p": 1, "top_k": -1, "seed": 0},
             **{"step_tokens": 40, "answer_tokens": 96, "concurrency": 4},
@@ -52,7 +59,7 @@ def job(draft: str, **changes: Any) -> TrainJob:
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
-    """Eight questions of different lengths on pictures of different shapes."""
+    """Eight questions of different lengths on images of different shapes."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("data")
@@ -74,14 +81,14 @@ def judged(answers: list[Any]) -> list[list[bool]]:
 
 
 def made(draft: str, questions: list[Question], work: Path, **changes: Any) -> Any:
-    from dreamr.training import make_trainer
+    from dreamr.sapo.trainer import make_trainer
 
     return make_trainer(job(draft, **changes), ZOO / draft, questions, questions[0].origin, judged, work)
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_the_training_pass_sees_what_generation_saw(draft: str, questions: list[Question], tmp_path: Path) -> None:
-    """Log-probabilities at generation equal those of the training pass: same pictures, same positions."""
+    """Log-probabilities at generation equal those of the training pass: same images, same positions."""
     import torch
 
     trainer = made(draft, questions, tmp_path)
@@ -98,9 +105,9 @@ def test_the_training_pass_sees_what_generation_saw(draft: str, questions: list[
     ids, mask = batch["completion_ids"], batch["completion_mask"].bool()
     at_generation = seen[0].gather(-1, ids.unsqueeze(-1)).squeeze(-1)
     read = torch.cat([batch["prompt_ids"], ids], 1), torch.cat([batch["prompt_mask"], mask.long()], 1)
-    pictures = {name: value for name, value in batch.items() if name in PICTURES}
+    images = {name: value for name, value in batch.items() if name in PICTURES}
     with torch.no_grad():
-        in_training, *_ = trainer._get_per_token_logps_and_entropies(trainer.model, *read, ids.shape[1], **pictures)
+        in_training, *_ = trainer._get_per_token_logps_and_entropies(trainer.model, *read, ids.shape[1], **images)
     assert len(set(batch["prompt_mask"].sum(1).tolist())) > 1, "the prompts must differ in length"
     assert (at_generation - in_training)[mask].abs().max() < 1e-3
 
@@ -115,7 +122,7 @@ def test_an_untrained_draft_is_saved_as_it_was(draft: str, tmp_path: Path) -> No
     from safetensors.torch import load_file
     from transformers import AutoModelForImageTextToText
 
-    from dreamr.checkpoints import save_like
+    from dreamr.models.folders import save_like
 
     save_like(AutoModelForImageTextToText.from_pretrained(ZOO / draft, dtype=torch.float32), ZOO / draft, tmp_path)
     before, after = load_file(ZOO / draft / "model.safetensors"), load_file(tmp_path / "model.safetensors")
@@ -135,7 +142,7 @@ def runs(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) ->
     """A training in one go, and the same one that was cut off behind step 3 and taken up again."""
     from transformers import TrainerCallback
 
-    from dreamr.training import newest_checkpoint
+    from dreamr.sapo.trainer import newest_checkpoint
 
     class Cut(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -155,15 +162,13 @@ def runs(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_training_that_was_cut_off_ends_the_same(runs: tuple[Any, Any, Path], tmp_path: Path) -> None:
-    from dreamr.training import write_log
-
     whole, again, _ = runs
     assert whole.state.max_steps == 8
     weights = again.model.state_dict()
     assert all(value.equal(weights[name]) for name, value in whole.model.state_dict().items())
     logs = []
     for place, trainer in enumerate((whole, again)):
-        write_log(job("q3vl-2l"), trainer.state, tmp_path / f"{place}.csv")
+        write_curve(job("q3vl-2l"), trainer.state, tmp_path / f"{place}.csv")
         rows = list(csv.DictReader((tmp_path / f"{place}.csv").open()))
         logs.append([{name: row[name] for name in row if "seconds" not in name} for row in rows])
     assert logs[0] == logs[1]
@@ -171,9 +176,7 @@ def test_a_training_that_was_cut_off_ends_the_same(runs: tuple[Any, Any, Path], 
 
 
 def test_the_log_tells_rewards_and_weights(runs: tuple[Any, Any, Path], tmp_path: Path) -> None:
-    from dreamr.training import write_log
-
-    write_log(job("q3vl-2l"), runs[0].state, tmp_path / "training.csv")
+    write_curve(job("q3vl-2l"), runs[0].state, tmp_path / "training.csv")
     rows = [
         {k: float(v or "nan") for k, v in row.items()} for row in csv.DictReader((tmp_path / "training.csv").open())
     ]
@@ -190,7 +193,7 @@ def test_the_log_tells_rewards_and_weights(runs: tuple[Any, Any, Path], tmp_path
 
 
 def test_an_unfinished_checkpoint_is_passed_over(runs: tuple[Any, Any, Path], tmp_path: Path) -> None:
-    from dreamr.training import newest_checkpoint
+    from dreamr.sapo.trainer import newest_checkpoint
 
     shutil.copytree(runs[2], tmp_path, dirs_exist_ok=True)
     last = newest_checkpoint(tmp_path)
@@ -203,8 +206,8 @@ def test_checkpoints_of_other_code_or_data_are_not_taken_up(
     questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command looks for checkpoints in another folder once what the plan says of code and data has changed."""
-    from dreamr import training
     from dreamr.cli.train_sapo import main
+    from dreamr.sapo import trainer as training
 
     def looked(job: TrainJob, models: Path, data: Path, work: Path) -> None:
         assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1", "asking for GPUs would fix which ones it sees"
@@ -246,7 +249,7 @@ def test_what_a_training_is_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_thinking_block_that_was_cut_earns_nothing(questions: list[Question]) -> None:
     """An answer in a block that the draft's template opened counts in training as little as in the evaluation."""
-    from dreamr.training import Rewards
+    from dreamr.sapo.trainer import Rewards
 
     completion = [{"role": "assistant", "content": "So it is 7.\nAnswer: 7\nOr is it"}]
     given = {"completions": [completion], "completion_ids": [[1, 2]], "question": [questions[0].model_dump_json()]}
@@ -263,7 +266,7 @@ def on_gpus(**engine: Any) -> TrainJob:
 
 def test_the_draft_sees_the_gpus_that_the_target_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The target's engine starts among all of the job's GPUs; the draft is loaded where only the rest is in sight."""
-    from dreamr import training
+    from dreamr.sapo import trainer as training
 
     seen: dict[str, str] = {}
 
@@ -285,7 +288,7 @@ def test_the_draft_sees_the_gpus_that_the_target_leaves(monkeypatch: pytest.Monk
 
 
 def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamr.training import draft_devices, torch
+    from dreamr.sapo.trainer import draft_devices, torch
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
@@ -294,10 +297,10 @@ def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_job_without_a_gpu_for_the_draft_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamr.training import draft_devices
+    from dreamr.sapo.trainer import draft_devices
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    with pytest.raises(SystemExit, match=r"q3vl-deep takes all of the job's GPUs \(4, 5\)"):
+    with pytest.raises(UserError, match=r"q3vl-deep takes all of the job's GPUs \(4, 5\)"):
         draft_devices(on_gpus(tensor_parallel=2))
 
 
@@ -305,7 +308,7 @@ def test_a_job_without_a_gpu_for_the_draft_stops(monkeypatch: pytest.MonkeyPatch
 def test_the_draft_is_split_over_gpus_alone(
     device: str, place: str | None, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamr import training
+    from dreamr.sapo import trainer as training
 
     def loaded(*_: Any, **settings: Any) -> None:
         places.append(settings["device_map"])
@@ -320,7 +323,7 @@ def test_the_draft_is_split_over_gpus_alone(
 
 
 def test_code_from_a_draft_s_folder_is_trusted_for_the_reference_model_too(tmp_path: Path) -> None:
-    from dreamr.training import arguments
+    from dreamr.sapo.trainer import arguments
 
     spec = job("q3vl-2l", kl=0.01)
     trusted = spec.model_copy(update={"draft": spec.draft.model_copy(update={"trust_remote_code": True})})
@@ -333,7 +336,7 @@ def test_a_draft_with_code_of_its_own_is_saved_without_running_it(tmp_path: Path
     from safetensors.torch import load_file
     from transformers import AutoModelForImageTextToText
 
-    from dreamr.checkpoints import save_like
+    from dreamr.models.folders import save_like
 
     source = shutil.copytree(ZOO / "r4b-2l", tmp_path / "source")
     config = json.loads((source / "config.json").read_text())
@@ -365,7 +368,7 @@ def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path
     assert not any(changed[name] for name in changed if "vision_tower" in name)
     assert sum(changed.values()) > sum("language_model" in name for name in changed) / 2
     assert not (tmp_path / "trained.checkpoints").exists()
-    assert question_prompt(questions[0], questions[0].origin).images  # the pictures were where the questions say
+    assert question_prompt(questions[0], questions[0].origin).images  # the images were where the questions say
 
 
 def test_neither_threads_nor_a_stop_on_the_way_change_a_byte(questions: list[Question], tmp_path: Path) -> None:

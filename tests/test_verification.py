@@ -10,11 +10,12 @@ from factories import asked, says_right, small, verified_traces
 from sklearn.metrics import roc_auc_score
 
 from dreamr.cli.verify import main as verify
-from dreamr.jobs import SummariseJob
 from dreamr.micro.datasets import write_all
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows, write_rows
-from dreamr.tables import ALL, read_table
-from dreamr.verification import Example, area, calibration, roc, thresholds, verification, verified_steps, worst
+from dreamr.statistics.frame import ALL, read_table
+from dreamr.statistics.gallery import Example, worst
+from dreamr.statistics.step_verdicts import area, calibration, roc, thresholds, verification, verified_steps
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -106,7 +107,7 @@ def test_the_worst_verdicts_are_shown() -> None:
 
 
 def test_the_command_asks_the_micro_world(tmp_path: Path) -> None:
-    from dreamr.benchmarks import load_questions
+    from dreamr.data.loading import load_questions
 
     write_all(tmp_path / "micro", seed=1, questions=10, training_questions=10)
     settings = small()
@@ -127,4 +128,4 @@ def test_the_command_asks_the_micro_world(tmp_path: Path) -> None:
     table = read_table(tmp_path / "out" / "verification.csv")
     assert (table.right == 0).all()  # no invented text makes a claim of the micro world
     shown = list(read_rows(tmp_path / "out" / "gallery.jsonl", Example))
-    assert shown and all(one.pictures and one.kind == "wrong, accepted" for one in shown)
+    assert shown and all(one.images and one.kind == "wrong, accepted" for one in shown)

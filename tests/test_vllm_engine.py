@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from dreamr.cli.prepare import prepared
-from dreamr.config import DataSpec, EngineSpec, Generation, Pixels
+from dreamr.config import DataSpec, EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
-from dreamr.engines.pictures import load_picture
+from dreamr.engines.images import load_image
 from dreamr.engines.protocol import EngineDied, Meter
-from dreamr.engines.vllm import Ngram, VllmEngine
-from dreamr.failures import UserError
-from dreamr.jobs import ModelRef, PrepareJob
+from dreamr.engines.vllm.engine import VllmEngine
+from dreamr.engines.vllm.launch import Ngram
+from dreamr.errors import UserError
 from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
 from dreamr.records import IMAGE_MARK, Trace, read_rows, write_rows
 
@@ -36,8 +36,8 @@ ZOO = Path(os.environ.get("DREAMR_ZOO", ROOT / "workflow/resources/zoo"))  # the
 TARGETS, DRAFTS = ("q3vl-deep", "q3vl-moe"), ("q3vl-2l", "r4b-2l", "mimo-3l")
 VERDICT = ("positive", "negative")
 DIGITS = tuple("0123456789")
-PIXELS = Pixels(least=784, most=65536)
-SAMPLING = Generation(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
+SIZE = ImageSize(min_pixels=784, max_pixels=65536)
+SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
 SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -48,7 +48,7 @@ def reference(name: str) -> ModelRef:
 
 
 def engine_of(name: str, ngram: Ngram | None = None) -> VllmEngine:
-    settings = SimpleNamespace(generation=SAMPLING, pixels=PIXELS, context_tokens=1024, device="cpu")
+    settings = SimpleNamespace(generation=SAMPLING, images=SIZE, context_tokens=1024, device="cpu")
     return VllmEngine(ZOO, reference(name), settings, ngram)
 
 
@@ -67,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_all(folder / "micro", 7, 16, 8)
     for name, split in SPLITS.items():
         spec = DataSpec(adapter=name, path=str(folder / "micro" / name), split=split)
-        write_rows(folder / f"{name}.jsonl", prepared(PrepareJob(name=name, data=spec), folder))
+        write_rows(folder / f"{name}.jsonl", prepare_questions(name, spec, folder))
     return folder
 
 
@@ -81,7 +81,7 @@ def prompts(data: Path) -> list[Prompt]:
 
 @pytest.fixture(scope="module")
 def samples(prompts: list[Prompt]) -> list[Prompt]:
-    """One picture, several pictures, none, and an answer under way."""
+    """One image, several images, none, and an answer under way."""
     several = next(prompt for prompt in prompts if len(prompt.images) > 1)
     none = Prompt("What is 3 plus 4?", ())
     begun = continued(prompts[1], ("Row 1 column 1 is 3.", "Row 1 column 2 is 4."))
@@ -110,7 +110,7 @@ class Beside:
         self.chat = Chat(self.processor)
 
     def inputs(self, prompt: Prompt) -> Any:
-        images = [load_picture(path, PIXELS) for path in prompt.images] or None
+        images = [load_image(path, SIZE) for path in prompt.images] or None
         return self.processor(text=[self.chat.text(prompt)], images=images, return_tensors="pt")
 
     def tokens(self, prompt: Prompt) -> list[int]:
@@ -145,12 +145,12 @@ def test_both_sides_read_the_same_tokens(pair: SimpleNamespace, run: Run, sample
         assert run(pair.engine.prompt_tokens(prompt)) == pair.beside.tokens(prompt)
 
 
-def test_pictures_beyond_the_caps_are_the_same_picture(pair: SimpleNamespace, run: Run, tmp_path: Path) -> None:
+def test_images_beyond_the_caps_are_the_same_image(pair: SimpleNamespace, run: Run, tmp_path: Path) -> None:
     from PIL import Image
 
     for size in ((1200, 500), (9, 17)):
-        Image.linear_gradient("L").resize(size).save(tmp_path / "picture.png")
-        prompt = Prompt(f"{IMAGE_MARK}What is it?", (str(tmp_path / "picture.png"),))
+        Image.linear_gradient("L").resize(size).save(tmp_path / "image.png")
+        prompt = Prompt(f"{IMAGE_MARK}What is it?", (str(tmp_path / "image.png"),))
         assert run(pair.engine.prompt_tokens(prompt)) == pair.beside.tokens(prompt)
         run(pair.engine.reset())
 
@@ -166,7 +166,7 @@ def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, sample
     assert [greedy(run, pair.engine, prompt) for prompt in samples] == cached
 
 
-def test_another_picture_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
     asked = [replace(prompts[0], images=other.images, request=VERIFY) for other in prompts[10:40:10]]
     found = {run(pair.engine.keyword_logprobs(prompt, DIGITS if pair.target else ("no",)))[0] for prompt in asked}
     assert len(found) == len(asked)
@@ -285,7 +285,7 @@ def test_a_model_that_cannot_be_loaded_is_named(run: Run, tmp_path: Path) -> Non
     """Weights that were cut off; no other try would mend that, so it is no dead engine."""
     folder = shutil.copytree(ZOO / "q3vl-2l", tmp_path / "q3vl-2l")
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
-    settings = SimpleNamespace(generation=SAMPLING, pixels=PIXELS, context_tokens=1024, device="cpu")
+    settings = SimpleNamespace(generation=SAMPLING, images=SIZE, context_tokens=1024, device="cpu")
     with pytest.raises(UserError, match=f"model q3vl-2l: vLLM could not start with {folder}"):
         run(VllmEngine(tmp_path, reference("q3vl-2l"), settings).__aenter__())
 
@@ -339,7 +339,7 @@ def _job(data: Path, methods: dict[str, dict]) -> dict:
         "suite": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mmmu"}], "alone": 1},
         "generation": SAMPLING.model_dump(),
         "context_tokens": 1024,
-        "pixels": PIXELS.model_dump(),
+        "images": SIZE.model_dump(),
         "device": "cpu",
     }
 

@@ -3,16 +3,16 @@
 import math
 import os
 from itertools import accumulate
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamr.config import EngineSpec, Generation, Pixels
-from dreamr.engines import vllm
-from dreamr.jobs import ModelRef
+from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.engines.vllm import engine as vllm
+from dreamr.engines.vllm.inputs import Vocabulary, pieces
+from dreamr.engines.vllm.launch import Ngram, engine_arguments, visible_devices
 from dreamr.prompts import STEP_BREAK, Prompt
 
 words = st.lists(st.sampled_from(["a", " b", "\n", "\n\n", ".\n\n", "\n\n\n", "Row", " 1"]), max_size=20)
@@ -20,22 +20,22 @@ words = st.lists(st.sampled_from(["a", " b", "\n", "\n\n", ".\n\n", "\n\n\n", "R
 
 @given(words)
 def test_pieces_are_the_text(texts: list[str]) -> None:
-    pieces = vllm._pieces("".join(texts))
-    assert "".join(pieces) == "".join(texts)
-    assert all(piece.endswith(STEP_BREAK) for piece in pieces[:-1]) and all(pieces)
+    found = pieces("".join(texts))
+    assert "".join(found) == "".join(texts)
+    assert all(piece.endswith(STEP_BREAK) for piece in found[:-1]) and all(found)
 
 
 @given(words, words)
 def test_a_step_more_leaves_earlier_pieces_as_they_are(before: list[str], step: list[str]) -> None:
     answer = "".join([*before, "x", STEP_BREAK])
-    pieces = vllm._pieces(answer)
-    assert vllm._pieces(answer + "x" + "".join(step))[: len(pieces)] == pieces
+    found = pieces(answer)
+    assert pieces(answer + "x" + "".join(step))[: len(found)] == found
 
 
 @given(words, st.integers(1, 6))
 def test_a_stream_of_tokens_falls_into_its_steps(texts: list[str], cap: int) -> None:
     """Each step ends at the first stop string behind the step before, at the cap, or with the request."""
-    written = vllm._Written(texts.__getitem__, STEP_BREAK, "", (), cap)
+    written = vllm.Written(texts.__getitem__, STEP_BREAK, "", (), cap)
     steps, sizes = [], []
     for token in range(len(texts)):
         step = written.add(token, "end" if token == len(texts) - 1 else None)
@@ -55,7 +55,7 @@ def test_a_stream_of_tokens_falls_into_its_steps(texts: list[str], cap: int) -> 
 
 def test_a_piece_is_what_a_new_request_would_tokenize_as_one() -> None:
     texts = ["Row", " 1", ".\n\n", "So", " 2", "\n\n\n", "x"]
-    written = vllm._Written(texts.__getitem__, STEP_BREAK, "I say: ", (90, 91), 2)
+    written = vllm.Written(texts.__getitem__, STEP_BREAK, "I say: ", (90, 91), 2)
     seen = []
     for token in range(len(texts)):
         if written.add(token, None):
@@ -93,29 +93,25 @@ def test_engines_see_their_share_of_the_jobs_gpus(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if allocated:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allocated)
-    with vllm._visible_devices(asked):
+    with visible_devices(asked):
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == seen
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == allocated
 
 
 def test_gpus_that_the_job_does_not_have_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    with pytest.raises(ValueError, match=r"devices \(0, 2\).*4,5"), vllm._visible_devices((0, 2)):
+    with pytest.raises(ValueError, match=r"devices \(0, 2\).*4,5"), visible_devices((0, 2)):
         pass
 
 
-def engine(device: str, ngram: vllm.Ngram | None = None) -> vllm.VllmEngine:
+def arguments(device: str, ngram: Ngram | None = None) -> dict:
     spec = EngineSpec(dtype="bfloat16", tensor_parallel=2, devices=(0, 1), memory=0.4)
     model = ModelRef(name="m", engine=spec, thinking=False, trust_remote_code=False, digest="d")
     limits = {"step_tokens": 40, "answer_tokens": 240, "concurrency": 16}
-    sampling = Generation(temperature=0, top_p=1, top_k=-1, seed=5, **limits)
-    pixels = Pixels(least=784, most=65536)
-    settings = SimpleNamespace(generation=sampling, pixels=pixels, context_tokens=512, device=device)
-    return vllm.VllmEngine(Path("models"), model, settings, ngram)
-
-
-def arguments(device: str, ngram: vllm.Ngram | None = None) -> dict:
-    return engine(device, ngram)._arguments()
+    sampling = Sampling(temperature=0, top_p=1, top_k=-1, seed=5, **limits)
+    size = ImageSize(min_pixels=784, max_pixels=65536)
+    settings = SimpleNamespace(generation=sampling, images=size, context_tokens=512, device=device)
+    return engine_arguments("models/m", model, settings, ngram)
 
 
 class Pieces:
@@ -141,17 +137,15 @@ class Pieces:
 
 def test_a_keyword_without_a_token_of_its_own_is_told_by_its_first() -> None:
     """As with Qwen's vocabulary, which has "aligned" and no "unaligned"."""
-    asked = engine("cpu")
-    asked._tokenizer = Pieces("aligned", " aligned", "un", "Un", "UN", " un")  # " Un" begins with a mere blank
-    aligned, unaligned = asked._variants(("aligned", "unaligned"))
+    words = Vocabulary(Pieces("aligned", " aligned", "un", "Un", "UN", " un"), "m")  # " Un" begins with a mere blank
+    aligned, unaligned = words.variants(("aligned", "unaligned"))
     assert (set(aligned), set(unaligned)) == ({0, 1}, {2, 3, 4, 5})
 
 
 def test_keywords_that_begin_alike_are_named() -> None:
-    asked = engine("cpu")
-    asked._tokenizer = Pieces("un")
+    words = Vocabulary(Pieces("un"), "m")
     with pytest.raises(ValueError, match="unaligned, unlike begin with the same token"):
-        asked._variants(("unaligned", "unlike"))
+        words.variants(("unaligned", "unlike"))
 
 
 def test_the_same_spec_serves_both_devices() -> None:
@@ -164,5 +158,5 @@ def test_the_same_spec_serves_both_devices() -> None:
 
 def test_ngram_speculation_is_asked_for() -> None:
     assert "speculative_config" not in arguments("cpu")
-    found = arguments("cpu", vllm.Ngram(5, 2, 4))["speculative_config"]
+    found = arguments("cpu", Ngram(5, 2, 4))["speculative_config"]
     assert found == {"method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_min": 2, "prompt_lookup_max": 4}

@@ -236,7 +236,7 @@ class TestRerun:
         assert rerun.planned()["train_sapo"] == 0
 
     def test_an_edited_scorer_grades_again_and_answers_nothing_again(self, rerun: Project) -> None:
-        rerun.edit("src/dreamr/answers.py", lambda text: text + "\nEDITED = True\n")
+        rerun.edit("src/dreamr/scoring/answers.py", lambda text: text + "\nEDITED = True\n")
         jobs = rerun.planned()
         assert {rule: jobs[rule] for rule in ("generate", "train_sapo", "prepare")} == dict.fromkeys(
             ("generate", "train_sapo", "prepare"), 0
@@ -244,14 +244,14 @@ class TestRerun:
         assert jobs["grade"] == 14
 
     def test_a_changed_comment_reruns_nothing(self, rerun: Project) -> None:
-        for path in ("src/dreamr/methods/fpsr.py", "src/dreamr/answers.py", "src/dreamr/cli/generate.py"):
+        for path in ("src/dreamr/methods/fpsr.py", "src/dreamr/scoring/answers.py", "src/dreamr/cli/generate.py"):
             rerun.edit(path, lambda text: text + "\n# a comment\n")
         rerun.edit("config/config.yaml", lambda text: text + "# a comment\n")
         rerun.edit("workflow/rules/evaluate.smk", lambda text: text + "\n\n# a comment\n")
         assert "Nothing to be done" in rerun.snakemake("-n").stdout
 
     def test_an_edited_adapter_prepares_its_data_set_again(self, rerun: Project) -> None:
-        rerun.edit("src/dreamr/benchmarks/mmmu.py", lambda text: text + "\nEDITED = True\n")
+        rerun.edit("src/dreamr/data/mmmu.py", lambda text: text + "\nEDITED = True\n")
         assert rerun.outputs("prepare") == {"results/data/mmmu.jsonl"}
         assert rerun.planned()["train_sapo"] == 0
 

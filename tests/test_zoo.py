@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dreamr.errors import UserError
 from dreamr.micro.zoo import MANIFEST, ZOO, verify, write_manifest
 
 KEPT = Path(__file__).parent.parent / "workflow" / "resources" / "zoo"
@@ -26,15 +27,15 @@ def test_a_corrupt_file_is_named_with_both_checksums(tmp_path):
     verify(tmp_path)
     expected = json.loads((tmp_path / MANIFEST).read_text())["sha256"]["model.safetensors"]
     (tmp_path / "model.safetensors").write_bytes(b"weightz")
-    with pytest.raises(SystemExit, match=rf"model.safetensors: sha256 is \w{{64}}, the manifest says {expected}"):
+    with pytest.raises(UserError, match=rf"model.safetensors: sha256 is \w{{64}}, the manifest says {expected}"):
         verify(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(SystemExit, match="no such file"):
+    with pytest.raises(UserError, match="no such file"):
         verify(tmp_path)
 
 
 def test_a_folder_without_manifest_is_no_model(tmp_path):
-    with pytest.raises(SystemExit, match="not a model of the zoo"):
+    with pytest.raises(UserError, match="not a model of the zoo"):
         verify(tmp_path)
 
 
@@ -79,7 +80,7 @@ def test_training_reads_what_the_processor_makes_of_a_prompt(name):
         lesson = target_lesson(task, rng)
         batch = Collator(family, processor)([lesson])
         text = Chat(processor).text(lesson.prompt)
-        inputs = processor(text=[text], images=list(task.pictures), return_tensors="pt")
+        inputs = processor(text=[text], images=list(task.images), return_tensors="pt")
         prompt = inputs["input_ids"][0].tolist()
         assert batch.inputs["input_ids"][0, : len(prompt)].tolist() == prompt
         learnt = batch.labels[0, len(prompt) :]

@@ -7,7 +7,7 @@ from typing import Any
 from dreamr.config import Method
 from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
-from dreamr.methods import Engines, Limits, Outcome, load
+from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.records import Trace
 

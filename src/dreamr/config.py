@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from dreamr.errors import UserError
+
 # Every name becomes part of a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -81,6 +83,16 @@ class AwqModel(Spec):
     engine: EngineSpec
     thinking: bool = False
     trust_remote_code: bool = False
+
+
+class ModelRef(Spec):
+    """A model as a job sees it. `digest` is that of its spec and of all specs and code it was made from."""
+
+    name: str
+    engine: EngineSpec
+    thinking: bool
+    trust_remote_code: bool
+    digest: str
 
 
 Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]
@@ -158,7 +170,7 @@ class Run(Spec):
     trained_with: Name | None = None  # target that trained the SAPO drafts; None: the run's own target
 
 
-class Generation(Spec):
+class Sampling(Spec):
     """Sampling and limits, the same for every method."""
 
     temperature: Annotated[float, Field(ge=0)]
@@ -170,11 +182,11 @@ class Generation(Spec):
     concurrency: Count  # questions at once in batched mode
 
 
-class Pixels(Spec):
-    """Caps on a picture's pixels in total, for targets, drafts and training alike."""
+class ImageSize(Spec):
+    """Bounds on an image's pixels (width x height), for targets, drafts and training alike."""
 
-    least: Count
-    most: Count
+    min_pixels: Count
+    max_pixels: Count
 
 
 class Weights(Spec):
@@ -192,23 +204,22 @@ class Recipe(Spec):
     final_weights: Weights | None = None
 
 
-class Sapo(Spec):
-    """SAPO: GRPO on the draft with outcome, alignment and length rewards."""
+class SapoSettings(Spec):
+    """SAPO: GRPO on the draft with outcome, alignment and length rewards. In brackets: TRL's name of a setting."""
 
     training_sets: Annotated[tuple[Name, ...], Field(min_length=1)]
     questions: Count  # training questions drawn from the sets, evenly
-    recipes: dict[Name, Recipe]
-    alpha: Fraction  # of the alignment reward
-    epochs: Annotated[float, Field(gt=0)]
-    batch: Count  # completions written and judged at once
-    updates: Count  # optimizer steps on each batch
-    group: Annotated[int, Field(ge=2)]  # completions per question
+    alpha: Fraction  # CPN's threshold in the alignment reward
+    epochs: Annotated[float, Field(gt=0)]  # (num_train_epochs)
+    batch: Count  # completions written and judged at once (per_device_train_batch_size * gradient_accumulation_steps)
+    updates: Count  # optimizer steps on each batch (num_iterations)
+    group: Annotated[int, Field(ge=2)]  # completions per question (num_generations)
     learning_rate: Annotated[float, Field(gt=0)]
-    clip: Annotated[float, Field(gt=0)]
-    kl: Annotated[float, Field(ge=0)]
+    clip: Annotated[float, Field(gt=0)]  # of the probability ratio (epsilon)
+    kl: Annotated[float, Field(ge=0)]  # weight of the divergence from the plain draft (beta)
     temperature: Annotated[float, Field(gt=0)]
-    micro_batch: Count  # completions per forward pass on one device
-    checkpoint_steps: Count
+    micro_batch: Count  # completions per forward pass on one device (per_device_train_batch_size)
+    checkpoint_steps: Count  # batches between checkpoints (save_steps)
 
     @model_validator(mode="after")
     def _whole_parts(self) -> Self:
@@ -216,6 +227,12 @@ class Sapo(Spec):
             if self.batch % size:
                 raise ValueError(f"batch {self.batch} is not a multiple of {part} {size}")
         return self
+
+
+class Sapo(SapoSettings):
+    """SAPO's settings, and its recipes: a draft is trained by each that some method names."""
+
+    recipes: dict[Name, Recipe]
 
 
 class Awq(Spec):
@@ -267,12 +284,12 @@ class Config(Spec):
     micro: Micro | None
     benchmarks: dict[Name, DataSpec]
     training_sets: dict[Name, DataSpec]
-    pixels: Pixels
+    images: ImageSize
     models: dict[Name, Model]
     methods: dict[Name, Method]
     suites: dict[Name, Suite]
     runs: dict[Name, Run]
-    generation: Generation
+    generation: Sampling
     context_tokens: Count  # longest prompt plus answer that an engine takes
     sapo: Sapo
     awq: Awq
@@ -335,7 +352,7 @@ def load(tree: dict[str, Any]) -> Config:
         return Config.model_validate(tree)
     except ValidationError as error:
         lines = (_worded(problem) for problem in error.errors())
-        raise SystemExit("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+        raise UserError("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
 
 
 def read(files: Sequence[Path]) -> Config:

@@ -38,7 +38,7 @@ class Prompt:
 
 
 def question_prompt(question: Question, folder: str) -> Prompt:
-    """The prompt that asks `question`; its pictures lie under `folder`."""
+    """The prompt that asks `question`; its images lie under `folder`."""
     assert question.prompt.count(IMAGE_MARK) == len(question.images), question.id
     end = END_LETTER if question.options else END_VALUE
     user = f"{question.prompt}\n{REASON} {end}"

@@ -11,12 +11,11 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -26,8 +25,6 @@ PACKAGES = (
     *("safetensors", "datasets", "pillow", "numpy", "pandas", "scipy", "statsmodels", "math-verify", "pydantic"),
     "snakemake",
 )
-MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
-CARD = "card.json"  # holds dates and seconds, so it is no part of what a model is
 
 
 def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = SOURCES) -> str:
@@ -38,7 +35,7 @@ def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = 
     `leave_out` names modules to stop at, for code whose effect is in a spec already. An unknown module is a ValueError.
     """
     codes = sorted(import_closure(modules, leave_out, sources).items())
-    return _short("\n".join(f"{name} {code}" for name, code in codes))
+    return short_digest("\n".join(f"{name} {code}" for name, code in codes))
 
 
 def import_closure(modules: tuple[str, ...], leave_out: tuple[str, ...], sources: Path) -> dict[str, str]:
@@ -68,7 +65,7 @@ def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
-    return _short(ast.dump(tree)), imports
+    return short_digest(ast.dump(tree)), imports
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:
@@ -99,7 +96,7 @@ def _file(module: str, sources: Path) -> Path | None:
 
 def spec_digest(*specs: Any) -> str:
     """Digest of specs: pydantic models, or whatever JSON can hold with such models inside; key order does not count."""
-    return _short(json.dumps(specs, sort_keys=True, default=_plain))
+    return short_digest(json.dumps(specs, sort_keys=True, default=_plain))
 
 
 def _plain(value: Any) -> Any:
@@ -117,60 +114,6 @@ def file_digest(path: str | Path) -> str:
 def environment_folder(lock: Path) -> str:
     """Where a lock's environment is made. The name carries the lock's digest: another lock, another environment."""
     return f"environments/{lock.stem}-{file_digest(lock)[:10]}"
-
-
-class FileFacts(TypedDict):
-    """A model's file in its card."""
-
-    bytes: int
-    modified: int  # nanoseconds
-    sha256: str
-
-
-def model_digest(folder: str | Path) -> str:
-    """Digest of the files that an engine reads from a model folder. A folder without weights is a ValueError.
-
-    Weights are read once, when their card is written. From then on a file with the card's size and time is the card's;
-    one with another time (a copied folder) is read again; one that is not what the card says stops with model and file.
-    """
-    folder = Path(folder)
-    card = folder / CARD
-    listed = json.loads(card.read_text(encoding="utf-8")).get("files", {}) if card.exists() else {}
-    return digest_of(model_files(folder, listed))
-
-
-def digest_of(files: Mapping[str, FileFacts]) -> str:
-    return _short("\n".join(f"{name} {facts['sha256']}" for name, facts in files.items()))
-
-
-def model_files(folder: Path, listed: Mapping[str, FileFacts] = MappingProxyType({})) -> dict[str, FileFacts]:
-    """What an engine reads from a model folder; with what its card lists, checked against that."""
-    names = sorted({path.name for pattern in MODEL_FILES for path in folder.glob(pattern)} - {CARD})
-    if not any(name.endswith(".safetensors") for name in names):
-        raise ValueError(f"{folder}: holds no *.safetensors")
-    if listed and names != sorted(listed):
-        raise _damaged(folder, f"its files are {', '.join(names)}", ", ".join(sorted(listed)))
-    return {name: _facts(folder / name, listed.get(name)) for name in names}
-
-
-def _facts(path: Path, listed: FileFacts | None) -> FileFacts:
-    stat = path.stat()
-    size, modified = stat.st_size, stat.st_mtime_ns
-    if listed and size != listed["bytes"]:
-        raise _damaged(path.parent, f"{path.name} has {size:,} bytes", f"{listed['bytes']:,}")
-    if listed and modified == listed["modified"]:
-        return listed
-    found = FileFacts(bytes=size, modified=modified, sha256=file_digest(path))
-    if listed and found["sha256"] != listed["sha256"]:
-        raise _damaged(path.parent, f"sha256 of {path.name} is {found['sha256']}", listed["sha256"])
-    return found
-
-
-def _damaged(folder: Path, found: str, said: str) -> SystemExit:
-    return SystemExit(
-        f"model {folder.name}: {found}, its {CARD} says {said}. Another run does not mend that: remove {folder}, then "
-        "run the same command again, which makes the model anew"
-    )
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
@@ -201,5 +144,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _short(text: str) -> str:
+def short_digest(text: str) -> str:
+    """The first half of a text's SHA-256, in hex: enough to tell apart what one project makes."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

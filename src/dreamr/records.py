@@ -10,7 +10,10 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-IMAGE_MARK = "<image>"  # stands in `Question.prompt` where a picture goes
+from dreamr.errors import UserError
+from dreamr.files import write_atomically
+
+IMAGE_MARK = "<image>"  # stands in `Question.prompt` where an image goes
 
 
 class Record(BaseModel):
@@ -22,7 +25,7 @@ class Question(Record):
 
     id: str  # unique within its data set
     dataset: str
-    prompt: str  # question and options in words, with one IMAGE_MARK per picture; no instruction
+    prompt: str  # question and options in words, with one IMAGE_MARK per image; no instruction
     images: tuple[str, ...]  # paths relative to the folder of the file that holds this row
     options: tuple[str, ...] = ()  # option texts, letters A, B, ... by position; empty for a free answer
     gold: tuple[str, ...]  # accepted answers: one letter where there are options, else one or more texts
@@ -119,20 +122,17 @@ Row = TypeVar("Row", bound=Record)
 
 
 def read_rows(path: Path, kind: type[Row]) -> Iterator[Row]:
-    """Rows of a JSON-lines file; a broken one stops with file, line, field and value."""
+    """Rows of a JSON-lines file; a missing file or a broken row is a UserError with file, line, field and value."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; expected {kind.__name__} rows, one JSON object a line")
     with Path(path).open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 yield kind.model_validate_json(line)
             except ValidationError as error:
-                raise SystemExit(f"{path}, line {number}: {error}") from None
+                raise UserError(f"{path}, line {number}: {error}") from None
 
 
 def write_rows(path: Path, rows: Iterable[Record]) -> None:
     """Write rows to `path` in one atomic move."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as out:
-        out.writelines(row.model_dump_json() + "\n" for row in rows)
-    part.replace(path)
+    write_atomically(Path(path), (row.model_dump_json() + "\n" for row in rows))

@@ -11,13 +11,16 @@ SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT, load
-from dreamr.jobs import SummariseJob
-from dreamr.plan import MICRO, Group, Plan, as_json, command_digest
-from dreamr.processes import ALLOCATOR, ONE_THREAD
-from dreamr.progress import announcement, job_seconds
+from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.plan import MICRO, Group, Plan, as_json, command_digest
+from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD
+from dreamr.planning.progress import announcement, job_seconds
 from dreamr.provenance import environment_folder, file_digest
+from dreamr.runtime.endings import worded
+from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
 
-CONFIG = load(config)
+with worded():  # a wrong configuration ends here, with words
+    CONFIG = load(config)
 PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads

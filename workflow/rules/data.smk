@@ -1,5 +1,5 @@
 # Data sets: generated (micro) or from the hub, to one schema.
-# Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, pictures beside it in images/; which benchmark
+# Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, images beside it in images/; which benchmark
 # items also stand in a training set.
 
 

@@ -2,10 +2,6 @@
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
 
-TABLES = ["accuracy", "versions", "harness", "speed", "acceptance", "explained", "clean"]
-TABLES += ["sapo", "quantization", "ablation", "contamination", "claims"]
-
-
 rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
@@ -42,7 +38,8 @@ rule summarise:
 
 
 # Only the micro world knows whether a single step is right.
-VERIFIED = ["verification.csv", "thresholds.csv", "roc.csv", "calibration.csv", "gallery.jsonl"] if CONFIG.micro else []
+STEP_VERDICTS = [*(f"{table}.csv" for table in OF_STEPS), GALLERY]
+VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if CONFIG.micro else []
 
 
 rule verify:
@@ -51,11 +48,7 @@ rule verify:
         data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
-        "<results>/verification/verification.csv",
-        "<results>/verification/thresholds.csv",
-        "<results>/verification/roc.csv",
-        "<results>/verification/calibration.csv",
-        "<results>/verification/gallery.jsonl",
+        expand("<results>/verification/{file}", file=STEP_VERDICTS),
     log:
         "<logs>/verify.log",
     benchmark:
@@ -82,7 +75,7 @@ rule verify:
 
 rule plot:
     input:
-        expand("<results>/verification/{file}", file=VERIFIED),
+        VERIFIED,
         tables=rules.summarise.output.tables,
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
@@ -122,7 +115,7 @@ rule plot:
 rule report:
     input:
         rules.summarise.output.tables,
-        expand("<results>/verification/{file}", file=VERIFIED),
+        VERIFIED,
         "<results>/audit/overlaps.csv",
         sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,

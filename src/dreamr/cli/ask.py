@@ -1,7 +1,7 @@
 """Ask one question and watch how draft and target answer it together.
 
     .venv/bin/python -m dreamr.cli.ask --benchmark mathverse --question 1
-    .venv/bin/python -m dreamr.cli.ask --picture grid.png --ask "What is the sum of row 1?" --method specreason
+    .venv/bin/python -m dreamr.cli.ask --image grid.png --ask "What is the sum of row 1?" --method specreason
 
 Each step is shown once it is committed: seconds since the question began, who wrote it, the verdict (rho, score or
 p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. The models
@@ -25,16 +25,19 @@ from rich.table import Table
 from rich.text import Text
 
 import dreamr
-from dreamr import methods
-from dreamr.benchmarks.rows import option_lines
+from dreamr.cli.common import command_parser
 from dreamr.config import PLAIN, Config, Method, read, sapo_model
-from dreamr.jobs import SummariseJob
-from dreamr.methods import Engines, Limits, Outcome
+from dreamr.data.rows import option_lines
+from dreamr.errors import UserError
+from dreamr.methods import protocol as methods
+from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER, Watcher
-from dreamr.plan import Plan
+from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.plan import Plan
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.provenance import environment_folder
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
+from dreamr.runtime.endings import worded
 
 BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 COLOURS = {"draft": "green", "target": "magenta"}
@@ -43,10 +46,11 @@ SHOWN = 20  # of the names that are allowed in the place of an unknown one
 T = TypeVar("T")
 
 
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    if not (options.ask if options.picture else options.question):
-        parser().error("--picture goes with --ask, --benchmark with --question")
+    if not (options.ask if options.image else options.question):
+        parser().error("--image goes with --ask, --benchmark with --question")
     config = read([BASE, *options.configfile])
     method = _known(config.methods, options.method, "method")
     pair = SummariseJob.of(config).pairs[0]
@@ -76,11 +80,11 @@ def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str
 
 def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
     """The prompt, and the right answer where it is known."""
-    if options.picture:
+    if options.image:
         words = IMAGE_MARK + "\n".join([options.ask, *option_lines(tuple(options.options))])
-        own = {"id": "0", "dataset": "asked", "prompt": words, "images": (options.picture.name,), "gold": ()}
+        own = {"id": "0", "dataset": "asked", "prompt": words, "images": (options.image.name,), "gold": ()}
         question = Question(**own, options=tuple(options.options), cluster="0")
-        return question_prompt(question, str(options.picture.resolve().parent)), ""
+        return question_prompt(question, str(options.image.resolve().parent)), ""
     _known(config.benchmarks, options.benchmark, "benchmark")
     path = _made(config, f"data/{options.benchmark}.jsonl", options.configfile)
     rows = {row.id: row for row in read_rows(path, Question)}
@@ -90,7 +94,8 @@ def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
 
 async def answer(config: Config, method: Method, models: dict[str, str], prompt: Prompt, watcher: Watcher) -> Outcome:
     """The answer, with warm engines; `watcher` is told of each step."""
-    from dreamr.engines.vllm import Ngram, VllmEngine
+    from dreamr.engines.vllm.engine import VllmEngine
+    from dreamr.engines.vllm.launch import Ngram
 
     plan, folder = Plan(config), Path(config.pathvars.results) / "models"
     ngram = Ngram(method.ngram_tokens, *method.ngram_lookup) if method.ngram_lookup else None
@@ -137,14 +142,14 @@ def _hand_on(config: Config, overlays: Sequence[Path], arguments: Sequence[str])
     python = f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
     if not Path(python).exists():
         remedy = making("environments", overlays)
-        raise SystemExit(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
+        raise UserError(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
     environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
     os.execve(python, [python, "-m", "dreamr.cli.ask", *arguments], environment)
 
 
 def _known(among: Mapping[str, T], name: str, kind: str) -> T:
     if name not in among:
-        raise SystemExit(f"{name!r}: no such {kind}; there are: {', '.join(list(among)[:SHOWN])}")
+        raise UserError(f"{name!r}: no such {kind}; there are: {', '.join(list(among)[:SHOWN])}")
     return among[name]
 
 
@@ -152,7 +157,7 @@ def _made(config: Config, name: str, overlays: Sequence[Path]) -> Path:
     """A file of the workflow's results."""
     path = Path(config.pathvars.results) / name
     if not path.exists():
-        raise SystemExit(f"{path}: no such file; make it with: {making(str(path), overlays)}")
+        raise UserError(f"{path}: no such file; make it with: {making(str(path), overlays)}")
     return path
 
 
@@ -163,13 +168,11 @@ def making(target: str, overlays: Sequence[Path]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.ask", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    described = command_parser("ask", __doc__)
     source = described.add_mutually_exclusive_group(required=True)
-    source.add_argument("--picture", type=Path, metavar="FILE", help="a picture of your own, with --ask")
+    source.add_argument("--image", type=Path, metavar="FILE", help="an image of your own, with --ask")
     source.add_argument("--benchmark", metavar="NAME", help="a benchmark that is prepared already, with --question")
-    described.add_argument("--ask", metavar="TEXT", help="the question about --picture")
+    described.add_argument("--ask", metavar="TEXT", help="the question about --image")
     described.add_argument("--options", nargs="+", default=[], metavar="TEXT", help="its options, if it has some")
     described.add_argument("--question", metavar="ID", help="id of an item of --benchmark")
     described.add_argument("--method", default="dreamr", metavar="NAME", help="of the configuration (dreamr)")

@@ -1,6 +1,6 @@
 """List the benchmark items that also stand in a training set, with the evidence.
 
-Compares the prepared questions of all benchmarks with those of all training sets: pictures by perceptual hashes,
+Compares the prepared questions of all benchmarks with those of all training sets: images by perceptual hashes,
 wording, and the benchmarks' own source columns. OUT gets one row per pair: benchmark, question, cluster, training_set,
 training_question, image_bits, text_share, by_image, by_text, by_source. An empty training_question means that the
 source column alone names the training set.
@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from dreamr.contamination import Hashes, Overlap, audit, side, summary
+from dreamr.cli.common import command_parser
+from dreamr.data.contamination import Hashes, Overlap, audit, side, summary
+from dreamr.files import write_atomically
 from dreamr.records import Question, read_rows
+from dreamr.runtime.endings import worded
 
 
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     known: dict[str, Hashes] = {}
@@ -31,18 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def write(path: Path, found: Sequence[Overlap]) -> None:
     """The overlaps as a CSV file, in one atomic move."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame([one.model_dump() for one in found], columns=list(Overlap.model_fields))
-    part = path.with_name(path.name + ".part")
-    table.astype({"image_bits": "Int64"}).to_csv(part, index=False)
-    part.replace(path)
+    write_atomically(path, table.astype({"image_bits": "Int64"}).to_csv(index=False))
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.audit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and pictures")
+    described = command_parser("audit", __doc__)
+    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")
     described.add_argument("--benchmarks", required=True, nargs="+", metavar="NAME")
     described.add_argument("--training-sets", required=True, nargs="+", metavar="NAME")
     described.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV file")

@@ -14,26 +14,29 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from dreamr.cli.common import command_parser
+from dreamr.errors import UserError
+from dreamr.files import write_atomically
 from dreamr.records import Span, Trace, read_rows
+from dreamr.runtime.endings import worded
 from dreamr.spans import lanes
 
-KINDS = ("draft", "verify", "target")  # of spans, from the top of the picture
+KINDS = ("draft", "verify", "target")  # of spans, from the top of the image
 MICROSECONDS = 1e6
 
 
+@worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     traces = [row for row in read_rows(options.traces, Trace) if row.benchmark == options.benchmark]
     chosen = [row for row in traces if row.question == options.question]
     if not chosen:
         known = sorted({row.question for row in traces})
-        raise SystemExit(
+        raise UserError(
             f"{options.traces}: no question {options.question!r} of {options.benchmark!r}; first: {known[:5]}"
         )
     text = json.dumps({"traceEvents": list(events(chosen)), "displayTimeUnit": "ms"}, indent=1)
-    part = options.out.with_name(options.out.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(options.out)
+    write_atomically(options.out, text)
 
 
 def events(traces: Sequence[Trace]) -> Iterator[dict[str, Any]]:
@@ -75,11 +78,7 @@ def _text(trace: Trace, step: int) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.export_trace",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    described = command_parser("export_trace", __doc__)
     described.add_argument("--traces", required=True, type=Path, metavar="FILE", help="traces of one target and draft")
     described.add_argument("--benchmark", required=True, metavar="NAME", help="benchmark of the question")
     described.add_argument("--question", required=True, metavar="ID", help="its id")

@@ -10,14 +10,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from dreamr.checkpoints import copy_settings, model_folder
+from dreamr.cli.common import command_parser, read_spec
 from dreamr.config import HubModel, ZooModel
-from dreamr.failures import worded_or_requeued
-from dreamr.jobs import FetchJob
-from dreamr.locks import only_writer
+from dreamr.errors import UserError
 from dreamr.micro import zoo
+from dreamr.models.folders import copy_settings, model_folder
+from dreamr.planning.jobs import FetchJob
+from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.locks import only_writer
 
 EXAMPLE = (
     '{"name": "q3vl-2l", "model": {"from": "zoo", "path": "workflow/resources/zoo/q3vl-2l", '
@@ -27,12 +27,10 @@ FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.tx
 CODE = ("*.py",)
 
 
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    try:
-        job = FetchJob.model_validate_json(options.spec)
-    except ValidationError as error:
-        raise SystemExit(f"--spec {options.spec}: {error}") from None
+    job = read_spec(FetchJob, options.spec)
     with worded_or_requeued(options.out.parent), only_writer(options.out):
         fetch(job, options.out)
 
@@ -45,7 +43,7 @@ def fetch(job: FetchJob, out: Path) -> None:
         elif isinstance(job.model, HubModel):
             facts["source"] = from_hub(job.model, folder)
         else:
-            raise SystemExit(f"{job.name}: a model 'from: {job.model.maker}' is made, not fetched; allowed: zoo, hub")
+            raise UserError(f"{job.name}: a model 'from: {job.model.maker}' is made, not fetched; allowed: zoo, hub")
 
 
 def from_zoo(source: Path, folder: Path) -> str:
@@ -67,7 +65,7 @@ def from_hub(model: HubModel, folder: Path) -> str:
     try:
         snapshot = Path(snapshot_download(model.id, revision=model.revision, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise SystemExit(
+        raise UserError(
             f"{wanted}: neither in the hub's cache nor to be had from the hub ({type(error).__name__}: {error}). "
             "Is there a network, is HF_HUB_OFFLINE unset, does the revision exist, does the model ask for a login?"
         ) from None
@@ -80,12 +78,7 @@ def from_hub(model: HubModel, folder: Path) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.fetch_model",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"example of JSON: {EXAMPLE}",
-    )
+    described = command_parser("fetch_model", __doc__, f"example of JSON: {EXAMPLE}")
     described.add_argument("--spec", required=True, metavar="JSON", help="a FetchJob: name and model (see config.yaml)")
     described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the model's folder")
     return described

@@ -12,10 +12,13 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-from dreamr.failures import worded_or_requeued
-from dreamr.locks import only_writer
+from dreamr.cli.common import command_parser
+from dreamr.errors import UserError
+from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.locks import only_writer
 
 
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     whole = options.out / "lock.txt"
@@ -32,15 +35,12 @@ def make(lock: Path, folder: Path) -> None:
     install = [folder / "bin" / "python", "-m", "pip", "install", "--no-compile"]
     for packages in (["--no-deps", "--requirement", lock], ["torch", "torchvision"]):
         if subprocess.run([*install, *packages]).returncode:
-            raise SystemExit(f"{lock}: pip could not install it; what pip said stands above")
+            raise UserError(f"{lock}: pip could not install it; what pip said stands above")
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.make_environment",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: --lock envs/models-cpu.txt --out environments/models-cpu-0123456789",
+    described = command_parser(
+        "make_environment", __doc__, "example: --lock envs/models-cpu.txt --out environments/models-cpu-0123456789"
     )
     described.add_argument("--lock", required=True, type=Path, metavar="FILE", help="requirements, every one pinned")
     described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the environment's folder")

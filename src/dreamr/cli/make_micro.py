@@ -2,7 +2,7 @@
 
     python -m dreamr.cli.make_micro --out resources/micro --seed 1
 
-Each data set gets a folder with <split>.parquet (pictures inside) and truth.jsonl (what is true of each question).
+Each data set gets a folder with <split>.parquet (images inside) and truth.jsonl (what is true of each question).
 planted.csv lists the benchmark questions that were put into a training set as well, on purpose, for the contamination
 audit to find. The same arguments give the same rows.
 """
@@ -10,7 +10,9 @@ audit to find. The same arguments give the same rows.
 import argparse
 from pathlib import Path
 
+from dreamr.cli.common import command_parser
 from dreamr.micro.datasets import write_all
+from dreamr.runtime.endings import worded
 
 
 def positive(text: str) -> int:
@@ -20,7 +22,7 @@ def positive(text: str) -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser("make_micro", __doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per data set")
     parser.add_argument("--seed", type=int, required=True, help="of everything: questions, digits, handwriting")
     parser.add_argument(
@@ -32,6 +34,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@worded()
 def main() -> None:
     options = arguments()
     write_all(options.out, options.seed, options.questions, options.training_questions)

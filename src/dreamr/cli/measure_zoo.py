@@ -10,9 +10,12 @@ import argparse
 import json
 from pathlib import Path
 
+from dreamr.cli.common import command_parser
+from dreamr.runtime.endings import worded
+
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser("measure_zoo", __doc__)
     parser.add_argument("--zoo", type=Path, required=True, help="folder with one folder per model")
     parser.add_argument("--rounds", type=int, default=8, help="of questions, about 18 each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=5, help="of the questions (default: %(default)s)")
@@ -20,6 +23,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@worded()
 def main() -> None:
     options = arguments()
     import torch

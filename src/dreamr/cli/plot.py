@@ -10,31 +10,33 @@ from pathlib import Path
 
 import pandas as pd
 
-from dreamr import figures
+from dreamr.cli.common import command_parser, read_spec
 from dreamr.config import sapo_recipe
-from dreamr.figures import Picture
-from dreamr.jobs import SummariseJob
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.tables import ALL, read_table
+from dreamr.report import figures
+from dreamr.report.drawing import Chart, style, svg
+from dreamr.report.timeline import side_by_side, timeline
+from dreamr.runtime.endings import worded
+from dreamr.statistics.frame import ALL, read_table
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 
+@worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    job = SummariseJob.model_validate_json(options.spec)
-    figures.style()
+    job = read_spec(SummariseJob, options.spec)
+    style()
     options.out.mkdir(parents=True, exist_ok=True)
     for old in options.out.glob("*.*"):
         old.unlink()
-    for name, picture in pictures(options, job):
-        (options.out / f"{name}.csv").write_text(
-            picture.data.to_csv(index=False, float_format="%.6g"), encoding="utf-8"
-        )
-        (options.out / f"{name}.svg").write_text(figures.svg(picture, name), encoding="utf-8")
+    for name, chart in charts(options, job):
+        (options.out / f"{name}.csv").write_text(chart.data.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
+        (options.out / f"{name}.svg").write_text(svg(chart, name), encoding="utf-8")
 
 
-def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Picture]]:
+def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     """Every figure that has something to show, by name."""
     tables = {path.stem: read_table(path) for path in sorted(options.tables.glob("*.csv"))}
     accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
@@ -54,9 +56,9 @@ def pictures(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[s
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     if len(tables["ablation"]):
         yield "ablation", figures.ablation(tables["ablation"])
-    shown = figures.side_by_side(timed(options.traces), job.pairs, job.reference)
+    shown = side_by_side(timed(options.traces), job.pairs, job.reference)
     if shown:
-        yield "timeline", figures.timeline(shown)
+        yield "timeline", timeline(shown)
 
 
 def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -84,9 +86,7 @@ def timed(files: Iterable[Path]) -> list[Trace]:
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.plot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    described = command_parser("plot", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
     described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
     described.add_argument(

@@ -9,23 +9,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from dreamr.cli.common import command_parser, read_spec
+from dreamr.data.sampling import drawn
+from dreamr.models.cards import model_digest
+from dreamr.models.folders import brought_back, model_folder
+from dreamr.planning.jobs import QuantizeJob
+from dreamr.provenance import spec_digest, versions
+from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.locks import only_writer
+from dreamr.runtime.processes import set_threads, start_with_allocator
 
-from dreamr.checkpoints import brought_back, model_folder
-from dreamr.failures import worded_or_requeued
-from dreamr.jobs import QuantizeJob
-from dreamr.locks import only_writer
-from dreamr.processes import set_threads, start_with_allocator
-from dreamr.provenance import model_digest, spec_digest, versions
-from dreamr.samples import drawn
 
-
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    try:
-        job = QuantizeJob.model_validate_json(options.spec)
-    except ValidationError as error:
-        raise SystemExit(f"--spec {options.spec}: {error}") from None
+    job = read_spec(QuantizeJob, options.spec)
     set_threads(job.device)
     base = options.models / job.base.name
     with worded_or_requeued(options.out.parent), only_writer(options.out):
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def make(job: QuantizeJob, base: Path, data: Path, out: Path, made_by: str) -> None:
     """Quantize `base` and write the folder of the quantized model."""
-    from dreamr.quantization import quantize
+    from dreamr.models.awq import quantize
 
     questions = drawn(data, job.awq.training_sets, job.awq.samples, "awq")
     with model_folder(out, job.name, "awq", made_by) as (folder, facts):
@@ -45,11 +43,7 @@ def make(job: QuantizeJob, base: Path, data: Path, out: Path, made_by: str) -> N
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.quantize",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    described = command_parser("quantize", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="a QuantizeJob: base model and AWQ settings")
     described.add_argument("--models", required=True, type=Path, metavar="FOLDER", help="folder of model folders")
     described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="folder of prepared data sets")

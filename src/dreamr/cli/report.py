@@ -7,27 +7,26 @@ name, and the workflow's own benchmark files. It needs no network and no other f
 import argparse
 from pathlib import Path
 
+from dreamr.cli.common import command_parser, read_spec
 from dreamr.config import Config
-from dreamr.page import Sources, render
+from dreamr.files import write_atomically
+from dreamr.report.page import Sources, render
+from dreamr.runtime.endings import worded
 
 TEMPLATES = Path(__file__).parents[3] / "reports"
 
 
+@worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     names = ("tables", "audit", "figures", "cards", "traces", "cells", "benchmarks", "verification")
     sources = Sources(**{name: getattr(options, name) for name in names})
-    page = render(Config.model_validate_json(options.spec), sources, options.templates)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    part = options.out.with_name(options.out.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(options.out)
+    page = render(read_spec(Config, options.spec), sources, options.templates)
+    write_atomically(options.out, page)
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    described = command_parser("report", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="the whole checked configuration")
     described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
     described.add_argument("--audit", required=True, type=Path, metavar="FOLDER", help="overlaps.csv of cli.audit")

@@ -20,7 +20,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from dreamr import answers, harness
+from dreamr.cli.common import command_parser
+from dreamr.errors import UserError
+from dreamr.runtime.endings import worded
+from dreamr.scoring import answers, lmms_eval, lmms_reasoning
+from dreamr.scoring.answers import Grade
+from dreamr.scoring.lmms_letters import LmmsGrade
 
 Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 Options = Annotated[tuple[str, ...], Field(min_length=1, max_length=26)]
@@ -75,48 +80,49 @@ class GroupCase(BaseModel):
 
     @model_validator(mode="after")
     def _one_question(self) -> "GroupCase":
-        bases = {row.index % harness.ROTATION for row in self.group}
+        bases = {row.index % lmms_eval.ROTATION for row in self.group}
         if len(bases) > 1:
-            raise ValueError(f"rows of several questions: indices modulo {harness.ROTATION} are {sorted(bases)}")
+            raise ValueError(f"rows of several questions: indices modulo {lmms_eval.ROTATION} are {sorted(bases)}")
         return self
 
 
-def ours(case: Case) -> answers.Verdict | harness.Verdict:
+def ours(case: Case) -> Grade | LmmsGrade:
     verdict = answers.verdict(case.response, case.options or (), case.gold or ())
-    return verdict if case.gold else harness.Verdict(verdict.parsed, None, verdict.unresolved)
+    return verdict if case.gold else LmmsGrade(verdict.parsed, None, verdict.unresolved)
 
 
-def free(case: Case) -> answers.Verdict | harness.Verdict:
+def free(case: Case) -> Grade | LmmsGrade:
     return ours(case.model_copy(update={"options": None}))
 
 
-def thinking(case: Case) -> harness.Verdict:
-    text = harness.strip_thinking(case.response, case.options)
-    return harness.Verdict(text, text in case.gold if case.gold else None, False)
+def thinking(case: Case) -> LmmsGrade:
+    text = lmms_eval.strip_thinking(case.response, case.options)
+    return LmmsGrade(text, text in case.gold if case.gold else None, False)
 
 
-def circular(case: GroupCase) -> harness.Verdict:
-    return harness.mmbench_circular([row.model_dump() for row in case.group])
+def circular(case: GroupCase) -> LmmsGrade:
+    return lmms_eval.mmbench_circular([row.model_dump() for row in case.group])
 
 
 RULES: dict[str, tuple[type[BaseModel], Callable[[Any], Any]]] = {
     "choice": (ChoiceCase, ours),
     "free": (Case, free),
-    "lmms-mmmu-choice": (ChoiceCase, lambda case: harness.mmmu_choice(case.response, case.options, case.gold)),
-    "lmms-mmmu-open": (Case, lambda case: harness.mmmu_open(case.response, case.gold)),
-    "lmms-mmbench-row": (RowCase, lambda case: harness.mmbench_row(case.response, case.options, case.gold)),
+    "lmms-mmmu-choice": (ChoiceCase, lambda case: lmms_eval.mmmu_choice(case.response, case.options, case.gold)),
+    "lmms-mmmu-open": (Case, lambda case: lmms_eval.mmmu_open(case.response, case.gold)),
+    "lmms-mmbench-row": (RowCase, lambda case: lmms_eval.mmbench_row(case.response, case.options, case.gold)),
     "lmms-mmbench-static-row": (
         RowCase,
-        lambda case: harness.mmbench_static_row(case.response, case.options, case.gold),
+        lambda case: lmms_eval.mmbench_static_row(case.response, case.options, case.gold),
     ),
     "lmms-mmbench-circular": (GroupCase, circular),
-    "lmms-letters": (LettersCase, lambda case: harness.letters(case.response, case.options, case.gold)),
-    "lmms-realworldqa": (Case, lambda case: harness.realworldqa(case.response, case.gold)),
-    "lmms-reasoning": (ReasoningCase, lambda case: harness.reasoning(case.response, case.gold)),
+    "lmms-letters": (LettersCase, lambda case: lmms_eval.letters(case.response, case.options, case.gold)),
+    "lmms-realworldqa": (Case, lambda case: lmms_eval.realworldqa(case.response, case.gold)),
+    "lmms-reasoning": (ReasoningCase, lambda case: lmms_reasoning.reasoning(case.response, case.gold)),
     "lmms-think": (ThinkCase, thinking),
 }
 
 
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     for verdict in verdicts(options.rule, sys.stdin.buffer):
@@ -130,7 +136,7 @@ def verdicts(rule: str, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         case = read_case(kind, number, line)
         verdict = judge(case)._asdict()
         if rule == "lmms-reasoning":
-            verdict["format_score"] = harness.format_score(case.response)
+            verdict["format_score"] = lmms_reasoning.format_score(case.response)
         yield verdict
 
 
@@ -138,9 +144,9 @@ def read_case(kind: type[BaseModel], number: int, line: bytes) -> Any:
     try:
         return kind.model_validate(json.loads(line.decode("utf-8")))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise SystemExit(f"line {number}: not JSON in UTF-8: {error}") from None
+        raise UserError(f"line {number}: not JSON in UTF-8: {error}") from None
     except ValidationError as error:
-        raise SystemExit(f"line {number}: {'; '.join(map(_worded, error.errors()))}") from None
+        raise UserError(f"line {number}: {'; '.join(map(_worded, error.errors()))}") from None
 
 
 def _worded(problem: Any) -> str:
@@ -150,11 +156,8 @@ def _worded(problem: Any) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.score",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="choice and free are this project's rules; lmms-... are those of lmms-eval 0.7.3.",
+    described = command_parser(
+        "score", __doc__, "choice and free are this project's rules; lmms-... are those of lmms-eval 0.7.3."
     )
     described.add_argument("--rule", required=True, choices=RULES, help="how to read and compare")
     return described

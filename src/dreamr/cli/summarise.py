@@ -7,41 +7,37 @@ X the columns X, X_low and X_high. An empty cell means that the data cannot tell
 import argparse
 from pathlib import Path
 
-import pandas as pd
+from dreamr.cli.common import command_parser, read_spec
+from dreamr.planning.jobs import SummariseJob
+from dreamr.runtime.endings import worded
+from dreamr.statistics import comparisons, tables
+from dreamr.statistics.claims import judged, load_claims
+from dreamr.statistics.frame import NO_OVERLAPS, load_scores, read_table, write_table
+from dreamr.statistics.names import OF_SCORES, TABLES
 
-from dreamr.claims import judged, load_claims
-from dreamr.jobs import SummariseJob
-from dreamr.tables import NO_OVERLAPS, TABLES, contamination, load_scores, read_table
-
+MODULES = {"tables": tables, "comparisons": comparisons}
+MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CLAIMS = Path(__file__).parents[3] / "config" / "claims.yaml"
 
 
+@worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    job = SummariseJob.model_validate_json(options.spec)
+    job = read_spec(SummariseJob, options.spec)
     overlaps = read_table(options.overlaps) if options.overlaps else NO_OVERLAPS
     rows = load_scores(options.scores, overlaps)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, table in TABLES.items():
-        save(table(rows, job), options.out / f"{name}.csv")
-    save(contamination(overlaps, rows), options.out / "contamination.csv")
-    tables = {name: read_table(options.out / f"{name}.csv") for name in TABLES}
-    save(judged(load_claims(options.claims), tables, job.scale), options.out / "claims.csv")
-
-
-def save(table: pd.DataFrame, path: Path) -> None:
-    """Write a table in one atomic move."""
-    part = path.with_name(path.name + ".part")
-    table.to_csv(part, index=False, float_format="%.6g")
-    part.replace(path)
+    for name, make in MAKERS.items():
+        write_table(make(rows, job), options.out / f"{name}.csv")
+    write_table(tables.contamination(overlaps, rows), options.out / "contamination.csv")
+    written = {name: read_table(options.out / f"{name}.csv") for name in MAKERS}
+    write_table(judged(load_claims(options.claims), written, job.scale), options.out / "claims.csv")
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.summarise",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"Tables: {', '.join(TABLES)}, contamination, and claims: the verdict on each claim of the paper.",
+    described = command_parser(
+        "summarise",
+        __doc__,
+        f"Tables: {', '.join(TABLES)}; claims holds the verdict on each claim of the paper.",
     )
     described.add_argument("--spec", required=True, metavar="JSON", help="a SummariseJob: statistics, methods, pairs")
     described.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="Score rows")

@@ -12,53 +12,48 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from dreamr.cli.common import command_parser, read_spec
+from dreamr.models.cards import model_digest
+from dreamr.models.folders import CURVE, brought_back, model_folder, save_like
+from dreamr.planning.jobs import TrainJob
+from dreamr.provenance import code_digest, spec_digest, versions
+from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.locks import only_writer
+from dreamr.runtime.processes import set_threads, start_with_allocator
 
-from dreamr.checkpoints import CURVE, brought_back, model_folder, save_like
-from dreamr.failures import worded_or_requeued
-from dreamr.jobs import TrainJob
-from dreamr.locks import only_writer
-from dreamr.processes import set_threads, start_with_allocator
-from dreamr.provenance import code_digest, model_digest, spec_digest, versions
 
-
+@worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    try:
-        job = TrainJob.model_validate_json(options.spec)
-    except ValidationError as error:
-        raise SystemExit(f"--spec {options.spec}: {error}") from None
+    job = read_spec(TrainJob, options.spec)
     set_threads(job.device)
     # Else a library that asks whether there is a GPU, while it is imported, fixes which ones this process sees.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     with worded_or_requeued(options.out.parent), only_writer(options.out):
         pair = [model_digest(options.models / model.name) for model in (job.draft, job.target)]
         # A draft keeps its name under another scorer; a training half under each is none.
-        made_by = spec_digest(job, pair, code_digest("dreamr.answers"), versions())
+        made_by = spec_digest(job, pair, code_digest("dreamr.scoring.answers"), versions())
         if not brought_back(options.out, made_by):
             make(job, options.models, options.data, options.out, made_by)
 
 
 def make(job: TrainJob, models: Path, data: Path, out: Path, made_by: str) -> None:
     """Train the draft, from its newest checkpoint if there is one, and write its folder."""
-    from dreamr.training import train, write_log
+    from dreamr.sapo.curve import write_curve
+    from dreamr.sapo.trainer import train
 
     work = out.with_name(out.name + ".checkpoints")
     with model_folder(out, job.name, "sapo", made_by) as (folder, facts):
         trainer = train(job, models, data, work / made_by)
         save_like(trainer.model, models / job.draft.name, folder)
-        write_log(job, trainer.state, folder / CURVE)
+        write_curve(job, trainer.state, folder / CURVE)
         facts |= {"draft": job.draft.name, "target": job.target.name, "steps": trainer.state.max_steps}
         facts |= {"recipe": job.recipe.model_dump(), "sapo": job.sapo.model_dump()}
     shutil.rmtree(work, ignore_errors=True)
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.train_sapo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    described = command_parser("train_sapo", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="a TrainJob: target, draft, recipe, settings")
     described.add_argument("--models", required=True, type=Path, metavar="FOLDER", help="folder of model folders")
     described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="folder of prepared data sets")

@@ -10,13 +10,15 @@ are trained by two processes side by side:
 import argparse
 from pathlib import Path
 
-from dreamr.processes import set_threads, start_with_allocator
+from dreamr.cli.common import command_parser
+from dreamr.runtime.endings import worded
+from dreamr.runtime.processes import set_threads, start_with_allocator
 
 
 def arguments() -> argparse.Namespace:
     from dreamr.micro.zoo import ZOO
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser("train_zoo", __doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per model")
     parser.add_argument(
         "--models", nargs="+", choices=list(ZOO), default=list(ZOO), metavar="NAME", help="default: all"
@@ -27,6 +29,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@worded()
 def main() -> None:
     options = arguments()
     set_threads("cpu")

@@ -9,37 +9,41 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from dreamr.cli.grade import load_questions
-from dreamr.cli.summarise import save
-from dreamr.jobs import SummariseJob
+from dreamr.cli.common import command_parser, read_spec
+from dreamr.data.prepared import prepared_questions
+from dreamr.errors import UserError
 from dreamr.micro.datasets import Fact
 from dreamr.micro.oracle import is_right
 from dreamr.micro.world import Truth
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows, write_rows
-from dreamr.verification import TABLES, Judge, examples, verified_steps, worst
+from dreamr.runtime.endings import worded
+from dreamr.statistics import step_verdicts
+from dreamr.statistics.frame import write_table
+from dreamr.statistics.gallery import examples, worst
+from dreamr.statistics.names import GALLERY, OF_STEPS
+from dreamr.statistics.step_verdicts import StepOracle, verified_steps
 
 
+@worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    job = SummariseJob.model_validate_json(options.spec)
+    job = read_spec(SummariseJob, options.spec)
     traces = [
         row for path in options.traces for row in read_rows(path, Trace) if row.mode == "batched" and row.verified
     ]
     if not traces:
-        raise SystemExit("no verified step: none of the traces given was verified by a target")
+        raise UserError("no verified step: none of the traces given was verified by a target")
     benchmarks = {trace.benchmark for trace in traces}
-    questions = load_questions(options.data, benchmarks)
+    questions = prepared_questions(options.data, benchmarks)
     steps = verified_steps(traces, questions, oracle(options.truth, benchmarks))
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, table in TABLES.items():
-        save(table(steps, job), options.out / f"{name}.csv")
+    for name in OF_STEPS:
+        write_table(getattr(step_verdicts, name)(steps, job), options.out / f"{name}.csv")
     shown = examples(worst(steps, job.reference), traces, questions, options.data)
-    write_rows(
-        options.out / "gallery.jsonl", sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question))
-    )
+    write_rows(options.out / GALLERY, sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question)))
 
 
-def oracle(folder: Path, benchmarks: set[str]) -> Judge:
+def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:
     """The step oracle of the micro data sets under `folder`."""
     truths: dict[tuple[str, str], Truth] = {
         (name, fact.id): fact.truth for name in benchmarks for fact in read_rows(folder / name / "truth.jsonl", Fact)
@@ -56,12 +60,10 @@ def oracle(folder: Path, benchmarks: set[str]) -> Judge:
 
 
 def parser() -> argparse.ArgumentParser:
-    described = argparse.ArgumentParser(
-        prog="python -m dreamr.cli.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    described = command_parser("verify", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
     described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
-    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and pictures")
+    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")
     described.add_argument(
         "--truth", required=True, type=Path, metavar="FOLDER", help="micro data sets, with truth.jsonl"
     )

@@ -10,7 +10,7 @@ _FILLER = "dreamr-filler"
 
 
 def user_parts(user: str) -> list[dict[str, str]]:
-    """The user turn as chat-template parts, pictures and text in their order."""
+    """The user turn as chat-template parts, images and text in their order."""
     texts = (part.strip() for part in re.split(f"({re.escape(IMAGE_MARK)})", user))
     return [{"type": "image"} if text == IMAGE_MARK else {"type": "text", "text": text} for text in texts if text]
 
@@ -29,7 +29,7 @@ class Chat:
         self._requests: dict[str, str] = {}
 
     def text(self, prompt: Prompt) -> str:
-        """The whole prompt as one string; image placeholders stand once per picture."""
+        """The whole prompt as one string; image placeholders stand once per image."""
         opening = self._openings.get(prompt.user) or self._openings.setdefault(prompt.user, self._open(prompt.user))
         return opening + prompt.answer + (self._request(prompt.request) if prompt.request else "")
 

@@ -1,7 +1,7 @@
 """The draft alone: what speculation starts from, and what SAPO changes."""
 
 from dreamr.config import Method
-from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.single import alone
 from dreamr.prompts import Prompt
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
-from dreamr.methods import Engines, Limits, Outcome
-from dreamr.methods.run import Run, running
+from dreamr.methods.protocol import Engines, Limits, Outcome
+from dreamr.methods.run import QuestionRun, running
 from dreamr.methods.streams import Stream
-from dreamr.methods.verifiers import Verdict, Verifier, verifier
 from dreamr.prompts import Prompt
+from dreamr.verifiers import Verdict, Verifier, verifier
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
@@ -45,7 +45,7 @@ class _Attempt:
 class _Chain:
     """One stream of drafts from the committed prefix."""
 
-    def __init__(self, run: Run, judge: Verifier, window: int) -> None:
+    def __init__(self, run: QuestionRun, judge: Verifier, window: int) -> None:
         self._run = run
         self._judge = judge
         self._window = window

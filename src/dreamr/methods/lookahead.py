@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
-from dreamr.methods import Engines, Limits, Outcome
 from dreamr.methods.prefix import Prefix
-from dreamr.methods.run import Run, running
+from dreamr.methods.protocol import Engines, Limits, Outcome
+from dreamr.methods.run import QuestionRun, running
 from dreamr.methods.streams import Stream
-from dreamr.methods.verifiers import Verdict, Verifier, verifier
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
+from dreamr.verifiers import Verdict, Verifier, verifier
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
@@ -44,7 +44,7 @@ class _Place:
 class _Lookahead:
     """One chain of drafts from the committed prefix, and the target's version of each step."""
 
-    def __init__(self, run: Run, judge: Verifier, window: int) -> None:
+    def __init__(self, run: QuestionRun, judge: Verifier, window: int) -> None:
         self._run = run
         self._judge = judge
         self._drafts = Stream(run, "draft", run.prefix)

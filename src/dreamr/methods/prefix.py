@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from dreamr.engines.protocol import Generation
-from dreamr.methods import Finish, Limits, Writer
+from dreamr.methods.protocol import Finish, Limits, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.steps import through_answer, without_tags
 

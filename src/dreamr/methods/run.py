@@ -7,12 +7,12 @@ from contextvars import ContextVar
 from typing import Any, Literal, TypeVar
 
 from dreamr.engines.protocol import Generation, Meter
-from dreamr.methods import Engines, Limits, Outcome, Writer
 from dreamr.methods.prefix import Prefix
-from dreamr.methods.verifiers import Verdict, Verifier
+from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.records import Span, Step
 from dreamr.steps import is_blank
+from dreamr.verifiers import Verdict, Verifier
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Watcher = Callable[[Step, float], object]
 WATCHER: ContextVar[Watcher] = ContextVar("watcher", default=lambda step, seconds: None)
 
 
-class Run:
+class QuestionRun:
     """The state of one question. Loops read `prefix`, start requests and commit steps; nothing else changes it."""
 
     def __init__(self, prompt: Prompt, engines: Engines, limits: Limits, tasks: asyncio.TaskGroup) -> None:
@@ -151,11 +151,11 @@ class Run:
 
 
 @asynccontextmanager
-async def running(prompt: Prompt, engines: Engines, limits: Limits) -> AsyncIterator[Run]:
+async def running(prompt: Prompt, engines: Engines, limits: Limits) -> AsyncIterator[QuestionRun]:
     """One question's run. On leaving, nothing of it is left in flight; the first failure of any request is raised."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            run = Run(prompt, engines, limits, tasks)
+            run = QuestionRun(prompt, engines, limits, tasks)
             yield run
             run.cancel()
     except BaseExceptionGroup as failures:

@@ -3,7 +3,7 @@
 from contextlib import aclosing
 from dataclasses import replace
 
-from dreamr.methods import Engines, Limits, Outcome, Writer
+from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.methods.run import running
 from dreamr.prompts import Prompt
 

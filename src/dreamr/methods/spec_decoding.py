@@ -5,7 +5,7 @@ draft *model* inside the engine is not possible for these vision-language famili
 """
 
 from dreamr.config import Method
-from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.single import alone
 from dreamr.prompts import Prompt
 

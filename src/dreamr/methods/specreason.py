@@ -6,10 +6,10 @@ a repeated step does not end the run, which ends as with every other loop here.
 """
 
 from dreamr.config import Method
-from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import running
-from dreamr.methods.verifiers import verifier
 from dreamr.prompts import Prompt
+from dreamr.verifiers import verifier
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

@@ -4,9 +4,9 @@ import asyncio
 from contextlib import aclosing
 
 from dreamr.engines.protocol import Generation
-from dreamr.methods import Writer
 from dreamr.methods.prefix import Prefix
-from dreamr.methods.run import Run
+from dreamr.methods.protocol import Writer
+from dreamr.methods.run import QuestionRun
 
 
 class Stream:
@@ -15,13 +15,13 @@ class Stream:
     `task` writes them: to be cancelled, or spared, by the loop.
     """
 
-    def __init__(self, run: Run, writer: Writer, prefix: Prefix) -> None:
+    def __init__(self, run: QuestionRun, writer: Writer, prefix: Prefix) -> None:
         self._first = prefix.index
         self._steps: list[Generation] = []
         self._written = asyncio.Condition()
         self.task = run.start(self._fill(run, writer, prefix))
 
-    async def _fill(self, run: Run, writer: Writer, prefix: Prefix) -> None:
+    async def _fill(self, run: QuestionRun, writer: Writer, prefix: Prefix) -> None:
         async with aclosing(run.stream(writer, prefix)) as steps:
             async for step in steps:
                 async with self._written:

@@ -1,7 +1,7 @@
 """The target alone: the baseline of every accuracy and every speed-up (paper section 4)."""
 
 from dreamr.config import Method
-from dreamr.methods import Engines, Limits, Outcome
+from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.single import alone
 from dreamr.prompts import Prompt
 

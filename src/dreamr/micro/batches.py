@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from dreamr.engines.chat import Chat
+from dreamr.micro.drawing import CELL
 from dreamr.micro.families import Family
 from dreamr.micro.lessons import Lesson
-from dreamr.micro.pictures import CELL
 from dreamr.prompts import STEP_BREAK
 
 WRONG, UNALIGNED = 0, 1  # channels of the auxiliary head
@@ -45,21 +45,21 @@ class Collator:
         verdict = learnt & torch.tensor([[bool(lesson.prompt.request)] for lesson in lessons])
         values = torch.stack([self._values(*each) for each in zip(lessons, heads, starts, ends, ids, strict=True)])
         marks = torch.stack([self._marks(*each) for each in zip(lessons, heads, starts, ends, real, strict=True)])
-        inputs = {"input_ids": ids, "attention_mask": tokens["attention_mask"], **self.pictures(lessons)}
+        inputs = {"input_ids": ids, "attention_mask": tokens["attention_mask"], **self.images(lessons)}
         if "image_grid_thw" in inputs:
-            picture = self._processor.tokenizer.convert_tokens_to_ids(self._family.picture_token)
-            inputs["mm_token_type_ids"] = (ids == picture).long()
+            image = self._processor.tokenizer.convert_tokens_to_ids(self._family.image_token)
+            inputs["mm_token_type_ids"] = (ids == image).long()
         return Batch(inputs, torch.where(learnt | values, ids, -100), verdict, marks)
 
-    def pictures(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
-        flat = [picture for lesson in lessons for picture in lesson.task.pictures]
+    def images(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
+        flat = [image for lesson in lessons for image in lesson.task.images]
         return dict(self._processor.image_processor(flat, return_tensors="pt"))
 
     def _expanded(self, text: str, lesson: Lesson) -> str:
-        """`text` with as many picture tokens as each picture takes."""
-        pieces = text.split(self._family.picture_token)
-        sizes = [(round(p.height / CELL), round(p.width / CELL)) for p in lesson.task.pictures]
-        runs = [self._family.picture_token * self._family.picture_tokens(*size) for size in sizes]
+        """`text` with as many image tokens as each image takes."""
+        pieces = text.split(self._family.image_token)
+        sizes = [(round(p.height / CELL), round(p.width / CELL)) for p in lesson.task.images]
+        runs = [self._family.image_token * self._family.image_tokens(*size) for size in sizes]
         return "".join(piece + run for piece, run in zip(pieces, [*runs, ""], strict=True))
 
     def _values(

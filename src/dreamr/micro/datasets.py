@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from dreamr.benchmarks import adapter
+from dreamr.data.loading import adapter, decoded
 from dreamr.micro.rows import BENCHMARKS, TRAINING_SETS, Made, Maker, Row
 from dreamr.micro.world import Truth
 from dreamr.records import Record
 
 SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
 PER_ROW = {"mathverse": 5, "mmbench": 4, "ocr_vqa": 2.5}  # questions that one call of a maker yields, about
-# A share of these benchmarks' questions also stands in a training set: exactly, or with the picture altered.
+# A share of these benchmarks' questions also stands in a training set: exactly, or with the image altered.
 PLANTED = {"mathverse": "geometry3k", "mmbench": "scienceqa", "realworldqa": "ocr_vqa"}
 PLANTED_SHARE = 0.15
 KINDS = ("exact", "resized", "jpeg", "recoloured")
@@ -42,32 +42,32 @@ class Plant:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A benchmark row to copy: its questions' ids and truth, and its picture."""
+class Original:
+    """A benchmark row to copy: its questions' ids and truth, and its image."""
 
     benchmark: str
     ids: tuple[str, ...]
     truth: Truth
-    picture: Image.Image
+    image: Image.Image
 
 
-def altered(picture: Image.Image, kind: str, rng: np.random.Generator) -> Any:
-    """`picture` as a copy of it might look elsewhere; still one token a cell."""
+def altered(image: Image.Image, kind: str, rng: np.random.Generator) -> Any:
+    """`image` as a copy of it might look elsewhere; still one token a cell."""
     if kind == "resized":
         scale = float(rng.choice([0.95, 1.05]))
-        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
+        return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
     if kind == "recoloured":
-        return ImageEnhance.Color(ImageEnhance.Brightness(picture).enhance(0.94)).enhance(0.85)
+        return ImageEnhance.Color(ImageEnhance.Brightness(image).enhance(0.94)).enhance(0.85)
     if kind == "jpeg":
         data = io.BytesIO()
-        picture.save(data, "JPEG", quality=80)
+        image.save(data, "JPEG", quality=80)
         return {"bytes": data.getvalue(), "path": None}
-    return picture
+    return image
 
 
 def write_all(out: Path, seed: int, questions: int, training_questions: int) -> list[Plant]:
     """Write every data set to `out`/<name>/<split>.parquet with truth.jsonl, and `out`/planted.csv."""
-    sources: list[Source] = []
+    sources: list[Original] = []
     for k, (name, maker) in enumerate(BENCHMARKS.items()):
         made = list(_benchmark(name, maker, np.random.default_rng([seed, k]), questions, sources))
         write(out, name, SPLITS[name], made)
@@ -85,7 +85,7 @@ def _calls(name: str, questions: int) -> int:
 
 
 def _benchmark(
-    name: str, maker: Maker, rng: np.random.Generator, questions: int, sources: list[Source]
+    name: str, maker: Maker, rng: np.random.Generator, questions: int, sources: list[Original]
 ) -> Iterator[Made]:
     """All rows of one benchmark; those to be planted elsewhere are noted in `sources`."""
     calls = _calls(name, questions)
@@ -97,20 +97,20 @@ def _benchmark(
         yield from made
 
 
-def _source(name: str, number: int, made: list[Made]) -> Source:
-    """The rows of one maker call that share the first one's picture."""
+def _source(name: str, number: int, made: list[Made]) -> Original:
+    """The rows of one maker call that share the first one's image."""
     row, truths = made[0]
     alike = [other for other, _ in made if other["image"].tobytes() == row["image"].tobytes()]
     ids = tuple(question for other in alike for question in _ids(name, other, number))
-    return Source(name, ids, truths[0], row["image"])
+    return Original(name, ids, truths[0], row["image"])
 
 
 def _ids(name: str, row: Row, number: int) -> list[str]:
-    return [question.id for question in adapter(name).questions(row, number, lambda picture: "")]
+    return [question.id for question in adapter(name).questions(decoded(name, number, row), number, lambda image: "")]
 
 
 def _training_set(
-    name: str, maker: Any, rng: np.random.Generator, questions: int, sources: list[Source], plants: list[Plant]
+    name: str, maker: Any, rng: np.random.Generator, questions: int, sources: list[Original], plants: list[Plant]
 ) -> Iterator[Made]:
     """All rows of one training set, the copies of benchmark questions spread among them and noted in `plants`."""
     calls, own = _calls(name, questions), [each for each in sources if PLANTED[each.benchmark] == name]
@@ -121,14 +121,14 @@ def _training_set(
         if source is None:
             yield from maker(rng, "train", number)
             continue
-        row, truths = next(maker(rng, "train", number, (source.truth, altered(source.picture, kind, rng))))
+        row, truths = next(maker(rng, "train", number, (source.truth, altered(source.image, kind, rng))))
         copy = _ids(name, row, number)[0]
         plants += [Plant(source.benchmark, question, name, copy, kind) for question in source.ids]
         yield row, truths
 
 
 def write(out: Path, name: str, split: str, made: list[Made]) -> None:
-    """One data set: its rows as parquet with the pictures inside, and the truths by question id."""
+    """One data set: its rows as parquet with the images inside, and the truths by question id."""
     from datasets import Dataset
 
     folder = out / name
@@ -154,7 +154,7 @@ def features(name: str) -> Any:
     """Columns and types of the hub's data set."""
     from datasets import Features, Image, Value
 
-    text, picture = Value("string"), Image()
+    text, image = Value("string"), Image()
     texts = {
         "mathverse": "sample_index problem_index problem_version question answer question_type query_wo query_cot"
         " question_for_eval",
@@ -167,13 +167,13 @@ def features(name: str) -> Any:
     }
     word = {"word": text, "bounding_box": {side: Value("float64") for side in ("width", "height", "left", "top")}}
     others: dict[str, dict[str, Any]] = {
-        "mathverse": {"image": picture, "metadata": dict.fromkeys(["split", "source", "subject", "subfield"], text)},
-        "mmbench": {"image": picture, "index": Value("int32")},
-        "realworldqa": {"image": picture},
-        "mmmu": {f"image_{k}": picture for k in range(1, 8)},
-        "geometry3k": {"images": [picture], "id": Value("int64"), "choices": [text]},
-        "ocr_vqa": {"image": picture, "questions": [text], "answers": [text], "ocr_tokens": [text], "ocr_info": [word]}
+        "mathverse": {"image": image, "metadata": dict.fromkeys(["split", "source", "subject", "subfield"], text)},
+        "mmbench": {"image": image, "index": Value("int32")},
+        "realworldqa": {"image": image},
+        "mmmu": {f"image_{k}": image for k in range(1, 8)},
+        "geometry3k": {"images": [image], "id": Value("int64"), "choices": [text]},
+        "ocr_vqa": {"image": image, "questions": [text], "answers": [text], "ocr_tokens": [text], "ocr_info": [word]}
         | dict.fromkeys(["image_width", "image_height"], Value("int64")),
-        "scienceqa": {"image": picture, "choices": [text], "answer": Value("int8")},
+        "scienceqa": {"image": image, "choices": [text], "answer": Value("int8")},
     }
     return Features(dict.fromkeys(texts[name].split(), text) | others[name])

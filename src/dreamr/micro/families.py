@@ -1,4 +1,4 @@
-"""The model families of the micro zoo: each with its own tokenizer, chat template, picture token and processor.
+"""The model families of the micro zoo: each with its own tokenizer, chat template, image token and processor.
 
 Classes are those of the paper's models, so that the same engine, training and quantization code serves both scales.
 """
@@ -14,7 +14,7 @@ HIDDEN = 128
 HEADS = 4
 KEY_HEADS = 2
 HEAD_SIZE = HIDDEN // HEADS
-LEAST_PIXELS, MOST_PIXELS = 28 * 28, 256 * 256
+LEAST_SIZE, MOST_SIZE = 28 * 28, 256 * 256
 TILE = 32  # px; LLaVA-OneVision's tile, one per cell
 LARGEST_GRID = 3
 # Words and whole numbers with the blank before them, blank lines on their own.
@@ -23,12 +23,12 @@ _SPLIT = Regex(r" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+")
 _TURNS = (
     "{{% for turn in messages %}}{{{{ '{start}' + turn.role + '\\n' }}}}"
     "{{% if turn.content is string %}}{{{{ turn.content }}}}{{% else %}}{{% for part in turn.content %}}"
-    "{{% if part.type == 'image' %}}{picture}{{% else %}}{{{{ part.text }}}}{{% endif %}}"
+    "{{% if part.type == 'image' %}}{image}{{% else %}}{{{{ part.text }}}}{{% endif %}}"
     "{{% endfor %}}{{% endif %}}{{{{ '{end}\\n' }}}}{{% endfor %}}"
     "{{% if add_generation_prompt %}}{{{{ '{start}assistant\\n' }}}}{{% endif %}}"
 )
-_QWEN_PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
-_QWEN_TURNS = _TURNS.format(start="<|im_start|>", end="<|im_end|>", picture=_QWEN_PICTURE)
+_QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+_QWEN_TURNS = _TURNS.format(start="<|im_start|>", end="<|im_end|>", image=_QWEN_IMAGE)
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Family:
     seed: int  # of the text its tokenizer is trained on
     vocabulary: int  # at most so many tokens
     specials: tuple[str, ...]
-    picture_token: str
+    image_token: str
     template: str
     processor: Callable[[PreTrainedTokenizerFast, str], Any]
     model: Callable[[PreTrainedTokenizerFast, int], Any]  # (tokenizer, layers) -> model with random weights
-    picture_tokens: Callable[[int, int], int]  # (rows, columns) of cells -> tokens
+    image_tokens: Callable[[int, int], int]  # (rows, columns) of cells -> tokens
 
     def tokenizer(self, texts: Iterable[str]) -> PreTrainedTokenizerFast:
         """A byte-level BPE tokenizer trained on `texts`."""
@@ -75,7 +75,7 @@ class Family:
 def _qwen_image_processor(patch: int) -> Any:
     from transformers import Qwen2VLImageProcessor
 
-    size = {"shortest_edge": LEAST_PIXELS, "longest_edge": MOST_PIXELS}
+    size = {"shortest_edge": LEAST_SIZE, "longest_edge": MOST_SIZE}
     norm = [0.5, 0.5, 0.5]
     return Qwen2VLImageProcessor(
         patch_size=patch, merge_size=2, temporal_patch_size=2, size=size, image_mean=norm, image_std=norm
@@ -112,7 +112,7 @@ def _llava_processor(tokenizer: PreTrainedTokenizerFast, template: str) -> Any:
 
 
 def tile_grids() -> list[list[int]]:
-    """All (height, width) in pixels that a picture may be cut from."""
+    """All (height, width) in pixels that an image may be cut from."""
     sides = range(TILE, LARGEST_GRID * TILE + 1, TILE)
     return [[height, width] for height in sides for width in sides]
 
@@ -232,7 +232,7 @@ def one_per_cell(rows: int, columns: int) -> int:
 
 
 def tiles_and_lines(rows: int, columns: int) -> int:
-    """LLaVA-OneVision: the whole picture once, then one token a tile and one a line."""
+    """LLaVA-OneVision: the whole image once, then one token a tile and one a line."""
     return 1 + rows * (columns + 1)
 
 
@@ -254,7 +254,7 @@ R4B = Family(
     640,
     ("<|pad|>", "<|turn|>", "<|end|>", "<image>", "<video>"),
     "<image>",
-    _TURNS.format(start="<|turn|>", end="<|end|>", picture="<image>"),
+    _TURNS.format(start="<|turn|>", end="<|end|>", image="<image>"),
     _llava_processor,
     _llava,
     tiles_and_lines,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamr.benchmarks import adapter
+from dreamr.data.loading import adapter
 from dreamr.micro import oracle
 from dreamr.micro.mistakes import mistaken, skipping
 from dreamr.micro.rows import MAKERS
@@ -27,10 +27,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Task:
-    """A question with its pictures in memory and its truth."""
+    """A question with its images in memory and its truth."""
 
     prompt: Prompt
-    pictures: tuple[Any, ...]
+    images: tuple[Any, ...]
     truth: Truth
     benchmark: str
 
@@ -61,14 +61,14 @@ def tasks(part: str, seed: int, rounds: int, names: Iterable[str] = tuple(MAKERS
 def _read(name: str, row: dict[str, Any], number: int, truths: list[Truth]) -> Iterator[Task]:
     album: list[Any] = []
 
-    def keep(picture: Any) -> str:
-        album.append(picture)
+    def keep(image: Any) -> str:
+        album.append(image)
         return str(len(album) - 1)
 
     questions = list(adapter(name).questions(row, number, keep))
     for question, truth in zip(questions, truths, strict=True):
-        pictures = tuple(album[int(each)] for each in question.images)
-        yield Task(question_prompt(question, ""), pictures, truth, name)
+        images = tuple(album[int(each)] for each in question.images)
+        yield Task(question_prompt(question, ""), images, truth, name)
 
 
 def steps_text(steps: list[str]) -> str:

@@ -26,7 +26,7 @@ from dreamr.micro.zoo import (
     TRUNK_SEED,
     TRUNK_STAGES,
     ZOO,
-    Recipe,
+    ZooRecipe,
     write_manifest,
 )
 
@@ -53,7 +53,7 @@ class Workshop:
         facts = {"recipe": asdict(recipe), "last_50_steps": report, "seconds": seconds, "torch": torch.__version__}
         write_manifest(self._out / name, facts)
 
-    def processor(self, recipe: Recipe) -> Any:
+    def processor(self, recipe: ZooRecipe) -> Any:
         """The family's processor; kept, since weights mean nothing with another tokenizer."""
         family, folder = FAMILIES[recipe.family], self._work / f"processor-{recipe.family}"
         if not folder.exists():
@@ -66,7 +66,7 @@ class Workshop:
             self._pool = list(tasks("train", TRUNK_SEED, 2 if self._fast else ROUNDS))
         return self._pool
 
-    def _seeing(self, recipe: Recipe, processor: Any, layers: int) -> Any:
+    def _seeing(self, recipe: ZooRecipe, processor: Any, layers: int) -> Any:
         """A model of the family with a trained vision tower and a language model of random weights."""
         torch.manual_seed(recipe.seed)
         family = FAMILIES[recipe.family]
@@ -80,7 +80,7 @@ class Workshop:
         model.load_state_dict(load_file(file), strict=False)
         return model
 
-    def _draft(self, name: str, recipe: Recipe, processor: Any) -> dict[str, float]:
+    def _draft(self, name: str, recipe: ZooRecipe, processor: Any) -> dict[str, float]:
         model, family = self._seeing(recipe, processor, recipe.layers), FAMILIES[recipe.family]
         return train(
             model,
@@ -97,7 +97,7 @@ class Workshop:
             every=max(1, min(300, recipe.steps)),
         )
 
-    def trunk(self, recipe: Recipe, processor: Any) -> dict[str, torch.Tensor]:
+    def trunk(self, recipe: ZooRecipe, processor: Any) -> dict[str, torch.Tensor]:
         """State of the model that both targets grow from; trained once, and kept after each stage."""
         state = extended(self._sprout(recipe, processor), SILENT_NOISE)
         plain = replace(recipe, layers=TRUNK_LAYERS, experts=False)
@@ -123,7 +123,7 @@ class Workshop:
 
         return keep
 
-    def _sprout(self, recipe: Recipe, processor: Any) -> dict[str, torch.Tensor]:
+    def _sprout(self, recipe: ZooRecipe, processor: Any) -> dict[str, torch.Tensor]:
         """State of the shallow model that the trunk grows from: it answers, but has not learnt to judge."""
         file = self._work / "sprout.safetensors"
         if not file.exists():
@@ -134,7 +134,7 @@ class Workshop:
             save_file(_state(model), file)
         return load_file(file)
 
-    def _grown(self, recipe: Recipe, processor: Any, trunk: dict[str, torch.Tensor]) -> Any:
+    def _grown(self, recipe: ZooRecipe, processor: Any, trunk: dict[str, torch.Tensor]) -> Any:
         torch.manual_seed(recipe.seed)
         state = deepened(trunk, recipe.layers, SILENT_NOISE)
         family = FAMILIES[recipe.family]
@@ -146,7 +146,7 @@ class Workshop:
         model.tie_weights()
         return model
 
-    def _target(self, name: str, recipe: Recipe, processor: Any) -> dict[str, float]:
+    def _target(self, name: str, recipe: ZooRecipe, processor: Any) -> dict[str, float]:
         model = self._grown(recipe, processor, self.trunk(recipe, processor))
 
         def keep(step: int) -> None:

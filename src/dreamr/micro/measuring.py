@@ -44,15 +44,15 @@ def _batches(processor: Any, prompts: list[tuple[Prompt, tuple[Any, ...]]]) -> I
     chat = Chat(processor)
     for start in range(0, len(prompts), BATCH):
         group = prompts[start : start + BATCH]
-        texts, pictures = [chat.text(prompt) for prompt, _ in group], [each for _, own in group for each in own]
-        yield processor(text=texts, images=pictures, padding=True, return_tensors="pt")
+        texts, images = [chat.text(prompt) for prompt, _ in group], [each for _, own in group for each in own]
+        yield processor(text=texts, images=images, padding=True, return_tensors="pt")
 
 
 @torch.no_grad()
 def answers(model: Any, processor: Any, questions: list[Task]) -> list[str]:
     """Greedy answers."""
     written: list[str] = []
-    for inputs in _batches(processor, [(task.prompt, task.pictures) for task in questions]):
+    for inputs in _batches(processor, [(task.prompt, task.images) for task in questions]):
         out = model.generate(**inputs, max_new_tokens=ANSWER_TOKENS, do_sample=False)
         written += processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return written
@@ -77,7 +77,7 @@ def margins(model: Any, processor: Any, steps: list[Judged]) -> np.ndarray:
     """log p(positive) - log p(negative) for the last step of each."""
     words = [processor.tokenizer(word, add_special_tokens=False).input_ids for word in ("positive", "negative")]
     assert all(len(ids) == 1 for ids in words), words
-    prompts = [(verdict_prompt(each.task.prompt, each.steps, VERIFY), each.task.pictures) for each in steps]
+    prompts = [(verdict_prompt(each.task.prompt, each.steps, VERIFY), each.task.images) for each in steps]
     found = []
     for inputs in _batches(processor, prompts):
         logits = model(**inputs, logits_to_keep=1).logits[:, -1]

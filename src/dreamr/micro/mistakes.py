@@ -61,7 +61,7 @@ def _misread(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
 
 def _extra_cell(truth: Truth, said: Claim, rng: np.random.Generator) -> Claim:
     """A cell that the question is not about."""
-    grid = truth.grids[truth.selection.picture - 1]
+    grid = truth.grids[truth.selection.image - 1]
     places = [(r + 1, c + 1) for r in range(len(grid.digits)) for c in range(len(grid.digits[0]))]
     others = [place for place in places if place not in truth.cells]
     row, column = others[rng.integers(len(others))] if others else (len(grid.digits) + 1, 1)

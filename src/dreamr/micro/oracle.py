@@ -1,6 +1,6 @@
 """Is a reasoning step right? The micro world knows.
 
-A step is right if it makes a claim, in any of the world's phrases, that is true of the picture and belongs to the
+A step is right if it makes a claim, in any of the world's phrases, that is true of the image and belongs to the
 question. Fillers are right; what cannot be read is wrong.
 """
 

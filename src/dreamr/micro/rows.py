@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dreamr.benchmarks.mmbench import ROTATION
-from dreamr.micro.pictures import CELL, draw
+from dreamr.data.mmbench import ROTATION
+from dreamr.micro.drawing import CELL, draw
 from dreamr.micro.world import LETTERS, MARKED, Selection, Truth, finished, marked, random_options, random_truth
 
 Row = dict[str, Any]
 Made = tuple[Row, list[Truth]]
 Maker = Callable[[np.random.Generator, str, int], Iterator[Made]]
-Copy = tuple[Truth, Any]  # a question and its picture that another data set holds as well
+Copy = tuple[Truth, Any]  # a question and its image that another data set holds as well
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 BY_LETTER = "Please answer directly with only the letter of the correct option and nothing else."
@@ -31,12 +31,12 @@ def mathverse(rng: np.random.Generator, part: str, number: int) -> Iterator[Made
     seed = int(rng.integers(2**31))
     for k, version in enumerate(VERSIONS):
         shown = _shown(truth, version)
-        picture = draw(shown.grids[0], part, np.random.default_rng(seed))
-        yield _mathverse_row(shown, version, f"{number * 5 + k + 1}", f"{number + 1}", source, picture), [shown]
+        image = draw(shown.grids[0], part, np.random.default_rng(seed))
+        yield _mathverse_row(shown, version, f"{number * 5 + k + 1}", f"{number + 1}", source, image), [shown]
 
 
 def _shown(truth: Truth, version: str) -> Truth:
-    """The truth with the selection marked in the picture, in the versions that move it there."""
+    """The truth with the selection marked in the image, in the versions that move it there."""
     if version not in ("Vision Dominant", "Vision Only"):
         return truth
     mark = "grey" if truth.reduction == "sum" else "yellow"
@@ -44,7 +44,7 @@ def _shown(truth: Truth, version: str) -> Truth:
     return truth.model_copy(update={"grids": (grid,), "selection": Selection(by="mark", value=mark)})
 
 
-def _mathverse_row(truth: Truth, version: str, index: str, problem: str, source: str, picture: Any) -> Row:
+def _mathverse_row(truth: Truth, version: str, index: str, problem: str, source: str, image: Any) -> Row:
     described = {"Text Dominant": f"The picture shows {_spelt(truth)}. ", "Text Lite": "The picture shows digits. "}
     choices = "".join(f"\n{letter}:{text}" for letter, text in zip(LETTERS, truth.options, strict=False))
     tail = f"\nChoices:{choices}" if choices else ""
@@ -56,7 +56,7 @@ def _mathverse_row(truth: Truth, version: str, index: str, problem: str, source:
         "problem_index": problem,
         "problem_version": version,
         "question": "" if hidden else asked,
-        "image": picture,
+        "image": image,
         "answer": truth.gold,
         "question_type": "multi-choice" if choices else "free-form",
         "metadata": {"split": "testmini", "source": source, "subject": "Digits", "subfield": truth.reduction},
@@ -73,7 +73,7 @@ def _spelt(truth: Truth) -> str:
 def mmbench(rng: np.random.Generator, part: str, number: int) -> Iterator[Made]:
     """One base question in as many rotations as it has options."""
     truth = finished(random_truth(rng, finishes=("option",)), rng, options=int(rng.choice([4, 4, 3])))
-    picture = draw(truth.grids[0], part, rng)
+    image = draw(truth.grids[0], part, rng)
     missing = [None, "", "nan"][number % 3]
     hint = str(rng.choice(["The picture is a grid of digits.", "Look at the digits."])) if number % 2 else missing
     for k in range(len(truth.options)):
@@ -82,7 +82,7 @@ def mmbench(rng: np.random.Generator, part: str, number: int) -> Iterator[Made]:
         row = {"index": number + 241 + k * ROTATION, "question": turned.question, "hint": hint, "answer": turned.gold}
         rest = {
             "category": f"{truth.reduction}_reasoning",
-            "image": picture,
+            "image": image,
             "L2-category": "reasoning",
             "comment": None,
         }
@@ -99,13 +99,13 @@ def realworldqa(rng: np.random.Generator, part: str, number: int) -> Iterator[Ma
 
 
 def mmmu(rng: np.random.Generator, part: str, number: int) -> Iterator[Made]:
-    """A third with two pictures, a third open; marks before the question, or none."""
+    """A third with two images, a third open; marks before the question, or none."""
     finishes = ("value",) if rng.random() < 1 / 3 else ("option",)
     two = rng.random() < 1 / 3
     truth = random_truth(rng, finishes, 2 if two else 1)
-    pictures = [draw(grid, part, rng) for grid in truth.grids]
-    marks = "".join(f"<image {k}> " for k in range(1, len(pictures) + 1)) if two or number % 2 else ""
-    images = {f"image_{k}": pictures[k - 1] if k <= len(pictures) else None for k in range(1, 8)}
+    drawn = [draw(grid, part, rng) for grid in truth.grids]
+    marks = "".join(f"<image {k}> " for k in range(1, len(drawn) + 1)) if two or number % 2 else ""
+    images = {f"image_{k}": drawn[k - 1] if k <= len(drawn) else None for k in range(1, 8)}
     gold = str([truth.gold, f"{truth.gold}.0"]) if finishes == ("value",) and number % 4 == 0 else truth.gold
     yield (
         {
@@ -130,12 +130,12 @@ def _fresh(rng: np.random.Generator, part: str, finishes: tuple[str, ...]) -> Co
 
 
 def geometry3k(rng: np.random.Generator, part: str, number: int, copy: Copy | None = None) -> Iterator[Made]:
-    truth, picture = copy or _fresh(rng, part, ("value",))
+    truth, image = copy or _fresh(rng, part, ("value",))
     truth = truth.model_copy(update={"finish": "value", "options": ()})
     choices = random_options(rng, truth.total)
     yield (
         {
-            "images": [picture],
+            "images": [image],
             "problem": f"<image>{truth.question}",
             "answer": truth.gold,
             "id": number,
@@ -147,8 +147,8 @@ def geometry3k(rng: np.random.Generator, part: str, number: int, copy: Copy | No
 
 
 def ocr_vqa(rng: np.random.Generator, part: str, number: int, copy: Copy | None = None) -> Iterator[Made]:
-    """One picture, two or three questions."""
-    first, picture = copy or _fresh(rng, part, ("value", "compare"))
+    """One image, two or three questions."""
+    first, image = copy or _fresh(rng, part, ("value", "compare"))
     grid, truths = first.grids[0], [first]
     for _ in range(int(rng.integers(1, 3))):
         row = Selection(by="row", value=str(rng.integers(1, len(grid.digits) + 1)))
@@ -159,20 +159,20 @@ def ocr_vqa(rng: np.random.Generator, part: str, number: int, copy: Copy | None 
     empty = dict.fromkeys(["title", "authorName", "genre", "image_url"], "")
     size = {"image_width": CELL * len(grid.digits[0]), "image_height": CELL * len(grid.digits)}
     asked = {"questions": [truth.question for truth in truths], "answers": [truth.gold for truth in truths]}
-    yield {"image": picture, "image_id": f"{number}", **asked, **words, **empty, **size, "set_name": "train"}, truths
+    yield {"image": image, "image_id": f"{number}", **asked, **words, **empty, **size, "set_name": "train"}, truths
 
 
 def scienceqa(rng: np.random.Generator, part: str, number: int, copy: Copy | None = None) -> Iterator[Made]:
     """Every twelfth row is text only, as about half of the real ones are."""
-    truth, picture = copy or _fresh(rng, part, ("option",))
+    truth, image = copy or _fresh(rng, part, ("option",))
     text_only = copy is None and number % 12 == 11
     question = f"Which number is {truth.total}?" if text_only else truth.question
-    picture = None if text_only else picture
+    image = None if text_only else image
     hint = "Look at the digits." if number % 3 == 0 else ""
     empty = dict.fromkeys(["topic", "category", "skill", "lecture", "solution"], "")
     answer = {"choices": list(truth.options), "answer": LETTERS.index(truth.gold), "hint": hint}
     kind = {"task": "closed choice", "grade": "grade2", "subject": "natural science"}
-    yield {"image": picture, "question": question, **answer, **kind, **empty}, [] if text_only else [truth]
+    yield {"image": image, "question": question, **answer, **kind, **empty}, [] if text_only else [truth]
 
 
 BENCHMARKS: dict[str, Maker] = {"mathverse": mathverse, "mmbench": mmbench, "realworldqa": realworldqa, "mmmu": mmmu}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dreamr.benchmarks import adapter
+from dreamr.data.loading import adapter
 from dreamr.micro.rows import MAKERS
 from dreamr.micro.steps import Style, canonical, rambling, terse
 from dreamr.prompts import ALIGN, SCORE, STEP_BREAK, VERIFY, question_prompt

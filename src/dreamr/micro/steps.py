@@ -147,9 +147,9 @@ def _hasty(each: Claim, style: Style, rng: np.random.Generator) -> tuple[Claim, 
 
 
 def _as_read(truth: Truth, read: list[Claim]) -> Truth:
-    """`truth` with the digits that were read in the place of the picture's."""
+    """`truth` with the digits that were read in the place of the image's."""
     cells = {(int(each["row"]), int(each["column"])): int(each["what"]) for each in read if each.kind == "read"}
-    place = truth.selection.picture - 1
+    place = truth.selection.image - 1
     grid = truth.grids[place]
     digits = tuple(
         tuple(cells.get((row, column), digit) for column, digit in enumerate(line, 1))

@@ -10,15 +10,15 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from dreamr.micro.batches import Batch, Collator
+from dreamr.micro.drawing import BACKGROUNDS, INKS, draw
 from dreamr.micro.families import Family
 from dreamr.micro.lessons import Lesson, Task, Teacher
-from dreamr.micro.pictures import BACKGROUNDS, INKS, draw
 from dreamr.micro.world import Grid, random_grid
 
 BATCH = 32
 SORTED = 2  # batches whose lessons are drawn together and sorted by length
 AUXILIARY_BLOCK = 4  # 0-based: the output of the fifth of the trunk's six blocks
-PICTURE_KEYS = ("pixel_values", "image_grid_thw", "image_sizes", "batch_num_images")
+IMAGE_KEYS = ("pixel_values", "image_grid_thw", "image_sizes", "batch_num_images")
 
 
 def scheduled(optimizer: torch.optim.Optimizer, steps: int, warm_up: int = 50) -> torch.optim.lr_scheduler.LambdaLR:
@@ -36,8 +36,8 @@ CLASSES = [10, 3, 3, 3, 3]  # digits, inks, marks, rows, columns
 # Sight ---------------------------------------------------------------------------------------------------------------
 
 
-def random_pictures(rng: np.random.Generator, count: int, part: str) -> tuple[list[Any], torch.Tensor]:
-    """Pictures of one shape with random marks, and their cells' (digit, ink, mark, row, column), (cells, 5)."""
+def random_images(rng: np.random.Generator, count: int, part: str) -> tuple[list[Any], torch.Tensor]:
+    """Images of one shape with random marks, and their cells' (digit, ink, mark, row, column), (cells, 5)."""
     rows, columns = int(rng.integers(1, 4)), int(rng.integers(2, 4))
     grids = [_random_marks(rng, random_grid(rng, rows, columns)) for _ in range(count)]
     inks, marks = list(INKS), list(BACKGROUNDS)
@@ -55,14 +55,14 @@ def _random_marks(rng: np.random.Generator, grid: Grid) -> Grid:
     return grid.model_copy(update={"marks": tuple(tuple(row) for row in marks)})
 
 
-def cell_features(model: Any, processor: Any, pictures: list[Any]) -> torch.Tensor:
-    """What the language model is given per cell, (cells, hidden), for pictures of one shape."""
-    inputs = dict(processor.image_processor(pictures, return_tensors="pt"))
+def cell_features(model: Any, processor: Any, images: list[Any]) -> torch.Tensor:
+    """What the language model is given per cell, (cells, hidden), for images of one shape."""
+    inputs = dict(processor.image_processor(images, return_tensors="pt"))
     features = model.get_image_features(**inputs).pooler_output
     if "image_sizes" not in inputs:
         return torch.cat(list(features))
-    columns = round(pictures[0].width / 30)
-    # LLaVA-OneVision: the whole picture first, and one token at the end of each line.
+    columns = round(images[0].width / 30)
+    # LLaVA-OneVision: the whole image first, and one token at the end of each line.
     return torch.cat([each[1:].unflatten(0, (-1, columns + 1))[:, :-1].flatten(0, 1) for each in features])
 
 
@@ -74,8 +74,8 @@ def train_sight(model: Any, processor: Any, steps: int, seed: int, label: str) -
     optimizer = torch.optim.AdamW([*weights, *head.parameters()], lr=3e-3, weight_decay=0.05)
     schedule = scheduled(optimizer, steps)
     for _ in tqdm(range(steps), desc=f"{label}: sight", mininterval=5):
-        pictures, cells = random_pictures(rng, 24, "train")
-        scores = head(cell_features(model, processor, pictures)).split(CLASSES, dim=-1)
+        images, cells = random_images(rng, 24, "train")
+        scores = head(cell_features(model, processor, images)).split(CLASSES, dim=-1)
         loss = sum(F.cross_entropy(score, cells[:, k]) for k, score in enumerate(scores))
         _step(loss, optimizer, schedule, weights)
     return _sight_accuracy(model, processor, head, seed)
@@ -85,8 +85,8 @@ def train_sight(model: Any, processor: Any, steps: int, seed: int, label: str) -
 def _sight_accuracy(model: Any, processor: Any, head: torch.nn.Module, seed: int) -> float:
     rng, hits = np.random.default_rng(seed + 1), []
     for _ in range(20):
-        pictures, cells = random_pictures(rng, 16, "test")
-        scores = head(cell_features(model, processor, pictures)).split(CLASSES, dim=-1)
+        images, cells = random_images(rng, 16, "test")
+        scores = head(cell_features(model, processor, images)).split(CLASSES, dim=-1)
         hits.append(torch.stack([score.argmax(-1) == cells[:, k] for k, score in enumerate(scores)], -1).float())
     shares = torch.cat(hits).mean(0).tolist()
     print("sight on unseen handwriting: digit, ink, mark, row, column", [round(x, 4) for x in shares], flush=True)

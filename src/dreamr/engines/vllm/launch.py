@@ -1,0 +1,142 @@
+"""How vLLM is started: its arguments, the environment that it reads, and which GPUs it sees."""
+
+import ctypes
+import math
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from functools import cache
+from typing import Any, Literal, Protocol
+
+from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.engines.vllm import internals
+from dreamr.runtime.processes import ONE_THREAD
+
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_USE_V2_MODEL_RUNNER": "0",  # the runner whose log-probabilities were checked; the CPU has no other
+}
+ON_CPU = {
+    "TORCHDYNAMO_DISABLE": "1",  # else each verdict costs a second of compiling
+    **ONE_THREAD,  # several engines share the cores; more threads than free cores stall, the n-gram proposer's too
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
+}
+CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
+CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
+BATCHED_TOKENS = 4096
+SEQUENCES = 256
+MOST_IMAGES = 8  # per prompt; MMMU has up to seven
+END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
+
+
+class Settings(Protocol):
+    """What all engines of a job share; job specs and the configuration have it."""
+
+    @property
+    def generation(self) -> Sampling: ...
+    @property
+    def images(self) -> ImageSize: ...
+    @property
+    def context_tokens(self) -> int: ...
+    @property
+    def device(self) -> Literal["cpu", "cuda"]: ...
+
+
+@dataclass(frozen=True)
+class Ngram:
+    """Token-level speculation by looking up the text's own n-grams (prompt lookup)."""
+
+    tokens: int  # proposed a step
+    shortest: int
+    longest: int
+
+
+def start(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None) -> Any:
+    """A running vLLM with the model in `folder`: seconds on the CPU, minutes for large models."""
+    internals.check_version()
+    # What the CPU needs is not a matter of taste: Snakemake sets the number of threads to a job's cores.
+    os.environ.update({**QUIET, **os.environ, **(ON_CPU if settings.device == "cpu" else {})})
+    with visible_devices(model.engine.devices):
+        configuration = internals.configuration(engine_arguments(folder, model, settings, ngram))
+        if settings.device == "cpu":
+            _fork_if_possible()
+        return internals.started(configuration)
+
+
+def _fork_if_possible() -> None:
+    """Let engines be forked, which starts them four times faster.
+
+    A forked one would wait for ever on the OpenMP threads of a parent that has some. Making the configuration sets
+    "spawn", so this comes behind it.
+    """
+    import torch
+
+    if torch.get_num_threads() == 1:
+        os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+        _end_forks_with_us()
+
+
+@cache
+def _end_forks_with_us() -> None:
+    """Let no forked engine outlive this process, even one that is killed."""
+    libc = ctypes.CDLL(None)
+    os.register_at_fork(after_in_child=lambda: libc.prctl(END_WITH_PARENT, signal.SIGKILL))
+
+
+def engine_arguments(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None) -> dict[str, Any]:
+    """vLLM's engine arguments."""
+    side = math.isqrt(settings.images.max_pixels)  # memory is set aside for images of this size
+    arguments: dict[str, Any] = {
+        "model": folder,
+        "dtype": model.engine.dtype,
+        "max_model_len": settings.context_tokens,
+        "max_num_seqs": SEQUENCES,
+        "limit_mm_per_prompt": {"image": {"count": MOST_IMAGES, "width": side, "height": side}, "video": 0},
+        "enable_prefix_caching": True,
+        "trust_remote_code": model.trust_remote_code,
+        "seed": settings.generation.seed,
+        "use_tqdm_on_load": False,
+    }
+    if ngram:
+        tokens, shortest, longest = astuple(ngram)
+        lookup = {"prompt_lookup_min": shortest, "prompt_lookup_max": longest}
+        arguments["speculative_config"] = {"method": "ngram", "num_speculative_tokens": tokens, **lookup}
+    return arguments | (_cpu_arguments() if settings.device == "cpu" else _gpu_arguments(model.engine))
+
+
+def _cpu_arguments() -> dict[str, Any]:
+    return {
+        "enforce_eager": True,
+        "block_size": CPU_BLOCK_TOKENS,
+        "kv_cache_memory_bytes": CPU_CACHE_BYTES,
+        "max_num_batched_tokens": BATCHED_TOKENS,
+    }
+
+
+def _gpu_arguments(spec: EngineSpec) -> dict[str, Any]:
+    memory = {"gpu_memory_utilization": spec.memory} if spec.memory else {}
+    return {"tensor_parallel_size": spec.tensor_parallel, **memory}
+
+
+@contextmanager
+def visible_devices(devices: tuple[int, ...]) -> Iterator[None]:
+    """Let an engine that starts inside see only these of the job's GPUs."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if devices:
+        names = given.split(",") if given else [str(number) for number in range(max(devices) + 1)]
+        if max(devices) >= len(names):
+            raise ValueError(f"engine.devices {devices}: the job has only the GPUs {given}")
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[number] for number in devices)
+    try:
+        yield
+    finally:
+        if devices and given is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        elif devices:
+            os.environ["CUDA_VISIBLE_DEVICES"] = given

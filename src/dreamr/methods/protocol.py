@@ -1,0 +1,68 @@
+"""The reasoning loops: how a target and a draft answer a question together.
+
+One file per method, readable beside its paper. Each has `answer(prompt, engines, method, limits) -> Outcome`. A loop
+is loaded by name, so that its code digest does not depend on the other loops.
+"""
+
+import importlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from dreamr.config import Method
+from dreamr.engines.protocol import Engine
+from dreamr.prompts import Prompt
+from dreamr.records import Span, Step
+
+Writer = Literal["draft", "target"]
+Finish = Literal["answer", "end", "budget"]
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The models of one run; a single-model loop needs only its own."""
+
+    target: Engine | None = None
+    draft: Engine | None = None
+
+    def of(self, writer: Writer) -> Engine:
+        """The engine of `writer`; ValueError where the run has none."""
+        engine = self.target if writer == "target" else self.draft
+        if engine is None:
+            raise ValueError(f"this method needs a {writer} engine and was given none")
+        return engine
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps in tokens: on one step, and on the committed answer."""
+
+    step_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a loop answered a question; fields as in `records.Trace`."""
+
+    text: str
+    steps: tuple[Step, ...]
+    finish: Finish
+    drafted: int
+    verified: int
+    accepted: int
+    tokens: int
+    draft_tokens: int
+    target_tokens: int
+    spans: tuple[Span, ...]
+
+
+# The loop that writes the same text with the least work, for many questions at once.
+IN_BATCHES = {"fpsr": "specreason"}
+
+Loop = Callable[[Prompt, Engines, Method, Limits], Awaitable[Outcome]]
+
+
+def load(loop: str) -> Loop:
+    """The `answer` of the loop module named `loop`."""
+    return importlib.import_module(f"dreamr.methods.{loop}").answer

@@ -1,0 +1,150 @@
+"""AWQ by llm-compressor: W4A16, symmetric, the language model only.
+
+The only file that imports llmcompressor. The paper's targets are AWQ models; AutoAWQ is archived and does not know
+Qwen3-VL. llm-compressor 0.14 does the same in two modifiers and writes compressed-tensors, which vLLM serves.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from compressed_tensors.quantization.lifecycle.forward import fake_quantize
+from datasets import Dataset
+from llmcompressor import oneshot
+from llmcompressor.modeling.moe.linearize import get_linearized_moes, linearize_moe, repack_moe
+from llmcompressor.modifiers.quantization import QuantizationModifier
+from llmcompressor.modifiers.transform.awq import AWQModifier, default_mappings
+from llmcompressor.pipelines.cache import IntermediatesCache
+from tqdm import tqdm
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from dreamr.engines.chat import Chat
+from dreamr.engines.images import load_image
+from dreamr.models.folders import copy_settings, name_as_engines_do, weights_type
+from dreamr.planning.jobs import QuantizeJob
+from dreamr.prompts import Prompt, question_prompt
+from dreamr.records import Question
+
+BITS = 4
+ANSWERS = 16  # written at once
+NOT_QUANTIZED = ["re:.*lm_head", "re:.*visual.*", "re:.*mlp.gate$"]
+EXPERTS = "re:.*mlp.experts.*"
+
+
+def quantize(job: QuantizeJob, base: Path, questions: Sequence[Question], data: str, folder: Path) -> dict[str, Any]:
+    """Write the AWQ model of `base` to `folder`, calibrated on `questions`; returns facts for its card."""
+    model, processor = load(job, base)
+    samples = list(calibration(model, processor, job, questions, data))
+    linearize_moe(model)
+    experts = get_linearized_moes(model)
+    with nothing_pinned():
+        oneshot(
+            model=model,
+            processor=processor,
+            recipe=recipe(job, moe=bool(experts)),
+            dataset=Dataset.from_list([{name: value.tolist() for name, value in sample.items()} for sample in samples]),
+            data_collator=lambda batch: {name: torch.tensor(value) for name, value in batch[0].items()},
+            max_seq_length=job.awq.sequence_tokens,
+            num_calibration_samples=len(samples),
+            shuffle_calibration_samples=False,
+            trust_remote_code_model=job.base.trust_remote_code,  # it reads the configuration again
+        )
+    packed = torch.accelerator.is_available() or not experts
+    save(model, base, folder, packed)
+    return {"samples": len(samples), "tokens": sum(sample["input_ids"].numel() for sample in samples), "packed": packed}
+
+
+@contextmanager
+def nothing_pinned() -> Iterator[None]:
+    """Without an accelerator nothing is pinned: llm-compressor 0.14.0.1 does so for one that is not there, and dies."""
+    pins = IntermediatesCache.pin_memory
+    if not torch.accelerator.is_available():
+        IntermediatesCache.pin_memory = lambda self, *arguments, **settings: None
+    try:
+        yield
+    finally:
+        IntermediatesCache.pin_memory = pins
+
+
+def load(job: QuantizeJob, base: Path) -> tuple[Any, Any]:
+    """The model in a type that this device computes fast in, and its processor."""
+    dtype, place = (torch.bfloat16, "auto") if torch.accelerator.is_available() else (torch.float32, "cpu")
+    trust = {"trust_remote_code": job.base.trust_remote_code}
+    model = AutoModelForImageTextToText.from_pretrained(base, dtype=dtype, device_map=place, **trust)
+    processor = AutoProcessor.from_pretrained(base, **trust)
+    processor.tokenizer.padding_side = "left"
+    return model.eval(), processor
+
+
+def recipe(job: QuantizeJob, moe: bool) -> list[Any]:
+    """AWQ's scales, then rounding to nearest.
+
+    In a mixture of experts the router reads the same norm as the experts and cannot be rescaled with them, so that pair
+    is left out, as AWQ does for Mixtral.
+    """
+    pairs = [pair for pair in default_mappings if not (moe and "post_attention_layernorm" in pair.smooth_layer)]
+    weights = {
+        "num_bits": BITS,
+        "type": "int",
+        "symmetric": True,
+        "strategy": "group",
+        "group_size": job.awq.group_size,
+    }
+    scheme = {"group_0": {"targets": ["Linear"], "weights": weights}}
+    return [AWQModifier(mappings=pairs), QuantizationModifier(config_groups=scheme, ignore=NOT_QUANTIZED)]
+
+
+@torch.no_grad()
+def calibration(
+    model: Any, processor: Any, job: QuantizeJob, questions: Sequence[Question], data: str
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Each question as the model reads it in use, with the model's own greedy answer behind it."""
+    chat = Chat(processor, job.base.thinking)
+    for start in tqdm(range(0, len(questions), ANSWERS), desc="answers to calibrate on"):
+        prompts = [question_prompt(question, data) for question in questions[start : start + ANSWERS]]
+        read = tokens(processor, chat, job, prompts).to(model.device)
+        length = read["input_ids"].shape[1]
+        written = model.generate(**read, max_new_tokens=job.awq.sequence_tokens - length, do_sample=False)
+        answers = processor.batch_decode(written[:, length:], skip_special_tokens=True)
+        for prompt, answer in zip(prompts, answers, strict=True):
+            yield tokens(processor, chat, job, [replace(prompt, answer=answer)])
+
+
+def tokens(processor: Any, chat: Chat, job: QuantizeJob, prompts: Sequence[Prompt]) -> Any:
+    images = [[load_image(path, job.images) for path in prompt.images] for prompt in prompts]
+    texts = [chat.text(prompt) for prompt in prompts]
+    return processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=False)
+
+
+def save(model: Any, base: Path, folder: Path, packed: bool) -> None:
+    """Packed 4-bit weights; experts that stay floats keep the values that 4 bits gave them."""
+    if not packed:
+        unpack_experts(model)
+    copy_settings(base, folder)
+    model.to(weights_type(base)).save_pretrained(folder, save_compressed=True)
+    if not packed:
+        name_as_engines_do(model, folder)
+        path = folder / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["quantization_config"]["ignore"].append(EXPERTS)
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def unpack_experts(model: Any) -> None:
+    """Round the experts' weights as packing would and put them back into transformers' own layout.
+
+    vLLM 0.32 serves packed experts on GPUs and on CPUs with AMX only.
+    """
+    for _, experts in get_linearized_moes(model):
+        for layer in experts.modules():
+            scheme = getattr(layer, "quantization_scheme", None)
+            if scheme is not None:
+                layer.weight.data = fake_quantize(
+                    layer.weight, layer.weight_scale, layer.weight_zero_point, scheme.weights
+                )
+                del layer.weight_scale, layer.weight_zero_point, layer.quantization_scheme
+    repack_moe(model)

@@ -1,0 +1,117 @@
+"""What each job is told: one closed spec per command, passed as `--spec JSON`.
+
+A spec holds only what its job reads, so a change elsewhere in the configuration reruns nothing. Model folders are
+`<models>/<ModelRef.name>`, data sets `<data>/<name>.jsonl`.
+"""
+
+from typing import Literal, Self
+
+from dreamr.config import (
+    NO_DRAFT,
+    Awq,
+    Config,
+    Count,
+    DataSpec,
+    ImageSize,
+    Method,
+    Model,
+    ModelRef,
+    Recipe,
+    Sampling,
+    SapoSettings,
+    Spec,
+    Statistics,
+    Suite,
+)
+
+
+class PrepareJob(Spec):
+    """cli.prepare: one data set to typed questions."""
+
+    name: str
+    data: DataSpec
+
+
+class FetchJob(Spec):
+    """cli.fetch_model: a zoo or hub model to its folder."""
+
+    name: str
+    model: Model
+
+
+class QuantizeJob(Spec):
+    """cli.quantize: AWQ of `base`."""
+
+    name: str
+    made_with: str  # digest of the code and the calibration data
+    base: ModelRef
+    awq: Awq
+    images: ImageSize
+    device: Literal["cpu", "cuda"]
+
+
+class TrainJob(Spec):
+    """cli.train_sapo: the draft of one pair."""
+
+    name: str
+    made_with: str  # digest of the training's code and data: checkpoints of others are of no use to it
+    target: ModelRef
+    draft: ModelRef
+    recipe: Recipe
+    sapo: SapoSettings
+    generation: Sampling
+    context_tokens: Count
+    images: ImageSize
+    device: Literal["cpu", "cuda"]
+
+
+class Cell(Spec):
+    """One method on one target, draft and suite."""
+
+    method: Method
+    digest: str  # of name, method, models, suite, limits and the code that ran it
+
+
+class GenerateJob(Spec):
+    """cli.generate: all cells of one target, draft and suite."""
+
+    target: ModelRef
+    draft: str  # name of the plain draft, or config.NO_DRAFT
+    drafts: dict[str, ModelRef]  # by config.PLAIN or recipe: the drafts that the methods name
+    cells: dict[str, Cell]  # by method
+    suite: Suite
+    generation: Sampling
+    context_tokens: Count
+    images: ImageSize
+    device: Literal["cpu", "cuda"]
+
+
+class SummariseJob(Spec):
+    """cli.summarise: what belongs together in the tables."""
+
+    scale: Literal["micro", "smoke", "paper"]
+    statistics: Statistics
+    methods: dict[str, Method]
+    reference: str  # the method that the ablations vary
+    pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
+    quantized: dict[str, str]  # target: the model it was quantized from
+    devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
+    versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
+    circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
+
+    @classmethod
+    def of(cls, config: Config, reference: str = "dreamr") -> Self:
+        """The pairs pooled are those with drafts trained for them: controls stand by themselves."""
+        runs = [run for run in config.runs.values() if run.trained_with is None]
+        pairs = {(target, draft): None for run in runs for target in run.targets for draft in run.drafts}
+        return cls(
+            scale=config.scale,
+            statistics=config.statistics,
+            methods=config.methods,
+            reference=reference,
+            pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
+            quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
+            devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
+            versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),
+            circular=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mmbench"),
+        )

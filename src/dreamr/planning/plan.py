@@ -1,0 +1,279 @@
+"""From the checked configuration to jobs: which there are, their specs, digests and what they read.
+
+Nothing here starts or reads a result, so the workflow can plan before anything exists. A digest covers what a result
+depends on and no more: that decides what an edit reruns.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import NamedTuple
+
+from dreamr.config import (
+    NO_DRAFT,
+    PLAIN,
+    AwqModel,
+    Config,
+    DataSpec,
+    Method,
+    ModelRef,
+    Name,
+    Run,
+    SapoSettings,
+    Spec,
+    sapo_model,
+)
+from dreamr.methods.protocol import IN_BATCHES
+from dreamr.planning.jobs import Cell, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
+from dreamr.provenance import code_digest, spec_digest
+
+# SAPO's outcome reward is the scorer. Its code is left out of the digest of a training, so that a repaired scorer
+# grades the traces again and trains nothing again: what a draft is, is what its training wrote. Train anew by hand
+# (snakemake --forcerun train_sapo) after a change of the scorer that should move the rewards.
+SCORER = ("dreamr.scoring.answers",)
+# What the first two read reaches a job through its spec; the others change no result. Their code counts for no digest.
+UNCOUNTED = (
+    *("dreamr.config", "dreamr.planning.jobs", "dreamr.errors", "dreamr.files", "dreamr.cli.common"),
+    *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),
+)
+MICRO = "resources/micro"  # folder of the generated data sets
+
+
+class Group(NamedTuple):
+    """The cells that one generate job answers."""
+
+    run: Name
+    target: Name
+    draft: Name
+    suite: Name
+
+
+class Training(NamedTuple):
+    """One SAPO draft: a recipe applied to a pair."""
+
+    recipe: Name
+    target: Name
+    draft: Name
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All jobs of one configuration."""
+
+    config: Config
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        return tuple(
+            Group(name, target, draft, suite)
+            for name, run in self.config.runs.items()
+            for target in run.targets
+            for draft in run.drafts
+            for suite in run.suites
+        )
+
+    @cached_property
+    def trainings(self) -> dict[str, Training]:
+        """The SAPO drafts that some method names, by model name."""
+        found = (self._trainings(group) for group in self.groups)
+        return {sapo_model(*training): training for trainings in found for training in trainings}
+
+    def _trainings(self, group: Group) -> list[Training]:
+        judge = self.run(group).trained_with or group.target
+        recipes = (method.draft for method in self.methods(group).values() if method.needs_draft)
+        return [Training(recipe, judge, group.draft) for recipe in recipes if recipe != PLAIN]
+
+    @cached_property
+    def models(self) -> dict[str, list[str]]:
+        """Names of the needed models by maker: fetch, awq, sapo."""
+        used = {name for group in self.groups for name in (group.target, group.draft)} - {NO_DRAFT}
+        used |= {name for training in self.trainings.values() for name in (training.target, training.draft)}
+        awq = {name for name in used if isinstance(self.config.models[name], AwqModel)}
+        fetched = (used - awq) | {self.base(name) for name in awq}
+        return {"fetch": sorted(fetched), "awq": sorted(awq), "sapo": list(self.trainings)}
+
+    @cached_property
+    def datasets(self) -> dict[str, DataSpec]:
+        """The needed data sets, benchmarks and training sets alike."""
+        config = self.config
+        names = {name for group in self.groups for name in self.benchmarks(group)}
+        names |= {*config.sapo.training_sets} if self.trainings else set()
+        names |= {*config.awq.training_sets} if self.models["awq"] else set()
+        return {name: data for name, data in {**config.benchmarks, **config.training_sets}.items() if name in names}
+
+    def run(self, group: Group) -> Run:
+        return self.config.runs[group.run]
+
+    def methods(self, group: Group) -> dict[str, Method]:
+        return {name: self.config.methods[name] for name in self.run(group).methods}
+
+    def benchmarks(self, group: Group) -> list[str]:
+        return list(dict.fromkeys(part.benchmark for part in self.config.suites[group.suite].slices))
+
+    def base(self, model: str) -> str:
+        """The model that an AWQ model is made from."""
+        spec = self.config.models[model]
+        assert isinstance(spec, AwqModel), model
+        return spec.base
+
+    def drafts(self, group: Group) -> dict[str, str]:
+        """The models that the group's methods draft with, by `plain` or recipe."""
+        trained = {training.recipe: sapo_model(*training) for training in self._trainings(group)}
+        plain = {method.draft for method in self.methods(group).values() if method.needs_draft} & {PLAIN}
+        return {**dict.fromkeys(plain, group.draft), **trained}
+
+    def models_of(self, group: Group) -> list[str]:
+        return list(dict.fromkeys([group.target, *self.drafts(group).values()]))
+
+    def gpus(self, group: Group) -> int:
+        """How many GPUs a generate job's engines hold: a baseline asks for none that only a draft would use."""
+        engines = [self.ref(name).engine for name in self.models_of(group)]
+        return max(engine.gpus for engine in engines) if self.config.device == "cuda" else 0
+
+    # The specs of the jobs.
+
+    def prepare(self, name: str) -> PrepareJob:
+        return PrepareJob(name=name, data=self.datasets[name])
+
+    def fetch(self, name: str) -> FetchJob:
+        return FetchJob(name=name, model=self.config.models[name])
+
+    def quantize(self, name: str) -> QuantizeJob:
+        config = self.config
+        return QuantizeJob(
+            name=name,
+            made_with=spec_digest(self.code(name), self._data_digests(config.awq.training_sets)),
+            base=self.ref(self.base(name)),
+            awq=config.awq,
+            images=config.images,
+            device=config.device,
+        )
+
+    def train(self, name: str) -> TrainJob:
+        training, config = self.trainings[name], self.config
+        return TrainJob(
+            name=name,
+            made_with=spec_digest(self.code(name), self._data_digests(config.sapo.training_sets)),
+            target=self.ref(training.target),
+            draft=self.ref(training.draft),
+            recipe=config.sapo.recipes[training.recipe],
+            sapo=SapoSettings(**config.sapo.model_dump(exclude={"recipes"})),
+            generation=config.generation,
+            context_tokens=config.context_tokens,
+            images=config.images,
+            device=config.device,
+        )
+
+    def generate(self, group: Group) -> GenerateJob:
+        config = self.config
+        return GenerateJob(
+            target=self.ref(group.target),
+            draft=group.draft,
+            drafts={key: self.ref(name) for key, name in self.drafts(group).items()},
+            cells={name: self.cell(group, name) for name in self.methods(group)},
+            suite=config.suites[group.suite],
+            generation=config.generation,
+            context_tokens=config.context_tokens,
+            images=config.images,
+            device=config.device,
+        )
+
+    def cell(self, group: Group, name: str) -> Cell:
+        """A method's cell, with the code of all loops that take part in it."""
+        method, config = self.config.methods[name], self.config
+        models = [group.target, *([self.drafts(group)[method.draft]] if method.needs_draft else [])]
+        digest = spec_digest(
+            name,
+            method,
+            [self.ref(model) for model in models],
+            config.suites[group.suite],
+            [self.data_digest(benchmark) for benchmark in self.benchmarks(group)],
+            [config.generation, config.context_tokens, config.images, config.device],
+            command_digest("generate", *_loops(method)),
+        )
+        return Cell(method=method, digest=digest)
+
+    # Digests.
+
+    @cache  # noqa: B019 - one plan lives as long as the workflow
+    def ref(self, name: str) -> ModelRef:
+        """A model as jobs see it; a SAPO draft is served like the draft it was trained from."""
+        spec = self.config.models[self.trainings[name].draft if name in self.trainings else name]
+        return ModelRef(
+            name=name,
+            engine=spec.engine,
+            thinking=spec.thinking,
+            trust_remote_code=spec.trust_remote_code,
+            digest=self._model_digest(name),
+        )
+
+    def _model_digest(self, name: str) -> str:
+        """Digest of all that made a model. A fetched one is what its source says, however it was fetched."""
+        if name in self.trainings:
+            return spec_digest(self.train(name))
+        if name in self.models["awq"]:
+            return spec_digest(self.quantize(name))
+        return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))
+
+    @cache  # noqa: B019
+    def code(self, name: str) -> str:
+        """Digest of the code that makes a SAPO or AWQ model."""
+        if name in self.trainings:
+            return command_digest("train_sapo", leave_out=SCORER)
+        return command_digest("quantize")
+
+    def _data_digests(self, names: tuple[str, ...]) -> list[str]:
+        return [self.data_digest(name) for name in names]
+
+    @cache  # noqa: B019
+    def data_digest(self, name: str) -> str:
+        """Digest of what a prepared data set is made from; for a micro one also the world's size, seed and code."""
+        made = [self.config.micro, command_digest("make_micro")] if self.is_micro(name) else []
+        return spec_digest(self.datasets[name], self.adapter_digest(name), *made)
+
+    def adapter_digest(self, name: str) -> str:
+        """Digest of the code that prepares a data set, its adapter included."""
+        reader = self.datasets[name].adapter
+        return command_digest("prepare", f"dreamr.data.{reader}")
+
+    def outputs(self) -> dict[str, list[str]]:
+        """What the jobs of the long rules write."""
+        results = self.config.pathvars.results
+        cards = {
+            maker: [f"{results}/models/{name}/card.json" for name in names] for maker, names in self.models.items()
+        }
+        traces = [f"{results}/traces/{g.target}/{g.draft}/{g.run}/{g.suite}.jsonl" for g in self.groups]
+        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "generate": traces}
+
+    def weights(self, name: str) -> list[str]:
+        """Files of a fetched model that lie in the repository."""
+        model = self.config.models[name]
+        return [f"{model.path}/manifest.json", f"{model.path}/model.safetensors"] if model.maker == "zoo" else []
+
+    def is_micro(self, name: str) -> bool:
+        """Whether a data set is generated here."""
+        return self.datasets[name].path.startswith(f"{MICRO}/")
+
+    @cached_property
+    def micro_files(self) -> dict[str, str]:
+        """The generated parquet file of each micro data set."""
+        return {
+            name: f"{data.path}/{data.split}.parquet" for name, data in self.datasets.items() if self.is_micro(name)
+        }
+
+
+def _loops(method: Method) -> list[str]:
+    """Modules of the loops behind a cell. Every speed-up is a ratio to target-only, so that one is behind all."""
+    loops = {"target_only", method.loop, IN_BATCHES.get(method.loop, method.loop)}
+    return [f"dreamr.methods.{loop}" for loop in sorted(loops)]
+
+
+@cache
+def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
+    """Digest of the code behind `python -m dreamr.cli.<command>` and of the modules that it loads by name."""
+    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*UNCOUNTED, *leave_out))
+
+
+def as_json(spec: Spec) -> str:
+    """A spec as a command line takes it, the same text for the same content."""
+    return json.dumps(spec.model_dump(mode="json", by_alias=True), sort_keys=True)

@@ -1,0 +1,85 @@
+"""What all figures share: style, intervals, panels, and the SVG that the page takes in.
+
+SVG files are deterministic, keep words as text, and take the page's colour, so that they can be read in the dark.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dreamr.report.labels import colour, label
+from dreamr.statistics.frame import ALL
+
+INK = "#222222"  # replaced by the page's text colour
+SALT = "dreamr"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure, the numbers in it, and what it shows in words."""
+
+    figure: Figure
+    data: pd.DataFrame
+    alt: str
+
+
+def style() -> None:
+    """Settings of all figures: quiet axes, words as text, the same bytes every time."""
+    sns.set_theme(context="paper", style="ticks", palette="colorblind")
+    dark = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+    matplotlib.rcParams.update(
+        {"svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9} | dark
+    )
+    matplotlib.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False})
+
+
+def svg(chart: Chart, name: str) -> str:
+    """The figure as an SVG element with a label, ids of its own and the page's text colour."""
+    text = io.StringIO()
+    chart.figure.savefig(text, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    body = text.getvalue()
+    body = body[body.index("<svg") :].replace(INK, "currentColor")
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    return body.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1).replace(
+        ">", f'><title id="{name}-title">{_escaped(chart.alt)}</title>', 1
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def pair(row: pd.Series) -> str:
+    return "all pairs" if row.target == ALL and row.draft == ALL else f"{row.target} ← {row.draft}"
+
+
+def interval(axes: Axes, row: pd.Series, name: str, at: float, **settings: object) -> None:
+    """A point with its interval at height `at`; without an interval the point is hollow."""
+    known = pd.notna(row[f"{name}_low"])
+    if known:
+        axes.hlines(at, row[f"{name}_low"], row[f"{name}_high"], color=settings.get("color"), linewidth=1.3)
+    axes.plot(
+        [row[name]], [at], "o", markersize=4, markerfacecolor=settings.get("color") if known else "none", **settings
+    )
+
+
+def panels(rows: int, columns: int, width: float, height: float, **settings: object) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes, row by row; `width` and `height` of one of them in inches."""
+    figure = Figure(figsize=(width * columns + 1.2, height * rows + 0.3), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **settings).flat)
+
+
+def legend(figure: Figure, methods: Sequence[str]) -> None:
+    """The methods' colours, below the panels."""
+    handles = [Line2D([], [], marker="o", linestyle="", color=colour(name), label=label(name)) for name in methods]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))

@@ -1,0 +1,221 @@
+"""Figures from tables. Each function selects and draws; it computes no statistics.
+
+A figure comes with the numbers it shows and a text that says what is to be seen.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dreamr.config import NO_DRAFT
+from dreamr.report.drawing import INK, Chart, interval, legend, pair, panels
+from dreamr.report.labels import colour, label
+from dreamr.statistics.closed_form import closed_form
+from dreamr.statistics.frame import ALL
+
+COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
+JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
+ROW = 0.22  # inches per line of a chart
+
+
+def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single pairs and of the pool over all of them, the pool last; adds column `pair`."""
+    single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
+    whole = (table.target == ALL) & (table.draft == ALL)
+    rows = table[single | whole].assign(order=whole)
+    rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
+    return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])
+
+
+def accuracy(table: pd.DataFrame, margin: float) -> Chart:
+    """Forest plot: change of accuracy against the target, per pair and benchmark, with the margin."""
+    rows = pairs_in(table[table.method.isin(COMPARED)])
+    pairs, benchmarks = list(dict.fromkeys(rows.pair)), _all_last(rows.benchmark)
+    figure, axes_list = panels(1, len(benchmarks), 2.1, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
+    for axes, benchmark in zip(axes_list, benchmarks, strict=True):
+        part = rows[rows.benchmark == benchmark]
+        for _, row in part.iterrows():
+            at = pairs.index(row.pair) + (COMPARED.index(row.method) - 1.5) * 0.18
+            interval(axes, row, "accuracy_change", at, color=colour(row.method))
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.axvline(-margin, color=INK, linewidth=0.8, linestyle="--")
+        axes.set(title="all benchmarks" if benchmark == ALL else benchmark, xlabel="")
+        axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
+    axes_list[0].set_yticks(range(len(pairs)), pairs)
+    axes_list[0].invert_yaxis()
+    figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
+    legend(figure, COMPARED)
+    alt = (
+        f"Change of accuracy against the target with intervals, for {len(pairs) - 1} pairs and their pool; the dashed "
+        f"line is the margin of {margin:.0%} that counts as not inferior."
+    )
+    return Chart(figure, _shown(rows, ["accuracy_change"]), alt)
+
+
+def speed(table: pd.DataFrame) -> Chart:
+    """Speed-up of each method on each pair, all benchmarks together."""
+    rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
+    pairs = list(dict.fromkeys(rows.pair))
+    figure, axes_list = panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    for axes, name in zip(axes_list, pairs, strict=False):
+        for _, row in rows[rows.pair == name].iterrows():
+            at = COMPARED.index(row.method)
+            axes.barh(at, row.speedup, color=colour(row.method), height=0.7, alpha=0.85)
+            axes.hlines(at, row.speedup_low, row.speedup_high, color=INK, linewidth=1.2)
+        axes.axvline(1, color=INK, linewidth=0.8)
+        axes.set_title(name)
+    axes_list[0].set_yticks(range(len(COMPARED)), [label(method) for method in COMPARED])
+    axes_list[0].invert_yaxis()
+    for axes in axes_list[len(pairs) :]:
+        axes.set_axis_off()
+    figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
+    return Chart(
+        figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods on {len(pairs) - 1} pairs."
+    )
+
+
+def split(table: pd.DataFrame) -> Chart:
+    """How much of a speed-up is fewer tokens and how much less time per token (their product is the speed-up)."""
+    parts = {"speedup": "speed-up", "fewer_tokens": "from fewer tokens", "time_per_token": "from less time per token"}
+    rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
+    pairs = list(dict.fromkeys(rows.pair))
+    figure, axes_list = panels(1, 3, 2.6, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
+    for axes, (name, words) in zip(axes_list, parts.items(), strict=True):
+        for _, row in rows.iterrows():
+            at = pairs.index(row.pair) + (COMPARED.index(row.method) - 1.5) * 0.18
+            interval(axes, row, name, at, color=colour(row.method))
+        axes.axvline(1, color=INK, linewidth=0.8)
+        axes.set_title(words)
+    axes_list[0].set_yticks(range(len(pairs)), pairs)
+    axes_list[0].invert_yaxis()
+    figure.supxlabel("factor", fontsize=9, color=INK)
+    legend(figure, COMPARED)
+    return Chart(figure, _shown(rows, list(parts)), "Speed-up as a product of two factors, with intervals, per pair.")
+
+
+def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Chart:
+    """Acceptance against speed-up, with the closed form of asynchronous lookahead for some cost ratios."""
+    keys = ["target", "draft", "method", "benchmark"]
+    columns = [name for name in timed if name.startswith("speedup")]
+    rows = pairs_in(accepted.merge(timed[keys + columns], on=keys))
+    rows = rows[(rows.benchmark == ALL) & rows.method.isin(COMPARED) & (rows.pair != "all pairs")]
+    figure, (axes,) = panels(1, 1, 5.6, 3.8)
+    grid = np.linspace(0, 0.99, 100)
+    for cost, line, place in ((0.0, "-", 0.8), (0.1, "--", 0.88), (0.3, ":", 0.96)):
+        axes.plot(grid, [closed_form(a, cost, window) for a in grid], line, color=INK, linewidth=0.8)
+        at = (place, closed_form(place, cost, window))
+        side = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
+        axes.annotate(f"c = {cost:g}", at, textcoords="offset points", fontsize=8, color=INK, **side)
+    for _, row in rows.iterrows():
+        axes.hlines(row.speedup, row.acceptance_low, row.acceptance_high, color=colour(row.method), linewidth=0.8)
+        axes.vlines(row.acceptance, row.speedup_low, row.speedup_high, color=colour(row.method), linewidth=0.8)
+        axes.plot(row.acceptance, row.speedup, "o", markersize=4, color=colour(row.method))
+    axes.axhline(1, color=INK, linewidth=0.5)
+    axes.set(xlim=(0, 1.08), xlabel="acceptance (accepted / verified steps)", ylabel="speed-up")
+    legend(figure, COMPARED)
+    alt = (
+        f"Acceptance against speed-up per pair and method. Lines: closed form of asynchronous lookahead with window "
+        f"{window}, equal steps, free verdicts and a draft that costs c of the target."
+    )
+    return Chart(figure, _shown(rows, ["acceptance", "speedup"]), alt)
+
+
+def calibration(table: pd.DataFrame) -> Chart:
+    """Share of right steps against the verdict, per method, all pairs together."""
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
+    figure, (axes,) = panels(1, 1, 4.2, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for method, part in rows.sort_values("verdict").groupby("method", sort=False):
+        axes.plot(part.verdict, part.right, "o-", markersize=4, linewidth=1, color=colour(method))
+        axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method), linewidth=1)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="verdict (rho; score / 9)", ylabel="share of right steps")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    data = _shown(rows, ["verdict", "right"], ["bin"])
+    return Chart(
+        figure, data, "Share of right draft steps against the target's verdict; on the dotted line both agree."
+    )
+
+
+def roc(curves: pd.DataFrame, marked: pd.DataFrame) -> Chart:
+    """Right against wrong steps accepted, one curve a method; CPN's thresholds `marked` on it, with their intervals."""
+    rows = curves[curves.method.isin(JUDGED_RIGHT)]
+    figure, (axes,) = panels(1, 1, 4.2, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for method, part in rows.groupby("method", sort=False):
+        axes.plot(part.false_accept, part.true_accept, color=colour(method), linewidth=1.1)
+    for _, row in marked.iterrows():
+        place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method)
+        axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
+        axes.vlines(place[0], 1 - row.false_reject_high, 1 - row.false_reject_low, color=shade, linewidth=0.8)
+        axes.plot(*place, "o", markersize=4, color=shade)
+        axes.annotate(f"{row.alpha:g}", place, xytext=(4, -9), textcoords="offset points", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    alt = "ROC curves of the verdicts, all pairs together, with the thresholds alpha of CPN marked on its curves."
+    return Chart(figure, rows, alt)
+
+
+def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Chart:
+    """Training curves: one panel a quantity; thin lines are drafts, a thick one is the mean of those of one recipe.
+
+    Columns recipe, model, step and the quantities.
+    """
+    figure, axes_list = panels(-(-len(quantities) // 3), 3, 2.9, 2.1, sharex=True)
+    recipes = list(dict.fromkeys(curves.recipe))
+    colours = dict(zip(recipes, sns.color_palette("colorblind", len(recipes)).as_hex(), strict=True))
+    for axes, name in zip(axes_list, quantities, strict=False):
+        for (recipe, _), part in curves.groupby(["recipe", "model"]):
+            axes.plot(part.step, _smooth(part[name]), color=colours[recipe], linewidth=0.6, alpha=0.45)
+        for recipe, part in curves.groupby("recipe"):
+            mean = _smooth(part.groupby("step")[name].mean())
+            axes.plot(mean.index, mean, color=colours[recipe], linewidth=1.8)
+        axes.set_title(name.replace("_", " "))
+    for axes in axes_list[len(quantities) :]:
+        axes.set_axis_off()
+    figure.supxlabel("training step (running means of five)", fontsize=9, color=INK)
+    counts = curves.groupby("recipe").model.nunique()
+    names = {recipe: f"{recipe.replace('_', '-')} ({counts[recipe]})" for recipe in recipes}
+    handles = [Line2D([], [], color=colours[recipe], linewidth=1.8, label=names[recipe]) for recipe in recipes]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), fontsize=8)
+    alt = f"SAPO training curves of {counts.sum()} drafts by recipe: {', '.join(quantities)}."
+    return Chart(figure, curves[["recipe", "model", "step", *quantities]], alt.replace("_", " "))
+
+
+def _smooth(values: pd.Series) -> pd.Series:
+    return values.rolling(5, min_periods=1, center=True).mean()
+
+
+def ablation(table: pd.DataFrame) -> Chart:
+    """Each ablation: accuracy, acceptance, speed-up and tokens of its settings."""
+    names = ("accuracy", "acceptance", "speedup", "tokens")
+    rows = table[(table.benchmark == ALL) & (table.target != ALL) & (table.draft != ALL)]
+    kinds = list(dict.fromkeys(rows.kind))
+    heights = [rows[rows.kind == kind].setting.nunique() + 1.2 for kind in kinds]
+    figure = Figure(figsize=(9, 0.3 * sum(heights) + 0.5), layout="constrained")
+    grid = figure.subplots(len(kinds), len(names), sharex="col", squeeze=False, height_ratios=heights)
+    for line, kind in zip(grid, kinds, strict=True):
+        part = rows[rows.kind == kind].sort_values("setting")
+        settings = list(dict.fromkeys(part.setting))
+        for axes, name in zip(line, names, strict=True):
+            for _, row in part.iterrows():
+                interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+            axes.set_yticks(range(len(settings)), settings if name == names[0] else [""] * len(settings))
+            axes.set(ylim=(len(settings) - 0.4, -0.6), title=f"{kind}: {name}")
+    return Chart(
+        figure, _shown(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
+    )
+
+
+def _all_last(names: pd.Series) -> list[str]:
+    return sorted(set(names), key=lambda name: (name == ALL, name))
+
+
+def _shown(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()) -> pd.DataFrame:
+    """The numbers that a figure shows."""
+    cells = [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
+    return rows[[*first, "target", "draft", "method", "benchmark", "n", "clusters", *cells]]

@@ -1,0 +1,31 @@
+"""What methods are called and which colour they have, in figures and tables alike."""
+
+LABELS = {
+    "target_only": "Target only",
+    "draft_only": "Draft only",
+    "draft_only_sapo": "Draft only, SAPO",
+    "ngram": "n-gram speculation",
+    "specreason": "SpecReason",
+    "lookahead": "Lookahead Reasoning",
+    "dreamr_ns": "DREAM-R-NS",
+    "dreamr": "DREAM-R",
+}
+# Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
+COLOURS = {
+    "target_only": "#888888",
+    "draft_only": "#a6761d",
+    "draft_only_sapo": "#c9a227",
+    "ngram": "#cc79a7",
+    "specreason": "#009e73",
+    "lookahead": "#e69f00",
+    "dreamr_ns": "#56b4e9",
+    "dreamr": "#0072b2",
+}
+
+
+def label(method: str) -> str:
+    return LABELS.get(method, method)
+
+
+def colour(method: str) -> str:
+    return COLOURS.get(method, "#777777")

@@ -1,0 +1,245 @@
+"""The report as one HTML file: tables and figures put in place, nothing computed but words for intervals.
+
+Everything shown comes from files that earlier stages wrote. All text is escaped by the template engine.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dreamr.config import Config
+from dreamr.planning.jobs import SummariseJob
+from dreamr.provenance import file_digest
+from dreamr.records import Trace, read_rows
+from dreamr.report.labels import label
+from dreamr.statistics.frame import ALL, read_table
+
+Row = dict[str, Any]
+MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
+UNKNOWN = "–"
+# Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
+RULES = ("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo")
+RULES += ("generate", "grade", "verify", "summarise", "plot", "report")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table or figure with its data as a file that a reader can save."""
+
+    name: str
+    csv: str
+    svg: str = ""
+
+    @property
+    def link(self) -> str:
+        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(self.csv.encode()).decode()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What earlier stages made: folders, and of what other runs fill as well the files of this run."""
+
+    tables: Path
+    audit: Path
+    figures: Path
+    cards: tuple[Path, ...]  # of the models
+    traces: tuple[Path, ...]
+    cells: Path
+    benchmarks: Path
+    verification: Path | None = None  # only where a step oracle exists
+
+    @property
+    def csv(self) -> list[Path]:
+        """All tables."""
+        folders = [self.tables, self.audit, *([self.verification] if self.verification else [])]
+        return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
+
+
+def render(config: Config, sources: Sources, templates: Path) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "combined": combined, "singles": singles}
+    environment.globals |= {
+        "select": select,
+        "first": first,
+        "pairs_of": pairs_of,
+        "cell": cell,
+        "formatted": formatted,
+        "ALL": ALL,
+        "MAIN": MAIN,
+    }
+    tables = {path.stem: records(read_table(path)) for path in sources.csv}
+    return environment.get_template("page.html.j2").render(
+        config=config,
+        job=SummariseJob.of(config),
+        settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
+        tables=tables,
+        files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
+        examples=examples(sources.verification),
+        figures=figures(sources.figures),
+        digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
+        cards=cards(sources.cards),
+        machines=machines(sources.cells, sources.traces),
+        rules=rule_times(sources.benchmarks),
+        css=Markup((templates / "page.css").read_text(encoding="utf-8")),
+        script=Markup((templates / "page.js").read_text(encoding="utf-8")),
+    )
+
+
+def figures(folder: Path) -> dict[str, Source]:
+    found = {}
+    for path in sorted(folder.glob("*.svg")):
+        data = path.with_suffix(".csv").read_text(encoding="utf-8")
+        found[path.stem] = Source(path.stem, data, Markup(path.read_text(encoding="utf-8")))
+    return found
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
+    """Rows whose cells equal the wanted values; a tuple or list allows several."""
+
+    def fits(row: Row) -> bool:
+        return all(
+            row[key] in value if isinstance(value, list | tuple) else row[key] == value for key, value in wanted.items()
+        )
+
+    return [row for row in rows if fits(row)]
+
+
+def first(rows: Iterable[Row], **wanted: Any) -> Row | None:
+    """The only row with the wanted cells, or None where that part of the experiment was not run."""
+    return next(iter(select(rows, **wanted)), None)
+
+
+def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN) -> list[Row]:
+    """Rows of the pool over all pairs, then of single targets and pairs, in the order of methods."""
+    order = list(methods)
+    kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]
+    kept = [row for row in kept if row["target"] != ALL or row["draft"] == ALL]
+    return sorted(kept, key=lambda row: (row["target"] != ALL, row["target"], row["draft"], order.index(row["method"])))
+
+
+def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return UNKNOWN
+    text = f"{value * scale:{'+' if sign else ''}.{digits}f}"
+    return text.replace("-", "−")
+
+
+FORMATS = {
+    "share": lambda value: _number(value, 1, 100),
+    "points": lambda value: _number(value, 1, 100, sign=True),
+    "times": lambda value: _number(value, 2),
+    "change": lambda value: _number(value, 2, sign=True),
+    "seconds": lambda value: _number(value, 3),
+    "milli": lambda value: _number(value, 2, 1000),
+    "tokens": lambda value: _number(value, 1),
+    "count": lambda value: _number(value, 0),
+    "p": lambda value: "<0.001" if value is not None and value < 0.0005 else _number(value, 3),
+    "text": lambda value: UNKNOWN if value is None else str(value),
+}
+
+
+def formatted(value: Any, kind: str) -> str:
+    return FORMATS[kind](value)
+
+
+def combined(row: Row, *others: Row | None) -> Row:
+    """One row with the cells of several tables; its own come first."""
+    merged: Row = {}
+    for other in others:
+        merged |= other or {}
+    return merged | row
+
+
+def singles(rows: Iterable[Row]) -> list[Row]:
+    """Rows of single targets and pairs, without pools."""
+    return [row for row in rows if ALL not in (row["target"], row["draft"])]
+
+
+def cell(row: Row | None, name: str, kind: str) -> Markup:
+    """A number and its interval, with the bare value for sorting; "–" where the data cannot tell."""
+    value = None if row is None else row.get(name)
+    shown = FORMATS[kind](value)
+    low, high = (None if row is None else row.get(f"{name}_{end}") for end in ("low", "high"))
+    interval = (
+        Markup(" <small>[{}, {}]</small>").format(FORMATS[kind](low), FORMATS[kind](high)) if low is not None else ""
+    )
+    return Markup('<td data-value="{}">{}{}</td>').format("" if value is None else value, shown, interval)
+
+
+def verdict(row: Row | None, name: str, null: float = 0) -> str:
+    """Where the interval lies: above, below or on both sides of `null`; unknown without an interval."""
+    if row is None or row.get(f"{name}_low") is None:
+        return "unknown"
+    if row[f"{name}_low"] > null:
+        return "above"
+    return "below" if row[f"{name}_high"] < null else "undecided"
+
+
+def digests(files: Iterable[Path]) -> list[Row]:
+    """Name, size and SHA-256 of each file that the page shows."""
+    return [{"name": f"{p.parent.name}/{p.name}", "bytes": p.stat().st_size, "sha256": file_digest(p)} for p in files]
+
+
+def examples(folder: Path | None) -> list[Row]:
+    """The gallery of bad verdicts."""
+    if folder is None:
+        return []
+    rows = [json.loads(line) for line in (folder / "gallery.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [row | {"target_draft": f"{row['target']} ← {row['draft']}"} for row in rows]
+
+
+def cards(files: Iterable[Path]) -> list[Row]:
+    """What each model's maker says of it."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(files)]
+
+
+def machines(folder: Path, traces: Iterable[Path]) -> list[Row]:
+    """Devices and package versions under which `traces` were answered, with the number of cells of each.
+
+    The folder keeps every cell that was ever begun, and a cell's card every machine that ever worked on it.
+    """
+    named = sorted({(trace.digest, trace.device) for path in traces for trace in read_rows(path, Trace)})
+    found: dict[str, Row] = {}
+    for digest, device in named:
+        card = json.loads((folder / f"{digest}.card.json").read_text(encoding="utf-8"))
+        (machine,) = (machine for machine in card["machines"] if machine["device"] == device)
+        facts = {key: machine[key] for key in ("device", "versions")}
+        found.setdefault(json.dumps(facts, sort_keys=True), facts | {"cells": 0})["cells"] += 1
+    return list(found.values())
+
+
+def rule_times(folder: Path) -> list[Row]:
+    """Jobs, seconds and greatest memory of each rule, from Snakemake's benchmark files.
+
+    Only the rules' own files are read: in the folder of the default scale lie those of the other scales.
+    """
+    patterns = [(rule, pattern) for rule in RULES for pattern in (f"{rule}.tsv", f"{rule}/**/*.tsv")]
+    times: dict[str, Row] = {}
+    for rule, path in ((rule, path) for rule, pattern in patterns for path in folder.glob(pattern)):
+        table = pd.read_csv(path, sep="\t")
+        row = times.setdefault(rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "longest": 0.0, "memory": 0.0})
+        seconds, memory = float(table.s.iloc[0]), pd.to_numeric(table.max_rss, errors="coerce").max()
+        row["jobs"] += 1
+        row["seconds"] += seconds
+        row["longest"] = max(row["longest"], seconds)
+        row["memory"] = max(row["memory"], 0.0 if pd.isna(memory) else float(memory))
+    return sorted(times.values(), key=lambda row: -row["seconds"])

@@ -1,0 +1,74 @@
+"""How a command ends that cannot go on.
+
+What would repeat itself (a damaged file, a wrong setting or value, a full disk) ends the job for good, with words that
+say what to mend. What need not (a dead engine, an error of a device or a network) puts the job of a cluster back into
+the queue. So no failure is tried again in vain.
+"""
+
+import errno
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from dreamr.errors import Interrupted, UserError
+from dreamr.runtime.slurm import requeue
+
+NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+MAY_PASS = (RuntimeError, OSError, EOFError, MemoryError)  # what devices, networks and dead processes raise
+PROBE_BYTES = 1 << 20
+
+
+@contextmanager
+def worded() -> Iterator[None]:
+    """Around a whole command: what a user can mend ends it with words instead of a traceback. Serves as decorator."""
+    try:
+        yield
+    except UserError as error:
+        raise SystemExit(str(error)) from error
+
+
+@contextmanager
+def worded_or_requeued(folder: Path) -> Iterator[None]:
+    """Around what writes into `folder`, within `worded`; a polite kill (SIGTERM) is an interruption of it."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except Interrupted as cut:
+        requeue()
+        raise UserError(f"{cut}: run again to go on") from cut
+    except UserError:
+        raise
+    except Exception as error:
+        if why := _unwritable(error, folder):
+            raise UserError(
+                f"{folder} cannot be written: {why}. What is finished is kept: make room, or see to the right to "
+                "write, then run the same command again"
+            ) from error
+        traceback.print_exc()
+        if isinstance(error, MAY_PASS):
+            requeue()
+        raise SystemExit(1) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise Interrupted("told to stop; what is finished is kept")
+
+
+def _unwritable(error: BaseException | None, folder: Path) -> str | None:
+    """Why nothing can be written, if that is what ended the command; libraries hide it in errors of their own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NOT_TO_BE_WRITTEN:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE_BYTES))
+    except OSError as refused:
+        return refused.strerror
+    return None

@@ -1,0 +1,54 @@
+"""What happens around the steps of a training: the schedule of the rewards, the end on request, the bar."""
+
+import signal
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ProgressCallback
+from trl import GRPOTrainer
+
+from dreamr.planning.jobs import TrainJob
+from dreamr.sapo import rewards
+from dreamr.sapo.curve import LOGGED
+
+SHOWN = ("reward", "accuracy", "acceptance")  # beside the bar
+
+
+class Schedule(TrainerCallback):
+    """Sets the weights of the rewards before each step."""
+
+    def __init__(self, job: TrainJob, trainer: GRPOTrainer) -> None:
+        self._recipe, self._trainer = job.recipe, trainer
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._trainer.reward_weights = torch.tensor(
+            rewards.weights(self._recipe, state.global_step, state.max_steps), dtype=torch.float32
+        )
+
+
+class Stop(TrainerCallback):
+    """Ends a training that is told to stop, with a checkpoint, between two batches: completions are not saved."""
+
+    def __init__(self, updates: int) -> None:
+        self._updates, self.told = updates, False
+        signal.signal(signal.SIGTERM, self._tell)
+
+    def _tell(self, *_: Any) -> None:
+        self.told = True
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.told and state.global_step % self._updates == 0:
+            control.should_save = control.should_training_stop = True
+
+
+class Bar(ProgressCallback):
+    """A bar with the remaining time and how the draft does."""
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
+    ) -> None:
+        if self.training_bar is not None and logs and "reward" in logs:
+            self.training_bar.set_postfix({column: f"{logs[LOGGED[column]]:.2f}" for column in SHOWN})

@@ -1,0 +1,54 @@
+"""One score for each trace: the scorer's verdict beside what the trace measured."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from dreamr.errors import UserError
+from dreamr.records import Question, Score, Trace
+from dreamr.scoring import lmms_eval
+from dreamr.scoring.answers import grade
+from dreamr.spans import busy_seconds
+
+CellKey = tuple[str, ...]
+COPIED = (
+    *("question", "benchmark", "target", "draft", "method", "mode", "drafted", "verified", "accepted", "tokens"),
+    *("draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device"),
+)
+
+
+def scored(traces: Sequence[Trace], questions: Mapping[tuple[str, str], Question]) -> list[Score]:
+    """One score a trace. `same_text` compares a trace of mode "alone" with the batched one of its cell and question."""
+    twice = [key for key, count in Counter(cell(trace) for trace in traces).items() if count > 1]
+    if twice:
+        raise UserError(f"traces hold one cell and question twice: {twice[0]}")
+    for trace in traces:
+        if (trace.benchmark, trace.question) not in questions:
+            raise UserError(f"a trace of {trace.benchmark} names the unknown question {trace.question!r}")
+    batched = {cell(trace)[:-1]: trace.text for trace in traces if trace.mode == "batched"}
+    return [score(trace, questions[trace.benchmark, trace.question], batched.get(cell(trace)[:-1])) for trace in traces]
+
+
+def cell(trace: Trace) -> CellKey:
+    return trace.target, trace.draft, trace.method, trace.benchmark, trace.question, trace.mode
+
+
+def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
+    truncated = trace.finish == "budget"
+    verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
+    alone = trace.mode == "alone" and batched_text is not None
+    return Score(
+        **{name: getattr(trace, name) for name in COPIED},
+        cluster=question.cluster,
+        version=question.version,
+        category=question.category,
+        origin=question.origin,
+        parsed=verdict.parsed,
+        correct=verdict.correct,
+        unresolved=verdict.unresolved,
+        harness_correct=lmms_eval.grade(question, trace.text).correct,
+        truncated=truncated,
+        same_text=trace.text == batched_text if alone else None,
+        draft_busy=busy_seconds(trace.spans, "draft"),
+        target_busy=busy_seconds(trace.spans, "target"),
+        answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
+    )

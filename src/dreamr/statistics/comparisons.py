@@ -1,0 +1,130 @@
+"""Two methods, drafts or targets side by side on the same questions: SAPO, quantization, ablations."""
+
+from collections.abc import Mapping
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from dreamr.config import PLAIN, Method
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.frame import ALL, CELL, KEYS, alone, as_cells, batched, sampling, tabulate
+from dreamr.statistics.intervals import Quantity, difference, mean, ratio
+
+# What two methods, drafts or targets are compared by, on the same questions.
+COMPARED_BATCHED: dict[str, tuple[str, str]] = {
+    "accuracy": ("correct", "n"),
+    "acceptance": ("accepted", "verified"),
+    "tokens": ("tokens", "n"),
+}
+COMPARED_ALONE: dict[str, tuple[str, str]] = {
+    "speedup": ("baseline_seconds", "seconds"),
+    "seconds": ("seconds", "n"),
+    "tokens_alone": ("tokens", "n"),
+}
+# An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
+KINDS: dict[str, set[str]] = {
+    "window": {"window"},
+    "schedule": {"loop", "window"},
+    "alpha": {"alpha"},
+    "verifier": {"verifier", "alpha", "threshold"},
+    "rewards": {"draft"},
+}
+
+
+def compare(
+    rows: pd.DataFrame, others: pd.DataFrame, job: SummariseJob, suffix: str, keys: list[str] = KEYS
+) -> pd.DataFrame:
+    """Each quantity of `rows`, of `others` (X_<suffix>) and the change between them on the same questions.
+
+    `others` is matched on target, draft, method, mode and question; rename its keys first.
+    """
+    columns = sorted({name for pair in (*COMPARED_BATCHED.values(), *COMPARED_ALONE.values()) for name in pair})
+    paired = rows.merge(others[CELL + columns], on=CELL, suffixes=("", "_other"), validate="many_to_one")
+    quantities = [_compared(pairs, suffix) for pairs in (COMPARED_BATCHED, COMPARED_ALONE)]
+    accuracy_part = tabulate(batched(paired), job, quantities[0], keys)
+    time_part = tabulate(alone(paired), job, quantities[1], keys).rename(columns={"n": "n_alone"})
+    return accuracy_part.merge(time_part.drop(columns="clusters", errors="ignore"), how="left", on=keys)
+
+
+def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:
+    quantities = {}
+    for name, (above, below) in pairs.items():
+        here, there = ratio(above, below), ratio(f"{above}_other", f"{below}_other")
+        quantities |= {name: here, f"{name}_{suffix}": there, f"{name}_change": difference(here, there)}
+    return quantities
+
+
+def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """The trained draft against the plain one, same target and loop; column `over` says what varies in an interval."""
+    twins = trained_twins(job.methods, job.reference)
+    plain = rows[rows.method.isin(twins.values())]
+    plain = plain.assign(method=plain.method.map({old: new for new, old in twins.items()}))
+    table = compare(rows[rows.method.isin(twins)], plain, job, "plain").assign(over="questions")
+    return pd.concat([table, over_pairs(table, job)], ignore_index=True)
+
+
+def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, str]:
+    """Methods with the reference's SAPO draft, each with the method that is the same but for its plain draft."""
+    recipe = methods[reference].draft
+    plain = {method: name for name, method in methods.items() if method.draft == PLAIN}
+    trained = {name: method for name, method in methods.items() if method.draft == recipe != PLAIN}
+    untrained = {name: method.model_copy(update={"draft": PLAIN}) for name, method in trained.items()}
+    return {name: plain[method] for name, method in untrained.items() if method in plain}
+
+
+def over_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Mean over the pairs of each quantity, the pairs themselves resampled; `n` and `n_alone` count pairs.
+
+    Each pair is a training of its own, and the interval takes the pairs as independent. They share drafts and targets,
+    so for new drafts or targets it is too narrow.
+    """
+    values = [name for name in table if f"{name}_low" in table]
+    single = table[(table.target != ALL) & (table.draft != ALL)]
+    quantities = {name: mean(name) for name in values}
+    lines = []
+    for (method, benchmark), part in single.groupby(["method", "benchmark"]):
+        sums = {name: part[name].to_numpy(dtype=float) for name in values} | {"n": np.ones(len(part))}
+        intervals = sampling(job).intervals(sums, quantities)
+        key = {"target": ALL, "draft": ALL, "method": method, "benchmark": benchmark}
+        size = {"n": len(part), "clusters": len(part), "n_alone": int(part.n_alone.notna().sum())}
+        lines.append(key | size | as_cells(intervals) | {"over": "pairs"})
+    return pd.DataFrame(lines)
+
+
+def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Each quantized target against the model it was made from, wherever both ran the same method."""
+    bases = {base: target for target, base in job.quantized.items()}
+    full = rows[rows.target.isin(bases)].assign(target=lambda r: r.target.map(bases))
+    return compare(rows[rows.target.isin(job.quantized)], full, job, "unquantized")
+
+
+def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Each ablated method against the reference on the same pair and questions; the reference itself for comparison."""
+    members = ablated(job.methods, job.reference)
+    where = rows[rows.method.isin(members.method)]
+    reference = rows[rows.method == job.reference].merge(where[["target", "draft", "mode", "item"]].drop_duplicates())
+    ran = pd.concat([where, reference])
+    others = [reference.assign(method=name) for name in ran.method.unique()]
+    table = compare(ran, pd.concat([reference.iloc[:0], *others]), job, "reference")
+    own = [(kind, setting(kind, job.methods[job.reference]), job.reference) for kind in members.kind.unique()]
+    table = pd.concat([members, pd.DataFrame(own, columns=members.columns)]).merge(table, on="method")
+    table.loc[table.method == job.reference, [name for name in table if name.endswith("_change")]] = nan
+    return table[["kind", "setting", *[name for name in table if name not in ("kind", "setting")]]]
+
+
+def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:
+    """Methods that differ from the reference in the settings of one kind only; columns kind, setting, method."""
+    base = methods[reference].model_dump()
+    lines = []
+    for name, method in methods.items():
+        varied = {key for key, value in method.model_dump().items() if value != base[key]}
+        kind = next((kind for kind, settings in KINDS.items() if varied and varied <= settings), None)
+        if kind and method.draft != PLAIN:  # the plain draft is the SAPO table's matter
+            lines.append((kind, setting(kind, method), name))
+    return pd.DataFrame(lines, columns=["kind", "setting", "method"])
+
+
+def setting(kind: str, method: Method) -> str:
+    """The varied setting in words."""
+    return str(getattr(method, {"schedule": "loop", "rewards": "draft"}.get(kind, kind)))

@@ -1,0 +1,141 @@
+"""Scores as one frame, and how any of its quantities becomes a table with intervals.
+
+A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters` and for each quantity X the
+columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched" (all questions) carry accuracy,
+acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dreamr.config import NO_DRAFT
+from dreamr.errors import UserError
+from dreamr.files import write_atomically
+from dreamr.planning.jobs import SummariseJob
+from dreamr.records import Score, read_rows
+from dreamr.statistics.intervals import Array, Bootstrap, Interval, Quantity, cluster_sums
+
+ALL = "all"
+KEYS = ["target", "draft", "method", "benchmark"]
+CELL = ["target", "draft", "method", "mode", "item"]
+BASELINE = "target_only"
+Key = dict[str, str]
+Sums = dict[str, Array]  # per column one sum a cluster
+
+IDS = dict.fromkeys(("question", "cluster", "training_question"), str)  # "007" is not 7
+NO_OVERLAPS = pd.DataFrame(columns=["benchmark", "cluster"])  # nothing was audited
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table as written by cli.summarise; only an empty cell is unknown, never a word such as "none"."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=IDS)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table in one atomic move."""
+    write_atomically(path, table.to_csv(index=False, float_format="%.6g"))
+
+
+def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame) -> pd.DataFrame:
+    return score_frame((row for path in paths for row in read_rows(path, Score)), overlaps)
+
+
+def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -> pd.DataFrame:
+    """All scores as one frame, with numeric columns only where sums make sense.
+
+    `overlaps` is the contamination audit; one version of a problem in a training set taints all of its versions.
+    """
+    rows = pd.DataFrame([score.model_dump() for score in scores])
+    if rows.empty:
+        raise UserError("no scores: the files given hold no row")
+    tainted = set(zip(overlaps.benchmark, overlaps.cluster, strict=True))
+    rows["overlaps"] = [float(one in tainted) for one in zip(rows.benchmark, rows.cluster, strict=True)]
+    rows["item"] = rows.benchmark + "/" + rows.question
+    rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.cluster, sort=True)[0]
+    twice = rows[rows.duplicated(CELL)]
+    if len(twice):
+        raise UserError(f"scored twice: {twice.iloc[0][CELL].to_dict()}; each cell may answer a question once")
+    rows["n"] = 1.0
+    for column in ("correct", "unresolved", "truncated", "same_text", "baseline_seconds"):
+        rows[column] = rows[column].astype(float)
+    return _beside_target(rows)
+
+
+def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add what the target by itself did with the same question; NaN where it was not run."""
+    alone = rows[rows.method == BASELINE]
+    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens", "truncated"]]
+    names = {"correct": "target_correct", "tokens": "target_tokens_alone", "truncated": "target_truncated"}
+    alone = alone.rename(columns=names)
+    return rows.merge(alone, how="left", on=["target", "item"], validate="many_to_one")
+
+
+def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Sums]]:
+    """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all."""
+    pooled = complete(rows, job)
+    for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
+        names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name != "cluster"]
+        numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
+        for part in (view[keys], view[keys].assign(benchmark=ALL)):
+            for key, place in part.groupby(keys, sort=True).indices.items():
+                columns = dict(zip(names, numbers[place].T, strict=True))
+                yield dict(zip(keys, key, strict=True)), cluster_sums(columns, clusters[place])
+
+
+def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Rows that may be pooled: the main experiment's, of methods that ran on all of its pairs or targets."""
+    rows = rows[of_pairs(rows, job)]
+    with_draft, without = set(job.pairs), {(target, NO_DRAFT) for target, _ in job.pairs}
+    ran = {method: set(zip(part.target, part.draft, strict=True)) for method, part in rows.groupby("method")}
+    return rows[rows.method.isin([method for method, cells in ran.items() if cells in (with_draft, without)])]
+
+
+def of_pairs(rows: pd.DataFrame, job: SummariseJob) -> "pd.Series[bool]":
+    """Which rows are of the main experiment: of a pair, or of a pair's target without a draft; others are controls."""
+    cells = {*job.pairs, *((target, NO_DRAFT) for target, _ in job.pairs)}
+    return pd.Series(
+        [cell in cells for cell in zip(rows.target, rows.draft, strict=True)], index=rows.index, dtype=bool
+    )
+
+
+def tabulate(
+    rows: pd.DataFrame, job: SummariseJob, quantities: Mapping[str, Quantity], keys: list[str] = KEYS
+) -> pd.DataFrame:
+    """One table row per group of `rows` with every quantity and its interval."""
+    bootstrap = sampling(job)
+    lines = [key | estimates(sums, bootstrap, quantities) for key, sums in pools(rows, job, keys)]
+    empty = dict.fromkeys(quantities, Interval(nan))
+    return pd.DataFrame(lines, columns=[*keys, "n", "clusters", *as_cells(empty)])
+
+
+def sampling(job: SummariseJob) -> Bootstrap:
+    return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)
+
+
+def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+    size = {"n": int(sums["n"].sum()), "clusters": len(sums["n"])}
+    return size | as_cells(bootstrap.intervals(sums, quantities))
+
+
+def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """X, X_low, X_high of each quantity."""
+    cells = {}
+    for name, interval in intervals.items():
+        cells |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return cells
+
+
+def batched(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["mode"] == "batched"]
+
+
+def alone(rows: pd.DataFrame) -> pd.DataFrame:
+    """Timed rows; times of different devices are refused, never averaged."""
+    timed = rows[rows["mode"] == "alone"]
+    if timed.device.nunique() > 1:
+        raise UserError(f"times from different devices cannot be compared: {', '.join(sorted(set(timed.device)))}")
+    return timed

@@ -1,0 +1,10 @@
+"""Which tables there are: what the workflow has to know of them while it plans, without a library for statistics."""
+
+# Tables of scores, each with the module of this room whose function of that name makes it.
+OF_SCORES = {
+    **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
+    **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
+}
+TABLES = (*OF_SCORES, "contamination", "claims")
+OF_STEPS = ("verification", "thresholds", "roc", "calibration")  # functions of step_verdicts
+GALLERY = "gallery.jsonl"

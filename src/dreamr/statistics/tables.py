@@ -1,0 +1,211 @@
+"""The tables that every question of a run goes into: what each method does, and where."""
+
+from collections.abc import Callable
+from math import isnan, nan
+from typing import Any
+
+import pandas as pd
+
+from dreamr.config import NO_DRAFT
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.frame import (
+    ALL,
+    BASELINE,
+    KEYS,
+    Key,
+    Sums,
+    alone,
+    batched,
+    estimates,
+    of_pairs,
+    pools,
+    sampling,
+    tabulate,
+)
+from dreamr.statistics.intervals import (
+    Interval,
+    Quantity,
+    difference,
+    holm,
+    mcnemar_p,
+    mean,
+    minimum_detectable,
+    non_inferiority,
+    product,
+    ratio,
+    unknown,
+)
+
+ACCURACY: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "accuracy_change": difference(mean("correct"), mean("target_correct")),
+    "unresolved": mean("unresolved"),
+    "truncated": mean("truncated"),
+}
+SPEED: dict[str, Quantity] = {
+    "speedup": ratio("baseline_seconds", "seconds"),
+    "seconds": mean("seconds"),
+    "baseline_seconds": mean("baseline_seconds"),
+    "tokens": mean("tokens"),
+    "seconds_per_token": ratio("seconds", "tokens"),
+    "device_seconds": mean("device_seconds"),
+    "speedup_per_device": ratio("baseline_device_seconds", "device_seconds"),
+    # speed-up = fewer_tokens x time_per_token
+    "fewer_tokens": ratio("target_tokens_alone", "tokens"),
+    "time_per_token": product(ratio("baseline_seconds", "target_tokens_alone"), ratio("tokens", "seconds")),
+    "same_text": mean("same_text"),
+}
+ACCEPTANCE: dict[str, Quantity] = {
+    "acceptance": ratio("accepted", "verified"),
+    "verified": mean("verified"),
+    "accepted": mean("accepted"),
+    "tokens": mean("tokens"),
+}
+# Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
+WORK: dict[str, Quantity] = {
+    "acceptance_drafted": ratio("accepted", "drafted"),
+    "drafted": mean("drafted"),
+    "draft_tokens": mean("draft_tokens"),
+    "target_tokens": mean("target_tokens"),
+}
+# Accuracy without the questions that also stand in a training set.
+CLEAN: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "accuracy_clean": ratio("clean_correct", "clean"),
+    "accuracy_clean_change": difference(ratio("clean_correct", "clean"), mean("correct")),
+    "target_change": difference(mean("correct"), mean("target_correct")),
+    "target_change_clean": difference(ratio("clean_correct", "clean"), ratio("clean_target_correct", "clean")),
+}
+# Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
+HARNESS: dict[str, Quantity] = {
+    "our_accuracy": ratio("ours_right", "settled"),
+    "harness_accuracy": ratio("harness_right", "settled"),
+    "harness_unresolved": mean("harness_unresolved"),
+    "disagreement": ratio("disagreement", "settled"),
+    "only_ours": ratio("only_ours", "settled"),
+    "only_harness": ratio("only_harness", "settled"),
+}
+# Parts of a method's answers in which a change of accuracy against the target may have its cause.
+PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
+    "all": lambda rows: rows.verified > 0,
+    "draft wrote the answer": lambda rows: rows.answer_writer == "draft",
+    "target wrote the answer": lambda rows: rows.answer_writer == "target",
+    "neither was cut": lambda rows: (rows.truncated == 0) & (rows.target_truncated == 0),
+    "shorter than the target's": lambda rows: rows.tokens < rows.target_tokens_alone,
+    "not shorter": lambda rows: rows.tokens >= rows.target_tokens_alone,
+    "in a training set": lambda rows: rows.overlaps == 1,
+    "in no training set": lambda rows: rows.overlaps == 0,
+}
+
+
+def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> pd.DataFrame:
+    """Accuracy of every method and its change against the target on the same questions."""
+    rows = batched(rows).assign(
+        lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
+        won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
+    )
+    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job, keys)]
+    table = pd.DataFrame(lines)
+    # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
+    # its own, so its test is corrected for none and corrects none.
+    main = table[of_pairs(table, job)]
+    table["mcnemar_p_holm"] = main.groupby(["method", "benchmark"]).mcnemar_p.transform(holm)
+    return table
+
+
+def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
+    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
+    bootstrap = sampling(job)
+    if key["method"] == BASELINE:
+        return estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"mcnemar_p": nan}
+    line = estimates(sums, bootstrap, ACCURACY)
+    change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
+    lost, won = sums["lost"].sum(), sums["won"].sum()
+    per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
+    # A pool over pairs asks the same question several times: no test of independent questions.
+    single = ALL not in (key["target"], key["draft"])
+    return line | {
+        "lost": lost,
+        "won": won,
+        "mcnemar_p": mcnemar_p(int(lost), int(won)) if single and not isnan(lost + won) else nan,
+        "non_inferior": non_inferiority(change, job.statistics.margin),
+        "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
+    }
+
+
+def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy per problem version, and of rotated questions answered right in every rotation."""
+    rows = batched(rows)
+    by_version = rows[rows.benchmark.isin(job.versioned)]
+    rotated = rows[rows.benchmark.isin(job.circular)]
+    judged = ["correct", "target_correct", "unresolved", "truncated", "n"]
+    whole = rotated.groupby([*KEYS, "mode", "cluster"], as_index=False)[judged].min().assign(version="circular")
+    parts = pd.concat([by_version, whole], ignore_index=True)
+    table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
+    return table[table.benchmark != ALL].reset_index(drop=True)
+
+
+def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Times of questions answered alone, each beside a target-only run of the same question.
+
+    Device seconds are an engine's busy seconds times the devices that it holds, of both engines together.
+    """
+    timed = alone(rows)
+    target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
+    columns = {
+        "device_seconds": target * timed.target_busy + draft * timed.draft_busy,
+        "baseline_device_seconds": target * timed.baseline_seconds,
+    }
+    return tabulate(timed.assign(**columns), job, SPEED)
+
+
+def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
+    rows = rows[rows.verified.groupby(rows.method).transform("sum") > 0]
+    work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
+    return tabulate(batched(rows), job, ACCEPTANCE).merge(work, how="left", on=KEYS)
+
+
+def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy and its change on parts of the questions that could explain a change, as column `part`."""
+    steps = batched(rows)[lambda r: r.verified > 0]
+    parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
+    table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
+    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated"))])
+
+
+def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Every accuracy with and without the questions that overlap with a training set, and the paired change."""
+    rows = batched(rows)
+    free = 1 - rows.overlaps
+    columns = {"clean": free, "clean_correct": free * rows.correct, "clean_target_correct": free * rows.target_correct}
+    return tabulate(rows.assign(**columns), job, CLEAN)
+
+
+def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Our verdicts beside the harness's, and where they part."""
+    rows = batched(rows)
+    settled = rows.harness_correct.notna()
+    theirs, ours = rows.harness_correct.eq(True) & settled, rows.correct.eq(1) & settled
+    columns = {
+        "settled": settled,
+        "ours_right": ours,
+        "harness_right": theirs,
+        "harness_unresolved": ~settled,
+        "disagreement": theirs != ours,
+        "only_ours": ours & ~theirs,
+        "only_harness": theirs & ~ours,
+    }
+    return tabulate(rows.assign(**{name: column.astype(float) for name, column in columns.items()}), job, HARNESS)
+
+
+def contamination(overlaps: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """How many questions of each benchmark also stand in each training set, by what evidence."""
+    evidence = ["by_image", "by_text", "by_source"]
+    keys = ["benchmark", "training_set"]
+    if overlaps.empty:
+        return pd.DataFrame(columns=[*keys, "questions", "overlapping", *evidence])
+    found = overlaps.groupby([*keys, "question"])[evidence].any().assign(overlapping=True)
+    counts = found.groupby(keys)[["overlapping", *evidence]].sum().reset_index()
+    counts.insert(2, "questions", counts.benchmark.map(rows.groupby("benchmark").item.nunique()))
+    return counts

@@ -1,1 +1,0 @@
-"""Adapters of the training sets, one file each."""

@@ -1,0 +1,73 @@
+"""Three ways for the target to judge a draft step, behind one call.
+
+Each asks for one token behind the step. The requests themselves are in `prompts`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dreamr import cpn
+from dreamr.config import Method
+from dreamr.engines.protocol import Engine
+from dreamr.prompts import ALIGN, SCORE, VERIFY, Prompt, verdict_prompt
+
+DIGITS = tuple("0123456789")
+SAMENESS = ("aligned", "unaligned")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`value`: rho (CPN), score 0-9, or p(aligned); None where the texts alone decided."""
+
+    value: float | None
+    accepted: bool
+
+
+class Verifier(Protocol):
+    async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
+        """Judge `step` behind `prefix`. `own` is the target's version of it, "" where the loop has none."""
+        ...
+
+
+@dataclass(frozen=True)
+class CpnVerifier:
+    """Accept iff rho > alpha (DREAM-R section 3)."""
+
+    alpha: float
+
+    async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
+        asked = verdict_prompt(prefix, (step,), VERIFY)
+        rho = cpn.rho(*await target.keyword_logprobs(asked, cpn.KEYWORDS))
+        return Verdict(rho, cpn.accepts(rho, self.alpha))
+
+
+@dataclass(frozen=True)
+class ScoreVerifier:
+    """Accept iff the most likely digit reaches the threshold (SpecReason, score mode "greedy")."""
+
+    threshold: int
+
+    async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
+        asked = verdict_prompt(prefix, (step,), SCORE)
+        logprobs = await target.keyword_logprobs(asked, DIGITS)
+        score = max(range(10), key=logprobs.__getitem__)
+        return Verdict(score, score >= self.threshold)
+
+
+@dataclass(frozen=True)
+class AlignVerifier:
+    """Accept iff p(aligned) > alpha, of the draft's and the target's version of the step (Lookahead Reasoning)."""
+
+    alpha: float
+
+    async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
+        asked = verdict_prompt(prefix, (step, own), ALIGN)
+        aligned = cpn.rho(*await target.keyword_logprobs(asked, SAMENESS))
+        return Verdict(aligned, aligned > self.alpha)
+
+
+def verifier(method: Method) -> Verifier:
+    """The verifier that `method` names."""
+    if method.verifier == "score":
+        return ScoreVerifier(method.threshold)
+    return {"cpn": CpnVerifier, "align": AlignVerifier}[method.verifier](method.alpha)

@@ -1,0 +1,86 @@
+"""Which code decides about which result: an edit reruns what a digest covers, so what it covers is pinned here.
+
+A test that fails after an honest change of imports wants this table changed, by someone who has seen what will now
+rerun: a module more under `train_sapo` is eleven trainings more per edit of it.
+"""
+
+import pytest
+
+from dreamr.planning.plan import SCORER, UNCOUNTED
+from dreamr.provenance import SOURCES, import_closure
+
+ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
+    f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch")
+)
+MICRO_DATA = "data.loading data.mmbench data.rows micro.datasets micro.drawing micro.rows micro.world"
+FRAME = "statistics.frame statistics.intervals"
+COVERED = {
+    "make_micro": MICRO_DATA,
+    "prepare": "data.loading data.rows",
+    "audit": "data.contamination",
+    "quantize": "data.sampling engines.chat engines.images models.awq models.cards models.folders prompts provenance "
+    "runtime.processes",
+    "train_sapo": f"{ENGINE} data.sampling models.cards models.folders prompts provenance sapo.callbacks sapo.curve "
+    "sapo.judging sapo.rewards sapo.trainer steps verifiers",
+    "generate": f"{ENGINE} answering.cells answering.questions answering.runs answering.work methods.protocol "
+    "models.cards prompts provenance",
+    "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
+    "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
+    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.names statistics.tables",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery statistics.names "
+    "statistics.step_verdicts",
+    "plot": f"{FRAME} report.drawing report.figures report.labels report.timeline spans statistics.closed_form",
+    "report": f"{FRAME} provenance report.labels report.page",
+}
+LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
+COVERED_BY_LOOPS = {
+    "target_only": "methods.single",
+    "draft_only": "methods.single",
+    "spec_decoding": "methods.single",
+    "specreason": "",
+    "lookahead": "methods.streams",
+    "fpsr": "methods.streams",
+}
+
+
+def covered(*modules: str, leave_out: tuple[str, ...] = ()) -> set[str]:
+    """Modules that a digest of `modules` covers, packages left out."""
+    names = import_closure(tuple(f"dreamr.{name}" for name in modules), (*UNCOUNTED, *leave_out), SOURCES)
+    files = {name for name in names if (SOURCES / name.replace(".", "/")).with_suffix(".py").is_file()}
+    return {name.removeprefix("dreamr.") for name in files}
+
+
+@pytest.mark.parametrize("command", COVERED)
+def test_a_commands_digest_covers_what_it_says_here(command: str) -> None:
+    leave_out = SCORER if command == "train_sapo" else ()
+    assert covered(f"cli.{command}", leave_out=leave_out) == {*COVERED[command].split(), f"cli.{command}", "records"}
+
+
+@pytest.mark.parametrize("loop", COVERED_BY_LOOPS)
+def test_an_answer_depends_on_its_own_loop(loop: str) -> None:
+    expected = {*COVERED["generate"].split(), *LOOP.split(), *COVERED_BY_LOOPS[loop].split(), f"methods.{loop}"}
+    assert covered("cli.generate", f"methods.{loop}") == expected | {"cli.generate", "records"}
+
+
+@pytest.mark.parametrize(
+    ("command", "rooms"),
+    [
+        ("train_sapo", ("methods", "answering", "scoring", "statistics", "report", "micro")),
+        ("quantize", ("methods", "answering", "scoring", "sapo", "statistics", "report", "micro")),
+        ("generate", ("sapo", "scoring", "statistics", "report", "micro")),
+        ("grade", ("engines", "methods", "answering", "statistics", "report")),
+        ("summarise", ("engines", "methods", "scoring", "report")),
+        ("report", ("engines", "methods", "scoring")),
+    ],
+)
+def test_no_loop_in_a_training_no_scorer_in_an_answer_no_figure_in_a_table(
+    command: str, rooms: tuple[str, ...]
+) -> None:
+    """A repaired scorer grades again; it neither trains nor answers again. And so on."""
+    found = {name.split(".")[0] for name in covered(f"cli.{command}", leave_out=SCORER if command != "grade" else ())}
+    assert not found & {*rooms}
+
+
+def test_the_scorer_is_left_out_of_trainings_by_name_alone() -> None:
+    assert "scoring.answers" in covered("cli.train_sapo")
+    assert "report.drawing" not in covered("cli.report"), "the page needs no library that draws"
