@@ -67,7 +67,12 @@ class AlignVerifier:
 
 
 def verifier(method: Method) -> Verifier:
-    """The verifier that `method` names."""
-    if method.verifier == "score":
-        return ScoreVerifier(method.threshold)
-    return {"cpn": CpnVerifier, "align": AlignVerifier}[method.verifier](method.alpha)
+    """The verifier that `method` names; one without is a ValueError."""
+    match method:
+        case Method(verifier="cpn", alpha=float(alpha)):
+            return CpnVerifier(alpha)
+        case Method(verifier="align", alpha=float(alpha)):
+            return AlignVerifier(alpha)
+        case Method(verifier="score", threshold=int(threshold)):
+            return ScoreVerifier(threshold)
+    raise ValueError(f"loop {method.loop!r} has no verifier")

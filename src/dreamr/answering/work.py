@@ -83,11 +83,10 @@ class Work:
     def traces(self) -> list[Trace]:
         return [file.traces[key] for file in self.files.values() for key in self.keys]
 
-    def engines_of(self, method: Method) -> tuple[EngineKey | None, EngineKey | None]:
+    def engines_of(self, method: Method) -> tuple[EngineKey, EngineKey | None]:
         """Target and draft engine of a method."""
         draft = EngineKey(self.job.drafts[method.draft]) if method.needs_draft else None
-        ngram = (method.ngram_tokens, *method.ngram_lookup) if method.ngram_lookup else None
-        return EngineKey(self.job.target, ngram), draft
+        return EngineKey(self.job.target, method.ngram), draft
 
     def models_of(self, cell: Cell) -> list[str]:
         """The models that an answer comes from, and its baseline."""
@@ -125,7 +124,9 @@ def answer(work: Work) -> None:
 
 async def _answer(work: Work) -> None:
     """Start the engines that are still needed and answer what is left; a polite kill ends them too."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
         with _told("engines started"):
             engines = await _start(work, stack)
@@ -171,7 +172,7 @@ def _cell_run(work: Work, name: str, engines: dict[EngineKey, TimedEngine]) -> C
         target=job.target.name,
         draft=job.draft,
         device=work.device,
-        thinking=(draft if cell.method.loop == "draft_only" else target).model.thinking,
+        thinking=(draft if draft and cell.method.loop == "draft_only" else target).model.thinking,
         engines=Engines(target=engines[target], draft=engines[draft] if draft else None),
         file=work.files[name],
     )

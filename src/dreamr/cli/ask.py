@@ -82,8 +82,15 @@ def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
     """The prompt, and the right answer where it is known."""
     if options.image:
         words = IMAGE_MARK + "\n".join([options.ask, *option_lines(tuple(options.options))])
-        own = {"id": "0", "dataset": "asked", "prompt": words, "images": (options.image.name,), "gold": ()}
-        question = Question(**own, options=tuple(options.options), cluster="0")
+        question = Question(
+            id="0",
+            dataset="asked",
+            prompt=words,
+            images=(options.image.name,),
+            options=tuple(options.options),
+            gold=(),
+            cluster="0",
+        )
         return question_prompt(question, str(options.image.resolve().parent)), ""
     _known(config.benchmarks, options.benchmark, "benchmark")
     path = _made(config, f"data/{options.benchmark}.jsonl", options.configfile)
@@ -98,7 +105,7 @@ async def answer(config: Config, method: Method, models: dict[str, str], prompt:
     from dreamr.engines.vllm.launch import Ngram
 
     plan, folder = Plan(config), Path(config.pathvars.results) / "models"
-    ngram = Ngram(method.ngram_tokens, *method.ngram_lookup) if method.ngram_lookup else None
+    ngram = Ngram(*method.ngram) if method.ngram else None
     async with AsyncExitStack() as stack:
         served = {}
         for role, name in models.items():

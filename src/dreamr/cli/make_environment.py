@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def make(lock: Path, folder: Path) -> None:
     """An environment with exactly what the lock names, and with what the build of torch that pip found may need."""
     venv.create(folder, clear=True, with_pip=True, symlinks=True)
-    install = [folder / "bin" / "python", "-m", "pip", "install", "--no-compile"]
-    for packages in (["--no-deps", "--requirement", lock], ["torch", "torchvision"]):
+    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-compile"]
+    for packages in (["--no-deps", "--requirement", str(lock)], ["torch", "torchvision"]):
         if subprocess.run([*install, *packages]).returncode:
             raise UserError(f"{lock}: pip could not install it; what pip said stands above")
 

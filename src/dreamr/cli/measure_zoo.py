@@ -9,6 +9,7 @@ each target also how well rho tells right from wrong among the drafts' own steps
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from dreamr.cli.common import command_parser
 from dreamr.runtime.endings import worded
@@ -32,7 +33,8 @@ def main() -> None:
     from dreamr.micro.zoo import ZOO, verify
 
     torch.set_num_threads(options.threads)
-    questions, steps, report = unseen(options.seed, options.rounds), [], {}
+    questions, steps = unseen(options.seed, options.rounds), []
+    report: dict[str, dict[str, Any]] = {}
     for name in sorted(ZOO, key=lambda name: ZOO[name].role):  # drafts first: targets judge their steps
         verify(options.zoo / name)
         model = loaded(options.zoo / name)

@@ -39,8 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     steps = verified_steps(traces, questions, oracle(options.truth, benchmarks))
     for name in OF_STEPS:
         write_table(getattr(step_verdicts, name)(steps, job), options.out / f"{name}.csv")
-    shown = examples(worst(steps, job.reference), traces, questions, options.data)
-    write_rows(options.out / GALLERY, sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question)))
+    shown = list(examples(worst(steps, job.reference), traces, questions, options.data))
+    shown.sort(key=lambda one: (one.target, one.draft, one.kind, one.question))
+    write_rows(options.out / GALLERY, shown)
 
 
 def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:

@@ -23,6 +23,7 @@ IMAGE_BITS = 12  # images at most this many bits apart are the same
 TEXT_SHARE = 0.9  # wordings that share this much are the same ...
 TEXT_WORDS = 25  # ... if both have this many words
 RARE = 20  # a trigram in more training questions than this belongs to a template
+EVIDENCE = ("by_image", "by_text", "by_source")
 CHUNK = 512  # benchmark images compared at once
 
 Hashes = NDArray[np.uint8]  # (images, 32): packed bits
@@ -198,14 +199,10 @@ def summary(found: Iterable[Overlap], sizes: Mapping[str, int]) -> Iterator[dict
     rows = list(found)
     for benchmark, training_set in sorted({(one.benchmark, one.training_set) for one in rows}):
         here = [one for one in rows if (one.benchmark, one.training_set) == (benchmark, training_set)]
-        counts = {
-            kind: len({one.question for one in here if getattr(one, kind)})
-            for kind in ("by_image", "by_text", "by_source")
-        }
-        total = len({one.question for one in here})
         yield {
             "benchmark": benchmark,
             "training_set": training_set,
             "questions": sizes[benchmark],
-            "any": total,
-        } | counts
+            "any": len({one.question for one in here}),
+            **{kind: len({one.question for one in here if getattr(one, kind)}) for kind in EVIDENCE},
+        }

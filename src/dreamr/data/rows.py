@@ -42,7 +42,8 @@ def column(
 
 def image(data_set: str, number: int, row: dict[str, Any], name: str) -> Image.Image:
     """The image of a column that must hold one; otherwise stop."""
-    return column(data_set, number, row, name, Image.Image)
+    found: Image.Image = column(data_set, number, row, name, Image.Image)
+    return found
 
 
 def text_or_none(value: object) -> str | None:

@@ -47,4 +47,4 @@ class Chat:
         return self._requests[request]
 
     def _render(self, turns: list[dict[str, Any]]) -> str:
-        return self._template.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return str(self._template.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))

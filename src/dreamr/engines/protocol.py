@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 
 from dreamr.prompts import Prompt
 
+Finish = Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -16,7 +18,7 @@ class Generation:
 
     text: str  # without the stop string
     tokens: int  # generated, the stop string's included
-    finish: Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
+    finish: Finish
 
 
 class EngineDied(RuntimeError):

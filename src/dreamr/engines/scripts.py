@@ -4,9 +4,8 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-from dreamr.engines.protocol import Generation
+from dreamr.engines.protocol import Finish, Generation
 from dreamr.prompts import ALIGN, STEP_BREAK, Prompt
 from dreamr.records import Step, Trace
 from dreamr.steps import split
@@ -32,10 +31,10 @@ class Script:
         step = self.step(split(head + ended) if ended else ())
         words = _WORD.findall(step.removeprefix(begun))
         ends = not step.endswith(STEP_BREAK)
-        if len(words) + ends > room:
+        tokens = len(words) + 1 if ends else len(words)  # the end token is one
+        if tokens > room:
             return Generation("".join(words[:room]), room, "length")
-        text = "".join(words).removesuffix(STEP_BREAK)
-        return Generation(text, len(words) + ends, "end" if ends else "stop")
+        return Generation("".join(words).removesuffix(STEP_BREAK), tokens, "end" if ends else "stop")
 
     def logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         """Of two keywords: p and 1 - p; of ten digits: all on the one that p falls on."""
@@ -86,13 +85,14 @@ def replay(trace: Trace) -> tuple[Recorded, Recorded]:
     answer = ""
     for step, finish in zip(trace.steps, _finishes(trace), strict=True):
         version = Generation(step.text, step.tokens, finish)
-        unlike = step.rejected is not None and step.rejected != step.text
-        tokens = max(1, round(len((step.rejected or "").split()) * trace.tokens / max(1, words)))
-        draft.written[answer] = Generation(step.rejected, tokens, "stop") if unlike else version
+        draft.written[answer] = version
+        if step.rejected is not None and step.rejected != step.text:
+            tokens = max(1, round(len(step.rejected.split()) * trace.tokens / max(1, words)))
+            draft.written[answer] = Generation(step.rejected, tokens, "stop")
         target.written[answer] = version if _is_targets(step) else Generation(FILLER, step.tokens, "stop")
         if step.verdict is not None:
             target.verdicts[answer + draft.written[answer].text + STEP_BREAK] = step.verdict
-        answer += step.text + STEP_BREAK * (finish == "stop")
+        answer += step.text + (STEP_BREAK if finish == "stop" else "")
     return target, draft
 
 
@@ -101,7 +101,7 @@ def _is_targets(step: Step) -> bool:
     return step.writer == "target" or (step.accepted is True and step.verdict is None)
 
 
-def _finishes(trace: Trace) -> list[Literal["stop", "end", "length"]]:
+def _finishes(trace: Trace) -> list[Finish]:
     """How each step ended."""
-    finishes = ["length" if step.capped else "stop" for step in trace.steps]
+    finishes: list[Finish] = ["length" if step.capped else "stop" for step in trace.steps]
     return finishes if trace.finish == "budget" else [*finishes[:-1], "end"]

@@ -26,6 +26,7 @@ from dreamr.verifiers import Verdict, Verifier, verifier
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
     """The answer of both models, with everything in flight together."""
+    assert method.window is not None, "the configuration sees to that"
     async with running(prompt, engines, limits) as run:
         own = None
         while run.prefix.finish is None:
@@ -64,7 +65,8 @@ class _Chain:
 
     async def _fly(self, own: Stream | None) -> tuple[Stream | None, bool]:
         """Commit in order through the first rejection; the stream that goes on, and whether the drafts still hold."""
-        run, room, attempts = self._run, asyncio.Semaphore(self._window), asyncio.Queue()
+        run, room = self._run, asyncio.Semaphore(self._window)
+        attempts: asyncio.Queue[_Attempt] = asyncio.Queue()
         run.start(self._launch(own, room, attempts))
         while run.prefix.finish is None:
             attempt = await attempts.get()

@@ -25,6 +25,7 @@ from dreamr.verifiers import Verdict, Verifier, verifier
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
     """The answer of both models, `method.window` places at a time."""
+    assert method.window is not None, "the configuration sees to that"
     async with running(prompt, engines, limits) as run:
         while run.prefix.finish is None:
             await _Lookahead(run, verifier(method), method.window).extend()

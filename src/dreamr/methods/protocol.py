@@ -32,6 +32,10 @@ class Engines:
             raise ValueError(f"this method needs a {writer} engine and was given none")
         return engine
 
+    def now(self) -> float:
+        """Seconds on the clock that both engines share."""
+        return (self.target or self.of("draft")).now()
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -65,4 +69,5 @@ Loop = Callable[[Prompt, Engines, Method, Limits], Awaitable[Outcome]]
 
 def load(loop: str) -> Loop:
     """The `answer` of the loop module named `loop`."""
-    return importlib.import_module(f"dreamr.methods.{loop}").answer
+    answer: Loop = importlib.import_module(f"dreamr.methods.{loop}").answer
+    return answer

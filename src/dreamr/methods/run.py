@@ -29,8 +29,7 @@ class QuestionRun:
         self._engines = engines
         self._tasks = tasks
         self._started: list[asyncio.Task[Any]] = []
-        self._clock = (engines.target or engines.draft).now
-        self._zero = self._clock()
+        self._zero = engines.now()
         self._steps: list[Step] = []
         self._spans: list[Span] = []
         self._drafted = self._verified = self._accepted = 0
@@ -57,7 +56,7 @@ class QuestionRun:
             step = await self._engines.of(writer).generate(
                 prefix.prompt, stop=STEP_BREAK, max_tokens=prefix.room, meter=meter
             )
-        self._drafted += writer == "draft"
+        self._note_written(writer)
         return prefix.taken(step, writer)
 
     async def stream(self, writer: Writer, prefix: Prefix) -> AsyncGenerator[Generation, None]:
@@ -71,7 +70,7 @@ class QuestionRun:
                 while verbatim and prefix.finish is None:
                     with self._span(writer, prefix.index, meter):
                         written = await anext(steps)
-                    self._drafted += writer == "draft"
+                    self._note_written(writer)
                     step = prefix.taken(written, writer)
                     verbatim, prefix = step.text == written.text, prefix.after(step)
                     yield step
@@ -104,12 +103,23 @@ class QuestionRun:
             yield
             cancelled = False
         finally:
-            facts = {"kind": kind, "step": step, "cancelled": cancelled, "tokens": meter.tokens - tokens}
-            engine = "draft" if kind == "draft" else "target"
-            self._spans.append(Span(engine=engine, start=start, end=self._now(), **facts))
+            span = Span(
+                engine="draft" if kind == "draft" else "target",
+                kind=kind,
+                step=step,
+                start=start,
+                end=self._now(),
+                cancelled=cancelled,
+                tokens=meter.tokens - tokens,
+            )
+            self._spans.append(span)
 
     def _now(self) -> float:
-        return self._clock() - self._zero
+        return self._engines.now() - self._zero
+
+    def _note_written(self, writer: Writer) -> None:
+        if writer == "draft":
+            self._drafted += 1
 
     # Commits
 
@@ -136,6 +146,7 @@ class QuestionRun:
 
     def outcome(self) -> Outcome:
         """The finished question."""
+        assert self.prefix.finish is not None, "the answer goes on"
         return Outcome(
             text=self.prefix.prompt.answer.rstrip(),
             steps=tuple(self._steps),

@@ -41,7 +41,7 @@ def draw_digit(digit: int, part: str, rng: np.random.Generator) -> np.ndarray:
 def draw_cell(digit: int, ink: str, mark: str, part: str, rng: np.random.Generator) -> np.ndarray:
     """One cell, CELL x CELL x 3."""
     coverage = draw_digit(digit, part, rng)[..., None]
-    return coverage * np.array(INKS[ink]) + (1 - coverage) * np.array(BACKGROUNDS[mark])
+    return np.asarray(coverage * np.array(INKS[ink]) + (1 - coverage) * np.array(BACKGROUNDS[mark]))
 
 
 def add_ticks(image: np.ndarray) -> None:

@@ -6,6 +6,7 @@ question. Fillers are right; what cannot be read is wrong.
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from dreamr.micro.steps import PHRASES, Claim, claim, ending, readings, restate, results, total
 from dreamr.micro.world import Truth
@@ -56,11 +57,11 @@ def is_right(truth: Truth, step: str, before: Sequence[str] | None = None) -> bo
 
 def same(first: str, second: str) -> bool:
     """Whether two steps make the same claim; a running result and a total are the same if their results are."""
-    claims = [parse(first), parse(second)]
-    return None not in claims and _key(claims[0]) == _key(claims[1])
+    one, other = parse(first), parse(second)
+    return one is not None and other is not None and _key(one) == _key(other)
 
 
-def _key(said: Claim) -> tuple | Claim:
+def _key(said: Claim) -> tuple[str, Any] | Claim:
     if said.kind in ("sum", "largest"):
         return ("result", said["c"])
     return ("result", said["value"]) if said.kind == "total" else said

@@ -10,7 +10,7 @@ import numpy as np
 
 from dreamr.data.mmbench import ROTATION
 from dreamr.micro.drawing import CELL, draw
-from dreamr.micro.world import LETTERS, MARKED, Selection, Truth, finished, marked, random_options, random_truth
+from dreamr.micro.world import LETTERS, MARKED, Selection, Truth, chosen, finished, marked, random_options, random_truth
 
 Row = dict[str, Any]
 Made = tuple[Row, list[Truth]]
@@ -152,8 +152,7 @@ def ocr_vqa(rng: np.random.Generator, part: str, number: int, copy: Copy | None 
     grid, truths = first.grids[0], [first]
     for _ in range(int(rng.integers(1, 3))):
         row = Selection(by="row", value=str(rng.integers(1, len(grid.digits) + 1)))
-        finish = str(rng.choice(["value", "compare"]))
-        reduction = str(rng.choice(["sum", "largest"]))
+        finish, reduction = chosen(rng, ["value", "compare"]), chosen(rng, ["sum", "largest"])
         truths.append(finished(Truth(grids=(grid,), selection=row, reduction=reduction, finish=finish), rng))
     words = {"ocr_tokens": [str(d) for line in grid.digits for d in line], "ocr_info": []}
     empty = dict.fromkeys(["title", "authorName", "genre", "image_url"], "")

@@ -4,8 +4,9 @@ All of this is our decision: the smallest world in which a model must look, reas
 forms that the four benchmarks ask for.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ MARKS = ("grey", "yellow")
 MARKED = 2  # cells with a mark
 
 Reduction = Literal["sum", "largest"]
+By = Literal["row", "column", "mark"]
 Finish = Literal["value", "option", "compare"]
 
 
@@ -31,7 +33,7 @@ class Grid(Record):
 class Selection(Record):
     """Which cells a question is about: those of a row, a column or a mark of one image (counted from 1)."""
 
-    by: Literal["row", "column", "mark"]
+    by: By
     value: str
     image: int = 1
 
@@ -122,7 +124,7 @@ def random_selection(rng: np.random.Generator, grid: Grid) -> tuple[Grid, Select
     A mark is behind two cells: a model this small does not learn to see that there is a third one left to read.
     """
     rows, columns = len(grid.digits), len(grid.digits[0])
-    by = str(rng.choice(["row", "row", "mark", "mark"] + (["column"] if rows > 1 else [])))
+    by: By = chosen(rng, ["row", "row", "mark", "mark"] + (["column"] if rows > 1 else []))
     if by == "mark":
         mark = str(rng.choice(MARKS))
         picked = rng.choice(rows * columns, MARKED, replace=False).tolist()
@@ -141,8 +143,8 @@ def random_truth(
     else:
         grid, selection = random_selection(rng, random_grid(rng, int(rng.integers(1, 4)), int(rng.integers(2, 4))))
         grids = (grid,)
-    reduction = str(rng.choice(["sum", "sum", "sum", "largest", "largest"]))
-    truth = Truth(grids=grids, selection=selection, reduction=reduction, finish=str(rng.choice(finishes)))
+    reduction: Reduction = chosen(rng, ["sum", "sum", "sum", "largest", "largest"])
+    truth = Truth(grids=grids, selection=selection, reduction=reduction, finish=chosen(rng, finishes))
     return finished(truth, rng)
 
 
@@ -162,5 +164,10 @@ def random_options(rng: np.random.Generator, total: int, count: int = 4) -> tupl
     return tuple(str(value) for value in rng.permutation(values).tolist())
 
 
-def _frozen(table: list[list]) -> tuple[tuple, ...]:
+def chosen(rng: np.random.Generator, words: Sequence[str]) -> Any:
+    """One of several words, as a plain string."""
+    return str(rng.choice(words))
+
+
+def _frozen(table: list[list[Any]]) -> tuple[tuple[Any, ...], ...]:
     return tuple(tuple(row) for row in table)

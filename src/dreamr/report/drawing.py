@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import matplotlib
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -33,12 +33,13 @@ class Chart:
 
 def style() -> None:
     """Settings of all figures: quiet axes, words as text, the same bytes every time."""
-    sns.set_theme(context="paper", style="ticks", palette="colorblind")
-    dark = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
-    matplotlib.rcParams.update(
-        {"svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9} | dark
+    settings: dict[str, Any] = dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     )
-    matplotlib.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False})
+    settings |= dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 9)
+    settings |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False)
+    settings |= {"svg.fonttype": "none", "svg.hashsalt": SALT}
+    sns.set_theme(context="paper", style="ticks", palette="colorblind", rc=settings)
 
 
 def svg(chart: Chart, name: str) -> str:
@@ -63,20 +64,19 @@ def pair(row: pd.Series) -> str:
     return "all pairs" if row.target == ALL and row.draft == ALL else f"{row.target} ← {row.draft}"
 
 
-def interval(axes: Axes, row: pd.Series, name: str, at: float, **settings: object) -> None:
+def interval(axes: Axes, row: pd.Series, name: str, at: float, color: str) -> None:
     """A point with its interval at height `at`; without an interval the point is hollow."""
     known = pd.notna(row[f"{name}_low"])
     if known:
-        axes.hlines(at, row[f"{name}_low"], row[f"{name}_high"], color=settings.get("color"), linewidth=1.3)
-    axes.plot(
-        [row[name]], [at], "o", markersize=4, markerfacecolor=settings.get("color") if known else "none", **settings
-    )
+        axes.hlines(at, row[f"{name}_low"], row[f"{name}_high"], color=color, linewidth=1.3)
+    axes.plot([row[name]], [at], "o", color=color, markersize=4, markerfacecolor=color if known else "none")
 
 
-def panels(rows: int, columns: int, width: float, height: float, **settings: object) -> tuple[Figure, list[Axes]]:
+def panels(rows: int, columns: int, width: float, height: float, **settings: Any) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, row by row; `width` and `height` of one of them in inches."""
     figure = Figure(figsize=(width * columns + 1.2, height * rows + 0.3), layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False, **settings).flat)
+    axes: Any = figure.subplots(rows, columns, squeeze=False, **settings)
+    return figure, list(axes.flat)
 
 
 def legend(figure: Figure, methods: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ A figure comes with the numbers it shows and a text that says what is to be seen
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -109,7 +110,7 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Char
     for cost, line, place in ((0.0, "-", 0.8), (0.1, "--", 0.88), (0.3, ":", 0.96)):
         axes.plot(grid, [closed_form(a, cost, window) for a in grid], line, color=INK, linewidth=0.8)
         at = (place, closed_form(place, cost, window))
-        side = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
+        side: dict[str, Any] = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
         axes.annotate(f"c = {cost:g}", at, textcoords="offset points", fontsize=8, color=INK, **side)
     for _, row in rows.iterrows():
         axes.hlines(row.speedup, row.acceptance_low, row.acceptance_high, color=colour(row.method), linewidth=0.8)

@@ -26,8 +26,10 @@ Row = dict[str, Any]
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
 UNKNOWN = "–"
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
-RULES = ("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo")
-RULES += ("generate", "grade", "verify", "summarise", "plot", "report")
+RULES = (
+    *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
+    *("generate", "grade", "verify", "summarise", "plot", "report"),
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def figures(folder: Path) -> dict[str, Source]:
 
 
 def records(table: pd.DataFrame) -> list[Row]:
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+    rows: list[Row] = table.astype(object).where(table.notna(), None).to_dict("records")
+    return rows
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:

@@ -21,8 +21,14 @@ def timeline(traces: Sequence[Trace]) -> Chart:
         dealt = [(kind, lane) for kind in kinds for lane in lanes(span for span in trace.spans if span.kind == kind)]
         for number, (kind, lane) in enumerate(dealt):
             for span in lane:
-                bar = {"color": kinds[kind], "alpha": 0.35 if span.cancelled else 0.95, "edgecolor": INK}
-                axes.broken_barh([(span.start, span.end - span.start)], (number, 0.8), linewidth=0.3, **bar)
+                axes.broken_barh(
+                    [(span.start, span.end - span.start)],
+                    (number, 0.8),
+                    color=kinds[kind],
+                    alpha=0.35 if span.cancelled else 0.95,
+                    edgecolor=INK,
+                    linewidth=0.3,
+                )
                 data.append({"method": trace.method, "lane": number} | span.model_dump())
         axes.axvline(trace.seconds, color=INK, linewidth=0.8)
         if trace.baseline_seconds is not None:

@@ -73,9 +73,10 @@ class _Lock:
     def _holder(self) -> dict[str, str]:
         """Who says to be writing; empty in the moments in which nobody has said so yet."""
         try:
-            return json.loads(self._note.read_text(encoding="utf-8"))
+            holder: dict[str, str] = json.loads(self._note.read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
+        return holder
 
     def _refuse(self) -> None:
         who, end = "another process, since just now", "kill it"

@@ -40,7 +40,7 @@ def write_curve(job: TrainJob, state: State, path: Path) -> None:
     rows: list[dict[str, Any]] = []
     for entry in state.log_history:
         if "reward" in entry:
-            values = rewards.weights(job.recipe, entry["step"] - 1, state.max_steps)
+            values = rewards.weights(job.recipe, int(entry["step"]) - 1, state.max_steps)
             logged = {column: entry.get(name, "") for column, name in LOGGED.items()}
             rows.append({"step": entry["step"], **logged, **dict(zip(weighted, values, strict=True))})
         elif "step_time" in entry:

@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dreamr.scoring.marks import LENGTH, REFUSAL, marked_answers, phrased_answers
 from dreamr.scoring.values import canonical, same_value
@@ -168,7 +168,7 @@ def _concluded_choice(text: str, options: tuple[str, ...]) -> str | None:
     line = first.partition("\n")[0]
     short = len(text) <= LENGTH and "\n" not in text.strip()
     leads = re.match(r"[*_\s]*\(?[A-Z]\)?\s*(?:[).:,*]|$)", line) and len(_leads(text)) == 1
-    ways = (
+    ways: tuple[Callable[[], str | None], ...] = (
         lambda: choice_in(line, options) if leads else None,
         lambda: _last_pointed(last, options),
         lambda: choice_in(last.splitlines()[-1] if last else "", options),

@@ -124,7 +124,7 @@ def _same_mathematics(answer: str, gold: str) -> bool:
 
     quiet_math_verify()
     try:
-        return verify(_parsed(gold), _parsed(answer), timeout_seconds=None)
+        return bool(verify(_parsed(gold), _parsed(answer), timeout_seconds=None))
     except Exception:  # the harness counts every failure of the library as a miss
         return False
 

@@ -116,10 +116,10 @@ def same_value(answer: str, gold: str) -> bool:
     named = _NAME.sub("", answer), _NAME.sub("", gold)
     if named != (answer, gold) and same_value(*named):
         return True
-    parts = _parts(answer), _parts(gold)
-    if parts[0] and parts[1]:
-        return _same_parts(*parts)
-    return not (parts[0] or parts[1]) and _same_formula(answer, gold)
+    ours, theirs = _parts(answer), _parts(gold)
+    if ours and theirs:
+        return _same_parts(ours, theirs)
+    return not (ours or theirs) and _same_formula(answer, gold)
 
 
 def quantity(text: str) -> Quantity | None:
@@ -173,11 +173,10 @@ def _unit(tail: str) -> str | None:
     text = tail.strip()
     if not text:
         return ""
-    known = _TAIL.fullmatch(text)
-    words = None if known else _WORDS_BEHIND.fullmatch(tail)
-    if not known and not words:
+    found = _TAIL.fullmatch(text) or _WORDS_BEHIND.fullmatch(tail)
+    if not found:
         return None
-    text = (known or words)[1].rstrip(".").replace("{", "").replace("}", "").lower()
+    text = found[1].rstrip(".").replace("{", "").replace("}", "").lower()
     text = re.sub(r"\b(?:square|sq)\s+(\w+)", r"\1^2", re.sub(r"\bcubic\s+(\w+)", r"\1^3", text))
     return " ".join(_ALIASES.get(word, _ALIASES.get(word.rstrip("s"), word)) for word in _split_power(text))
 
@@ -203,11 +202,11 @@ def _names(answer: str, gold: str) -> bool:
     if not words or len(words) > 15:
         return False
     if gold.casefold() in ("yes", "no", "true", "false"):
-        return words[0] == gold.casefold()
-    if quantity(gold):
+        return bool(words[0] == gold.casefold())
+    if value := quantity(gold):
         numbers = [found for word in words if (found := quantity(word))]
         plain = not quantity(answer) and not _formula_like(re.sub(r"\((\w+)\)", r"\1", answer))
-        return plain and len({found.number for found in numbers}) == 1 and _close(numbers[0], quantity(gold))
+        return plain and len({found.number for found in numbers}) == 1 and _close(numbers[0], value)
     named = re.search(rf"(?<!\w){re.escape(gold.casefold())}(?!\w)", answer.casefold())
     return len(gold) > 1 and bool(named) and not _NEGATION.search(answer) and not _formula_like(gold)
 

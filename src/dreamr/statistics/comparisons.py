@@ -48,7 +48,7 @@ def compare(
 
 
 def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:
-    quantities = {}
+    quantities: dict[str, Quantity] = {}
     for name, (above, below) in pairs.items():
         here, there = ratio(above, below), ratio(f"{above}_other", f"{below}_other")
         quantities |= {name: here, f"{name}_{suffix}": there, f"{name}_change": difference(here, there)}

@@ -123,7 +123,7 @@ def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantit
 
 def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:
     """X, X_low, X_high of each quantity."""
-    cells = {}
+    cells: dict[str, float] = {}
     for name, interval in intervals.items():
         cells |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return cells

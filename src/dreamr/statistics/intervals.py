@@ -98,13 +98,16 @@ def informative(left_out: Array) -> bool:
     if len(left_out) < LEAST_CLUSTERS or not np.isfinite(left_out).all():
         return False
     _, counts = np.unique(np.round(left_out, 12), return_counts=True)
-    return len(left_out) - counts.max() >= LEAST_DEVIANTS
+    return bool(len(left_out) - counts.max() >= LEAST_DEVIANTS)
 
 
 def cluster_sums(columns: Mapping[str, Sequence[float]], clusters: Sequence[str | int]) -> dict[str, Array]:
     """Sum each column within clusters, clusters in the order of their names; a NaN makes its cluster's sum NaN."""
     _, place = np.unique(np.asarray(clusters), return_inverse=True)
-    return {name: np.bincount(place, weights=np.asarray(column, dtype=float)) for name, column in columns.items()}
+    return {
+        name: np.bincount(place, weights=np.asarray(column, dtype=float)).astype(float)
+        for name, column in columns.items()
+    }
 
 
 def mean(column: str, count: str = "n") -> Quantity:

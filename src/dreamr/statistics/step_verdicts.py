@@ -131,7 +131,7 @@ def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     The steps are those that were verified at the method's own threshold; another one would have led to other steps.
     """
-    cpn = {name: method.alpha for name, method in job.methods.items() if method.verifier == "cpn"}
+    cpn = {name: method.alpha for name, method in job.methods.items() if method.verifier == "cpn" and method.alpha}
     own = steps[steps.method.isin(cpn)]
     if own.empty:
         return pd.DataFrame(columns=[*CPN_KEYS, "alpha"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dreamr.config import ModelRef
 from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
-from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.protocol import Finish, Generation, Meter
 from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.inputs import Inputs, Vocabulary
 from dreamr.engines.vllm.launch import Ngram, Settings, start
@@ -24,7 +24,7 @@ from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
 
-Finish = Literal["end", "length"]
+Last = Literal["end", "length"]  # how a request ends that no stop string ends
 
 
 class VllmEngine:
@@ -144,7 +144,7 @@ class VllmEngine:
 
     async def _tokens(
         self, prompt: Prompt, max_tokens: int, meter: Meter
-    ) -> AsyncGenerator[tuple[int, Finish | None], None]:
+    ) -> AsyncGenerator[tuple[int, Last | None], None]:
         """Tokens as they are written, each with how the request ended if it is the last one."""
         from vllm.sampling_params import RequestOutputKind
 
@@ -204,7 +204,7 @@ class Written:
     def next_step(self, cap: int) -> None:
         self._step, self._tokens, self._cap = "", 0, cap
 
-    def add(self, token: int, last: Finish | None) -> Generation | None:
+    def add(self, token: int, last: Last | None) -> Generation | None:
         """The step that ends with this token, if one does."""
         if self.piece.endswith(self._stop):
             self.piece, self.piece_ids = "", []
@@ -227,7 +227,7 @@ async def _exhaust(steps: AsyncGenerator[Generation, None]) -> None:
 def _generation(output: "RequestOutput", stop: str) -> Generation:
     done = output.outputs[0]
     text, found, _ = done.text.partition(stop) if stop else (done.text, "", "")
-    finish = "stop" if found else "end" if done.finish_reason == "stop" else "length"
+    finish: Finish = "stop" if found else "end" if done.finish_reason == "stop" else "length"
     return Generation(text, len(done.token_ids), finish)
 
 

@@ -113,7 +113,7 @@ async def forget(engine: Any) -> bool:
     await engine.reset_mm_cache()
     engine.renderer._mm_processor_only_cache.clear_cache()  # the public call clears the other cache only
     await engine.reset_encoder_cache()
-    return await engine.reset_prefix_cache()
+    return bool(await engine.reset_prefix_cache())
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def visible_devices(devices: tuple[int, ...]) -> Iterator[None]:
     try:
         yield
     finally:
-        if devices and given is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
-        elif devices:
+        if given is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = given
+        else:
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
