@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 PLAIN = "plain"  # a method's draft before SAPO
+REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
 
 
@@ -332,6 +333,16 @@ class Config(Spec):
                 if owner := owners.get((target, draft, method, suite)):
                     raise ValueError(f"runs.{name}: {(target, draft, method, suite)} is in runs.{owner} already")
                 owners[target, draft, method, suite] = name
+        return self
+
+    @model_validator(mode="after")
+    def _trained_as_judged(self) -> Self:
+        """Drafts are trained by the threshold that judges them: else the alignment reward is not acceptance."""
+        method = self.methods.get(REFERENCE)
+        if method and method.verifier == "cpn" and method.alpha != self.sapo.alpha:
+            raise ValueError(
+                f"sapo.alpha is {self.sapo.alpha}, methods.{REFERENCE}.alpha is {method.alpha}: set both alike"
+            )
         return self
 
     def _references(self) -> Iterable[tuple[str, Iterable[str], Iterable[str]]]:

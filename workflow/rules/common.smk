@@ -88,6 +88,21 @@ def data(names):
     return [f"<results>/data/{name}.jsonl" for name in names]
 
 
+def folder(name, up=1):
+    """A parameter: the folder of a rule's input or output files of this name, `up` levels above them."""
+
+    def found(wildcards, input, output):
+        files = input.get(name) or output.get(name)
+        return str(Path(files if isinstance(files, str) else files[0]).parents[up - 1])
+
+    return found
+
+
+def option(flag, name):
+    """A parameter: `flag` with the folder of these input files, nothing where there are none."""
+    return lambda wildcards, input, output: [flag, folder(name)(wildcards, input, output)] if input.get(name) else []
+
+
 def one_of(names):
     """A wildcard pattern that matches these names and nothing else."""
     return "|".join(map(re.escape, names)) or "(?!)"

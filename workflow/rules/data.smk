@@ -58,7 +58,7 @@ rule prepare:
 
 rule audit:
     input:
-        data(PLAN.datasets),
+        data=data(PLAN.datasets),
     output:
         overlaps="<results>/audit/overlaps.csv",
     log:
@@ -70,13 +70,13 @@ rule audit:
         "../../envs/workflow.yaml"
     params:
         code=command_digest("audit"),
-        results=lambda wildcards: RESULTS,
+        data=folder("data"),
         benchmarks=[name for name in CONFIG.benchmarks if name in PLAN.datasets],
         training_sets=[name for name in CONFIG.training_sets if name in PLAN.datasets],
     shell:
         """
         python -m dreamr.cli.audit \
-            --data {params.results:q}/data \
+            --data {params.data:q} \
             --benchmarks {params.benchmarks:q} \
             --training-sets {params.training_sets:q} \
             --out {output.overlaps:q} \

@@ -6,9 +6,9 @@
 # <results>/cells: a job that is killed, or rerun for one changed method, computes nothing twice.
 rule generate:
     input:
-        lambda wildcards: cards(PLAN.models_of(group(wildcards))),
-        lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
         environment("models"),
+        cards=lambda wildcards: cards(PLAN.models_of(group(wildcards))),
+        data=lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
     output:
         traces="<results>/traces/{target}/{draft}/{run}/{suite}.jsonl",
     log:
@@ -27,14 +27,16 @@ rule generate:
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),
         python=python("models"),
-        results=lambda wildcards: RESULTS,
+        models=folder("cards", up=2),
+        data=folder("data"),
+        cells=f"{RESULTS}/cells",
     shell:
         """
         {params.python:q} -m dreamr.cli.generate \
             --spec {params.spec:q} \
-            --models {params.results:q}/models \
-            --data {params.results:q}/data \
-            --cells {params.results:q}/cells \
+            --models {params.models:q} \
+            --data {params.data:q} \
+            --cells {params.cells:q} \
             --out {output.traces:q} \
             > {log:q} 2>&1
         """
@@ -42,7 +44,7 @@ rule generate:
 
 rule grade:
     input:
-        lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
+        data=lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
         traces="<results>/traces/{target}/{draft}/{run}/{suite}.jsonl",
     output:
         scores="<results>/scores/{target}/{draft}/{run}/{suite}.jsonl",
@@ -55,12 +57,12 @@ rule grade:
         "../../envs/workflow.yaml"
     params:
         code=command_digest("grade"),
-        results=lambda wildcards: RESULTS,
+        data=folder("data"),
     shell:
         """
         python -m dreamr.cli.grade \
             --traces {input.traces:q} \
-            --data {params.results:q}/data \
+            --data {params.data:q} \
             --out {output.scores:q} \
             > {log:q} 2>&1
         """

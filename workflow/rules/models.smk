@@ -35,9 +35,9 @@ rule fetch_model:
 
 rule quantize:
     input:
-        lambda wildcards: card(PLAN.base(wildcards.model)),
-        data(CONFIG.awq.training_sets),
         environment("quantize"),
+        base=lambda wildcards: card(PLAN.base(wildcards.model)),
+        data=data(CONFIG.awq.training_sets),
     output:
         card="<results>/models/{model}/card.json",
     log:
@@ -57,14 +57,15 @@ rule quantize:
         lock=lock_digest("quantize"),
         spec=lambda wildcards: as_json(PLAN.quantize(wildcards.model)),
         python=python("quantize"),
-        results=lambda wildcards: RESULTS,
+        models=folder("base", up=2),
+        data=folder("data"),
         folder=subpath(output.card, parent=True),
     shell:
         """
         {params.python:q} -m dreamr.cli.quantize \
             --spec {params.spec:q} \
-            --models {params.results:q}/models \
-            --data {params.results:q}/data \
+            --models {params.models:q} \
+            --data {params.data:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """
@@ -72,9 +73,9 @@ rule quantize:
 
 rule train_sapo:
     input:
-        lambda wildcards: cards([PLAN.trainings[wildcards.model].target, PLAN.trainings[wildcards.model].draft]),
-        data(CONFIG.sapo.training_sets),
         environment("models"),
+        cards=lambda wildcards: cards([PLAN.trainings[wildcards.model].target, PLAN.trainings[wildcards.model].draft]),
+        data=data(CONFIG.sapo.training_sets),
     output:
         card="<results>/models/{model}/card.json",
         curve="<results>/models/{model}/training.csv",
@@ -95,14 +96,15 @@ rule train_sapo:
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.train(wildcards.model)),
         python=python("models"),
-        results=lambda wildcards: RESULTS,
+        models=folder("cards", up=2),
+        data=folder("data"),
         folder=subpath(output.card, parent=True),
     shell:
         """
         {params.python:q} -m dreamr.cli.train_sapo \
             --spec {params.spec:q} \
-            --models {params.results:q}/models \
-            --data {params.results:q}/data \
+            --models {params.models:q} \
+            --data {params.data:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """
@@ -125,10 +127,10 @@ rule train_zoo:
     threads: 2
     params:
         python=python("models"),
-        results=lambda wildcards: RESULTS,
+        folder=subpath(output.done, parent=True),
     shell:
         """
         {params.python:q} -m dreamr.cli.train_zoo \
-            --out {params.results:q}/zoo \
+            --out {params.folder:q} \
             > {log:q} 2>&1
         """

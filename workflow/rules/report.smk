@@ -24,7 +24,7 @@ rule summarise:
     params:
         code=command_digest("summarise"),
         spec=as_json(SummariseJob.of(CONFIG)),
-        folder=lambda wildcards: f"{RESULTS}/tables",
+        folder=folder("tables"),
     shell:
         """
         python -m dreamr.cli.summarise \
@@ -44,11 +44,11 @@ VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if CONFIG
 
 rule verify:
     input:
-        PLAN.micro_files.values(),
-        data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
+        micro=PLAN.micro_files.values(),
+        data=data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
-        expand("<results>/verification/{file}", file=STEP_VERDICTS),
+        verified=expand("<results>/verification/{file}", file=STEP_VERDICTS),
     log:
         "<logs>/verify.log",
     benchmark:
@@ -59,23 +59,24 @@ rule verify:
     params:
         code=command_digest("verify"),
         spec=as_json(SummariseJob.of(CONFIG)),
-        results=lambda wildcards: RESULTS,
-        truth=lambda wildcards: MICRO,
+        data=folder("data"),
+        truth=folder("micro", up=2),
+        folder=folder("verified"),
     shell:
         """
         python -m dreamr.cli.verify \
             --spec {params.spec:q} \
             --traces {input.traces:q} \
-            --data {params.results:q}/data \
+            --data {params.data:q} \
             --truth {params.truth:q} \
-            --out {params.results:q}/verification \
+            --out {params.folder:q} \
             > {log:q} 2>&1
         """
 
 
 rule plot:
     input:
-        VERIFIED,
+        verified=VERIFIED,
         tables=rules.summarise.output.tables,
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
@@ -97,8 +98,8 @@ rule plot:
     params:
         code=command_digest("plot"),
         spec=as_json(SummariseJob.of(CONFIG)),
-        tables=lambda wildcards: f"{RESULTS}/tables",
-        verification=["--verification", f"{RESULTS}/verification"] if VERIFIED else [],
+        tables=folder("tables"),
+        verification=option("--verification", "verified"),
     shell:
         """
         python -m dreamr.cli.plot \
@@ -114,10 +115,10 @@ rule plot:
 
 rule report:
     input:
-        rules.summarise.output.tables,
-        VERIFIED,
-        "<results>/audit/overlaps.csv",
-        sorted(map(str, Path("reports").glob("*.*"))),
+        tables=rules.summarise.output.tables,
+        verified=VERIFIED,
+        overlaps="<results>/audit/overlaps.csv",
+        templates=sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
         cards=cards(name for names in PLAN.models.values() for name in names),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
@@ -135,21 +136,25 @@ rule report:
     params:
         code=command_digest("report"),
         spec=as_json(CONFIG),
-        results=lambda wildcards: RESULTS,
-        verification=["--verification", f"{RESULTS}/verification"] if VERIFIED else [],
+        tables=folder("tables"),
+        audit=folder("overlaps"),
+        cells=f"{RESULTS}/cells",
+        templates=folder("templates"),
+        verification=option("--verification", "verified"),
         benchmarks=lambda wildcards: CONFIG.pathvars.benchmarks,
     shell:
         """
         python -m dreamr.cli.report \
             --spec {params.spec:q} \
-            --tables {params.results:q}/tables \
-            --audit {params.results:q}/audit \
+            --tables {params.tables:q} \
+            --audit {params.audit:q} \
             --figures {input.figures:q} \
             --cards {input.cards:q} \
             --traces {input.traces:q} \
-            --cells {params.results:q}/cells \
+            --cells {params.cells:q} \
             --benchmarks {params.benchmarks:q} \
             {params.verification:q} \
+            --templates {params.templates:q} \
             --out {output.page:q} \
             > {log:q} 2>&1
         """

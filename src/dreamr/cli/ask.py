@@ -26,7 +26,7 @@ from rich.text import Text
 
 import dreamr
 from dreamr.cli.common import command_parser
-from dreamr.config import PLAIN, Config, Method, read, sapo_model
+from dreamr.config import PLAIN, REFERENCE, Config, Method, read, sapo_model
 from dreamr.data.rows import option_lines
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
@@ -182,7 +182,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--ask", metavar="TEXT", help="the question about --image")
     described.add_argument("--options", nargs="+", default=[], metavar="TEXT", help="its options, if it has some")
     described.add_argument("--question", metavar="ID", help="id of an item of --benchmark")
-    described.add_argument("--method", default="dreamr", metavar="NAME", help="of the configuration (dreamr)")
+    described.add_argument("--method", default=REFERENCE, metavar="NAME", help="of the configuration (%(default)s)")
     described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
     described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")
     described.add_argument(

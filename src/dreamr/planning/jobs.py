@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from dreamr.config import (
     NO_DRAFT,
+    REFERENCE,
     Awq,
     Config,
     Count,
@@ -100,7 +101,7 @@ class SummariseJob(Spec):
     circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
 
     @classmethod
-    def of(cls, config: Config, reference: str = "dreamr") -> Self:
+    def of(cls, config: Config, reference: str = REFERENCE) -> Self:
         """The pairs pooled are those with drafts trained for them: controls stand by themselves."""
         runs = [run for run in config.runs.values() if run.trained_with is None]
         pairs = {(target, draft): None for run in runs for target in run.targets for draft in run.drafts}

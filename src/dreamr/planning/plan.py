@@ -31,7 +31,8 @@ from dreamr.provenance import code_digest, spec_digest
 # grades the traces again and trains nothing again: what a draft is, is what its training wrote. Train anew by hand
 # (snakemake --forcerun train_sapo) after a change of the scorer that should move the rewards.
 SCORER = ("dreamr.scoring.answers",)
-# What the first two read reaches a job through its spec; the others change no result. Their code counts for no digest.
+# Their code counts for no digest. Settings and jobs reach a command as the values in its spec, which does count; what
+# is left of those two modules checks values, names models and shares out GPUs. The others word, guard, write results.
 UNCOUNTED = (
     *("dreamr.config", "dreamr.planning.jobs", "dreamr.errors", "dreamr.files", "dreamr.cli.common"),
     *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),

@@ -5,7 +5,7 @@ Everything shown comes from files that earlier stages wrote. All text is escaped
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -74,7 +74,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "combined": combined, "singles": singles}
+    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "singles": singles}
     environment.globals |= {
         "select": select,
         "first": first,
@@ -90,6 +90,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         job=SummariseJob.of(config),
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
+        glance=glance(tables),
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
         examples=examples(sources.verification),
         figures=figures(sources.figures),
@@ -131,6 +132,20 @@ def first(rows: Iterable[Row], **wanted: Any) -> Row | None:
     return next(iter(select(rows, **wanted)), None)
 
 
+def glance(tables: Mapping[str, list[Row]]) -> list[Row]:
+    """Each method over all pairs and benchmarks: its cells of the tables of accuracy, speed and acceptance."""
+    whole = {"target": ALL, "draft": ALL, "benchmark": ALL}
+    rows = []
+    for method in MAIN:
+        right, timed, taken = (
+            first(tables[name], method=method, **whole) for name in ("accuracy", "speed", "acceptance")
+        )
+        if right:
+            sizes = {"n": right["n"], "n_alone": timed["n"] if timed else None}
+            rows.append({**right, **(timed or {}), **(taken or {}), **sizes})
+    return rows
+
+
 def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN) -> list[Row]:
     """Rows of the pool over all pairs, then of single targets and pairs, in the order of methods."""
     order = list(methods)
@@ -162,14 +177,6 @@ FORMATS = {
 
 def formatted(value: Any, kind: str) -> str:
     return FORMATS[kind](value)
-
-
-def combined(row: Row, *others: Row | None) -> Row:
-    """One row with the cells of several tables; its own come first."""
-    merged: Row = {}
-    for other in others:
-        merged |= other or {}
-    return merged | row
 
 
 def singles(rows: Iterable[Row]) -> list[Row]:

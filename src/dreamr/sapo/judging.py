@@ -1,8 +1,8 @@
 """The target's verdicts on whole answers, as SAPO's alignment reward needs them.
 
-A verdict is the one of the evaluation: CPN's request, keywords and threshold, behind the same prefix. What differs is
-that nothing depends on anything, so all requests of a batch are made at once and equal ones only once: completions of
-one question share their beginnings.
+A verdict is the one of the evaluation: CPN's request and keywords behind the same prefix, and the threshold of the
+reference method, as the configuration demands. What differs is that nothing depends on anything, so all requests of a
+batch are made at once and equal ones only once: completions of one question share their beginnings.
 """
 
 import asyncio
