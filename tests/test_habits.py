@@ -1,0 +1,79 @@
+"""What keeps the house in order: types, schemas, formatters, and the words that name them."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from projects import ROOT
+
+from dreamr.cli.make_schema import schemas
+
+OVERLAYS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path.stem not in ("config", "claims"))
+
+
+def config(name: str) -> Any:
+    return yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+
+
+def test_types_are_checked() -> None:
+    done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["schema.json", "overlay.json"])
+def test_the_schemas_are_those_of_the_settings(name: str) -> None:
+    made = "python -m dreamr.cli.make_schema --out config"
+    assert json.loads((ROOT / "config" / name).read_text()) == schemas()[name], f"make it anew: {made}"
+
+
+def test_editors_find_the_schema_that_fits() -> None:
+    for name in ("config", *OVERLAYS):
+        schema = "schema" if name == "config" else "overlay"
+        first = (ROOT / f"config/{name}.yaml").read_text().splitlines()[0]
+        assert first == f"# yaml-language-server: $schema={schema}.json", name
+        jsonschema.validate(config(name), schemas()[f"{schema}.json"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"titel": "x"}, {"methods": {"dreamr": {"loop": "fpsr", "windw": 4}}}, {"sapo": {"group": 1}}]
+)
+def test_an_editor_is_told_of_a_wrong_key_or_value(wrong: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, schemas()["overlay.json"])
+
+
+def test_formatters_before_a_commit_are_those_of_the_tests() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    wanted = {pin for hook in hooks for pin in hook["additional_dependencies"]}
+    tests = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["test"]
+    assert wanted == {pin for pin in tests if re.match("ruff|snakefmt", pin)}
+
+
+def test_the_hosted_tests_run_on_every_python_that_is_supported() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={jobs['light']['strategy']['matrix']['python'][0]}"
+    assert {"run": ".ci/run"} in jobs["all"]["steps"]
+
+
+def test_the_citation_names_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
+
+
+def test_paths_in_the_prose_are_there() -> None:
+    """README and CONTRIBUTING name files; a file that moved is a newcomer lost."""
+    for name in ("README.md", "CONTRIBUTING.md"):
+        named = set(
+            re.findall(r"`((?:src|config|workflow|tests|envs|profiles|reports)/[\w./-]*)`", (ROOT / name).read_text())
+        )
+        assert named
+        missing = [path for path in named if not (ROOT / path).exists() and "<" not in path]
+        assert not missing, f"{name}: {missing}"
