@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from dreamr.errors import UserError
@@ -79,3 +80,10 @@ def test_the_paper_s_claims_are_complete_and_misprints_are_never_goals() -> None
         assert claims[name].doubt and not claims[name].tests
     for entry in claims.values():
         assert entry.tests or entry.scale == "paper", f"{entry.id} promises a test"
+
+
+def test_a_broken_claim_is_named(tmp_path: Path) -> None:
+    claim = {"id": "fast", "text": "Fast.", "source": "abstract", "scale": "any", "section": "speed", "test": []}
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
+    with pytest.raises(UserError, match=r"claims.yaml, claim 'fast': (?s:.*)test\n"):
+        load_claims(tmp_path / "claims.yaml")

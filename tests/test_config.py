@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr.config import Config, EngineSpec, load
+from dreamr.config import Config, EngineSpec, load, read
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 
@@ -84,6 +84,7 @@ WRONG = {
     "draft unused": ({"runs": {"main": {"methods": ["ngram"]}}}, ["runs.main.methods", "'ngram'", "'q3vl-2l'"]),
     "cell twice": ({"runs": {"ablation": {"methods": ["dreamr"]}}}, ["runs.ablation", "dreamr", "runs.main"]),
     "groups": ({"sapo": {"group": 7}}, ["sapo", "batch 32", "group 7"]),
+    "alpha of the drafts": ({"sapo": {"alpha": 0.6}}, ["sapo.alpha is 0.6", "methods.dreamr.alpha is 0.7"]),
     "micro batches": ({"sapo": {"micro_batch": 5}}, ["sapo", "batch 32", "micro_batch 5"]),
     "path in a name": ({"models": {"../up": {"from": "zoo"}}}, ["models", "../up"]),
 }
@@ -103,3 +104,18 @@ def test_every_wrong_value_is_named_at_once() -> None:
         load(tree({"device": "tpu", "context_tokens": 0}))
     assert "device" in str(stop.value)
     assert "context_tokens" in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "mine.yaml: no such configuration file"),
+        ("title: [", "mine.yaml: not YAML"),
+        ("just words", "mine.yaml: found 'just words', expected keys with values"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str | None, told: str) -> None:
+    if text is not None:
+        (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=told):
+        read([ROOT / "config/config.yaml", tmp_path / "mine.yaml"])

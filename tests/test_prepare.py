@@ -1,12 +1,16 @@
 """From a folder of parquet files to typed questions."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from datasets import Dataset, Features, Image, Value
 from PIL import Image as Pillow
+from pyarrow import Table
+from pyarrow.parquet import read_table, write_table
 
 from dreamr.cli.prepare import main
 from dreamr.data.loading import check_question
@@ -84,3 +88,59 @@ def test_a_question_that_does_not_fit_together_stops(changes: dict[str, Any], me
     }
     with pytest.raises(UserError, match=f"roads, question 7: .*{message}"):
         check_question(Question(**(fields | changes)))
+
+
+def broken(folder: Path, change: Callable[[Table], Table]) -> list[str]:
+    """The command's arguments for a data set whose parquet file was damaged by `change`."""
+    rows = [{"image": Pillow.new("RGB", (8, 8)), "question": "Which?\nA. 1\nB. 2", "answer": "A"}] * 3
+    Dataset.from_list(rows, features=FEATURES).to_parquet(folder / "whole.parquet")
+    write_table(change(read_table(folder / "whole.parquet")), folder / "test.parquet")
+    spec = {"name": "roads", "data": {"adapter": "realworldqa", "path": str(folder), "split": "test"}}
+    return ["--spec", json.dumps(spec), "--out", str(folder / "roads.jsonl")]
+
+
+def with_images(images: list[Any]) -> Callable[[Table], Table]:
+    """Puts other values in the column of images, and forgets what the file says about its columns."""
+
+    def change(table: Table) -> Table:
+        stored = pa.array(images, type=table.schema.field("image").type if isinstance(images[1], dict) else None)
+        place = table.schema.get_field_index("image")
+        return table.set_column(place, "image", stored).replace_schema_metadata(None)
+
+    return change
+
+
+STORED = {"bytes": None, "path": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (with_images([STORED, STORED | {"bytes": b"no image"}, STORED]), "row 0, column image: found None"),
+        (with_images(["a.png", "b.png", "c.png"]), r"row 0, column image: found 'a\.png', expected Image"),
+        (lambda table: table.slice(0, 0), r"split 'test': cannot be read .* empty or damaged"),
+        (lambda table: table.drop_columns(["image"]), "row 0, column image: found None, expected Image"),
+    ],
+    ids=["no bytes", "no images", "no rows", "no column"],
+)
+def test_a_broken_data_set_is_named_with_row_and_column(
+    tmp_path: Path, change: Callable[[Table], Table], told: str
+) -> None:
+    with pytest.raises(SystemExit, match=told):
+        main(broken(tmp_path, change))
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    def cut(table: Table) -> Table:
+        images = table.column("image").to_pylist()
+        images[1]["bytes"] = images[1]["bytes"][:40]
+        return with_images(images)(table)
+
+    with pytest.raises(SystemExit, match=r"realworldqa, row 1, column image: found b'.*, expected an image \("):
+        main(broken(tmp_path, cut))
+
+
+def test_a_column_that_lost_its_type_still_holds_its_images(tmp_path: Path) -> None:
+    """Parquet files written without the library say "bytes and path" where they mean an image."""
+    main(broken(tmp_path, lambda table: table.replace_schema_metadata(None)))
+    assert len(list(read_rows(tmp_path / "roads.jsonl", Question))) == 3

@@ -377,8 +377,21 @@ def read(files: Sequence[Path]) -> Config:
     """The checked configuration of YAML files, each laid over those before it, as `snakemake --configfile` does."""
     tree: dict[str, Any] = {}
     for file in files:
-        tree = _laid_over(tree, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
+        tree = _laid_over(tree, _mapping(Path(file)))
     return load(tree)
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """The content of a configuration file."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such configuration file")
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: not YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{file}: found {tree!r}, expected keys with values, as in config/config.yaml")
+    return tree
 
 
 def _laid_over(tree: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def schemas() -> dict[str, Any]:
 
 
 def _optional(schema: Any) -> Any:
-    """A schema in which nothing is required; a part of a model may then be of several makers, so one of them will do."""
+    """A schema in which nothing is required; part of a model then fits several makers, and one of them will do."""
     if isinstance(schema, list):
         return [_optional(part) for part in schema]
     if not isinstance(schema, dict):
@@ -47,7 +47,9 @@ def _optional(schema: Any) -> Any:
 
 def parser() -> argparse.ArgumentParser:
     described = command_parser("make_schema", __doc__)
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder of the configuration files")
+    described.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="folder of the configuration files"
+    )
     return described
 
 

@@ -9,11 +9,11 @@ interval contains much. A claim about absolute numbers of the paper's models is 
 from collections.abc import Mapping, Sequence
 from math import inf, isnan
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pandas as pd
 import yaml
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from dreamr.config import Spec
 from dreamr.errors import UserError
@@ -56,11 +56,18 @@ class PaperClaim(Spec):
 
 def load_claims(path: Path) -> list[PaperClaim]:
     """All claims; a wrong key or value stops with its place."""
-    claims = [PaperClaim.model_validate(entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    claims = [_claim(path, entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
     names = [claim.id for claim in claims]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{path}: claims with one id: {', '.join(sorted(twice))}")
     return claims
+
+
+def _claim(path: Path, entry: dict[str, Any]) -> PaperClaim:
+    try:
+        return PaperClaim.model_validate(entry)
+    except ValidationError as error:
+        raise UserError(f"{path}, claim {entry.get('id')!r}: {error}") from None
 
 
 def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], scale: str) -> pd.DataFrame:

@@ -32,6 +32,8 @@ NO_OVERLAPS = pd.DataFrame(columns=["benchmark", "cluster"])  # nothing was audi
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table as written by cli.summarise; only an empty cell is unknown, never a word such as "none"."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such table; cli.summarise, cli.verify and cli.audit write them")
     return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=IDS)
 
 
