@@ -13,9 +13,10 @@ from dreamr.cli.audit import write as write_overlaps
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
-from dreamr.config import NO_DRAFT, PLAIN, Config, load
+from dreamr.config import NO_DRAFT, PLAIN, Config
 from dreamr.data.contamination import Overlap
 from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.reading import load
 from dreamr.records import IMAGE_MARK, Question, Score, Span, Step, Trace, write_rows
 from dreamr.statistics import step_verdicts
 from dreamr.statistics.frame import write_table

@@ -12,8 +12,8 @@ from rich.console import Console
 from snakemake.cli import parse_args
 
 from dreamr.cli import ask
-from dreamr.config import read
 from dreamr.planning.plan import Plan
+from dreamr.planning.reading import read
 from dreamr.records import Question, Step, write_rows
 
 

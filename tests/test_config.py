@@ -7,9 +7,10 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr.config import Config, EngineSpec, load, read
+from dreamr.config import Config, EngineSpec
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
+from dreamr.planning.reading import load, read
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 import dreamr.data.loading
-from dreamr.config import load
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
+from dreamr.planning.reading import load
 from dreamr.prompts import question_prompt
 
 ROOT = Path(__file__).parents[1]

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr.config import Config, load
+from dreamr.config import Config
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import GenerateJob, TrainJob
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
+from dreamr.planning.reading import load
 
 ROOT = Path(__file__).parent.parent
 ABLATION = Group("ablation", "q3vl-deep-awq", "q3vl-2l", "all")

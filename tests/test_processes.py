@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dreamr.cli import quantize, train_sapo
-from dreamr.config import read
 from dreamr.planning.plan import Plan, as_json
+from dreamr.planning.reading import read
 from dreamr.runtime.processes import ONE_THREAD
 
 ROOT = Path(__file__).parents[1]

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from dreamr.config import Config, EngineSpec, Recipe, Weights, read
+from dreamr.config import Config, EngineSpec, Recipe, Weights
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import TrainJob
 from dreamr.planning.plan import Plan, command_digest
+from dreamr.planning.reading import read
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
 from dreamr.sapo.curve import write_curve

@@ -6,13 +6,9 @@ there. A wrong name or value stops with the key, the value and what is allowed.
 
 from collections.abc import Iterable, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from dreamr.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 # Every name becomes part of a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -113,6 +109,7 @@ class Method(Spec):
 
     @property
     def needs_draft(self) -> bool:
+        """Whether a draft takes part."""
         return self.loop not in ("target_only", "spec_decoding")
 
     @property
@@ -362,55 +359,6 @@ class Config(Spec):
             yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], whole
         yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
         yield "awq.training_sets", self.awq.training_sets, self.training_sets
-
-
-def load(tree: dict[str, Any]) -> Config:
-    """Check a merged configuration; stop with every wrong key, its value and what is allowed."""
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        lines = (_worded(problem) for problem in error.errors())
-        raise UserError("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
-
-
-def read(files: Sequence[Path]) -> Config:
-    """The checked configuration of YAML files, each laid over those before it, as `snakemake --configfile` does."""
-    tree: dict[str, Any] = {}
-    for file in files:
-        tree = _laid_over(tree, _mapping(Path(file)))
-    return load(tree)
-
-
-def _mapping(file: Path) -> dict[str, Any]:
-    """The content of a configuration file."""
-    if not file.is_file():
-        raise UserError(f"{file}: no such configuration file")
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{file}: not YAML: {error}") from None
-    if not isinstance(tree, dict):
-        raise UserError(f"{file}: found {tree!r}, expected keys with values, as in config/config.yaml")
-    return tree
-
-
-def _laid_over(tree: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge, all else is replaced."""
-    merged = {
-        key: _laid_over(tree[key], value) if isinstance(value, dict) and isinstance(tree.get(key), dict) else value
-        for key, value in other.items()
-    }
-    return tree | merged
-
-
-def _worded(problem: Any) -> str:
-    """One pydantic problem as key, value and what is allowed."""
-    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key"
-    value = problem["input"]
-    shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
-    return f"{key}: {problem['msg']}{shown}"
 
 
 def sapo_model(recipe: str, target: str, draft: str) -> str:

@@ -10,13 +10,14 @@ ROOT = Path(workflow.basedir)
 SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
-from dreamr.config import NO_DRAFT, load
+from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import MICRO, Group, Plan, as_json, command_digest
-from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD
 from dreamr.planning.progress import announcement, job_seconds
+from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
+from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD
 from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
 
 with worded():  # a wrong configuration ends here, with words

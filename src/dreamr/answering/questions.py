@@ -22,6 +22,7 @@ class Asked(NamedTuple):
     prompt: Prompt
 
     def key(self, mode: Mode) -> AnswerKey:
+        """What its answer in this mode is kept under."""
         return mode, self.benchmark, self.question
 
 

@@ -49,6 +49,7 @@ class CellRun:
     file: CellFile
 
     def keep(self, asked: Asked, mode: Mode, outcome: Outcome, seconds: float, baseline: float | None = None) -> None:
+        """Keep a finished answer, with its seconds and, timed, those of the target beside it."""
         trace = Trace(
             question=asked.question,
             benchmark=asked.benchmark,

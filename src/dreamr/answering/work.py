@@ -73,6 +73,7 @@ class Work:
 
     @property
     def kept(self) -> int:
+        """How many answers are finished."""
         return sum(key in file.traces for file in self.files.values() for key in self.keys)
 
     @property
@@ -81,6 +82,7 @@ class Work:
         return next((one for one in self.questions if one not in self.timed), self.questions[0])
 
     def traces(self) -> list[Trace]:
+        """All answers in the order of the output; all have to be there."""
         return [file.traces[key] for file in self.files.values() for key in self.keys]
 
     def engines_of(self, method: Method) -> tuple[EngineKey, EngineKey | None]:

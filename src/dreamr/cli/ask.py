@@ -26,7 +26,7 @@ from rich.text import Text
 
 import dreamr
 from dreamr.cli.common import command_parser
-from dreamr.config import PLAIN, REFERENCE, Config, Method, read, sapo_model
+from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
 from dreamr.data.rows import option_lines
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
@@ -34,6 +34,7 @@ from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER, Watcher
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
+from dreamr.planning.reading import read
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.provenance import environment_folder
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows

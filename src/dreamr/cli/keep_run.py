@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dreamr.cli.common import command_parser
-from dreamr.config import Config, read
+from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
+from dreamr.planning.reading import read
 from dreamr.report.labels import label
 from dreamr.report.page import MAIN, Row, first, formatted, machines, records
 from dreamr.runtime.endings import worded

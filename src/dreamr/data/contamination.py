@@ -171,6 +171,7 @@ def text_share(left: str, right: str) -> float:
 
 
 def trigrams(text: str) -> set[tuple[str, ...]]:
+    """Triples of neighbouring words."""
     found = words(text)
     return set(zip(found, found[1:], found[2:], strict=False))
 

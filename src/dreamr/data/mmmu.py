@@ -55,6 +55,7 @@ def literal_list(row: dict[str, Any], number: int, name: str) -> list[Any]:
 
 
 def gold(row: dict[str, Any], number: int) -> tuple[str, ...]:
+    """Accepted answers: a letter, or one or more texts."""
     answer = column(NAME, number, row, "answer", str)
     if answer.startswith("[") and answer.endswith("]"):
         return tuple(str(text) for text in literal_list(row, number, "answer"))

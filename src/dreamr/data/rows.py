@@ -53,6 +53,7 @@ def text_or_none(value: object) -> str | None:
 
 
 def option_lines(options: tuple[str, ...]) -> list[str]:
+    """Options as the lines of a question: `A. ...`."""
     return [f"{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False)]
 
 

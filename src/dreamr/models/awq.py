@@ -115,6 +115,7 @@ def calibration(
 
 
 def tokens(processor: Any, chat: Chat, job: QuantizeJob, prompts: Sequence[Prompt]) -> Any:
+    """Prompts with their images as the processor's tensors, padded on the left."""
     images = [[load_image(path, job.images) for path in prompt.images] for prompt in prompts]
     texts = [chat.text(prompt) for prompt in prompts]
     return processor(text=texts, images=images, padding=True, return_tensors="pt", add_special_tokens=False)

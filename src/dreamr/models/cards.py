@@ -34,6 +34,7 @@ def model_digest(folder: str | Path) -> str:
 
 
 def digest_of(files: Mapping[str, FileFacts]) -> str:
+    """One digest of all files."""
     return short_digest("\n".join(f"{name} {facts['sha256']}" for name, facts in files.items()))
 
 

@@ -32,9 +32,16 @@ from dreamr.provenance import code_digest, spec_digest
 # (snakemake --forcerun train_sapo) after a change of the scorer that should move the rewards.
 SCORER = ("dreamr.scoring.answers",)
 # Their code counts for no digest. Settings and jobs reach a command as the values in its spec, which does count; what
-# is left of those two modules checks values, names models and shares out GPUs. The others word, guard, write results.
+# is left of those modules checks values, names models and shares out GPUs. The others word, guard, write results.
 UNCOUNTED = (
-    *("dreamr.config", "dreamr.planning.jobs", "dreamr.errors", "dreamr.files", "dreamr.cli.common"),
+    *(
+        "dreamr.config",
+        "dreamr.planning.jobs",
+        "dreamr.planning.reading",
+        "dreamr.errors",
+        "dreamr.files",
+        "dreamr.cli.common",
+    ),
     *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),
 )
 MICRO = "resources/micro"  # folder of the generated data sets
@@ -65,6 +72,7 @@ class Plan:
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
+        """What is answered by one job each."""
         return tuple(
             Group(name, target, draft, suite)
             for name, run in self.config.runs.items()
@@ -103,12 +111,15 @@ class Plan:
         return {name: data for name, data in {**config.benchmarks, **config.training_sets}.items() if name in names}
 
     def run(self, group: Group) -> Run:
+        """The run that a group is part of."""
         return self.config.runs[group.run]
 
     def methods(self, group: Group) -> dict[str, Method]:
+        """The methods of a group by name."""
         return {name: self.config.methods[name] for name in self.run(group).methods}
 
     def benchmarks(self, group: Group) -> list[str]:
+        """The benchmarks of a group, each once."""
         return list(dict.fromkeys(part.benchmark for part in self.config.suites[group.suite].slices))
 
     def base(self, model: str) -> str:
@@ -124,6 +135,7 @@ class Plan:
         return {**dict.fromkeys(plain, group.draft), **trained}
 
     def models_of(self, group: Group) -> list[str]:
+        """The models that a group's job needs: its target and the drafts."""
         return list(dict.fromkeys([group.target, *self.drafts(group).values()]))
 
     def gpus(self, group: Group) -> int:
@@ -134,12 +146,15 @@ class Plan:
     # The specs of the jobs.
 
     def prepare(self, name: str) -> PrepareJob:
+        """The spec of a data set's preparation."""
         return PrepareJob(name=name, data=self.datasets[name])
 
     def fetch(self, name: str) -> FetchJob:
+        """The spec of a fetched model."""
         return FetchJob(name=name, model=self.config.models[name])
 
     def quantize(self, name: str) -> QuantizeJob:
+        """The spec of an AWQ model."""
         config = self.config
         return QuantizeJob(
             name=name,
@@ -151,6 +166,7 @@ class Plan:
         )
 
     def train(self, name: str) -> TrainJob:
+        """The spec of a SAPO draft's training."""
         training, config = self.trainings[name], self.config
         return TrainJob(
             name=name,
@@ -166,6 +182,7 @@ class Plan:
         )
 
     def generate(self, group: Group) -> GenerateJob:
+        """The spec of a group's answers."""
         config = self.config
         return GenerateJob(
             target=self.ref(group.target),

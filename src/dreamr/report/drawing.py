@@ -61,6 +61,7 @@ def _escaped(text: str) -> str:
 
 
 def pair(row: pd.Series) -> str:
+    """A row's target and draft in words."""
     return "all pairs" if row.target == ALL and row.draft == ALL else f"{row.target} ← {row.draft}"
 
 

@@ -24,8 +24,10 @@ COLOURS = {
 
 
 def label(method: str) -> str:
+    """A method's name for people."""
     return LABELS.get(method, method)
 
 
 def colour(method: str) -> str:
+    """A method's colour in figures."""
     return COLOURS.get(method, "#777777")

@@ -42,6 +42,7 @@ class Source:
 
     @property
     def link(self) -> str:
+        """The file itself, as a link to save it by."""
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(self.csv.encode()).decode()
 
 
@@ -104,6 +105,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
 
 
 def figures(folder: Path) -> dict[str, Source]:
+    """All figures with their data by name."""
     found = {}
     for path in sorted(folder.glob("*.svg")):
         data = path.with_suffix(".csv").read_text(encoding="utf-8")
@@ -112,6 +114,7 @@ def figures(folder: Path) -> dict[str, Source]:
 
 
 def records(table: pd.DataFrame) -> list[Row]:
+    """A table's rows; None where a cell is unknown."""
     rows: list[Row] = table.astype(object).where(table.notna(), None).to_dict("records")
     return rows
 
@@ -176,6 +179,7 @@ FORMATS = {
 
 
 def formatted(value: Any, kind: str) -> str:
+    """A number as the page shows it."""
     return FORMATS[kind](value)
 
 

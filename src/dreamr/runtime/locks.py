@@ -49,6 +49,7 @@ class _Lock:
         self._marker = SoftFileLease(marker, lease_duration=lease, thread_local=False, on_compromise=_stop)
 
     def claim(self) -> None:
+        """Take the path or stop with who has it."""
         try:
             self._marker.acquire(timeout=0)
         except Timeout:
@@ -66,6 +67,7 @@ class _Lock:
             self._refuse()
 
     def release(self) -> None:
+        """Let go of the path, if it was ours."""
         if self._marker.is_locked:
             self._note.unlink(missing_ok=True)
             self._marker.release()

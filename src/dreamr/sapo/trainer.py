@@ -121,6 +121,7 @@ class Rewards:
 
 
 def said(completion: list[dict[str, str]]) -> str:
+    """The text of a completion as TRL holds it."""
     return completion[0]["content"]
 
 
@@ -179,6 +180,7 @@ def freeze_vision(model: Any) -> None:
 
 
 def arguments(job: TrainJob, work: Path) -> GRPOConfig:
+    """TRL's settings for this job."""
     spec = job.sapo
     on_gpu = job.device == "cuda"
     return GRPOConfig(

@@ -93,6 +93,7 @@ def letters_in(text: str, allowed: str) -> list[str]:
 
 
 def only(letters: list[str]) -> str | None:
+    """The letter, where all are the same one."""
     return letters[0] if len(set(letters)) == 1 else None
 
 

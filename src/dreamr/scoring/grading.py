@@ -29,10 +29,12 @@ def scored(traces: Sequence[Trace], questions: Mapping[tuple[str, str], Question
 
 
 def cell(trace: Trace) -> CellKey:
+    """What a trace is one of: a cell, its question and mode."""
     return trace.target, trace.draft, trace.method, trace.benchmark, trace.question, trace.mode
 
 
 def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
+    """The score of one trace."""
     truncated = trace.finish == "budget"
     verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
     alone = trace.mode == "alone" and batched_text is not None

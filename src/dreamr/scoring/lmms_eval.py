@@ -54,6 +54,7 @@ def strip_thinking(text: str, tags: Iterable[tuple[str, str]] = THINK_TAGS) -> s
 
 
 def mmmu_choice(response: str, options: Sequence[str], gold: Sequence[str] | None) -> LmmsGrade:
+    """MMMU, multiple choice: the letter that the response names; unresolved where the harness draws one."""
     letter = _mmmu_letter(response, options)
     if letter is None:
         return LmmsGrade(None, None, True)
@@ -90,6 +91,7 @@ _NUMBERS = (
 
 
 def mmmu_open(response: str, gold: Sequence[str] | None) -> LmmsGrade:
+    """MMMU, open: whether a candidate answer in the response contains or equals a gold."""
     candidates = mmmu_candidates(response)
     shown = [one if isinstance(one, str) or isfinite(one) else str(one) for one in candidates]
     return LmmsGrade(shown, None if gold is None else _matches(candidates, gold), False)
@@ -149,6 +151,7 @@ _DECORATIONS = ("{}", "{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}"
 
 
 def mmbench_row(response: str, options: Options, gold: Sequence[str] | None) -> LmmsGrade:
+    """MMBench's row rule; unresolved where the harness asks a judge."""
     letter = _mmbench_letter(response, options)
     if letter is None:
         return LmmsGrade(None, None, True)
@@ -190,6 +193,7 @@ def _mmbench_letter(response: str, options: Options) -> str | None:
 
 
 def letters(response: str, choices: Sequence[str], gold: Sequence[str] | None) -> LmmsGrade:
+    """The letter extractor, as several tasks use it."""
     letter = extract_letter(response, choices)
     return LmmsGrade(letter, None if gold is None else letter in gold, False)
 

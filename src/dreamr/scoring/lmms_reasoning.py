@@ -31,6 +31,7 @@ RELAXED = 0.9
 
 
 def reasoning(response: str, gold: Sequence[str] | None) -> LmmsGrade:
+    """The reasoning variant's verdict: by letter, by text, by mathematics."""
     text = response.strip()
     answer = _without_stop(extract_answer(text).strip())
     correct = None if gold is None else any(_reasoning_match(answer, _without_stop(one)) for one in gold)

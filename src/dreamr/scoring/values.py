@@ -144,6 +144,7 @@ def quantity(text: str) -> Quantity | None:
 
 
 def same_quantity(left: Quantity, right: Quantity) -> bool:
+    """Whether two plain numbers with units mean the same."""
     if left.unit != right.unit:
         if "%" in (left.unit, right.unit) and not (left.unit and right.unit):
             scaled = [_hundredth(side) if side.unit == "%" else side for side in (left, right)]

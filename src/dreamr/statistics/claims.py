@@ -83,6 +83,7 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], sca
 
 
 def verdict(claim: PaperClaim, outcomes: Sequence[CheckOutcome], scale: str) -> ClaimVerdict:
+    """The verdict on a claim from the outcomes of its checks."""
     if claim.scale == "paper" and scale != "paper":
         return "not testable at this scale"
     if "broken" in outcomes:
@@ -139,6 +140,7 @@ def _apart(own: Interval, other: Interval) -> CheckOutcome:
 
 
 def worded(test: Check, rows: Mapping[str, Interval]) -> str:
+    """The evidence of one check in words."""
     if not rows:
         return f"{test.quantity}: not run"
     return "; ".join(f"{test.quantity} of {place}: {_interval(found)}" for place, found in rows.items())

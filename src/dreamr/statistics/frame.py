@@ -43,6 +43,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame) -> pd.DataFrame:
+    """The score frame of several files."""
     return score_frame((row for path in paths for row in read_rows(path, Score)), overlaps)
 
 
@@ -115,10 +116,12 @@ def tabulate(
 
 
 def sampling(job: SummariseJob) -> Bootstrap:
+    """The bootstrap that the configuration asks for."""
     return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)
 
 
 def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+    """Size and quantities of one group, each with its interval."""
     size = {"n": int(sums["n"].sum()), "clusters": len(sums["n"])}
     return size | as_cells(bootstrap.intervals(sums, quantities))
 
@@ -132,6 +135,7 @@ def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:
 
 
 def batched(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of questions answered many at once."""
     return rows[rows["mode"] == "batched"]
 
 

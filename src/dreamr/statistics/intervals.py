@@ -131,6 +131,7 @@ def unknown(sums: Mapping[str, Array]) -> Array:
 
 
 def product(first: Quantity, second: Quantity) -> Quantity:
+    """Product of two quantities over the same questions."""
     return lambda sums: first(sums) * second(sums)
 
 

@@ -1,0 +1,60 @@
+"""From configuration files to a checked configuration; what is wrong is named as key, value and what is allowed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from dreamr.config import Config
+from dreamr.errors import UserError
+
+
+def load(tree: dict[str, Any]) -> Config:
+    """Check a merged configuration; stop with every wrong key, its value and what is allowed."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        lines = (_worded(problem) for problem in error.errors())
+        raise UserError("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def read(files: Sequence[Path]) -> Config:
+    """The checked configuration of YAML files, each laid over those before it, as `snakemake --configfile` does."""
+    tree: dict[str, Any] = {}
+    for file in files:
+        tree = _laid_over(tree, _mapping(Path(file)))
+    return load(tree)
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """The content of a configuration file."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such configuration file")
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: not YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{file}: found {tree!r}, expected keys with values, as in config/config.yaml")
+    return tree
+
+
+def _laid_over(tree: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge, all else is replaced."""
+    merged = {
+        key: _laid_over(tree[key], value) if isinstance(value, dict) and isinstance(tree.get(key), dict) else value
+        for key, value in other.items()
+    }
+    return tree | merged
+
+
+def _worded(problem: Any) -> str:
+    """One pydantic problem as key, value and what is allowed."""
+    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    value = problem["input"]
+    shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
+    return f"{key}: {problem['msg']}{shown}"
