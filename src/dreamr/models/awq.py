@@ -17,7 +17,7 @@ from datasets import Dataset
 from llmcompressor import oneshot
 from llmcompressor.modeling.moe.linearize import get_linearized_moes, linearize_moe, repack_moe
 from llmcompressor.modifiers.quantization import QuantizationModifier
-from llmcompressor.modifiers.transform.awq import AWQModifier, default_mappings
+from llmcompressor.modifiers.transform.awq import AWQMapping, AWQModifier, default_mappings
 from llmcompressor.pipelines.cache import IntermediatesCache
 from tqdm import tqdm
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -32,6 +32,7 @@ from dreamr.records import Question
 BITS = 4
 ANSWERS = 16  # written at once
 NOT_QUANTIZED = ["re:.*lm_head", "re:.*visual.*", "re:.*mlp.gate$"]
+ROUTER_NORM = "post_attention_layernorm"  # of a mixture of experts: its router reads it
 EXPERTS = "re:.*mlp.experts.*"
 
 
@@ -86,7 +87,7 @@ def recipe(job: QuantizeJob, moe: bool) -> list[Any]:
     In a mixture of experts the router reads the same norm as the experts and cannot be rescaled with them, so that pair
     is left out, as AWQ does for Mixtral.
     """
-    pairs = [pair for pair in default_mappings if not (moe and "post_attention_layernorm" in pair.smooth_layer)]
+    pairs = [in_language_model(pair) for pair in default_mappings if not (moe and ROUTER_NORM in pair.smooth_layer)]
     weights = {
         "num_bits": BITS,
         "type": "int",
@@ -96,6 +97,17 @@ def recipe(job: QuantizeJob, moe: bool) -> list[Any]:
     }
     scheme = {"group_0": {"targets": ["Linear"], "weights": weights}}
     return [AWQModifier(mappings=pairs), QuantizationModifier(config_groups=scheme, ignore=NOT_QUANTIZED)]
+
+
+def in_language_model(pair: AWQMapping) -> AWQMapping:
+    """The same pair of layers within the language model alone: Qwen2.5-VL's vision tower has layers of these names."""
+
+    def narrowed(pattern: str) -> str:
+        return pattern.replace("re:.*", "re:.*language_model.*", 1)
+
+    return replace(
+        pair, smooth_layer=narrowed(pair.smooth_layer), balance_layers=[narrowed(name) for name in pair.balance_layers]
+    )
 
 
 @torch.no_grad()
