@@ -10,8 +10,10 @@ import yaml
 from snakemake.utils import update_config
 
 from dreamr.config import Config
+from dreamr.errors import UserError
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import GenerateJob, TrainJob
+from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.reading import load
 
@@ -141,3 +143,16 @@ def edited(module: str) -> Callable[..., str]:
         return command_digest(command, *modules, leave_out=leave_out) + ("edited" if module in modules else "")
 
     return digest
+
+
+def test_the_papers_scale_is_refused_until_everything_of_the_hub_is_pinned() -> None:
+    """All at once, each with where to look; what lies here already needs no commit."""
+    with pytest.raises(UserError) as refused:
+        refuse_unpinned(Plan(merged("config/paper.yaml")))
+    told = str(refused.value)
+    for setting in ("models.r-4b.revision", "benchmarks.mmmu.revision", "training_sets.scienceqa.revision"):
+        assert setting in told
+    assert "  - benchmarks.mathverse.revision: https://huggingface.co/datasets/AI4Math/MathVerse\n" in told
+    assert "git ls-remote" in told
+    refuse_unpinned(Plan(merged("config/paper.yaml", "tests/pins.yaml")))
+    refuse_unpinned(Plan(merged()))
