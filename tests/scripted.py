@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dreamr.answering import work
 from dreamr.cli import generate
-from dreamr.engines.protocol import Generation, Meter, Refused
+from dreamr.engines.protocol import Generation, Meter
 from dreamr.prompts import Prompt
 from dreamr.provenance import spec_digest
 
@@ -16,11 +16,11 @@ from dreamr.provenance import spec_digest
 class ScriptedEngine:
     """Writes four steps that depend on its name and the question; judges by a digest of the prompt.
 
-    Every request is noted in `log`, as "<name> <kind> <question>". A question that holds the word `refused` is.
+    Every request is noted in `log`, as "<name> <kind> <question>".
     """
 
-    def __init__(self, name: str, delay: float = 0.0, log: Path | None = None, refused: str = "") -> None:
-        self.name, self.delay, self.log, self.refused = name, delay, log, refused
+    def __init__(self, name: str, delay: float = 0.0, log: Path | None = None) -> None:
+        self.name, self.delay, self.log = name, delay, log
 
     async def __aenter__(self) -> "ScriptedEngine":
         self._note("start", "")
@@ -37,7 +37,7 @@ class ScriptedEngine:
 
     async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
         self._note("generate", prompt.user)
-        await self._take(prompt)
+        await asyncio.sleep(self.delay)
         meter.tokens += 3
         return self._step(prompt)
 
@@ -53,17 +53,12 @@ class ScriptedEngine:
 
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         self._note("verify", prompt.user)
-        await self._take(prompt)
+        await asyncio.sleep(self.delay)
         first = -0.1 if int(spec_digest(prompt.user, prompt.answer), 16) % 3 else -3.0
         return (first, *(-2.0 for _ in keywords[1:]))
 
     def now(self) -> float:
         return time.perf_counter()
-
-    async def _take(self, prompt: Prompt) -> None:
-        await asyncio.sleep(self.delay)
-        if self.refused and self.refused in prompt.user:
-            raise Refused("a prompt of 2000 tokens, context_tokens is 1024")
 
     def _step(self, prompt: Prompt) -> Generation:
         place = prompt.answer.count("\n\n")
@@ -82,10 +77,7 @@ def main() -> None:
     """The generate command, on scripted engines; delay and log come from the environment."""
     log = Path(os.environ["SCRIPTED_LOG"])
     delay = float(os.environ["SCRIPTED_DELAY"])
-    refused = os.environ.get("SCRIPTED_REFUSED", "")
-    work.open_engine = lambda _, key: ScriptedEngine(
-        key.model.name + ("+ngram" if key.ngram else ""), delay, log, refused if key.model.name == "big" else ""
-    )
+    work.open_engine = lambda _, key: ScriptedEngine(key.model.name + "+ngram" * bool(key.ngram), delay, log)
     generate.main()
 
 

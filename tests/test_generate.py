@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from dreamr.answering.cells import CellFile
 from dreamr.answering.questions import Asked, spread, suite_questions
-from dreamr.answering.runs import MOST_REFUSED
 from dreamr.config import Suite
 from dreamr.prompts import Prompt
 from dreamr.records import Question, Trace, read_rows, write_rows
@@ -69,16 +68,16 @@ class Bench:
             ]
             write_rows(folder / "data" / f"{name}.jsonl", rows)
 
-    def start(self, spec: dict, delay: float = 0.0, refused: str = "") -> subprocess.Popen:
+    def start(self, spec: dict, delay: float = 0.0) -> subprocess.Popen:
         options = {"models": "models", "data": "data", "cells": "cells", "out": "traces/all.jsonl"}
         command = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
         command += [part for name, value in options.items() for part in (f"--{name}", value)]
         environment = {**os.environ, "PYTHONPATH": str(SOURCES), "SCRIPTED_LOG": str(self.log)}
-        environment |= {"SCRIPTED_DELAY": str(delay), "SCRIPTED_REFUSED": refused}
+        environment["SCRIPTED_DELAY"] = str(delay)
         return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
 
-    def run(self, spec: dict, refused: str = "") -> list[Trace]:
-        process = self.start(spec, refused=refused)
+    def run(self, spec: dict) -> list[Trace]:
+        process = self.start(spec)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         return list(read_rows(self.folder / "traces" / "all.jsonl", Trace))
@@ -341,34 +340,3 @@ def test_shards_cover_a_benchmark_once(shards: int) -> None:
         parts = [{"benchmark": "sums", "shard": (number + 1, shards)} for number in range(shards)]
         slices = suite_questions(Suite.model_validate({"slices": parts, "alone": 0}), Path(folder))
     assert [one.question for part in slices for one in part] == [row.id for row in rows]
-
-
-def test_a_refused_question_is_a_recorded_failure_and_no_dead_job(bench: Bench) -> None:
-    """By the target of two methods; the draft by itself answers it."""
-    spec = job(["dreamr"], alone=5)
-    spec["cells"]["draft_only"] = {"method": {"loop": "draft_only"}, "digest": "d"}
-    traces = bench.run(spec, refused="sums 3")
-    failed = [trace for trace in traces if trace.failure]
-    assert {(trace.method, trace.benchmark, trace.question) for trace in failed} == {("dreamr", "sums", "3")}
-    assert {trace.mode for trace in failed} == {"batched", "alone"}
-    for trace in failed:
-        assert (trace.finish, trace.text, trace.steps) == ("refused", "", ())
-        assert trace.failure == "a prompt of 2000 tokens, context_tokens is 1024"
-    alone = [trace for trace in traces if trace.mode == "alone"]
-    without = {(trace.method, trace.benchmark, trace.question) for trace in alone if trace.baseline_seconds is None}
-    assert without == {("dreamr", "sums", "3"), ("draft_only", "sums", "3")}, "no time of the target to compare with"
-    asked = len(bench.requests())
-    assert bench.run(spec, refused="sums 3") == traces and len(bench.requests()) == asked, "kept like any answer"
-
-
-def test_an_engine_that_refuses_everything_stops_the_job(bench: Bench) -> None:
-    rows = [
-        Question(id=str(i), dataset="sums", prompt=f"sums {i}?", images=(), gold=("1",), cluster=str(i))
-        for i in range(MOST_REFUSED + 8)
-    ]
-    write_rows(bench.folder / "data" / "sums.jsonl", rows)
-    process = bench.start(job(["specreason"]), refused="sums")
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert f"specreason: {MOST_REFUSED} questions in a row were refused, the last one (sums, " in errors
-    assert "a prompt of 2000 tokens, context_tokens is 1024. Do context_tokens" in errors

@@ -126,12 +126,3 @@ def test_busy_seconds_count_overlaps_once() -> None:
 def test_busy_seconds_equal_the_slow_count(lengths: list[tuple[int, int]]) -> None:
     covered = {second for start, length in lengths for second in range(start, start + length)}
     assert busy_seconds([span("target", start, start + length) for start, length in lengths], "target") == len(covered)
-
-
-def test_a_refused_question_is_wrong_and_keeps_its_reason() -> None:
-    failure = "a prompt of 2000 tokens, context_tokens is 1024"
-    refused = {"text": "", "finish": "refused", "failure": failure, "verified": 0, "accepted": 0}
-    rows = scored([trace(**refused), trace(mode="alone", **refused)], {("mini", "7"): QUESTION})
-    for row in rows:
-        assert (row.correct, row.unresolved, row.truncated, row.failure) == (False, True, False, failure)
-        assert row.same_text is None, "two refusals are no two answers"

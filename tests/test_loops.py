@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,13 +12,12 @@ from hypothesis import strategies as st
 from worlds import METHODS, QUESTION, WIDE, answer, answers, listed, random_pair, traced
 
 from dreamr.config import Method
-from dreamr.engines.protocol import Generation, Meter, Refused
+from dreamr.engines.protocol import Generation, Meter
 from dreamr.engines.scripts import Script, replay
 from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.steps import is_blank, same
-from dreamr.verifiers import AlignVerifier, CpnVerifier
 
 seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)
 costs = st.builds(Cost, decode=seconds, prefill=seconds, request=seconds, verdict=seconds, crowding=st.floats(0, 1))
@@ -340,16 +338,3 @@ def test_a_stream_that_ends_early_is_an_error() -> None:
 
     with pytest.raises(RuntimeError):
         run(ask())
-
-
-@pytest.mark.parametrize("logprobs", [(-math.inf, -math.inf), (math.nan, -1.0)])
-def test_a_target_without_a_finite_verdict_refuses_and_names_the_step(logprobs: tuple[float, float]) -> None:
-    """Weights that overflow say "not a number"; that is one question's failure, told with the step."""
-
-    class Overflown:
-        async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
-            return logprobs
-
-    for judge in (CpnVerifier(0.7), AlignVerifier(0.5)):
-        with pytest.raises(Refused, match=r"no verdict on the step 'Row 1 is 3\.': rho needs a finite"):
-            asyncio.run(judge(Overflown(), Prompt("Sum?", ()), "Row 1 is 3.", "Row 1 is 4."))

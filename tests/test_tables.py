@@ -18,7 +18,7 @@ from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.comparisons import ablated, trained_twins
 from dreamr.statistics.frame import ALL, KEYS, read_table, score_frame
 from dreamr.statistics.intervals import holm
-from dreamr.statistics.tables import contamination, failures
+from dreamr.statistics.tables import contamination
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -349,31 +349,3 @@ def test_closed_form_equals_published_arithmetic(acceptance: float, cost: float,
 
 def test_closed_form_at_certain_acceptance_is_the_limit() -> None:
     assert closed_form(1, 0.1, 4) == pytest.approx(closed_form(1 - 1e-6, 0.1, 4), rel=1e-3)
-
-
-def test_refused_questions_are_counted_named_and_not_timed() -> None:
-    settings, rows = everything()
-    why = "a prompt of 2000 tokens, context_tokens is 1024"
-    keys = {**PAIR, "method": "dreamr"}
-    hit = {row.question for row in of("dreamr", mode="alone", **PAIR) if row.benchmark == "mmmu"}
-
-    def refused(row: Score) -> Score:
-        mine = row.method == "dreamr" and (row.target, row.draft) == (PAIR["target"], PAIR["draft"])
-        if not (mine and row.benchmark == "mmmu" and row.question in hit):
-            return row
-        return row.model_copy(update={"failure": why, "correct": False, "unresolved": True, "seconds": 0.001})
-
-    frame, job = score_frame([refused(row) for row in rows]), SummariseJob.of(settings)
-    accuracy, before = (
-        line(MAKERS["accuracy"](each, job), **keys, benchmark="mmmu") for each in (frame, score_frame(rows))
-    )
-    assert accuracy.failed == pytest.approx(len(hit) / accuracy.n) and before.failed == 0
-    assert accuracy.n == before.n and accuracy.accuracy < before.accuracy
-    speeds = MAKERS["speed"](frame, job)
-    assert speeds[
-        (speeds.method == "dreamr")
-        & (speeds.benchmark == "mmmu")
-        & (speeds[["target", "draft"]] == list(PAIR.values())).all(axis=1)
-    ].empty
-    told = failures(frame)
-    assert set(told.question) == hit and set(told.failure) == {why} and set(told.method) == {"dreamr"}

@@ -22,7 +22,7 @@ from dreamr.config import DataSpec, EngineSpec, ImageSize, ModelRef, Sampling
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import EngineDied, Meter, Refused
+from dreamr.engines.protocol import EngineDied, Meter
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
@@ -164,17 +164,6 @@ def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, sample
     cached = [greedy(run, pair.engine, prompt) for prompt in samples]
     run(pair.engine.reset())
     assert [greedy(run, pair.engine, prompt) for prompt in samples] == cached
-
-
-def test_what_does_not_fit_is_refused_with_numbers(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
-    """And the engine goes on: it has never seen the request."""
-    long = replace(prompts[0], answer="Row 1 column 1 is 3.\n\n" * 200)
-    with pytest.raises(Refused, match=r"a prompt of \d{4} tokens, context_tokens is 1024"):
-        greedy(run, pair.engine, long)
-    many = Prompt(IMAGE_MARK * 9 + "What?", prompts[0].images * 9)
-    with pytest.raises(Refused, match="9 images, an engine takes 8"):
-        greedy(run, pair.engine, many)
-    assert greedy(run, pair.engine, prompts[0])
 
 
 def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:

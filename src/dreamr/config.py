@@ -41,7 +41,6 @@ class EngineSpec(Spec):
     tensor_parallel: Count = 1
     devices: tuple[int, ...] = ()  # GPUs inside the job's allocation; empty on the CPU
     memory: Fraction | None = None  # share of a GPU's memory; None on the CPU
-    batched_tokens: Count = 4096  # of all requests in one step of the engine (max_num_batched_tokens)
 
     @property
     def held(self) -> Sequence[int]:

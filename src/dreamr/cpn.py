@@ -9,17 +9,13 @@ import math
 KEYWORDS = ("positive", "negative")
 
 
-class NoVerdict(ValueError):
-    """Log-probabilities that say nothing for either keyword."""
-
-
 def rho(positive: float, negative: float) -> float:
     """s+ / (s+ + s-) in [0, 1] from the keywords' log-probabilities, as the sigmoid of their difference.
 
-    Both -inf, or one that is no number (weights that overflow), are NoVerdict.
+    Both -inf say nothing for either keyword: ValueError.
     """
     if positive == negative == -math.inf or math.isnan(positive + negative):
-        raise NoVerdict(f"rho needs a finite log-probability; found positive {positive}, negative {negative}")
+        raise ValueError(f"rho needs a finite log-probability; found positive {positive}, negative {negative}")
     odds = math.exp(-abs(positive - negative))  # at most 1: never overflows
     return (1.0 if positive >= negative else odds) / (1.0 + odds)
 

@@ -71,7 +71,7 @@ class Trace(Record):
     digest: str  # of the spec, code and models that produced it
     text: str  # the whole answer
     steps: tuple[Step, ...]
-    finish: Literal["answer", "end", "budget", "refused"]  # answer line, end token, token budget spent, `failure`
+    finish: Literal["answer", "end", "budget"]  # answer line, end token, token budget spent
     drafted: int  # draft steps written, cancelled ones included
     verified: int  # draft steps decided on; verdicts that came too late for that are not counted
     accepted: int  # draft steps committed
@@ -82,7 +82,6 @@ class Trace(Record):
     baseline_seconds: float | None = None  # alone: target-only run of the same question, right beside this one
     spans: tuple[Span, ...] = ()
     device: str = "unknown"  # what it ran on, in words; times on different devices are never compared
-    failure: str | None = None  # why an engine refused the question: a wrong answer that is counted and named
     thinking: bool = False  # the chat template opened a thinking block, which the text has to close
 
 
@@ -116,7 +115,6 @@ class Score(Record):
     draft_busy: float  # seconds the draft's engine had work
     target_busy: float
     device: str = "unknown"  # of the trace
-    failure: str | None = None  # of the trace
     answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dreamr import cpn
 from dreamr.config import Method
-from dreamr.engines.protocol import Engine, Refused
+from dreamr.engines.protocol import Engine
 from dreamr.prompts import ALIGN, SCORE, VERIFY, Prompt, verdict_prompt
 
 DIGITS = tuple("0123456789")
@@ -37,7 +37,7 @@ class CpnVerifier:
 
     async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
         asked = verdict_prompt(prefix, (step,), VERIFY)
-        rho = await _balance(target, asked, cpn.KEYWORDS, step)
+        rho = cpn.rho(*await target.keyword_logprobs(asked, cpn.KEYWORDS))
         return Verdict(rho, cpn.accepts(rho, self.alpha))
 
 
@@ -62,16 +62,8 @@ class AlignVerifier:
 
     async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
         asked = verdict_prompt(prefix, (step, own), ALIGN)
-        aligned = await _balance(target, asked, SAMENESS, step)
+        aligned = cpn.rho(*await target.keyword_logprobs(asked, SAMENESS))
         return Verdict(aligned, aligned > self.alpha)
-
-
-async def _balance(target: Engine, asked: Prompt, keywords: tuple[str, str], step: str) -> float:
-    """rho of two keywords; a target that says nothing for either refuses to judge the step."""
-    try:
-        return cpn.rho(*await target.keyword_logprobs(asked, keywords))
-    except cpn.NoVerdict as error:
-        raise Refused(f"no verdict on the step {step!r}: {error}") from error
 
 
 def verifier(method: Method) -> Verifier:

@@ -16,14 +16,11 @@ from typing import Protocol
 from dreamr.answering.cells import CellFile
 from dreamr.answering.questions import Asked, Mode
 from dreamr.config import Method
-from dreamr.engines.protocol import Engine, Refused
-from dreamr.errors import UserError
+from dreamr.engines.protocol import Engine
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.prompts import Prompt
 from dreamr.records import Trace
-
-MOST_REFUSED = 16  # questions in a row; more is no matter of questions (our decision)
 
 
 class TimedEngine(Engine, Protocol):
@@ -77,33 +74,22 @@ class CellRun:
 async def timed_answer(
     loop: str, method: Method, engines: Engines, asked: Asked, limits: Limits
 ) -> tuple[Outcome, float]:
-    """The outcome of `method` as `loop` writes it, and the seconds it took.
-
-    Where an engine refuses the question, that is the outcome: an answer without words, and why.
-    """
+    """The outcome of `method` as `loop` writes it, and the seconds it took."""
     start = time.perf_counter()
-    try:
-        outcome = await methods.load(loop)(asked.prompt, engines, method, limits)
-    except Refused as error:
-        outcome = methods.refused(str(error))
+    outcome = await methods.load(loop)(asked.prompt, engines, method, limits)
     return outcome, time.perf_counter() - start
 
 
 async def answer_batched(
     cell: CellRun, asked: Sequence[Asked], limits: Limits, concurrency: int, done: Callable[[], object]
 ) -> None:
-    """Answer what is left, `concurrency` questions at once.
-
-    The first failure drops the others and is raised. Of refused questions MOST_REFUSED in a row are one.
-    """
-    places, refused = asyncio.Semaphore(concurrency), Streak(cell.name)
+    """Answer what is left, `concurrency` questions at once. The first failure drops the others and is raised."""
+    places = asyncio.Semaphore(concurrency)
     loop = methods.IN_BATCHES.get(cell.method.loop, cell.method.loop)
 
     async def one(question: Asked) -> None:
         async with places:
-            outcome, seconds = await timed_answer(loop, cell.method, cell.engines, question, limits)
-            refused.note(question, outcome)
-            cell.keep(question, "batched", outcome, seconds)
+            cell.keep(question, "batched", *await timed_answer(loop, cell.method, cell.engines, question, limits))
             done()
 
     try:
@@ -112,22 +98,6 @@ async def answer_batched(
                 tasks.create_task(one(question))
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-
-class Streak:
-    """Refused questions in a row."""
-
-    def __init__(self, method: str) -> None:
-        self._method, self._length = method, 0
-
-    def note(self, asked: Asked, outcome: Outcome) -> None:
-        """Count on, or begin anew behind an answer; a streak that is too long is a UserError."""
-        self._length = self._length + 1 if outcome.failure else 0
-        if self._length == MOST_REFUSED:
-            raise UserError(
-                f"{self._method}: {MOST_REFUSED} questions in a row were refused, the last one ({asked.benchmark}, "
-                f"{asked.question}) for {outcome.failure}. Do context_tokens, images and the dtype fit the model?"
-            )
 
 
 @dataclass(frozen=True)
@@ -159,14 +129,13 @@ class Stopwatch:
 
     async def _round(
         self, cells: Sequence[CellRun], question: Asked, turn: int
-    ) -> tuple[list[tuple[Outcome, float]], float | None]:
-        """Outcome and seconds of each cell, and the seconds of target-only; None where the target refused."""
+    ) -> tuple[list[tuple[Outcome, float]], float]:
+        """Outcome and seconds of each cell, and the seconds of target-only."""
         plain = (Method(loop="target_only"), Engines(target=self.target))
         runs = [*((cell.method, cell.engines) for cell in cells), plain]  # target-only as a cell is a control: two runs
         order = [(turn + place) % len(runs) for place in range(len(runs))]
         outcomes = {place: await self._timed(*runs[place], question) for place in order}
-        *own, (baseline, seconds) = (outcomes[place] for place in range(len(runs)))
-        return own, None if baseline.failure else seconds
+        return [outcomes[place] for place in range(len(cells))], outcomes[len(cells)][1]
 
     async def _timed(self, method: Method, engines: Engines, question: Asked) -> tuple[Outcome, float]:
         for engine in self.engines:

@@ -21,10 +21,6 @@ class Generation:
     finish: Finish
 
 
-class Refused(Exception):
-    """A request that this engine answers under no circumstances; the message says why (too long, no finite verdict)."""
-
-
 class EngineDied(RuntimeError):
     """The process that serves a model is gone; no request to it will ever be answered."""
 

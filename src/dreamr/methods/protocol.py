@@ -15,7 +15,7 @@ from dreamr.prompts import Prompt
 from dreamr.records import Span, Step
 
 Writer = Literal["draft", "target"]
-Finish = Literal["answer", "end", "budget", "refused"]
+Finish = Literal["answer", "end", "budget"]
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,6 @@ class Outcome:
     draft_tokens: int
     target_tokens: int
     spans: tuple[Span, ...]
-    failure: str | None = None
-
-
-def refused(reason: str) -> Outcome:
-    """The outcome of a question that an engine does not take."""
-    nothing = dict.fromkeys(("drafted", "verified", "accepted", "tokens", "draft_tokens", "target_tokens"), 0)
-    return Outcome(text="", steps=(), finish="refused", spans=(), failure=reason, **nothing)
 
 
 # The loop that writes the same text with the least work, for many questions at once.

@@ -37,7 +37,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
     """The score of one trace."""
     truncated = trace.finish == "budget"
     verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
-    alone = trace.mode == "alone" and batched_text is not None and trace.failure is None
+    alone = trace.mode == "alone" and batched_text is not None
     return Score(
         **{name: getattr(trace, name) for name in COPIED},
         cluster=question.cluster,
@@ -49,7 +49,6 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         unresolved=verdict.unresolved,
         harness_correct=lmms_eval.grade(question, trace.text).correct,
         truncated=truncated,
-        failure=trace.failure,
         same_text=trace.text == batched_text if alone else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),

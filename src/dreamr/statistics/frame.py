@@ -63,7 +63,6 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -
     if len(twice):
         raise UserError(f"scored twice: {twice.iloc[0][CELL].to_dict()}; each cell may answer a question once")
     rows["n"] = 1.0
-    rows["failed"] = rows.failure.notna().astype(float)
     for column in ("correct", "unresolved", "truncated", "same_text", "baseline_seconds"):
         rows[column] = rows[column].astype(float)
     return _beside_target(rows)
@@ -141,8 +140,8 @@ def batched(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def alone(rows: pd.DataFrame) -> pd.DataFrame:
-    """Timed rows of answers with a baseline; times of different devices are refused, never averaged."""
-    timed = rows[(rows["mode"] == "alone") & (rows.failed == 0) & rows.baseline_seconds.notna()]
+    """Timed rows; times of different devices are refused, never averaged."""
+    timed = rows[rows["mode"] == "alone"]
     if timed.device.nunique() > 1:
         raise UserError(f"times from different devices cannot be compared: {', '.join(sorted(set(timed.device)))}")
     return timed

@@ -41,7 +41,6 @@ ACCURACY: dict[str, Quantity] = {
     "accuracy_change": difference(mean("correct"), mean("target_correct")),
     "unresolved": mean("unresolved"),
     "truncated": mean("truncated"),
-    "failed": mean("failed"),
 }
 SPEED: dict[str, Quantity] = {
     "speedup": ratio("baseline_seconds", "seconds"),
@@ -172,7 +171,7 @@ def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     steps = batched(rows)[lambda r: r.verified > 0]
     parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
     table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
-    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated", "failed"))])
+    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated"))])
 
 
 def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -198,12 +197,6 @@ def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         "only_harness": theirs & ~ours,
     }
     return tabulate(rows.assign(**{name: column.astype(float) for name, column in columns.items()}), job, HARNESS)
-
-
-def failures(rows: pd.DataFrame) -> pd.DataFrame:
-    """The questions that an engine refused, and why; each counts as a wrong answer of its method."""
-    columns = ["benchmark", "question", "target", "draft", "method", "failure"]
-    return batched(rows)[lambda r: r.failed > 0][columns].sort_values(columns).reset_index(drop=True)
 
 
 def contamination(overlaps: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

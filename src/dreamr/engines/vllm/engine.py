@@ -31,7 +31,7 @@ class VllmEngine:
     """One model, from `async with` to its end. Text, not tokens, goes in and out.
 
     The model's folder among `models` holds weights, tokenizer, processor and chat template. A prompt longer than
-    `context_tokens`, which cap prompt plus answer, is Refused. With `ngram` the engine generates only: vLLM then
+    `context_tokens`, which cap prompt plus answer, is a ValueError. With `ngram` the engine generates only: vLLM then
     returns no log-probabilities.
     """
 
@@ -46,7 +46,7 @@ class VllmEngine:
         self._engine = self._started()
         self._words = Vocabulary(self._engine.renderer.get_tokenizer(), self.name)
         chat = Chat(internals.processor(self._engine), self._model.thinking)
-        self._inputs = Inputs(self._engine, chat, self._words, self._settings.images, self._settings.context_tokens)
+        self._inputs = Inputs(self._engine, chat, self._words, self._settings.images)
         # vLLM asks this once, before the first request; asked here, no request waits between being made and being sent.
         await self._engine.get_supported_tasks()
         return self

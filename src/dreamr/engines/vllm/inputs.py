@@ -12,11 +12,9 @@ from typing import Any
 from dreamr.config import ImageSize
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import Refused
 from dreamr.engines.vllm import internals
 from dreamr.prompts import STEP_BREAK, Prompt
 
-MOST_IMAGES = 8  # per prompt; MMMU has up to seven
 OPENINGS = 256  # questions whose prepared images are kept in memory
 PIECES = 1 << 16  # pieces of text whose tokens are kept in memory
 
@@ -72,21 +70,14 @@ class Vocabulary:
 class Inputs:
     """Prompts as a running engine takes them. A user turn that is asked for twice at once is prepared once."""
 
-    def __init__(self, engine: Any, chat: Chat, vocabulary: Vocabulary, size: ImageSize, context_tokens: int) -> None:
+    def __init__(self, engine: Any, chat: Chat, vocabulary: Vocabulary, size: ImageSize) -> None:
         self._engine, self._chat, self._vocabulary, self._size = engine, chat, vocabulary, size
-        self._context_tokens = context_tokens
         self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[tuple[str, internals.Rendered]]] = {}
 
     async def request(self, prompt: Prompt) -> Any:
-        """What the engine's request takes; to be sent without another await in between.
-
-        A prompt that leaves no room for a token is Refused.
-        """
+        """What the engine's request takes; to be sent without another await in between."""
         text, opening = await self._opening(prompt)
-        ids = self._tokens(prompt, text, opening)
-        if len(ids) >= self._context_tokens:
-            raise Refused(f"a prompt of {len(ids)} tokens, context_tokens is {self._context_tokens}")
-        return internals.request_inputs(self._engine, ids, opening)
+        return internals.request_inputs(self._engine, self._tokens(prompt, text, opening), opening)
 
     async def tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
@@ -114,8 +105,6 @@ class Inputs:
         ids = list(self._vocabulary.encode_once(text))
         if not prompt.images:
             return text, internals.Rendered(ids)
-        if len(prompt.images) > MOST_IMAGES:
-            raise Refused(f"{len(prompt.images)} images, an engine takes {MOST_IMAGES}")
         images = [load_image(path, self._size) for path in prompt.images]
         return text, await internals.rendered(self._engine, ids, images)
 

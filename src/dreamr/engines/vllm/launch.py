@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol
 
 from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
 from dreamr.engines.vllm import internals
-from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.runtime.processes import ONE_THREAD
 
 QUIET = {
@@ -30,7 +29,9 @@ ON_CPU = {
 }
 CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
 CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
+BATCHED_TOKENS = 4096
 SEQUENCES = 256
+MOST_IMAGES = 8  # per prompt; MMMU has up to seven
 END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 
 
@@ -65,8 +66,6 @@ def start(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None)
         configuration = internals.configuration(engine_arguments(folder, model, settings, ngram))
         if settings.device == "cpu":
             _fork_if_possible()
-        else:
-            os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"  # a fork of a process that has touched CUDA cannot
         return internals.started(configuration)
 
 
@@ -98,7 +97,6 @@ def engine_arguments(folder: str, model: ModelRef, settings: Settings, ngram: Ng
         "dtype": model.engine.dtype,
         "max_model_len": settings.context_tokens,
         "max_num_seqs": SEQUENCES,
-        "max_num_batched_tokens": model.engine.batched_tokens,
         "limit_mm_per_prompt": {"image": {"count": MOST_IMAGES, "width": side, "height": side}, "video": 0},
         "enable_prefix_caching": True,
         "trust_remote_code": model.trust_remote_code,
@@ -117,6 +115,7 @@ def _cpu_arguments() -> dict[str, Any]:
         "enforce_eager": True,
         "block_size": CPU_BLOCK_TOKENS,
         "kv_cache_memory_bytes": CPU_CACHE_BYTES,
+        "max_num_batched_tokens": BATCHED_TOKENS,
     }
 
 
