@@ -2,7 +2,7 @@
 #
 #   snakemake --cores all                                      the whole experiment at micro scale
 #   snakemake --cores all --configfile config/smoke.yaml       a first look, in minutes
-#   snakemake --profile profiles/slurm --configfile config/paper.yaml   the paper's models on a cluster
+#   snakemake --profile profiles/slurm --configfile config/paper.yaml pins.yaml   the paper's models on a cluster
 #   snakemake --cores all zoo                                  train the micro models again
 from snakemake.utils import min_version
 
@@ -20,7 +20,10 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+# A dry run takes nothing from the hub, so it needs no pins.
 onstart:
+    with worded():
+        refuse_unpinned(PLAN)
     print(expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/", sep="\n", flush=True)
 
 

@@ -100,7 +100,6 @@ class Project:
         return ["--configfile", str(path)]
 
 
-PINNED = ["--configfile", "config/paper.yaml", str(Path(__file__).with_name("pins.yaml"))]  # made up, for dry runs
 CLUSTER = {"partition": "work", "cores": 2, "gpu": "here"}
 FORM = {  # of the Slurm profile, as it is filled in for tests.clusters
     "account": "none",

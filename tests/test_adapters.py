@@ -15,7 +15,7 @@ from dreamr.prompts import END_LETTER, END_VALUE, question_prompt
 from dreamr.records import IMAGE_MARK, read_rows
 from dreamr.scoring.answers import grade
 
-PICTURE = Image.new("RGB", (60, 30), "red")
+IMAGE = Image.new("RGB", (60, 30), "red")
 
 
 def one(adapter, row, number=0):
@@ -29,7 +29,7 @@ MATHVERSE = {
     "problem_index": "2",
     "problem_version": "Text Lite",
     "question": "Find x.\nChoices:\nA:12°\nB: 17\nC:x=3",
-    "image": PICTURE,
+    "image": IMAGE,
     "answer": "B",
     "question_type": "multi-choice",
     "metadata": {"split": "testmini", "source": "Geometry3K", "subject": "Plane Geometry", "subfield": "Angle"},
@@ -56,7 +56,7 @@ def test_mathverse_vision_only_reads_the_query():
     assert one(mathverse, row).prompt == f"{IMAGE_MARK}Read the question in the image.\nA. 1\nB. 2"
 
 
-PICTURED = MATHVERSE | {
+WITH_IMAGE = MATHVERSE | {
     "problem_version": "Vision Only",
     "question": "",
     "answer": "D",
@@ -67,8 +67,8 @@ PICTURED = MATHVERSE | {
 
 
 def test_mathverse_options_in_the_image_are_graded_and_not_printed():
-    question = one(mathverse, PICTURED)
-    assert question.prompt == IMAGE_MARK + PICTURED["query_cot"]
+    question = one(mathverse, WITH_IMAGE)
+    assert question.prompt == IMAGE_MARK + WITH_IMAGE["query_cot"]
     assert (question.options, question.gold) == (("70°", "60°", "50°", "40°"), ("D",))
     assert question_prompt(question, "").user.endswith(END_LETTER)
     assert grade(question, "So it is small.\n\nAnswer: 40°").correct
@@ -78,10 +78,10 @@ def test_mathverse_options_in_the_image_are_graded_and_not_printed():
 
 @pytest.mark.parametrize("told", [None, "", "Find the angle."])
 def test_mathverse_without_told_options_asks_for_a_value(told):
-    question = one(mathverse, PICTURED | {"question_for_eval": told, "answer": "40°", "question_type": "free-form"})
+    question = one(mathverse, WITH_IMAGE | {"question_for_eval": told, "answer": "40°", "question_type": "free-form"})
     assert (question.options, question.gold) == ((), ("40°",))
     assert question_prompt(question, "").user.endswith(END_VALUE)
-    bare = {name: value for name, value in PICTURED.items() if name != "question_for_eval"}
+    bare = {name: value for name, value in WITH_IMAGE.items() if name != "question_for_eval"}
     assert one(mathverse, bare).options == ()
 
 
@@ -110,7 +110,7 @@ MMBENCH = {
     "C": None,
     "D": "",
     "category": "identity",
-    "image": PICTURE,
+    "image": IMAGE,
     "source": "scienceqa",
     "L2-category": "x",
     "comment": None,
@@ -140,7 +140,7 @@ def test_mmbench_rotation_and_missing_options():
     ],
 )
 def test_realworldqa_instruction_is_removed(text, prompt, options):
-    question = one(realworldqa, {"image": PICTURE, "question": text, "answer": " B "}, number=5)
+    question = one(realworldqa, {"image": IMAGE, "question": text, "answer": " B "}, number=5)
     assert question.prompt == IMAGE_MARK + prompt
     assert (question.options, question.gold, question.id) == (options, ("B",), "5")
 
@@ -151,7 +151,7 @@ MMMU = {
     "options": "['as in <image 1>', 'no', \"it's 3\", '4', '5']",
     "answer": "E",
     "question_type": "multiple-choice",
-    **{f"image_{k}": PICTURE if k < 3 else None for k in range(1, 8)},
+    **{f"image_{k}": IMAGE if k < 3 else None for k in range(1, 8)},
     "subfield": "Algebra",
 }
 
@@ -176,14 +176,14 @@ def test_mmmu_names_an_image_that_is_missing():
 
 
 def test_geometry3k_mark_is_kept_once():
-    row = {"images": [PICTURE], "problem": "<image>Find x.", "answer": "12 ", "id": 17}
+    row = {"images": [IMAGE], "problem": "<image>Find x.", "answer": "12 ", "id": 17}
     assert one(geometry3k, row).prompt == f"{IMAGE_MARK}Find x."
     assert one(geometry3k, row | {"problem": "Find x."}).prompt == f"{IMAGE_MARK}Find x."
     assert one(geometry3k, row).gold == ("12",)
 
 
 def test_ocr_vqa_has_several_questions_an_image():
-    row = {"image": PICTURE, "image_id": "15", "questions": ["How many?", "Is it?"], "answers": ["3", "Yes"]}
+    row = {"image": IMAGE, "image_id": "15", "questions": ["How many?", "Is it?"], "answers": ["3", "Yes"]}
     questions = list(ocr_vqa.questions(row, 0, lambda image: "x"))
     assert [question.id for question in questions] == ["15-0", "15-1"]
     assert {question.cluster for question in questions} == {"15"}
@@ -192,7 +192,7 @@ def test_ocr_vqa_has_several_questions_an_image():
 
 
 def test_scienceqa_answer_is_an_index_and_text_only_rows_are_left_out():
-    row = {"image": PICTURE, "question": "Which?", "choices": ["a", "b"], "answer": 1, "hint": ""}
+    row = {"image": IMAGE, "question": "Which?", "choices": ["a", "b"], "answer": 1, "hint": ""}
     assert one(scienceqa, row).gold == ("B",)
     assert list(scienceqa.questions(row | {"image": None}, 0, lambda image: "x")) == []
 
@@ -204,8 +204,8 @@ def test_scienceqa_answer_is_an_index_and_text_only_rows_are_left_out():
         (mathverse, MATHVERSE | {"image": None}, r"column image: found None"),
         (mmbench, MMBENCH | {"answer": "D"}, r"mmbench, row 4, column answer: found 'D', expected one of A, B"),
         (mmmu, MMMU | {"options": "[1, 2"}, r"mmmu, row 4, column options: found '\[1, 2', expected a Python list"),
-        (realworldqa, {"image": PICTURE, "question": "x"}, r"realworldqa, row 4, column answer: found None"),
-        (scienceqa, {"image": PICTURE, "question": "x", "choices": ["a"], "answer": 1}, r"column answer: found 1"),
+        (realworldqa, {"image": IMAGE, "question": "x"}, r"realworldqa, row 4, column answer: found None"),
+        (scienceqa, {"image": IMAGE, "question": "x", "choices": ["a"], "answer": 1}, r"column answer: found 1"),
     ],
 )
 def test_a_row_that_breaks_its_schema_stops(adapter, row, message):
@@ -215,8 +215,8 @@ def test_a_row_that_breaks_its_schema_stops(adapter, row, message):
 
 def test_album_keeps_an_image_once(tmp_path):
     album = Album(tmp_path)
-    assert album(PICTURE) == album(PICTURE.copy())
-    assert album(PICTURE) != album(Image.new("RGB", (30, 60), "red"))
+    assert album(IMAGE) == album(IMAGE.copy())
+    assert album(IMAGE) != album(Image.new("RGB", (30, 60), "red"))
     assert len(list((tmp_path / "images").iterdir())) == 2
 
 

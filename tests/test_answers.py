@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.records import Question
-from dreamr.scoring.answers import circular_correct, grade, verdict
+from dreamr.scoring.answers import grade, verdict
 from dreamr.scoring.choices import read_choice
 from dreamr.scoring.marks import without_thinking
 from dreamr.scoring.values import same_answer
@@ -158,11 +158,6 @@ def test_gold_that_is_the_text_of_an_option() -> None:
 def test_letter_gold_of_a_question_whose_options_are_in_the_image() -> None:
     assert verdict("Answer: (B) 17", (), ("B",)).correct
     assert not verdict("Answer: A. 17", (), ("B",)).correct
-
-
-def test_circular_rule() -> None:
-    assert circular_correct([True, True])
-    assert not circular_correct([True, False])
 
 
 @given(st.sampled_from("ABCD"), st.sampled_from(["Answer: {}", "\\boxed{{{}}}", "<answer>{}</answer>", "({})", "{}."]))

@@ -13,7 +13,7 @@ from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import GenerateJob, TrainJob
-from dreamr.planning.pins import refuse_unpinned
+from dreamr.planning.pins import refuse_unpinned, unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.reading import load
 
@@ -145,14 +145,20 @@ def edited(module: str) -> Callable[..., str]:
     return digest
 
 
-def test_the_papers_scale_is_refused_until_everything_of_the_hub_is_pinned() -> None:
-    """All at once, each with where to look; what lies here already needs no commit."""
+def test_everything_of_the_hub_needs_a_commit_at_the_papers_scale() -> None:
+    """All at once, as a file to fill in; a branch is no commit, and what lies here already needs none."""
     with pytest.raises(UserError) as refused:
         refuse_unpinned(Plan(merged("config/paper.yaml")))
     told = str(refused.value)
-    for setting in ("models.r-4b.revision", "benchmarks.mmmu.revision", "training_sets.scienceqa.revision"):
-        assert setting in told
-    assert "  - benchmarks.mathverse.revision: https://huggingface.co/datasets/AI4Math/MathVerse\n" in told
-    assert "git ls-remote" in told
+    asked = yaml.safe_load(told.partition("\n\n")[2].partition("\nWhat these print")[0])
+    pins = yaml.safe_load((ROOT / "tests/pins.yaml").read_text())
+    assert {part: set(names) for part, names in asked.items()} == {part: set(names) for part, names in pins.items()}
+    assert "\ngit ls-remote https://huggingface.co/datasets/AI4Math/MathVerse HEAD\n" in told
     refuse_unpinned(Plan(merged("config/paper.yaml", "tests/pins.yaml")))
     refuse_unpinned(Plan(merged()))
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "", "0" * 39])
+def test_what_may_move_is_no_commit(revision: str) -> None:
+    moved = {"models": {"r-4b": {"revision": revision}}}
+    assert unpinned(Plan(merged("config/paper.yaml", "tests/pins.yaml", moved))).keys() == {("models", "r-4b")}

@@ -106,14 +106,14 @@ def test_the_training_pass_sees_what_generation_saw(draft: str, questions: list[
     ids, mask = batch["completion_ids"], batch["completion_mask"].bool()
     at_generation = seen[0].gather(-1, ids.unsqueeze(-1)).squeeze(-1)
     read = torch.cat([batch["prompt_ids"], ids], 1), torch.cat([batch["prompt_mask"], mask.long()], 1)
-    images = {name: value for name, value in batch.items() if name in PICTURES}
+    images = {name: value for name, value in batch.items() if name in IMAGES}
     with torch.no_grad():
         in_training, *_ = trainer._get_per_token_logps_and_entropies(trainer.model, *read, ids.shape[1], **images)
     assert len(set(batch["prompt_mask"].sum(1).tolist())) > 1, "the prompts must differ in length"
     assert (at_generation - in_training)[mask].abs().max() < 1e-3
 
 
-PICTURES = ("pixel_values", "image_grid_thw", "image_sizes", "mm_token_type_ids", "num_images")
+IMAGES = ("pixel_values", "image_grid_thw", "image_sizes", "mm_token_type_ids", "num_images")
 
 
 @pytest.mark.parametrize("draft", DRAFTS)

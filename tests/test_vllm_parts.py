@@ -13,6 +13,7 @@ from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
 from dreamr.engines.vllm import engine as vllm
 from dreamr.engines.vllm.inputs import Vocabulary, pieces
 from dreamr.engines.vllm.launch import Ngram, engine_arguments, visible_devices
+from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt
 
 words = st.lists(st.sampled_from(["a", " b", "\n", "\n\n", ".\n\n", "\n\n\n", "Row", " 1"]), max_size=20)
@@ -100,7 +101,7 @@ def test_engines_see_their_share_of_the_jobs_gpus(
 
 def test_gpus_that_the_job_does_not_have_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    with pytest.raises(ValueError, match=r"devices \(0, 2\).*4,5"), visible_devices((0, 2)):
+    with pytest.raises(UserError, match=r"devices \(0, 2\).*4,5"), visible_devices((0, 2)):
         pass
 
 

@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from projects import PINNED, ROOT, Project, copied, stubbed, with_form
+from projects import ROOT, Project, copied, stubbed, with_form
 
 from dreamr import prompts
 from dreamr.provenance import environment_folder
@@ -65,7 +65,7 @@ SMOKE_JOBS = {
     [
         ([], MICRO_JOBS),
         (["--configfile", "config/smoke.yaml"], SMOKE_JOBS),
-        (PINNED, PAPER_JOBS),
+        (["--configfile", "config/paper.yaml"], PAPER_JOBS),
         (["zoo"], {"environment": 1, "train_zoo": 1, "zoo": 1, "total": 3}),
         (["environments"], {"environment": 2, "environments": 1, "total": 3}),
     ],
@@ -77,7 +77,7 @@ def test_jobs_per_rule(project: Project, arguments: list[str], jobs: dict[str, i
 
 def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project) -> None:
     """Partition, type and number of GPUs, cores and time by rule; a baseline for the target's GPUs alone."""
-    done = project.on_slurm("-n", *PINNED)
+    done = project.on_slurm("-n", "--configfile", "config/paper.yaml")
     assert done.returncode == 0, done.stderr
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
     wanted = {
@@ -94,9 +94,16 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project)
 
 
 def test_one_machine_with_gpus_runs_jobs_that_fit_it(project: Project) -> None:
-    done = project.run("-n", "--profile", "profiles/gpu", *PINNED)
+    done = project.run("-n", "--profile", "profiles/gpu", "--configfile", "config/paper.yaml")
     assert done.returncode == 0, done.stderr
     assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1, 4, 6, 8}
+
+
+def test_a_run_at_the_papers_scale_begins_with_its_pins(project: Project) -> None:
+    """A dry run needs none: it takes nothing from the hub."""
+    done = project.snakemake("--configfile", "config/paper.yaml")
+    assert done.returncode != 0 and "These are not fixed to a commit" in done.stderr
+    assert "Traceback" not in done.stderr and not (project.folder / "results").exists()
 
 
 def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
@@ -114,7 +121,7 @@ def test_what_takes_seconds_is_not_submitted() -> None:
 
 def test_what_needs_no_trained_draft_waits_for_no_training(project: Project) -> None:
     """At the paper's scale a training takes days."""
-    done = project.succeed("-n", *PINNED)
+    done = project.succeed("-n", "--configfile", "config/paper.yaml")
     inputs = re.findall(r"^rule generate:\n    input: (.*)\n    output: \S+?/(\w+)/[^/]+jsonl$", done.stdout, re.M)
     assert {run for read, run in inputs if ".balanced." in read} == {"main", "ablation", "quantization"}
     assert {run for read, run in inputs if ".balanced." not in read} == {"baseline", "ngram", "untrained"}

@@ -112,13 +112,6 @@ class Method(Spec):
         """Whether a draft takes part."""
         return self.loop not in ("target_only", "spec_decoding")
 
-    @property
-    def ngram(self) -> tuple[int, int, int] | None:
-        """Tokens proposed a step, shortest and longest match; None without token-level speculation."""
-        if self.ngram_tokens is None or self.ngram_lookup is None:
-            return None
-        return self.ngram_tokens, *self.ngram_lookup
-
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""

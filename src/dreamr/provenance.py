@@ -145,5 +145,5 @@ def cores() -> int:
 
 
 def short_digest(text: str) -> str:
-    """The first half of a text's SHA-256, in hex: enough to tell apart what one project makes."""
+    """Sixteen hex digits of a text's SHA-256: enough to tell apart what one project makes."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -23,8 +23,7 @@ from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
 
 with worded():  # a wrong configuration ends here, with words
     CONFIG = load(config)
-    PLAN = Plan(CONFIG)
-    refuse_unpinned(PLAN)
+PLAN = Plan(CONFIG)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 

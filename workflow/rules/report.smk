@@ -37,8 +37,8 @@ rule summarise:
         """
 
 
-# Only the micro world knows whether a single step is right.
 STEP_VERDICTS = [*(f"{table}.csv" for table in OF_STEPS), GALLERY]
+# Only the micro world knows whether a single step is right.
 VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if CONFIG.micro else []
 
 

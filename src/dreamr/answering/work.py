@@ -38,6 +38,13 @@ class EngineKey:
     ngram: tuple[int, int, int] | None = None
 
 
+def ngram_of(method: Method) -> tuple[int, int, int] | None:
+    """Tokens proposed a step, shortest and longest match; None without token-level speculation."""
+    if method.ngram_tokens is None or method.ngram_lookup is None:
+        return None
+    return method.ngram_tokens, *method.ngram_lookup
+
+
 class Work:
     """What a job has to answer, and what of it is finished."""
 
@@ -88,7 +95,7 @@ class Work:
     def engines_of(self, method: Method) -> tuple[EngineKey, EngineKey | None]:
         """Target and draft engine of a method."""
         draft = EngineKey(self.job.drafts[method.draft]) if method.needs_draft else None
-        return EngineKey(self.job.target, method.ngram), draft
+        return EngineKey(self.job.target, ngram_of(method)), draft
 
     def models_of(self, cell: Cell) -> list[str]:
         """The models that an answer comes from, and its baseline."""

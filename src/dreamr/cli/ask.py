@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 import dreamr
+from dreamr.answering.work import ngram_of
 from dreamr.cli.common import command_parser
 from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
 from dreamr.data.rows import option_lines
@@ -106,7 +107,8 @@ async def answer(config: Config, method: Method, models: dict[str, str], prompt:
     from dreamr.engines.vllm.launch import Ngram
 
     plan, folder = Plan(config), Path(config.pathvars.results) / "models"
-    ngram = Ngram(*method.ngram) if method.ngram else None
+    lookup = ngram_of(method)
+    ngram = Ngram(*lookup) if lookup else None
     async with AsyncExitStack() as stack:
         served = {}
         for role, name in models.items():

@@ -21,7 +21,7 @@ from dreamr.records import Span, Trace, read_rows
 from dreamr.runtime.endings import worded
 from dreamr.spans import lanes
 
-KINDS = ("draft", "verify", "target")  # of spans, from the top of the image
+KINDS = ("draft", "verify", "target")  # of spans, from the top down
 MICROSECONDS = 1e6
 
 

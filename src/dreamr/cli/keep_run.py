@@ -17,12 +17,14 @@ from dreamr.cli.common import command_parser
 from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
+from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.report.labels import label
 from dreamr.report.page import MAIN, Row, first, formatted, machines, records
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table, write_table
 
+BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 KEPT = ("accuracy", "speed", "acceptance", "sapo")
 POOL = {"target": ALL, "draft": ALL, "benchmark": ALL}
 COLUMNS = {  # of the README's table: heading, table, quantity, format
@@ -36,13 +38,13 @@ COLUMNS = {  # of the README's table: heading, table, quantity, format
 @worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    config = read(options.configfile)
-    results = Path(config.pathvars.results)
+    config = read([BASE, *options.configfile])
+    results, told = Path(config.pathvars.results), facts(config)
     for name in KEPT:
         table = read_table(results / "tables" / f"{name}.csv")
         pools = table[(table.target == ALL) & (table.draft == ALL)]
         write_table(pools, options.out / f"{name}.csv")
-    write_atomically(options.out / "run.json", json.dumps(facts(config), indent=1) + "\n")
+    write_atomically(options.out / "run.json", json.dumps(told, indent=1) + "\n")
     print(*readme_lines(options.out), sep="\n")
 
 
@@ -53,7 +55,7 @@ def facts(config: Config) -> dict[str, Any]:
     if not page.is_file():
         raise UserError(f"{page}: no such file; keep a run that has come to its page")
     ended = datetime.fromtimestamp(page.stat().st_mtime, UTC)
-    traces = sorted((results / "traces").rglob("*.jsonl"))
+    traces = [Path(path) for path in Plan(config).outputs()["generate"]]
     named = {"title": config.title, "scale": config.scale, "seed": config.micro.seed if config.micro else None}
     return {"ended": f"{ended:%Y-%m-%d}", **named, "machines": machines(results / "cells", traces)}
 
@@ -88,9 +90,9 @@ def parser() -> argparse.ArgumentParser:
         "--configfile",
         nargs="+",
         type=Path,
-        default=[Path("config/config.yaml")],
+        default=[],
         metavar="FILE",
-        help="the run's configuration, each file laid over those before it (%(default)s)",
+        help=f"the run's, laid over {BASE}, each over those before it, as snakemake does",
     )
     described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the kept files")
     return described

@@ -21,6 +21,8 @@ from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.processes import set_threads, start_with_allocator
 
+WORDS = ("dreamr.errors", "dreamr.files")  # how things are said and written decides no reward
+
 
 @worded()
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with worded_or_requeued(options.out.parent), only_writer(options.out):
         pair = [model_digest(options.models / model.name) for model in (job.draft, job.target)]
         # A draft keeps its name under another scorer; a training half under each is none.
-        made_by = spec_digest(job, pair, code_digest("dreamr.scoring.answers"), versions())
+        made_by = spec_digest(job, pair, code_digest("dreamr.scoring.answers", leave_out=WORDS), versions())
         if not brought_back(options.out, made_by):
             make(job, options.models, options.data, options.out, made_by)
 

@@ -23,8 +23,8 @@ IMAGE_BITS = 12  # images at most this many bits apart are the same
 TEXT_SHARE = 0.9  # wordings that share this much are the same ...
 TEXT_WORDS = 25  # ... if both have this many words
 RARE = 20  # a trigram in more training questions than this belongs to a template
-EVIDENCE = ("by_image", "by_text", "by_source")
 CHUNK = 512  # benchmark images compared at once
+EVIDENCE = ("by_image", "by_text", "by_source")
 
 Hashes = NDArray[np.uint8]  # (images, 32): packed bits
 Pair = tuple[int, int]  # index of a benchmark question, index of a training question

@@ -1,4 +1,4 @@
-"""Adapters from published data sets to `Question`, one file each, and the loader that they share.
+"""From a published data set to checked questions, by the adapter that is its module in this room.
 
 The first question of each micro data set as q3vl-2l reads it, with the tokens of its image and of the prompt:
 

@@ -1,7 +1,6 @@
-"""The reasoning loops: how a target and a draft answer a question together.
+"""What a loop is given and what it returns: `answer(prompt, engines, method, limits) -> Outcome`.
 
-One file per method, readable beside its paper. Each has `answer(prompt, engines, method, limits) -> Outcome`. A loop
-is loaded by name, so that its code digest does not depend on the other loops.
+A loop is loaded by name, so that its code digest does not depend on the other loops.
 """
 
 import importlib

@@ -14,7 +14,7 @@ HIDDEN = 128
 HEADS = 4
 KEY_HEADS = 2
 HEAD_SIZE = HIDDEN // HEADS
-LEAST_SIZE, MOST_SIZE = 28 * 28, 256 * 256
+MIN_PIXELS, MAX_PIXELS = 28 * 28, 256 * 256
 TILE = 32  # px; LLaVA-OneVision's tile, one per cell
 LARGEST_GRID = 3
 # Words and whole numbers with the blank before them, blank lines on their own.
@@ -75,7 +75,7 @@ class Family:
 def _qwen_image_processor(patch: int) -> Any:
     from transformers import Qwen2VLImageProcessor
 
-    size = {"shortest_edge": LEAST_SIZE, "longest_edge": MOST_SIZE}
+    size = {"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS}
     norm = [0.5, 0.5, 0.5]
     return Qwen2VLImageProcessor(
         patch_size=patch, merge_size=2, temporal_patch_size=2, size=size, image_mean=norm, image_std=norm

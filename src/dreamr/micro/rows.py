@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from dreamr.data.mmbench import ROTATION
 from dreamr.micro.drawing import CELL, draw
 from dreamr.micro.world import LETTERS, MARKED, Selection, Truth, chosen, finished, marked, random_options, random_truth
 
@@ -17,6 +16,7 @@ Made = tuple[Row, list[Truth]]
 Maker = Callable[[np.random.Generator, str, int], Iterator[Made]]
 Copy = tuple[Truth, Any]  # a question and its image that another data set holds as well
 
+ROTATION = 1_000_000  # between the indices of one question\'s rotations, as in MMBench
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 BY_LETTER = "Please answer directly with only the letter of the correct option and nothing else."
 BY_WORD = "Please answer directly with a single word or number."

@@ -1,35 +1,51 @@
 """What a run takes from the hub, and whether each of it is fixed to a commit."""
 
+import re
 from pathlib import Path
+
+import yaml
 
 from dreamr.config import HubModel
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 
 HUB = "https://huggingface.co"
+COMMIT = re.compile(r"[0-9a-f]{40}")  # a branch or a tag may move
 
 
 def refuse_unpinned(plan: Plan) -> None:
     """At the paper's scale another run must be of the same weights and questions: UserError with all that may move."""
     if plan.config.scale == "paper" and (found := unpinned(plan)):
-        lines = "\n".join(f"  - {setting}: {address}" for setting, address in found.items())
+        asked = "\n".join(f"git ls-remote {address} HEAD" for address in found.values())
         raise UserError(
-            f"Not fixed to a commit, so that a later run would be of other weights or questions:\n{lines}\n"
-            "Write the commits into a file and lay it over the configuration (--configfile config/paper.yaml "
-            "pins.yaml); `git ls-remote <address> HEAD` prints the newest one of each."
+            "These are not fixed to a commit, so that a later run would be of other weights or questions. Fill in the "
+            "commits, keep this as pins.yaml and lay it over the configuration (--configfile config/paper.yaml "
+            f"pins.yaml):\n\n{skeleton(found)}\nWhat these print are the newest ones:\n\n{asked}\n"
         )
 
 
-def unpinned(plan: Plan) -> dict[str, str]:
-    """The settings that would fix what the run takes from the hub as it is today, each with the address to ask."""
+def unpinned(plan: Plan) -> dict[tuple[str, str], str]:
+    """What the hub gives as it is today: part of the configuration and name, with the address to ask for a commit."""
     models = {
-        f"models.{name}.revision": f"{HUB}/{model.id}"
+        ("models", name): f"{HUB}/{model.id}"
         for name in plan.models["fetch"]
-        if isinstance(model := plan.config.models[name], HubModel) and model.revision is None
+        if isinstance(model := plan.config.models[name], HubModel) and not _is_commit(model.revision)
     }
     sets = {
-        f"{'benchmarks' if name in plan.config.benchmarks else 'training_sets'}.{name}.revision": data
+        ("benchmarks" if name in plan.config.benchmarks else "training_sets", name): f"{HUB}/datasets/{data.path}"
         for name, data in plan.datasets.items()
-        if data.revision is None and not plan.is_micro(name) and not Path(data.path).is_dir()
+        if not (_is_commit(data.revision) or plan.is_micro(name) or Path(data.path).is_dir())
     }
-    return models | {setting: f"{HUB}/datasets/{data.path}" for setting, data in sets.items()}
+    return models | sets
+
+
+def skeleton(found: dict[tuple[str, str], str]) -> str:
+    """The YAML to fill in."""
+    tree: dict[str, dict[str, dict[str, str]]] = {}
+    for part, name in found:
+        tree.setdefault(part, {})[name] = {"revision": ""}
+    return yaml.safe_dump(tree, sort_keys=False)
+
+
+def _is_commit(revision: str | None) -> bool:
+    return revision is not None and COMMIT.fullmatch(revision) is not None

@@ -21,6 +21,7 @@ from dreamr.provenance import file_digest
 from dreamr.records import Trace, read_rows
 from dreamr.report.labels import label
 from dreamr.statistics.frame import ALL, read_table
+from dreamr.statistics.names import GALLERY
 
 Row = dict[str, Any]
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
@@ -217,7 +218,7 @@ def examples(folder: Path | None) -> list[Row]:
     """The gallery of bad verdicts."""
     if folder is None:
         return []
-    rows = [json.loads(line) for line in (folder / "gallery.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in (folder / GALLERY).read_text(encoding="utf-8").splitlines()]
     return [row | {"target_draft": f"{row['target']} ← {row['draft']}"} for row in rows]
 
 

@@ -1,12 +1,14 @@
 """What happens around the steps of a training: the schedule of the rewards, the end on request, the bar."""
 
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
-from trl import GRPOTrainer
+
+if TYPE_CHECKING:
+    from trl import GRPOTrainer
 
 from dreamr.planning.jobs import TrainJob
 from dreamr.sapo import rewards
@@ -18,7 +20,7 @@ SHOWN = ("reward", "accuracy", "acceptance")  # beside the bar
 class Schedule(TrainerCallback):
     """Sets the weights of the rewards before each step."""
 
-    def __init__(self, job: TrainJob, trainer: GRPOTrainer) -> None:
+    def __init__(self, job: TrainJob, trainer: "GRPOTrainer") -> None:
         self._recipe, self._trainer = job.recipe, trainer
 
     def on_step_begin(

@@ -15,10 +15,7 @@ from typing import Any
 import torch
 from anyio.from_thread import start_blocking_portal
 from datasets import Dataset
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-)
+from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import GRPOConfig, GRPOTrainer
@@ -225,9 +222,6 @@ def as_dataset(job: TrainJob, questions: Sequence[Question], folder: str) -> Dat
         }
 
     return Dataset.from_dict({"question": [question.model_dump_json() for question in questions]}).with_transform(rows)
-
-
-# -- what is kept
 
 
 def newest_checkpoint(work: Path) -> str | None:

@@ -7,7 +7,6 @@ by equality, free answers by `values.same_answer`. The reward of SAPO is this ve
 """
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from dreamr.records import Question
@@ -53,11 +52,6 @@ def verdict(text: str, options: tuple[str, ...], gold: tuple[str, ...], complete
     parsed = read_choice(answer, options, several=len(letters) > 1)
     correct = parsed is not None and set(parsed.split(", ")) <= letters
     return Grade(parsed, correct, parsed is None)
-
-
-def circular_correct(verdicts: Iterable[bool]) -> bool:
-    """MMBench's circular rule: a question is right if it is right in every rotation of its options."""
-    return all(verdicts)
 
 
 def _free_verdict(text: str, gold: tuple[str, ...]) -> Grade:

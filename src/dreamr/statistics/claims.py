@@ -63,11 +63,12 @@ def load_claims(path: Path) -> list[PaperClaim]:
     return claims
 
 
-def _claim(path: Path, entry: dict[str, Any]) -> PaperClaim:
+def _claim(path: Path, entry: Any) -> PaperClaim:
     try:
         return PaperClaim.model_validate(entry)
     except ValidationError as error:
-        raise UserError(f"{path}, claim {entry.get('id')!r}: {error}") from None
+        name = entry.get("id") if isinstance(entry, dict) else entry
+        raise UserError(f"{path}, claim {name!r}: {error}") from None
 
 
 def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], scale: str) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """All that is used of vLLM beyond what it documents, for the one version that it was tested with.
 
-Another version may change any of this without a word, and then answers would be wrong rather than absent. So an engine
-of another version is not started: run `pytest -m models` with it first, then change VERSION here and in envs/.
+Another version may change any of this without a word, and then answers would be wrong rather than absent. So another
+version is not started: change VERSION here and the pins in envs/, and keep them if `pytest -m models` passes.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence

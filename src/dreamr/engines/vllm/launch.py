@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
 from dreamr.engines.vllm import internals
+from dreamr.errors import UserError
 from dreamr.runtime.processes import ONE_THREAD
 
 QUIET = {
@@ -131,12 +132,12 @@ def visible_devices(devices: tuple[int, ...]) -> Iterator[None]:
     if devices:
         names = given.split(",") if given else [str(number) for number in range(max(devices) + 1)]
         if max(devices) >= len(names):
-            raise ValueError(f"engine.devices {devices}: the job has only the GPUs {given}")
+            raise UserError(f"engine.devices {devices}: the job has only the GPUs {given}")
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[number] for number in devices)
     try:
         yield
     finally:
-        if given is not None:
+        if devices and given is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = given
-        else:
-            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        elif devices:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
