@@ -31,7 +31,7 @@ COVERED = {
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery statistics.names "
     "statistics.step_verdicts",
     "plot": f"{FRAME} report.drawing report.figures report.labels report.timeline spans statistics.closed_form",
-    "report": f"{FRAME} provenance report.labels report.page",
+    "report": f"{FRAME} provenance report.labels report.page statistics.names",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {
