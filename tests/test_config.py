@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from dreamr.config import Config, EngineSpec
@@ -105,6 +106,14 @@ def test_every_wrong_value_is_named_at_once() -> None:
         load(tree({"device": "tpu", "context_tokens": 0}))
     assert "device" in str(stop.value)
     assert "context_tokens" in str(stop.value)
+
+
+@pytest.mark.parametrize("url", ["unix:/run/target", "http://node7:8000"])
+def test_a_model_behind_a_server_holds_no_gpu(url: str) -> None:
+    with pytest.raises(ValidationError):
+        EngineSpec(dtype="bfloat16", url=url.partition(":")[2])
+    served = EngineSpec(dtype="bfloat16", tensor_parallel=4, devices=(0, 1, 2, 3), url=url)
+    assert served.gpus == 0 and served.leaves(["4", "5"]) == ["4", "5"]
 
 
 @pytest.mark.parametrize(

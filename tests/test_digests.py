@@ -11,7 +11,7 @@ from dreamr.planning.plan import SCORER, UNCOUNTED
 from dreamr.provenance import SOURCES, import_closure
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
-    f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch")
+    f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
 )
 MICRO_DATA = "data.loading data.rows micro.datasets micro.drawing micro.rows micro.world"
 FRAME = "statistics.frame statistics.intervals"

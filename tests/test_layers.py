@@ -158,7 +158,9 @@ def importers(package: str) -> dict[str, set[str]]:
 
 def test_what_vllm_does_not_document_is_imported_in_one_place() -> None:
     users = importers("vllm")
-    assert users.keys() == {"dreamr.engines.vllm.engine", "dreamr.engines.vllm.internals"}
+    assert users.keys() == {f"dreamr.engines.vllm.{name}" for name in ("engine", "internals", "remote")}
+    scale_out = {name for name in users["dreamr.engines.vllm.remote"] if ".scale_out." in name}
+    assert len(scale_out) == 1, "what a server of this version reads"
     assert {name.rpartition(".")[0] for name in users["dreamr.engines.vllm.engine"]} == {"vllm", "vllm.sampling_params"}
 
 

@@ -162,3 +162,9 @@ def test_everything_of_the_hub_needs_a_commit_at_the_papers_scale() -> None:
 def test_what_may_move_is_no_commit(revision: str) -> None:
     moved = {"models": {"r-4b": {"revision": revision}}}
     assert unpinned(Plan(merged("config/paper.yaml", "tests/pins.yaml", moved))).keys() == {("models", "r-4b")}
+
+
+def test_who_serves_a_model_changes_no_cell() -> None:
+    """The same weights behind a server give the same answers: kept ones are taken up."""
+    served = {"models": {"q3vl-deep-awq": {"engine": {"url": "unix:/run/target"}}}}
+    assert changed(digests(merged()), digests(merged(served))) == set()

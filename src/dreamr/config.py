@@ -41,16 +41,17 @@ class EngineSpec(Spec):
     tensor_parallel: Count = 1
     devices: tuple[int, ...] = ()  # GPUs inside the job's allocation; empty on the CPU
     memory: Fraction | None = None  # share of a GPU's memory; None on the CPU
+    url: Annotated[str, Field(pattern=r"^(unix:/|https?://)\S+$")] | None = None  # of a vLLM that serves it already
 
     @property
     def held(self) -> Sequence[int]:
-        """The GPUs that it holds among those of its job; without `devices` the first ones."""
-        return self.devices or range(self.tensor_parallel)
+        """The GPUs that it holds among those of its job: without `devices` the first ones, behind a `url` none."""
+        return () if self.url else self.devices or range(self.tensor_parallel)
 
     @property
     def gpus(self) -> int:
         """The smallest number of GPUs in which a job has all that this engine holds."""
-        return max(self.held) + 1
+        return max(self.held, default=-1) + 1
 
     def leaves(self, gpus: Sequence[str]) -> list[str]:
         """Those of a job's GPUs that this engine does not hold."""
@@ -90,6 +91,10 @@ class ModelRef(Spec):
     thinking: bool
     trust_remote_code: bool
     digest: str
+
+    def anywhere(self) -> "ModelRef":
+        """The same model whoever serves it: what its answers and verdicts depend on."""
+        return self.model_copy(update={"engine": self.engine.model_copy(update={"url": None})})
 
 
 Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with worded_or_requeued(options.out.parent), only_writer(options.out):
         pair = [model_digest(options.models / model.name) for model in (job.draft, job.target)]
         # A draft keeps its name under another scorer; a training half under each is none.
-        made_by = spec_digest(job, pair, code_digest("dreamr.scoring.answers", leave_out=WORDS), versions())
+        made_by = spec_digest(job.anywhere(), pair, code_digest("dreamr.scoring.answers", leave_out=WORDS), versions())
         if not brought_back(options.out, made_by):
             make(job, options.models, options.data, options.out, made_by)
 

@@ -65,6 +65,10 @@ class TrainJob(Spec):
     images: ImageSize
     device: Literal["cpu", "cuda"]
 
+    def anywhere(self) -> "TrainJob":
+        """The same training whoever serves its models."""
+        return self.model_copy(update={"target": self.target.anywhere(), "draft": self.draft.anywhere()})
+
 
 class Cell(Spec):
     """One method on one target, draft and suite."""

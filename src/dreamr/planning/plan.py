@@ -203,7 +203,7 @@ class Plan:
         digest = spec_digest(
             name,
             method,
-            [self.ref(model) for model in models],
+            [self.ref(model).anywhere() for model in models],
             config.suites[group.suite],
             [self.data_digest(benchmark) for benchmark in self.benchmarks(group)],
             [config.generation, config.context_tokens, config.images, config.device],
@@ -228,7 +228,7 @@ class Plan:
     def _model_digest(self, name: str) -> str:
         """Digest of all that made a model. A fetched one is what its source says, however it was fetched."""
         if name in self.trainings:
-            return spec_digest(self.train(name))
+            return spec_digest(self.train(name).anywhere())
         if name in self.models["awq"]:
             return spec_digest(self.quantize(name))
         return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))

@@ -43,15 +43,15 @@ class VllmEngine:
 
     async def __aenter__(self) -> Self:
         """Load the model. One that cannot be loaded is a UserError."""
-        self._engine = self._started()
-        self._words = Vocabulary(self._engine.renderer.get_tokenizer(), self.name)
-        chat = Chat(internals.processor(self._engine), self._model.thinking)
-        self._inputs = Inputs(self._engine, chat, self._words, self._settings.images)
-        # vLLM asks this once, before the first request; asked here, no request waits between being made and being sent.
-        await self._engine.get_supported_tasks()
+        self._vllm = self._started()
+        self._words = Vocabulary(self._vllm.tokenizer, self.name)
+        chat = Chat(self._vllm.processor, self._model.thinking)
+        self._inputs = Inputs(self._vllm, chat, self._words, self._settings.images)
+        with self._vllm.alive():
+            await self._vllm.ready()
         return self
 
-    def _started(self) -> Any:
+    def _started(self) -> internals.Vllm:
         try:
             return start(self._folder, self._model, self._settings, self._ngram)
         except UserError:
@@ -63,8 +63,8 @@ class VllmEngine:
             ) from error
 
     async def __aexit__(self, *error: object) -> None:
-        self._engine.shutdown()
-        del self._engine
+        await self._vllm.shutdown()
+        del self._vllm
 
     def now(self) -> float:
         return time.perf_counter()
@@ -135,8 +135,8 @@ class VllmEngine:
     async def reset(self) -> None:
         """Forget all questions: caches of prefixes, images and their embeddings. Nothing may be under way."""
         self._inputs.forget()
-        with internals.alive(self.name):
-            if not await internals.forget(self._engine):
+        with self._vllm.alive():
+            if not await self._vllm.forget():
                 raise RuntimeError(f"{self.name}: the prefix cache was reset while requests were under way")
 
     async def _last(self, prompt: Prompt, params: "SamplingParams", meter: Meter) -> "RequestOutput":
@@ -160,9 +160,9 @@ class VllmEngine:
         self, prompt: Prompt, params: "SamplingParams", meter: Meter
     ) -> AsyncGenerator["RequestOutput", None]:
         """vLLM's outputs for one request; leaving early drops the request."""
-        with internals.alive(self.name):
+        with self._vllm.alive():
             inputs = await self._inputs.request(prompt)
-            request = internals.outputs(self._engine, str(next(self._numbers)), inputs, params, meter)
+            request = self._vllm.outputs(str(next(self._numbers)), inputs, params, meter)
             async with aclosing(request) as outputs:
                 async for output in outputs:
                     if output.outputs[0].finish_reason in ("abort", "error"):

@@ -70,14 +70,14 @@ class Vocabulary:
 class Inputs:
     """Prompts as a running engine takes them. A user turn that is asked for twice at once is prepared once."""
 
-    def __init__(self, engine: Any, chat: Chat, vocabulary: Vocabulary, size: ImageSize) -> None:
-        self._engine, self._chat, self._vocabulary, self._size = engine, chat, vocabulary, size
+    def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, size: ImageSize) -> None:
+        self._vllm, self._chat, self._vocabulary, self._size = vllm, chat, vocabulary, size
         self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[tuple[str, internals.Rendered]]] = {}
 
     async def request(self, prompt: Prompt) -> Any:
         """What the engine's request takes; to be sent without another await in between."""
         text, opening = await self._opening(prompt)
-        return internals.request_inputs(self._engine, self._tokens(prompt, text, opening), opening)
+        return self._vllm.inputs(self._tokens(prompt, text, opening), opening)
 
     async def tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
@@ -106,7 +106,7 @@ class Inputs:
         if not prompt.images:
             return text, internals.Rendered(ids)
         images = [load_image(path, self._size) for path in prompt.images]
-        return text, await internals.rendered(self._engine, ids, images)
+        return text, await self._vllm.rendered(ids, images)
 
 
 def pieces(text: str) -> list[str]:

@@ -49,79 +49,94 @@ def configuration(arguments: dict[str, Any]) -> Any:
     return AsyncEngineArgs(**arguments).create_engine_config()
 
 
-def started(configuration: Any) -> Any:
-    """The running engine."""
-    from vllm.v1.engine.async_llm import AsyncLLM
+class Vllm:
+    """vLLM in this process's own tree."""
 
-    return AsyncLLM.from_vllm_config(configuration, disable_log_stats=True)
+    def __init__(self, configuration: Any, name: str) -> None:
+        self._name = name
+        self._start(configuration)
 
+    def _start(self, configuration: Any) -> None:
+        from vllm.v1.engine.async_llm import AsyncLLM
 
-def processor(engine: Any) -> Any:
-    """The model's own processor, as transformers has it."""
-    return engine.renderer.get_mm_processor().info.get_hf_processor()
+        self._engine = AsyncLLM.from_vllm_config(configuration, disable_log_stats=True)
+        self._renderer, self._model_config = self._engine.renderer, self._engine.model_config
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return self._renderer.get_tokenizer()
 
-async def rendered(engine: Any, ids: list[int], images: Sequence["Image"]) -> Rendered:
-    """What vLLM's renderer makes of tokens and images; its cache of images is left alone."""
-    from vllm.renderers.inputs.preprocess import parse_model_prompt
+    @property
+    def processor(self) -> Any:
+        """The model's own processor, as transformers has it."""
+        return self._renderer.get_mm_processor().info.get_hf_processor()
 
-    parsed = parse_model_prompt(
-        engine.model_config, {"prompt_token_ids": ids, "multi_modal_data": {"image": list(images)}}
-    )
-    (ready,) = await engine.renderer.render_cmpl_async([parsed], skip_mm_cache=True)
-    processed = tuple(ready["mm_kwargs"]["image"])
-    return Rendered(ready["prompt_token_ids"], processed, ready["mm_hashes"], ready["mm_placeholders"])
+    async def ready(self) -> None:
+        """Ask what vLLM asks before the first request, so that no request waits between being made and being sent."""
+        await self._engine.get_supported_tasks()
 
+    async def shutdown(self) -> None:
+        """End the engine."""
+        self._engine.shutdown()
 
-def request_inputs(engine: Any, ids: list[int], opening: Rendered) -> Any:
-    """A prompt that begins with `opening`, as vLLM's own renderer would hand it on.
+    async def rendered(self, ids: list[int], images: Sequence["Image"]) -> Rendered:
+        """What vLLM's renderer makes of tokens and images; its cache of images is left alone."""
+        from vllm.renderers.inputs.preprocess import parse_model_prompt
 
-    The engine keeps images it has seen; what it has is replaced by nothing here. No await may come between this and
-    the request, or the two sides would disagree.
-    """
-    from vllm.inputs.engine import mm_input, tokens_input
-    from vllm.multimodal.inputs import MultiModalKwargsItems
+        parsed = parse_model_prompt(
+            self._model_config, {"prompt_token_ids": ids, "multi_modal_data": {"image": list(images)}}
+        )
+        (ready,) = await self._renderer.render_cmpl_async([parsed], skip_mm_cache=True)
+        processed = tuple(ready["mm_kwargs"]["image"])
+        return Rendered(ready["prompt_token_ids"], processed, ready["mm_hashes"], ready["mm_placeholders"])
 
-    if not opening.images:
-        return tokens_input(ids)
-    images = {"image": list(opening.images)}
-    engine.input_processor.inject_into_mm_cache(opening.hashes, images)
-    return mm_input(ids, MultiModalKwargsItems(images), opening.hashes, opening.places)
+    def inputs(self, ids: list[int], opening: Rendered) -> Any:
+        """A prompt that begins with `opening`, as vLLM's own renderer would hand it on.
 
+        The engine keeps images it has seen; what it has is replaced by nothing here. No await may come between this
+        and the request, or the two sides would disagree.
+        """
+        from vllm.inputs.engine import mm_input, tokens_input
+        from vllm.multimodal.inputs import MultiModalKwargsItems
 
-async def outputs(
-    engine: Any, name: str, inputs: Any, params: "SamplingParams", meter: Meter
-) -> AsyncGenerator["RequestOutput", None]:
-    """vLLM's outputs for one request, its tokens counted by `meter`; closed early, it drops the request."""
-    queue = await engine.add_request(name, inputs, params)
-    finished = False
-    try:
-        while not finished:
-            output = queue.get_nowait() or await queue.get()
-            meter.tokens += len(output.outputs[0].token_ids)
-            finished = output.finished
-            yield output
-    finally:
-        if not finished and not engine.errored:
-            await engine.abort(queue.request_id, internal=True)
-            if rest := queue.get_nowait():
-                meter.tokens += len(rest.outputs[0].token_ids)
+        if not opening.images:
+            return tokens_input(ids)
+        images = {"image": list(opening.images)}
+        self._engine.input_processor.inject_into_mm_cache(opening.hashes, images)
+        return mm_input(ids, MultiModalKwargsItems(images), opening.hashes, opening.places)
 
+    async def outputs(
+        self, number: str, inputs: Any, params: "SamplingParams", meter: Meter
+    ) -> AsyncGenerator["RequestOutput", None]:
+        """vLLM's outputs for one request, its tokens counted by `meter`; closed early, it drops the request."""
+        queue = await self._engine.add_request(number, inputs, params)
+        finished = False
+        try:
+            while not finished:
+                output = queue.get_nowait() or await queue.get()
+                meter.tokens += len(output.outputs[0].token_ids)
+                finished = output.finished
+                yield output
+        finally:
+            if not finished and not self._engine.errored:
+                await self._engine.abort(queue.request_id, internal=True)
+                if rest := queue.get_nowait():
+                    meter.tokens += len(rest.outputs[0].token_ids)
 
-async def forget(engine: Any) -> bool:
-    """Empty all caches: prefixes, images, embeddings. False if requests were under way."""
-    await engine.reset_mm_cache()
-    engine.renderer._mm_processor_only_cache.clear_cache()  # the public call clears the other cache only
-    await engine.reset_encoder_cache()
-    return bool(await engine.reset_prefix_cache())
+    async def forget(self) -> bool:
+        """Empty all caches: prefixes, images, embeddings. False if requests were under way."""
+        await self._engine.reset_mm_cache()
+        self._renderer._mm_processor_only_cache.clear_cache()  # the public call clears the other cache only
+        await self._engine.reset_encoder_cache()
+        return bool(await self._engine.reset_prefix_cache())
 
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Turns vLLM's word for a dead engine process into the protocol's."""
+        from vllm.v1.engine.exceptions import EngineDeadError
 
-@contextmanager
-def alive(name: str) -> Iterator[None]:
-    """Turns vLLM's word for a dead engine process into the protocol's."""
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    try:
-        yield
-    except EngineDeadError as error:
-        raise EngineDied(f"the engine of {name} died") from error
+        try:
+            yield
+        except EngineDeadError as error:
+            raise EngineDied(f"the engine of {self._name} died") from error

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
 from dreamr.engines.vllm import internals
+from dreamr.engines.vllm.remote import RemoteVllm
 from dreamr.errors import UserError
 from dreamr.runtime.processes import ONE_THREAD
 
@@ -58,16 +59,27 @@ class Ngram:
     longest: int
 
 
-def start(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None) -> Any:
-    """A running vLLM with the model in `folder`: seconds on the CPU, minutes for large models."""
+def start(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None) -> internals.Vllm:
+    """A running vLLM with the model in `folder`: seconds on the CPU, minutes for large models.
+
+    Where the model's engine names a server, that one answers, and only words and images are made ready here.
+    """
     internals.check_version()
-    # What the CPU needs is not a matter of taste: Snakemake sets the number of threads to a job's cores.
-    os.environ.update({**QUIET, **os.environ, **(ON_CPU if settings.device == "cpu" else {})})
+    if ngram and model.engine.url:
+        raise UserError(f"model {model.name}: its server ({model.engine.url}) cannot be told to speculate by n-grams")
+    os.environ.update(environment(settings.device))
     with visible_devices(model.engine.devices):
         configuration = internals.configuration(engine_arguments(folder, model, settings, ngram))
         if settings.device == "cpu":
             _fork_if_possible()
-        return internals.started(configuration)
+        if model.engine.url:
+            return RemoteVllm(configuration, model.name, model.engine.url)
+        return internals.Vllm(configuration, model.name)
+
+
+def environment(device: Literal["cpu", "cuda"]) -> dict[str, str]:
+    """What vLLM reads. What the CPU needs is not a matter of taste: Snakemake sets the threads to a job's cores."""
+    return {**QUIET, **os.environ, **(ON_CPU if device == "cpu" else {})}
 
 
 def _fork_if_possible() -> None:
@@ -85,9 +97,14 @@ def _fork_if_possible() -> None:
 
 @cache
 def _end_forks_with_us() -> None:
-    """Let no forked engine outlive this process, even one that is killed."""
+    """Let no forked engine outlive this process, even one that is killed, nor its signals pass for ours."""
     libc = ctypes.CDLL(None)
-    os.register_at_fork(after_in_child=lambda: libc.prctl(END_WITH_PARENT, signal.SIGKILL))
+
+    def in_child() -> None:
+        signal.set_wakeup_fd(-1)  # shared with our event loop, which would take a SIGTERM to the engine for its own
+        libc.prctl(END_WITH_PARENT, signal.SIGKILL)
+
+    os.register_at_fork(after_in_child=in_child)
 
 
 def engine_arguments(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None) -> dict[str, Any]:

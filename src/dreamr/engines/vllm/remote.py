@@ -1,0 +1,147 @@
+"""A model that another vLLM serves: a large target for many jobs at once, or a server that a lab already runs.
+
+The server gets tokens and ready images, and gives tokens and log-probabilities, by vLLM's endpoint for that
+(`--enable-scale-out`); so texts and verdicts are those of an engine of one's own. `cli.serve` starts such a server.
+"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from dreamr.engines.protocol import EngineDied, Meter
+from dreamr.engines.vllm.internals import Rendered, Vllm
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+
+GENERATE = "/inference/v1/generate"
+CACHES = ("reset_mm_cache", "reset_encoder_cache", "reset_prefix_cache")  # served with VLLM_SERVER_DEV_MODE=1
+SENT = ("temperature", "top_p", "top_k", "seed", "max_tokens", "detokenize", "include_stop_str_in_output")
+
+
+class RemoteVllm(Vllm):
+    """A vLLM behind `url`: `unix:/path` or `http://host:port`."""
+
+    def __init__(self, configuration: Any, name: str, url: str) -> None:
+        self._url = url
+        super().__init__(configuration, name)
+
+    def _start(self, configuration: Any) -> None:
+        from vllm.renderers import renderer_from_config
+
+        self._model_config = configuration.model_config
+        self._renderer = renderer_from_config(configuration)
+
+    async def ready(self) -> None:
+        """Connect; whether the server is there shows at once."""
+        import aiohttp
+
+        unix = self._url.removeprefix("unix:") if self._url.startswith("unix:") else None
+        connector = aiohttp.UnixConnector(unix, limit=0) if unix else aiohttp.TCPConnector(limit=0)
+        self._base = "http://server" if unix else self._url.rstrip("/")
+        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
+        try:
+            async with self._session.get(f"{self._base}/health") as answer:
+                answer.raise_for_status()
+        except aiohttp.ClientError:
+            await self._session.close()
+            raise
+
+    def inputs(self, ids: list[int], opening: Rendered) -> dict[str, Any]:
+        """The part of a request that says what is read."""
+        if not opening.images:
+            return {"token_ids": ids}
+        assert opening.hashes is not None
+        places = [{"offset": place.offset, "length": place.length} for place in opening.places["image"]]
+        features = {"mm_hashes": opening.hashes, "mm_placeholders": {"image": places}}
+        return {"token_ids": ids, "features": features | {"kwargs_data": {"image": [*map(_encoded, opening.images)]}}}
+
+    async def outputs(
+        self, number: str, inputs: Any, params: "SamplingParams", meter: Meter
+    ) -> AsyncGenerator[Any, None]:
+        """The server's outputs for one request; closed early, the connection is, and the server drops the request."""
+        from vllm.sampling_params import RequestOutputKind
+
+        streamed = params.output_kind == RequestOutputKind.DELTA
+        asked = inputs | {"sampling_params": _sampling(params), "stream": streamed}
+        asked["output_mode"] = "text" if params.detokenize and not streamed else "tokens"
+        async with self._session.post(f"{self._base}{GENERATE}", json=asked) as answer:
+            if answer.status != 200:
+                raise RuntimeError(f"{self._name}: {self._url} says {answer.status}: {await answer.text()}")
+            async for part in _events(answer) if streamed else _whole(answer):
+                output = _output(part, params)
+                meter.tokens += len(output.outputs[0].token_ids)
+                yield output
+
+    async def forget(self) -> bool:
+        """Ask the server to empty its caches."""
+        self._renderer.clear_mm_cache()
+        for cache in CACHES:
+            async with self._session.post(f"{self._base}/{cache}") as answer:
+                if answer.status != 200:
+                    return False
+        return True
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """A server that has gone is an engine that died."""
+        import aiohttp
+
+        try:
+            yield
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            raise EngineDied(f"the server of {self._name} at {self._url} is gone: {error}") from error
+
+    async def shutdown(self) -> None:
+        """Let go of the server, which goes on."""
+        await self._session.close()
+
+
+def _encoded(item: Any) -> str:
+    from vllm.entrypoints.scale_out.token_in_token_out.mm_serde import encode_mm_kwargs_item
+
+    encoded: str = encode_mm_kwargs_item(item)
+    return encoded
+
+
+def _sampling(params: "SamplingParams") -> dict[str, Any]:
+    told = {name: getattr(params, name) for name in SENT}
+    if params.stop:
+        told |= {"stop": params.stop, "stop_token_ids": params.stop_token_ids}
+    if params.logprob_token_ids:
+        # vLLM 0.32 answers with as many as `logprobs` says, and leaves out the last one that is asked.
+        ids = [*params.logprob_token_ids, params.logprob_token_ids[-1]]
+        told |= {"logprob_token_ids": ids, "logprobs": len(ids)}
+    return told
+
+
+async def _whole(answer: Any) -> AsyncIterator[dict[str, Any]]:
+    yield await answer.json()
+
+
+async def _events(answer: Any) -> AsyncIterator[dict[str, Any]]:
+    """The objects of a stream of server-sent events."""
+    async for line in answer.content:
+        data = line.decode().removeprefix("data: ").strip()
+        if data and data != "[DONE]":
+            yield json.loads(data)
+
+
+def _output(part: dict[str, Any], params: "SamplingParams") -> Any:
+    """The server's words as vLLM's own output."""
+    if "choices" not in part:
+        raise RuntimeError(f"the server gave up a request: {part}")
+    (choice,) = part["choices"]
+    logprobs = None
+    if params.logprob_token_ids:
+        top = choice["logprobs"]["content"][0]["top_logprobs"]
+        logprobs = [{one["token_id"]: SimpleNamespace(logprob=one["logprob"]) for one in top}]
+    output = SimpleNamespace(
+        token_ids=choice["token_ids"] or [],
+        text=choice.get("text", ""),
+        finish_reason=choice["finish_reason"],
+        logprobs=logprobs,
+    )
+    return SimpleNamespace(outputs=[output], finished=choice["finish_reason"] is not None)
