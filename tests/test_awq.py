@@ -89,10 +89,11 @@ def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path,
         elif name.endswith(("experts.gate_up_proj", "experts.down_proj")):
             assert_four_bits(after[name].transpose(1, 2), name)
             assert after[name].shape == weight.shape
-        elif name.endswith("input_layernorm.weight"):
-            assert not after[name].equal(weight), f"{name}: nothing was scaled, so this is rounding and no AWQ"
         elif name.endswith("_proj.weight"):
             assert name not in after and f"{name}_packed" in after, name
+    norms = [name for name in before if name.endswith("input_layernorm.weight")]
+    scaled = [name for name in norms if not after[name].equal(before[name])]
+    assert len(scaled) > len(norms) / 2, "else this is rounding and no AWQ"
     config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
     assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
     assert card["maker"] == "awq" and card["samples"] == 4 and card["packed"] == (base != "q3vl-moe")

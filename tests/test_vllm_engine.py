@@ -22,7 +22,7 @@ from dreamr.config import DataSpec, EngineSpec, ImageSize, ModelRef, Sampling
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import EngineDied, Meter
+from dreamr.engines.protocol import EngineDied, Generation, Meter
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
@@ -164,6 +164,24 @@ def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, sample
     cached = [greedy(run, pair.engine, prompt) for prompt in samples]
     run(pair.engine.reset())
     assert [greedy(run, pair.engine, prompt) for prompt in samples] == cached
+
+
+def test_a_context_that_is_full_is_told(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+    """By the prompt alone, or by prompt and answer in the middle of a stream; and the engine goes on."""
+    long = replace(prompts[0], answer="Row 1 column 1 is 3.\n\n" * 200)
+    with pytest.raises(UserError, match=r"the prompt alone would fill context_tokens \(1024\)"):
+        greedy(run, pair.engine, long)
+    tokens = len(run(pair.engine.prompt_tokens(prompts[0])))
+    step = len(run(pair.engine.prompt_tokens(continued(prompts[0], ("Row 1 column 1 is 3.",))))) - tokens
+    nearly = continued(prompts[0], ("Row 1 column 1 is 3.",) * ((1020 - tokens) // step))
+
+    async def all_steps() -> list[Generation]:
+        settings = {"stop": STEP_BREAK, "step_tokens": 40, "max_tokens": 240, "stepwise": False, "meter": Meter()}
+        return [one async for one in pair.engine.stream(nearly, **settings)]
+
+    with pytest.raises(UserError, match=r"the prompt and its answer would fill context_tokens \(1024\)"):
+        run(all_steps())
+    assert greedy(run, pair.engine, prompts[0])
 
 
 def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:

@@ -16,8 +16,8 @@ from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
 from dreamr.engines.protocol import Finish, Generation, Meter
 from dreamr.engines.vllm import internals
-from dreamr.engines.vllm.inputs import Inputs, Vocabulary
-from dreamr.engines.vllm.launch import Ngram, Settings, start
+from dreamr.engines.vllm.inputs import Inputs, Settings, Vocabulary
+from dreamr.engines.vllm.launch import Ngram, start
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 
@@ -31,7 +31,7 @@ class VllmEngine:
     """One model, from `async with` to its end. Text, not tokens, goes in and out.
 
     The model's folder among `models` holds weights, tokenizer, processor and chat template. A prompt longer than
-    `context_tokens`, which cap prompt plus answer, is a ValueError. With `ngram` the engine generates only: vLLM then
+    `context_tokens`, which cap prompt plus answer, is a UserError. With `ngram` the engine generates only: vLLM then
     returns no log-probabilities.
     """
 
@@ -46,7 +46,7 @@ class VllmEngine:
         self._vllm = self._started()
         self._words = Vocabulary(self._vllm.tokenizer, self.name)
         chat = Chat(self._vllm.processor, self._model.thinking)
-        self._inputs = Inputs(self._vllm, chat, self._words, self._settings.images)
+        self._inputs = Inputs(self._vllm, chat, self._words, self._settings)
         with self._vllm.alive():
             await self._vllm.ready()
         return self
@@ -163,10 +163,15 @@ class VllmEngine:
         with self._vllm.alive():
             inputs = await self._inputs.request(prompt)
             request = self._vllm.outputs(str(next(self._numbers)), inputs, params, meter)
+            written = 0
             async with aclosing(request) as outputs:
                 async for output in outputs:
-                    if output.outputs[0].finish_reason in ("abort", "error"):
+                    written += len(output.outputs[0].token_ids)
+                    reason = output.outputs[0].finish_reason
+                    if reason in ("abort", "error"):
                         raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
+                    if reason == "length" and written < (params.max_tokens or 0):
+                        raise self._inputs.full(prompt, "and its answer")
                     yield output
 
     def _params(self, prompt: Prompt, max_tokens: int, **others: Any) -> "SamplingParams":

@@ -7,23 +7,37 @@ is tokenized and its images are processed once, answers are tokenized step by st
 import asyncio
 from collections.abc import Callable
 from functools import cache, cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from dreamr.config import ImageSize
+from dreamr.config import ImageSize, Sampling
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
 from dreamr.engines.vllm import internals
+from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt
 
 OPENINGS = 256  # questions whose prepared images are kept in memory
 PIECES = 1 << 16  # pieces of text whose tokens are kept in memory
 
 
+class Settings(Protocol):
+    """What all engines of a job share; job specs and the configuration have it."""
+
+    @property
+    def generation(self) -> Sampling: ...
+    @property
+    def images(self) -> ImageSize: ...
+    @property
+    def context_tokens(self) -> int: ...
+    @property
+    def device(self) -> Literal["cpu", "cuda"]: ...
+
+
 class Vocabulary:
     """A model's tokenizer, asked the same things again and again."""
 
     def __init__(self, tokenizer: Any, model: str) -> None:
-        self._tokenizer, self._model = tokenizer, model
+        self._tokenizer, self.model = tokenizer, model
         self.encode = lru_cache(PIECES)(self.encode_once)
         self.tokens_with = cache(self._tokens_with)
         self.variants = cache(self._variants)
@@ -56,7 +70,7 @@ class Vocabulary:
             found.append(tuple(whole or sorted(token for token in first if self._texts[token].strip())))
         every = [token for tokens in found for token in tokens]
         if len(set(every)) < len(every):
-            raise ValueError(f"{self._model}: the keywords {', '.join(keywords)} begin with the same token")
+            raise ValueError(f"{self.model}: the keywords {', '.join(keywords)} begin with the same token")
         return tuple(found)
 
     def detokenizer(self) -> Callable[[int], str]:
@@ -70,14 +84,25 @@ class Vocabulary:
 class Inputs:
     """Prompts as a running engine takes them. A user turn that is asked for twice at once is prepared once."""
 
-    def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, size: ImageSize) -> None:
-        self._vllm, self._chat, self._vocabulary, self._size = vllm, chat, vocabulary, size
+    def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, settings: Settings) -> None:
+        self._vllm, self._chat, self._vocabulary, self._settings = vllm, chat, vocabulary, settings
         self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[tuple[str, internals.Rendered]]] = {}
 
     async def request(self, prompt: Prompt) -> Any:
         """What the engine's request takes; to be sent without another await in between."""
         text, opening = await self._opening(prompt)
-        return self._vllm.inputs(self._tokens(prompt, text, opening), opening)
+        ids = self._tokens(prompt, text, opening)
+        if len(ids) >= self._settings.context_tokens:
+            raise self.full(prompt, "alone")
+        return self._vllm.inputs(ids, opening)
+
+    def full(self, prompt: Prompt, also: str) -> UserError:
+        """The context has no room left: nothing that another try would mend."""
+        return UserError(
+            f"model {self._vocabulary.model}: the prompt {also} would fill context_tokens "
+            f"({self._settings.context_tokens}). Raise it, or lower images.max_pixels or answer_tokens. The question: "
+            f"{prompt.user[:100]!r}"
+        )
 
     async def tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
@@ -105,7 +130,7 @@ class Inputs:
         ids = list(self._vocabulary.encode_once(text))
         if not prompt.images:
             return text, internals.Rendered(ids)
-        images = [load_image(path, self._size) for path in prompt.images]
+        images = [load_image(path, self._settings.images) for path in prompt.images]
         return text, await self._vllm.rendered(ids, images)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.config import EngineSpec, ModelRef
 from dreamr.engines.vllm import internals
+from dreamr.engines.vllm.inputs import Settings
 from dreamr.engines.vllm.remote import RemoteVllm
 from dreamr.errors import UserError
 from dreamr.runtime.processes import ONE_THREAD
@@ -35,19 +36,6 @@ BATCHED_TOKENS = 4096
 SEQUENCES = 256
 MOST_IMAGES = 8  # per prompt; MMMU has up to seven
 END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
-
-
-class Settings(Protocol):
-    """What all engines of a job share; job specs and the configuration have it."""
-
-    @property
-    def generation(self) -> Sampling: ...
-    @property
-    def images(self) -> ImageSize: ...
-    @property
-    def context_tokens(self) -> int: ...
-    @property
-    def device(self) -> Literal["cpu", "cuda"]: ...
 
 
 @dataclass(frozen=True)
