@@ -98,7 +98,7 @@ def informative(left_out: Array) -> bool:
     if len(left_out) < LEAST_CLUSTERS or not np.isfinite(left_out).all():
         return False
     _, counts = np.unique(np.round(left_out, 12), return_counts=True)
-    return bool(len(left_out) - counts.max() >= LEAST_DEVIANTS)
+    return bool(len(left_out) - np.max(counts) >= LEAST_DEVIANTS)
 
 
 def cluster_sums(columns: Mapping[str, Sequence[float]], clusters: Sequence[str | int]) -> dict[str, Array]:
