@@ -88,7 +88,7 @@ def test_all_modules_are_digested_in_no_time() -> None:
     start = time.process_time()
     for module in modules:
         code_digest(module)
-    assert time.process_time() - start < 3.0  # 1 s on a slow machine, for 120 modules; a dry run digests a dozen
+    assert time.process_time() - start < 1.0  # 0.1 to 0.6 s; parsing dominates
 
 
 json_values = st.recursive(

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from engines import engine_of
 from projects import ROOT
 
-from dreamr.config import DataSpec, EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.config import DataSpec
 from dreamr.cpn import KEYWORDS
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.protocol import EngineDied, Generation, Meter
@@ -37,21 +37,8 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 def engine(url: str | None = None, ngram: Ngram | None = None) -> VllmEngine:
-    model = ModelRef(
-        name=TARGET,
-        engine=EngineSpec(dtype="float32", url=url),
-        thinking=False,
-        trust_remote_code=False,
-        digest="",
-    )
-    limits = {"step_tokens": 40, "answer_tokens": 240, "concurrency": 16}
-    settings = SimpleNamespace(
-        generation=Sampling(temperature=0, top_p=1, top_k=-1, seed=0, **limits),
-        images=ImageSize(min_pixels=784, max_pixels=65536),
-        context_tokens=1024,
-        device="cpu",
-    )
-    return VllmEngine(ZOO, model, settings, ngram)
+    """The target, of its own or behind `url`."""
+    return engine_of(ZOO, TARGET, ngram, url=url)
 
 
 class Server:

@@ -17,8 +17,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from engines import SAMPLING, SIZE, engine_of, reference
 
-from dreamr.config import DataSpec, EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.config import DataSpec
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
@@ -36,20 +37,9 @@ ZOO = Path(os.environ.get("DREAMR_ZOO", ROOT / "workflow/resources/zoo"))  # the
 TARGETS, DRAFTS = ("q3vl-deep", "q3vl-moe"), ("q3vl-2l", "r4b-2l", "mimo-3l")
 VERDICT = ("positive", "negative")
 DIGITS = tuple("0123456789")
-SIZE = ImageSize(min_pixels=784, max_pixels=65536)
-SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
 SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-def reference(name: str) -> ModelRef:
-    return ModelRef(name=name, engine=EngineSpec(dtype="float32"), thinking=False, trust_remote_code=False, digest=name)
-
-
-def engine_of(name: str, ngram: Ngram | None = None) -> VllmEngine:
-    settings = SimpleNamespace(generation=SAMPLING, images=SIZE, context_tokens=1024, device="cpu")
-    return VllmEngine(ZOO, reference(name), settings, ngram)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +81,7 @@ def samples(prompts: list[Prompt]) -> list[Prompt]:
 @pytest.fixture(scope="module", params=[*TARGETS, *DRAFTS])
 def pair(request: pytest.FixtureRequest, run: Run) -> Iterator[SimpleNamespace]:
     """A served model, and the same files in transformers."""
-    engine = engine_of(request.param)
+    engine = engine_of(ZOO, request.param)
     run(engine.__aenter__())
     yield SimpleNamespace(engine=engine, beside=Beside(ZOO / request.param), target=request.param in TARGETS)
     run(engine.__aexit__())
@@ -275,7 +265,7 @@ def test_texts_alone_and_in_a_batch_agree(pair: SimpleNamespace, run: Run, promp
 def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
     async def both() -> tuple[list[str], list[str]]:
         async with AsyncExitStack() as stack:
-            engines = [await stack.enter_async_context(engine_of(name)) for name in (TARGETS[0], DRAFTS[1])]
+            engines = [await stack.enter_async_context(engine_of(ZOO, name)) for name in (TARGETS[0], DRAFTS[1])]
             requests = [e.generate(prompts[0], stop="", max_tokens=60, meter=Meter()) for e in engines]
             together = [done.text for done in await asyncio.gather(*requests)]
             for engine in engines:
@@ -289,7 +279,7 @@ def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
 
 def test_ngram_speculation_changes_no_text_and_gives_no_verdicts(run: Run, prompts: list[Prompt]) -> None:
     async def texts(ngram: Ngram | None) -> list[str]:
-        async with engine_of(TARGETS[0], ngram) as engine:
+        async with engine_of(ZOO, TARGETS[0], ngram) as engine:
             if ngram:
                 with pytest.raises(ValueError, match="n-gram"):
                     await engine.keyword_logprobs(replace(prompts[0], request=VERIFY), VERDICT)
@@ -310,7 +300,7 @@ def test_a_model_that_cannot_be_loaded_is_named(run: Run, tmp_path: Path) -> Non
 
 def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
     async def killed() -> None:
-        async with engine_of(DRAFTS[0]) as engine:
+        async with engine_of(ZOO, DRAFTS[0]) as engine:
             task = asyncio.create_task(_long(engine, prompts[0], Meter(), stream=False))
             await asyncio.sleep(0.2)
             os.kill(_children(os.getpid())[-1], signal.SIGKILL)
@@ -326,7 +316,7 @@ from test_vllm_engine import *
 torch.set_num_threads(2)
 torch.randn(1000, 1000).exp().sum()
 async def answered():
-    async with engine_of(DRAFTS[0]) as engine:
+    async with engine_of(ZOO, DRAFTS[0]) as engine:
         await asyncio.gather(*(engine.generate(Prompt("word " * 200 + str(k), ()), stop="", max_tokens=2, meter=Meter())
                                for k in range(8)))
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,14 +41,18 @@ def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = 
 def import_closure(modules: tuple[str, ...], leave_out: tuple[str, ...], sources: Path) -> dict[str, str]:
     """Code digest of each module that `modules` import, and their own, by dotted name."""
     found: dict[str, str] = {}
+    seen = set(leave_out)
     waiting = [name for module in modules for name in _with_parents(module)]
     for module in modules:
         if _file(module, sources) is None:
             raise ValueError(f"no module {module!r} under {sources}")
     while waiting:
         name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         path = _file(name, sources)
-        if path is None or name in found or name in leave_out:
+        if path is None:
             continue
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         found[name], imports = _read_code(path.read_text(encoding="utf-8"), package)
@@ -61,16 +65,17 @@ def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
     """Digest of a source text without its docstrings, and what it may import from its own top package."""
     tree = ast.parse(text)
     top = package.partition(".")[0]
-    imports = tuple(sorted({name for name in _imports(tree, package) if name.partition(".")[0] == top}))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    imports = tuple(sorted({name for name in _imports(nodes, package) if name.partition(".")[0] == top}))
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
     return short_digest(ast.dump(tree)), imports
 
 
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
     """Dotted names that the import statements may load; `from a import b` may load a and a.b."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -26,7 +26,7 @@ from rich.text import Text
 
 import dreamr
 from dreamr.answering.work import ngram_of
-from dreamr.cli.common import command_parser
+from dreamr.cli.common import BASE, add_configfile, command_parser
 from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
 from dreamr.data.rows import option_lines
 from dreamr.errors import UserError
@@ -41,7 +41,6 @@ from dreamr.provenance import environment_folder
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
 from dreamr.runtime.endings import worded
 
-BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 COLOURS = {"draft": "green", "target": "magenta"}
 SHOWN = 20  # of the names that are allowed in the place of an unknown one
 
@@ -188,14 +187,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--method", default=REFERENCE, metavar="NAME", help="of the configuration (%(default)s)")
     described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
     described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")
-    described.add_argument(
-        "--configfile",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help=f"laid over {BASE}, each over those before it, as snakemake does",
-    )
+    add_configfile(described)
     return described
 
 

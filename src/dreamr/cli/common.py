@@ -1,12 +1,14 @@
 """What all commands share: how they describe themselves, and how they are told their job."""
 
 import argparse
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from dreamr.errors import UserError
 
+BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 Job = TypeVar("Job", bound=BaseModel)
 
 
@@ -17,6 +19,18 @@ def command_parser(command: str, described: str | None, epilog: str | None = Non
         description=described,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=epilog,
+    )
+
+
+def add_configfile(described: argparse.ArgumentParser) -> None:
+    """The option by which Snakemake too is given overlays; `read([BASE, *options.configfile])` reads them."""
+    described.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help=f"laid over {BASE}, each over those before it, as snakemake does",
     )
 
 

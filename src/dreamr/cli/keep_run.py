@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dreamr.cli.common import command_parser
+from dreamr.cli.common import BASE, add_configfile, command_parser
 from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
@@ -24,7 +24,6 @@ from dreamr.report.page import MAIN, Row, first, formatted, machines, records
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table, write_table
 
-BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 KEPT = ("accuracy", "speed", "acceptance", "sapo")
 POOL = {"target": ALL, "draft": ALL, "benchmark": ALL}
 COLUMNS = {  # of the README's table: heading, table, quantity, format
@@ -86,14 +85,7 @@ def _cell(row: Row | None, quantity: str, kind: str) -> str:
 
 def parser() -> argparse.ArgumentParser:
     described = command_parser("keep_run", __doc__)
-    described.add_argument(
-        "--configfile",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help=f"the run's, laid over {BASE}, each over those before it, as snakemake does",
-    )
+    add_configfile(described)
     described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the kept files")
     return described
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamr.cli.common import command_parser
+from dreamr.cli.common import BASE, add_configfile, command_parser
 from dreamr.engines.vllm.launch import engine_arguments, environment
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
@@ -23,7 +23,6 @@ from dreamr.planning.reading import read
 from dreamr.provenance import environment_folder
 from dreamr.runtime.endings import worded
 
-BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
 SERVER = "vllm.entrypoints.launchers.api_server.entry"  # the `vllm` command fails with the build for CPUs
 
 
@@ -67,14 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "--models", type=Path, metavar="FOLDER", help="folder of model folders; default: the results'"
     )
     described.add_argument("--python", metavar="FILE", help="one with vLLM; default: that of the models environment")
-    described.add_argument(
-        "--configfile",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help=f"laid over {BASE}, each over those before it, as snakemake does",
-    )
+    add_configfile(described)
     return described
 
 
