@@ -220,7 +220,7 @@ def test_a_cancelled_request_is_dropped_and_metered(pair: SimpleNamespace, run: 
     async def cancelled(stream: bool) -> int:
         meter = Meter()
         task = asyncio.create_task(_long(pair.engine, prompts[0], meter, stream))
-        under_way = pair.engine._engine.output_processor.request_states
+        under_way = pair.engine._vllm._engine.output_processor.request_states
         while not any(state.detokenizer.num_output_tokens() for state in under_way.values()):
             await asyncio.sleep(0.001)
         task.cancel()
