@@ -85,9 +85,10 @@ WRONG = {
     "draft needed": ({"runs": {"baseline": {"methods": ["dreamr"]}}}, ["runs.baseline.methods", "'dreamr'", "'none'"]),
     "draft unused": ({"runs": {"main": {"methods": ["ngram"]}}}, ["runs.main.methods", "'ngram'", "'q3vl-2l'"]),
     "cell twice": ({"runs": {"ablation": {"methods": ["dreamr"]}}}, ["runs.ablation", "dreamr", "runs.main"]),
-    "groups": ({"sapo": {"group": 7}}, ["sapo", "batch 32", "group 7"]),
+    "ranks": ({"sapo": {"ranks": 3}}, ["sapo", "32 completions", "micro_batch 32 on each of 3 ranks"]),
+    "rollouts": ({"sapo": {"rollouts": {"url": "http://a:1"}}}, ["sapo", "rollouts.url", "leave it out"]),
     "alpha of the drafts": ({"sapo": {"alpha": 0.6}}, ["sapo.alpha is 0.6", "methods.dreamr.alpha is 0.7"]),
-    "micro batches": ({"sapo": {"micro_batch": 5}}, ["sapo", "batch 32", "micro_batch 5"]),
+    "micro batches": ({"sapo": {"micro_batch": 5}}, ["sapo", "32 completions", "micro_batch 5"]),
     "path in a name": ({"models": {"../up": {"from": "zoo"}}}, ["models", "../up"]),
 }
 

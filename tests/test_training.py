@@ -29,8 +29,9 @@ ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "workflow" / "resources" / "zoo"
 DRAFTS = ("q3vl-2l", "r4b-2l", "mimo-3l")  # one of each family
 SAPO = {
-    **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 8, "updates": 2, "group": 4},
+    **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 2, "updates": 2, "group": 4},
     **{"learning_rate": 1e-3, "clip": 0.2, "kl": 0.0, "temperature": 1.0, "micro_batch": 8, "checkpoint_steps": 1},
+    **{"ranks": 1, "rollouts": {"dtype": "float32"}},
 }
 
 

@@ -214,21 +214,32 @@ class SapoSettings(Spec):
     questions: Count  # training questions drawn from the sets, evenly
     alpha: Fraction  # CPN's threshold in the alignment reward
     epochs: Annotated[float, Field(gt=0)]  # (num_train_epochs)
-    batch: Count  # completions written and judged at once (per_device_train_batch_size * gradient_accumulation_steps)
+    batch: Count  # prompts whose completions are written and judged at once (generation_batch_size / num_generations)
     updates: Count  # optimizer steps on each batch (num_iterations)
     group: Annotated[int, Field(ge=2)]  # completions per question (num_generations)
     learning_rate: Annotated[float, Field(gt=0)]
     clip: Annotated[float, Field(gt=0)]  # of the probability ratio (epsilon)
     kl: Annotated[float, Field(ge=0)]  # weight of the divergence from the plain draft (beta)
     temperature: Annotated[float, Field(gt=0)]
-    micro_batch: Count  # completions per forward pass on one device (per_device_train_batch_size)
+    micro_batch: Count  # completions per forward pass of one rank (per_device_train_batch_size)
     checkpoint_steps: Count  # batches between checkpoints (save_steps)
+    ranks: Count  # processes that train, each on a GPU of its own
+    rollouts: EngineSpec  # how the draft is served while it writes completions
+
+    @property
+    def completions(self) -> int:
+        """Completions in a batch."""
+        return self.batch * self.group
 
     @model_validator(mode="after")
     def _whole_parts(self) -> Self:
-        for part, size in (("group", self.group), ("micro_batch", self.micro_batch)):
-            if self.batch % size:
-                raise ValueError(f"batch {self.batch} is not a multiple of {part} {size}")
+        if self.completions % (self.micro_batch * self.ranks):
+            raise ValueError(
+                f"batch {self.batch} of group {self.group} is {self.completions} completions, not a multiple of "
+                f"micro_batch {self.micro_batch} on each of {self.ranks} ranks"
+            )
+        if self.rollouts.url:
+            raise ValueError("rollouts.url: a server cannot be given new weights after each batch; leave it out")
         return self
 
 

@@ -196,7 +196,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,
-        gradient_accumulation_steps=spec.batch // spec.micro_batch,
+        gradient_accumulation_steps=spec.completions // (spec.micro_batch * spec.ranks),
         seed=job.generation.seed,
         # The device. Transformers generates: vLLM inside TRL 1.16 expands image tokens twice (its issue 6294).
         use_cpu=not on_gpu,
