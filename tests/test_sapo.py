@@ -15,7 +15,7 @@ from dreamr.methods.protocol import Engines, Limits, load
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 from dreamr.records import Question
 from dreamr.sapo import rewards as sapo
-from dreamr.sapo.judging import verdicts
+from dreamr.sapo.judging import Answer, Judge
 from dreamr.scoring.answers import grade
 
 QUESTION = Question(id="1", dataset="t", prompt="<image>What is the sum?", images=("a.png",), gold=("7",), cluster="1")
@@ -95,9 +95,16 @@ class Counting:
         return (-3.0, -0.1) if wrong else (-0.1, -3.0)
 
 
+def judged(target: Counting, *answers: Answer) -> list[list[bool]]:
+    async def one_batch() -> list[list[bool]]:
+        return await Judge(target, 0.7).verdicts(answers)
+
+    return asyncio.run(one_batch())
+
+
 def test_every_step_is_judged_behind_the_steps_before_it() -> None:
     target = Counting()
-    found = asyncio.run(verdicts(target, 0.7, [(ASKED, ("a", "x", "b")), (ASKED, ("a", "", "c")), (ASKED, ())]))
+    found = judged(target, (ASKED, ("a", "x", "b")), (ASKED, ("a", "", "c")), (ASKED, ()))
     assert found == [[True, False, True], [True, False, True], []]
     answers = {prompt.answer for prompt in target.asked}
     assert answers == {"a\n\n", "a\n\nx\n\n", "a\n\nx\n\nb\n\n", "a\n\n\n\nc\n\n"}
@@ -106,8 +113,26 @@ def test_every_step_is_judged_behind_the_steps_before_it() -> None:
 
 def test_equal_requests_are_made_once() -> None:
     target = Counting()
-    asyncio.run(verdicts(target, 0.7, [(ASKED, ("a", "b"))] * 5))
+    judged(target, *[(ASKED, ("a", "b"))] * 5)
     assert set(target.asked.values()) == {1} and len(target.asked) == 2
+
+
+def test_an_answer_is_judged_from_the_moment_it_is_written() -> None:
+    """What was begun is not asked again, and the next batch begins from nothing: the target's caches are its own."""
+    target = Counting()
+
+    async def two_batches() -> list[list[list[bool]]]:
+        judge, found = Judge(target, 0.7), []
+        for _ in range(2):
+            judge.begin((ASKED, ("a", "x")))
+            await asyncio.sleep(0)
+            asked.append(target.asked.total())
+            found.append(await judge.verdicts([(ASKED, ("a", "x")), (ASKED, ("a", "b"))]))
+        return found
+
+    asked: list[int] = []
+    assert asyncio.run(two_batches()) == [[[True, False], [True, True]]] * 2
+    assert asked == [2, 5] and target.asked.total() == 6
 
 
 @given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=6), st.floats(0.05, 0.95))
@@ -125,5 +150,6 @@ def test_the_reward_counts_what_the_evaluation_accepts(rhos: list[float], alpha:
     method = Method(loop="fpsr", verifier="cpn", alpha=alpha, window=4)
     engines = Engines(VirtualEngine(script, Cost(1.0)), VirtualEngine(script, Cost(0.1)))
     _, outcome = run(load("fpsr")(ASKED, engines, method, Limits(40, 200)))
-    _, (row,) = run(verdicts(VirtualEngine(script, Cost(1.0)), alpha, [(ASKED, tuple(s.text for s in outcome.steps))]))
+    written = ASKED, tuple(step.text for step in outcome.steps)
+    _, (row,) = run(Judge(VirtualEngine(script, Cost(1.0)), alpha).verdicts([written]))
     assert row == [bool(step.accepted) for step in outcome.steps]

@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from dreamr.config import Config, EngineSpec, Recipe, Weights
 from dreamr.errors import UserError
@@ -20,7 +22,7 @@ from dreamr.planning import plan as planning
 from dreamr.planning.jobs import TrainJob
 from dreamr.planning.plan import Plan, command_digest
 from dreamr.planning.reading import read
-from dreamr.prompts import question_prompt
+from dreamr.prompts import STEP_BREAK, Prompt, question_prompt
 from dreamr.records import Question
 from dreamr.sapo.curve import write_curve
 
@@ -77,44 +79,71 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
     return [row.model_copy(update={"origin": str(folder)}) for row in rows]
 
 
-def judged(answers: list[Any]) -> list[list[bool]]:
-    """Verdicts that depend on the text alone and differ within a group."""
-    return [[len(step) % 2 == 0 for step in steps] for _, steps in answers]
+class ByLength:
+    """A target whose verdicts depend on the text alone and differ within a group."""
+
+    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
+        return (-0.1, -3.0) if len(step) % 2 == 0 else (-3.0, -0.1)
 
 
-def made(draft: str, questions: list[Question], work: Path, **changes: Any) -> Any:
+@pytest.fixture(scope="module")
+def made(questions: list[Question]) -> Iterator[Callable[..., Any]]:
+    """Trainers of zoo drafts, whose completions real engines write. One engine a draft: trainers give it their weights."""
+    from dreamr.engines.vllm.rollouts import RolloutEngine
+    from dreamr.sapo.serving import Served
     from dreamr.sapo.trainer import make_trainer
 
-    return make_trainer(job(draft, **changes), ZOO / draft, questions, questions[0].origin, judged, work)
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+
+        @cache
+        def engine(draft: str) -> RolloutEngine:
+            new = RolloutEngine(ZOO, job(draft).draft, job(draft))
+            return stack.enter_context(portal.wrap_async_context_manager(new))
+
+        def trainer(draft: str, work: Path, **changes: Any) -> Any:
+            spec = job(draft, **changes)
+            served = Served(spec, portal, engine(draft), ByLength())
+            return make_trainer(spec, ZOO / draft, questions, questions[0].origin, served, work)
+
+        yield trainer
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
-def test_the_training_pass_sees_what_generation_saw(draft: str, questions: list[Question], tmp_path: Path) -> None:
-    """Log-probabilities at generation equal those of the training pass: same images, same positions."""
-    import torch
-
-    trainer = made(draft, questions, tmp_path)
-    seen: list[Any] = []
-    generate = trainer.model.generate
-
-    def recorded(**inputs: Any) -> Any:
-        output = generate(**inputs, output_logits=True, return_dict_in_generate=True)
-        seen.append(torch.stack(output.logits, 1).log_softmax(-1))
-        return output.sequences
-
-    trainer.model.generate = recorded
-    batch = trainer._generate_and_score_completions([trainer.train_dataset[place // 4] for place in range(8)])
-    ids, mask = batch["completion_ids"], batch["completion_mask"].bool()
-    at_generation = seen[0].gather(-1, ids.unsqueeze(-1)).squeeze(-1)
-    read = torch.cat([batch["prompt_ids"], ids], 1), torch.cat([batch["prompt_mask"], mask.long()], 1)
-    images = {name: value for name, value in batch.items() if name in IMAGES}
-    with torch.no_grad():
-        in_training, *_ = trainer._get_per_token_logps_and_entropies(trainer.model, *read, ids.shape[1], **images)
-    assert len(set(batch["prompt_mask"].sum(1).tolist())) > 1, "the prompts must differ in length"
-    assert (at_generation - in_training)[mask].abs().max() < 1e-3
+def test_engine_and_trainer_are_one_model_before_and_after_every_update(
+    made: Callable[..., Any], draft: str, tmp_path: Path
+) -> None:
+    """Their log-probabilities of what was drawn agree: same images, positions and weights, though questions repeat."""
+    assert max(gaps(made(draft, tmp_path, **REPEATED))) < 1e-3
 
 
-IMAGES = ("pixel_values", "image_grid_thw", "image_sizes", "mm_token_type_ids", "num_images")
+REPEATED = {"epochs": 3, "learning_rate": 1e-4}  # 12 batches of eight questions, at the micro scale's rate
+
+
+def gaps(trainer: Any) -> list[float]:
+    """Train; for each batch, the largest difference of a token's log-probability between engine and trainer."""
+    trainer.train()
+    logged = "sampling/sampling_logp_difference/max"
+    found = [entry[logged] for entry in trainer.state.log_history if logged in entry]
+    assert len(found) == trainer.state.max_steps / 2 == 12
+    return found
+
+
+@pytest.mark.parametrize("left_out", ["reset", "take_weights"])
+def test_what_keeps_them_one_model_is_needed(
+    made: Callable[..., Any], left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without new weights, or with caches of the former ones, the engine draws from another model."""
+    from dreamr.engines.vllm import internals
+    from dreamr.engines.vllm.rollouts import RolloutEngine
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    trainer = made("q3vl-2l", tmp_path, **REPEATED)
+    monkeypatch.setattr(*{"reset": (RolloutEngine, "reset"), "take_weights": (internals.Vllm, "take_weights")}[left_out], nothing)
+    assert max(gaps(trainer)) > 0.01
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
@@ -124,9 +153,10 @@ def test_an_untrained_draft_is_saved_as_it_was(draft: str, tmp_path: Path) -> No
     from safetensors.torch import load_file
     from transformers import AutoModelForImageTextToText
 
-    from dreamr.models.folders import save_like
+    from dreamr.models.folders import in_type, save_like
 
-    save_like(AutoModelForImageTextToText.from_pretrained(ZOO / draft, dtype=torch.float32), ZOO / draft, tmp_path)
+    model = AutoModelForImageTextToText.from_pretrained(ZOO / draft, dtype=torch.float32)
+    save_like(model, in_type(model.state_dict(), torch.float16), ZOO / draft, tmp_path)
     before, after = load_file(ZOO / draft / "model.safetensors"), load_file(tmp_path / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(before[name].dtype == after[name].dtype and before[name].equal(after[name]) for name in before)
@@ -140,7 +170,7 @@ class Interrupted(BaseException):
 
 
 @pytest.fixture(scope="module")
-def runs(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, Path]]:
+def runs(made: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, Path]]:
     """A training in one go, and the same one that was cut off behind step 3 and taken up again."""
     from transformers import TrainerCallback
 
@@ -152,13 +182,13 @@ def runs(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) ->
                 raise Interrupted
 
     works = [tmp_path_factory.mktemp(name) for name in ("whole", "cut")]
-    whole = made("q3vl-2l", questions, works[0])
+    whole = made("q3vl-2l", works[0])
     whole.train()
-    cut = made("q3vl-2l", questions, works[1])
+    cut = made("q3vl-2l", works[1])
     cut.add_callback(Cut())
     with pytest.raises(Interrupted):
         cut.train()
-    again = made("q3vl-2l", questions, works[1])
+    again = made("q3vl-2l", works[1])
     again.train(resume_from_checkpoint=newest_checkpoint(works[1]))
     yield whole, again, works[1]
 
@@ -338,15 +368,14 @@ def test_a_draft_with_code_of_its_own_is_saved_without_running_it(tmp_path: Path
     from safetensors.torch import load_file
     from transformers import AutoModelForImageTextToText
 
-    from dreamr.models.folders import save_like
+    from dreamr.models.folders import in_type, save_like, weights_type
 
     source = shutil.copytree(ZOO / "r4b-2l", tmp_path / "source")
     config = json.loads((source / "config.json").read_text())
     own = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
     (source / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "dtype"} | own))
-    save_like(
-        AutoModelForImageTextToText.from_pretrained(ZOO / "r4b-2l", dtype=torch.float32), source, tmp_path / "new"
-    )
+    model = AutoModelForImageTextToText.from_pretrained(ZOO / "r4b-2l", dtype=torch.float32)
+    save_like(model, in_type(model.state_dict(), weights_type(source)), source, tmp_path / "new")
     before, after = (load_file(folder / "model.safetensors") for folder in (source, tmp_path / "new"))
     assert {name: weight.dtype for name, weight in before.items()} == {name: w.dtype for name, w in after.items()}
 

@@ -18,7 +18,7 @@ from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
-from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD
+from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
 
 with worded():  # a wrong configuration ends here, with words

@@ -90,10 +90,12 @@ rule train_sapo:
         "../../envs/models.yaml"
     container:
         image("models")
+    threads: CONFIG.sapo.ranks
     resources:
         **needs("train"),
     params:
         lock=lock_digest("models"),
+        run=over_ranks(CONFIG.sapo.ranks),
         spec=lambda wildcards: as_json(PLAN.train(wildcards.model)),
         python=python("models"),
         models=folder("cards", up=2),
@@ -101,7 +103,7 @@ rule train_sapo:
         folder=subpath(output.card, parent=True),
     shell:
         """
-        {params.python:q} -m dreamr.cli.train_sapo \
+        {params.python:q} {params.run:q} dreamr.cli.train_sapo \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \

@@ -4,6 +4,8 @@ The target of the pair judges every step that the draft writes, through the engi
 evaluation. OUT gets the trained draft, complete and in the form of the one it was trained from, and training.csv with
 one row per batch of completions. Checkpoints lie in OUT.checkpoints; a training that was cut off goes on from the
 newest one, to the same result, and removes them at its end.
+
+With `sapo.ranks` above one, start it by torchrun with as many processes. The first owns the engines and all files.
 """
 
 import argparse
@@ -14,12 +16,12 @@ from pathlib import Path
 
 from dreamr.cli.common import command_parser, read_spec
 from dreamr.models.cards import model_digest
-from dreamr.models.folders import CURVE, brought_back, model_folder, save_like
+from dreamr.models.folders import CURVE, brought_back, in_type, is_made, model_folder, save_like, weights_type
 from dreamr.planning.jobs import TrainJob
 from dreamr.provenance import code_digest, spec_digest, versions
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
-from dreamr.runtime.processes import set_threads, start_with_allocator
+from dreamr.runtime.processes import first_rank, set_threads, start_with_allocator
 
 WORDS = ("dreamr.errors", "dreamr.files")  # how things are said and written decides no reward
 
@@ -31,27 +33,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     set_threads(job.device)
     # Else a library that asks whether there is a GPU, while it is imported, fixes which ones this process sees.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    with worded_or_requeued(options.out.parent), only_writer(options.out):
+    with worded_or_requeued(options.out.parent):
         pair = [model_digest(options.models / model.name) for model in (job.draft, job.target)]
         # A draft keeps its name under another scorer; a training half under each is none.
         made_by = spec_digest(job.anywhere(), pair, code_digest("dreamr.scoring.answers", leave_out=WORDS), versions())
-        if not brought_back(options.out, made_by):
-            make(job, options.models, options.data, options.out, made_by)
+        work = options.out.with_name(options.out.name + ".checkpoints")
+        if first_rank():
+            with only_writer(options.out):
+                if not brought_back(options.out, made_by):
+                    make(job, options, work / made_by, made_by)
+                    shutil.rmtree(work, ignore_errors=True)
+        elif not is_made(options.out, made_by):
+            take_part(job, options, work / made_by)
 
 
-def make(job: TrainJob, models: Path, data: Path, out: Path, made_by: str) -> None:
+def make(job: TrainJob, options: argparse.Namespace, work: Path, made_by: str) -> None:
     """Train the draft, from its newest checkpoint if there is one, and write its folder."""
     from dreamr.sapo.curve import write_curve
     from dreamr.sapo.trainer import train
 
-    work = out.with_name(out.name + ".checkpoints")
-    with model_folder(out, job.name, "sapo", made_by) as (folder, facts):
-        trainer = train(job, models, data, work / made_by)
-        save_like(trainer.model, models / job.draft.name, folder)
-        write_curve(job, trainer.state, folder / CURVE)
-        facts |= {"draft": job.draft.name, "target": job.target.name, "steps": trainer.state.max_steps}
+    with model_folder(options.out, job.name, "sapo", made_by) as (folder, facts):
+        trained = train(job, options.models, options.data, work)
+        source = options.models / job.draft.name
+        save_like(trained.model, in_type(trained.weights, weights_type(source)), source, folder)
+        write_curve(job, trained.state, folder / CURVE)
+        facts |= {"draft": job.draft.name, "target": job.target.name, "steps": trained.state.max_steps}
         facts |= {"recipe": job.recipe.model_dump(), "sapo": job.sapo.model_dump()}
-    shutil.rmtree(work, ignore_errors=True)
+
+
+def take_part(job: TrainJob, options: argparse.Namespace, work: Path) -> None:
+    """Train with the first rank, which writes what comes of it."""
+    from dreamr.sapo.trainer import train
+
+    train(job, options.models, options.data, work)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,26 +40,37 @@ def model_folder(out: Path, name: str, maker: str, made_by: str = "") -> Iterato
     part.rename(out)
 
 
+def is_made(out: Path, made_by: str) -> bool:
+    """Whether `out` holds the whole model that `made_by` would make, with or without its card."""
+    card = out / COPIES / CARD
+    return card.exists() and json.loads(card.read_text(encoding="utf-8"))["made_by"] == made_by
+
+
 def brought_back(out: Path, made_by: str) -> bool:
     """Whether `out` holds the whole model that `made_by` would make; its card and curve are then there again.
 
     So a job that comes after another one has made the model, or whose outputs Snakemake has deleted, has nothing to do.
     """
-    copies = out / COPIES
-    if not (copies / CARD).exists() or json.loads((copies / CARD).read_text(encoding="utf-8"))["made_by"] != made_by:
+    if not is_made(out, made_by):
         return False
-    shutil.copytree(copies, out, dirs_exist_ok=True)
+    shutil.copytree(out / COPIES, out, dirs_exist_ok=True)
     model_digest(out)  # stops where a file is not what the card says
     return True
 
 
-def save_like(model: Any, source: Path, folder: Path) -> None:
-    """Save a model that was loaded from `source`: new weights in the old type, all other files as they were."""
-    trained = model.dtype
-    model.to(weights_type(source)).save_pretrained(folder)
-    model.to(trained)
+def save_like(model: Any, weights: Mapping[str, Any], source: Path, folder: Path) -> None:
+    """Save `weights` of a model that was loaded from `source`; all other files as they are there."""
+    model.save_pretrained(folder, state_dict=weights)
     name_as_engines_do(model, folder)
     copy_settings(source, folder)
+
+
+def in_type(weights: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+    """The weights in another type. What was one tensor under two names (a tied head) stays one."""
+    made: dict[tuple[Any, ...], Any] = {}
+    for weight in weights.values():
+        made.setdefault((weight.data_ptr(), weight.shape), weight.to(dtype))
+    return {name: made[weight.data_ptr(), weight.shape] for name, weight in weights.items()}
 
 
 def weights_type(folder: Path) -> Any:

@@ -19,6 +19,22 @@ ALLOCATOR = {
 }
 
 
+STOP_SECONDS = 3600  # a training that is told to stop finishes its batch and writes a checkpoint first
+
+
+def over_ranks(ranks: int) -> list[str]:
+    """Python's arguments, up to the module, that run a command in so many processes on one machine."""
+    if ranks == 1:
+        return ["-m"]
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    return ["-m", *torchrun, f"--shutdown-timeout={STOP_SECONDS}", "-m"]
+
+
+def first_rank() -> bool:
+    """Whether this process is the one of its training that owns engines and files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def set_threads(device: Literal["cpu", "cuda"]) -> None:
     """One thread on a CPU, where model processes share the cores, and no hub; call it before torch is imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 from dreamr.planning.jobs import TrainJob
 from dreamr.sapo import rewards
 from dreamr.sapo.curve import LOGGED
+from dreamr.sapo.ranks import any_rank
 
 SHOWN = ("reward", "accuracy", "acceptance")  # beside the bar
 
@@ -32,7 +33,7 @@ class Schedule(TrainerCallback):
 
 
 class Stop(TrainerCallback):
-    """Ends a training that is told to stop, with a checkpoint, between two batches: completions are not saved."""
+    """Ends a training one of whose ranks is told to stop, with a checkpoint, between two batches: these are not saved."""
 
     def __init__(self, updates: int) -> None:
         self._updates, self.told = updates, False
@@ -42,8 +43,10 @@ class Stop(TrainerCallback):
         self.told = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.told and state.global_step % self._updates == 0:
-            control.should_save = control.should_training_stop = True
+        if state.global_step % self._updates == 0:
+            self.told = any_rank(self.told)
+            control.should_save |= self.told
+            control.should_training_stop |= self.told
 
 
 class Bar(ProgressCallback):

@@ -1,19 +1,19 @@
 """SAPO on TRL: GRPO on a draft, with the deployed target in the loop.
 
 The only file that imports trl. Prompts, images, steps and verdicts are those of the evaluation; draft and target
-exchange text, so they may be of different families.
+exchange text, so they may be of different families. One process or several train, by the same path: the first owns the
+engines in which the draft writes and the target judges, and each takes its share of every batch's losses.
 """
 
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from anyio.from_thread import start_blocking_portal
 from datasets import Dataset
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -23,73 +23,87 @@ from trl import GRPOConfig, GRPOTrainer
 from dreamr.data.sampling import drawn
 from dreamr.engines.chat import user_parts
 from dreamr.engines.images import load_image
-from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.errors import Interrupted, UserError
+from dreamr.models.folders import in_type, save_like
 from dreamr.planning.jobs import TrainJob
-from dreamr.prompts import question_prompt
+from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import Question
+from dreamr.runtime.processes import first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
-from dreamr.sapo.judging import Answer, verdicts
+from dreamr.sapo.judging import Answer
+from dreamr.sapo.ranks import on_first
+from dreamr.sapo.rollouts import Rollouts
+from dreamr.sapo.serving import Served, engines
 
-Judge = Callable[[list[Answer]], list[list[bool]]]
+MEETING_SECONDS = 3 * 3600  # ranks wait for the first one: while it loads engines, and while these write a batch
 
 
-def train(job: TrainJob, models: Path, data: Path, work: Path) -> GRPOTrainer:
-    """Train the draft, going on from the newest complete checkpoint in `work`; returns the trainer that did it.
+SHARES: dict[str, Any] = {"fsdp": True, "fsdp_config": {"version": 2}}
+
+
+class Trained(NamedTuple):
+    """What a training ends with. The weights are on the first rank, in the memory of its CPU."""
+
+    model: Any
+    weights: Mapping[str, torch.Tensor]
+    state: Any
+
+
+def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
+    """Train the draft, going on from the newest complete checkpoint in `work`.
 
     Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit), it writes a checkpoint first.
     """
     disable_progress_bar()  # of loading and saving; the training has its own
     questions = drawn(data, job.sapo.training_sets, job.sapo.questions, job.generation.seed)
     seen = draft_devices(job)
-    with deployed_target(job, models) as judge:
+    # The engines start before the ranks meet: one that is forked from a process that has met others waits for ever.
+    with engines(job, models) if first_rank() else nullcontext() as served:
         os.environ.update(seen)
-        trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), judge, work)
+        trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), served, work)
         stop = Stop(job.sapo.updates)
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+        trained = Trained(trainer.model, full_weights(trainer), trainer.state)
     if stop.told and trainer.state.global_step < trainer.state.max_steps:
         raise Interrupted(f"told to stop; the checkpoint of step {trainer.state.global_step} is kept")
-    return trainer
+    return trained
 
 
-# -- the devices and the target
+# -- devices
 
 
 def draft_devices(job: TrainJob) -> dict[str, str]:
-    """What lets this process see only the GPUs that the target leaves to the draft; nothing on the CPU.
+    """What lets a rank see only the GPUs that the engines leave to the training; nothing on the CPU.
 
-    To be set once the target's engine runs, which chooses among all of the job's GPUs.
+    To be set once the engines run, which choose among all of the job's GPUs. Where they hold every one of them, the
+    ranks share these, and the engines' `memory` decides what is left.
     """
     if job.device == "cpu":
         return {}
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
-    left = job.target.engine.leaves(gpus)
-    if not left:
+    left = [gpu for gpu in job.target.engine.leaves(gpus) if gpu in job.sapo.rollouts.leaves(gpus)] or gpus
+    if len(left) < job.sapo.ranks:
         raise UserError(
-            f"{job.name}: the target {job.target.name} takes all of the job's GPUs ({', '.join(gpus) or 'none'}), none "
-            "is left for the draft; see resources.train.gpus and the target's engine"
+            f"{job.name}: the engines leave the GPUs {', '.join(left) or 'none'} of {', '.join(gpus) or 'none'}, "
+            f"{job.sapo.ranks} ranks need one each; see resources.train.gpus, sapo.ranks, sapo.rollouts and the "
+            "target's engine"
         )
     return {"CUDA_VISIBLE_DEVICES": ",".join(left)}
-
-
-@contextmanager
-def deployed_target(job: TrainJob, models: Path) -> Iterator[Judge]:
-    """The target's engine, behind a function that judges all steps of a batch at once."""
-    engine = VllmEngine(models, job.target, job)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(engine) as target:
-        yield lambda answers: portal.call(verdicts, target, job.sapo.alpha, answers)
 
 
 # -- the rewards, as TRL asks for them
 
 
-class Rewards:
-    """Scores a batch of completions; `question` is a column of the data."""
+Judge = Callable[[Sequence[Answer]], list[list[bool]]]
 
-    def __init__(self, folder: str, judge: Judge, budget: int, thinking: bool) -> None:
+
+class Rewards:
+    """Scores a batch of completions; `question` is a column of the data. The first rank has the judge."""
+
+    def __init__(self, folder: str, judge: Judge | None, budget: int, thinking: bool) -> None:
         self._folder, self._judge, self._budget, self._thinking = folder, judge, budget, thinking
 
     def outcome(
@@ -105,13 +119,16 @@ class Rewards:
     def alignment(
         self, completions: list[Any], question: list[str], log_metric: Callable[..., None], **_: Any
     ) -> list[float]:
-        begin = time.perf_counter()
-        prompts = (question_prompt(Question.model_validate_json(row), self._folder) for row in question)
+        def judged(answers: Sequence[Answer]) -> list[list[bool]]:
+            begin = time.perf_counter()
+            accepted = self._judge(answers)
+            log_metric("acceptance", sum(map(sum, accepted)) / max(1, sum(map(len, accepted))))
+            log_metric("alignment_seconds", time.perf_counter() - begin)
+            return accepted
+
+        prompts = (_prompt(row, self._folder) for row in question)
         steps = (rewards.written_steps(said(completion)) for completion in completions)
-        accepted = self._judge(list(zip(prompts, steps, strict=True)))
-        log_metric("acceptance", sum(map(sum, accepted)) / max(1, sum(map(len, accepted))))
-        log_metric("alignment_seconds", time.perf_counter() - begin)
-        return [rewards.alignment(row) for row in accepted]
+        return [rewards.alignment(row) for row in on_first(judged, list(zip(prompts, steps, strict=True)))]
 
     def length(self, completion_ids: list[list[int]], **_: Any) -> list[float]:
         return [rewards.length(len(ids), self._budget) for ids in completion_ids]
@@ -126,7 +143,19 @@ def said(completion: list[dict[str, str]]) -> str:
 
 
 class Grpo(GRPOTrainer):
-    """TRL's trainer for all families."""
+    """TRL's trainer for all families, with rollouts by an engine of ours. Written for TRL 1.16."""
+
+    vllm_generation: Rollouts
+
+    def draw_from(self, served: Served | None, write: Callable[[Path], None], folder: str) -> None:
+        """Have completions written by `served` instead of the model itself; `write` puts weights into a folder."""
+        self._questions_folder = folder
+        self.vllm_generation = Rollouts(served, write, lambda: self.state.global_step)
+        self.use_vllm, self._last_loaded_step = True, -1
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:
+        self.vllm_generation.prompts = [_prompt(row["question"], self._questions_folder) for row in inputs]
+        return super()._generate_and_score_completions(inputs)
 
     def _get_per_token_logps_and_entropies(self, *inputs: Any, batch_num_images: Any = None, **named: Any) -> Any:
         """TRL 1.16 passes on all that a processor gives, but takes no LLaVA key; of one image it says nothing."""
@@ -138,34 +167,47 @@ class Grpo(GRPOTrainer):
 
 
 def make_trainer(
-    job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, judge: Judge, work: Path
-) -> GRPOTrainer:
-    """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion."""
-    scored = Rewards(folder, judge, job.generation.answer_tokens, job.draft.thinking)
+    job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, served: Served | None, work: Path
+) -> Grpo:
+    """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion.
+
+    `served` are the engines, None on all ranks but the first.
+    """
+    scored = Rewards(folder, served and served.verdicts, job.generation.answer_tokens, job.draft.thinking)
     trust = {"trust_remote_code": job.draft.trust_remote_code}
     processor = AutoProcessor.from_pretrained(draft, **trust)
     # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
     # Qwen-VL draft would be trained on wrong positions, without an error.
     processor.tokenizer.padding_side = "left"
     trainer = Grpo(
-        model=AutoModelForImageTextToText.from_pretrained(
-            draft,
-            dtype=torch.float32,
-            # Split by layers over all GPUs in sight: copies of it on each are what TRL refuses.
-            device_map="auto" if job.device == "cuda" else None,
-            **trust,
-        ),
+        model=AutoModelForImageTextToText.from_pretrained(draft, dtype=torch.float32, **trust),
         processing_class=processor,
         args=arguments(job, work),
         reward_funcs=[getattr(scored, name) for name in rewards.REWARDS],
         train_dataset=as_dataset(job, questions, folder),
     )
+
+    def write(to: Path) -> None:
+        weights = full_weights(trainer)
+        if first_rank():
+            save_like(trainer.model, in_type(weights, getattr(torch, job.sapo.rollouts.dtype)), draft, to)
+
+    trainer.draw_from(served, write, folder)
     freeze_vision(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Bar())
     trainer.add_callback(Schedule(job, trainer))
     return trainer
+
+
+def full_weights(trainer: GRPOTrainer) -> Mapping[str, torch.Tensor]:
+    """All weights of the draft, on the first rank. All ranks take part, since each may hold a share."""
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped)
+
+
+def _prompt(question: str, folder: str) -> Prompt:
+    return question_prompt(Question.model_validate_json(question), folder)
 
 
 def freeze_vision(model: Any) -> None:
@@ -198,10 +240,12 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         per_device_train_batch_size=spec.micro_batch,
         gradient_accumulation_steps=spec.completions // (spec.micro_batch * spec.ranks),
         seed=job.generation.seed,
-        # The device. Transformers generates: vLLM inside TRL 1.16 expands image tokens twice (its issue 6294).
+        # Devices. Ranks on GPUs hold shares of weights and moments (FSDP2), on the CPU copies (DDP).
         use_cpu=not on_gpu,
         bf16=on_gpu,
         gradient_checkpointing=on_gpu,
+        ddp_timeout=MEETING_SECONDS,
+        **(SHARES if on_gpu and spec.ranks > 1 else {}),
         # Logs and checkpoints.
         logging_steps=1,
         save_steps=spec.checkpoint_steps * spec.updates,  # between batches: completions are not saved
@@ -214,7 +258,7 @@ def as_dataset(job: TrainJob, questions: Sequence[Question], folder: str) -> Dat
     """One row per question; images are read when a batch needs them."""
 
     def rows(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
-        prompts = [question_prompt(Question.model_validate_json(row), folder) for row in batch["question"]]
+        prompts = [_prompt(row, folder) for row in batch["question"]]
         return {
             "prompt": [[{"role": "user", "content": user_parts(prompt.user)}] for prompt in prompts],
             "images": [[load_image(path, job.images) for path in prompt.images] for prompt in prompts],

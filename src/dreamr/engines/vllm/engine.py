@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import astuple, replace
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dreamr.config import ModelRef
@@ -35,6 +36,8 @@ class VllmEngine:
     returns no log-probabilities.
     """
 
+    _arguments: Mapping[str, Any] = MappingProxyType({})  # of vLLM, beside those of every engine
+
     def __init__(self, models: Path, model: ModelRef, settings: Settings, ngram: Ngram | None = None) -> None:
         self.name = model.name
         self._folder, self._model, self._settings, self._ngram = str(models / model.name), model, settings, ngram
@@ -53,7 +56,7 @@ class VllmEngine:
 
     def _started(self) -> internals.Vllm:
         try:
-            return start(self._folder, self._model, self._settings, self._ngram)
+            return start(self._folder, self._model, self._settings, self._ngram, self._arguments)
         except UserError:
             raise
         except Exception as error:

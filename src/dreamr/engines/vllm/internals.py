@@ -49,6 +49,22 @@ def configuration(arguments: dict[str, Any]) -> Any:
     return AsyncEngineArgs(**arguments).create_engine_config()
 
 
+class NewWeights:
+    """What workers are taught (vLLM's `worker_extension_cls`): to go on with other weights of the model they serve."""
+
+    model_runner: Any
+
+    def take_weights(self, folder: str) -> None:
+        """Read all weights anew, from `folder`."""
+        from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+        self.model_runner.reload_weights(weights_path=folder)
+        for layer in self.model_runner.get_model().modules():
+            # A head tied to the embedding is passed over by the loader, but a CPU keeps a packed copy of it.
+            if isinstance(layer, ParallelLMHead):
+                layer.quant_method.process_weights_after_loading(layer)  # type: ignore[operator, union-attr]
+
+
 class Vllm:
     """vLLM in this process's own tree."""
 
@@ -71,6 +87,15 @@ class Vllm:
     def processor(self) -> Any:
         """The model's own processor, as transformers has it."""
         return self._renderer.get_mm_processor().info.get_hf_processor()
+
+    @property
+    def image_token(self) -> int:
+        """The token that stands for a part of an image."""
+        return int(self._model_config.hf_config.image_token_id)
+
+    async def take_weights(self, folder: str) -> None:
+        """Have all workers read their weights from `folder`; what was computed by others is to be forgotten."""
+        await self._engine.collective_rpc("take_weights", args=(folder,))
 
     async def ready(self) -> None:
         """Ask what vLLM asks before the first request, so that no request waits between being made and being sent."""

@@ -4,7 +4,7 @@ import ctypes
 import math
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
@@ -47,8 +47,10 @@ class Ngram:
     longest: int
 
 
-def start(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None) -> internals.Vllm:
-    """A running vLLM with the model in `folder`: seconds on the CPU, minutes for large models.
+def start(
+    folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None, others: Mapping[str, Any]
+) -> internals.Vllm:
+    """A running vLLM with the model in `folder`, and `others` of vLLM's arguments: seconds, for large models minutes.
 
     Where the model's engine names a server, that one answers, and only words and images are made ready here.
     """
@@ -57,7 +59,7 @@ def start(folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None)
         raise UserError(f"model {model.name}: its server ({model.engine.url}) cannot be told to speculate by n-grams")
     os.environ.update(environment(settings.device))
     with visible_devices(model.engine.devices):
-        configuration = internals.configuration(engine_arguments(folder, model, settings, ngram))
+        configuration = internals.configuration({**engine_arguments(folder, model, settings, ngram), **others})
         if settings.device == "cpu":
             _fork_if_possible()
         if model.engine.url:

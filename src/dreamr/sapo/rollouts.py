@@ -1,0 +1,52 @@
+"""Completions for TRL by an engine of ours, over all ranks, and the weights that it writes them with.
+
+TRL 1.16 asks its `vllm_generation` for two things, and leaves all else about vLLM alone: to take up the weights of the
+step, and to complete token prompts. Its own ways to start vLLM were tried and left: on a CPU they do not load weights,
+and they expand image tokens twice (its issue 6294).
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dreamr.engines.vllm.rollouts import Completion
+from dreamr.prompts import Prompt
+from dreamr.sapo.ranks import on_first
+from dreamr.sapo.serving import Asked, Served
+
+IN_MEMORY = Path("/dev/shm")  # weights go from trainer to engine by files that never touch a disk
+
+
+class Rollouts:
+    """Speaks TRL's `VLLMGeneration` as far as a trainer asks. `served` are the engines, on the first rank alone."""
+
+    def __init__(self, served: Served | None, write: Callable[[Path], None], batch: Callable[[], int]) -> None:
+        self._served, self._write, self._batch = served, write, batch
+        self.prompts: list[Prompt] = []  # of the next call; TRL hands on their tokens only
+
+    def sync_weights(self) -> None:
+        """Give the engine the weights of this step. All ranks take part, since each may hold a share of them."""
+        with TemporaryDirectory(prefix="dreamr-weights-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
+            self._write(Path(folder))
+            if self._served:
+                self._served.take_weights(Path(folder))
+
+    def generate(
+        self,
+        prompts: list[list[int]],
+        images: Any,
+        num_generations: int,
+        profiler: AbstractContextManager[Any],
+    ) -> tuple[list[list[int]], list[list[int]], list[list[list[float]]], None]:
+        """One completion for each row; rows of a prompt follow each other, `num_generations` of them over all ranks."""
+        rows = [Asked(*row) for row in zip(self.prompts, prompts, strict=True)]
+        with profiler:
+            done = on_first(lambda every: self._complete(every, num_generations), rows)
+        logprobs = [[[logprob] for logprob in completion.logprobs] for completion in done]
+        return prompts, [completion.ids for completion in done], logprobs, None
+
+    def _complete(self, rows: Sequence[Asked], group: int) -> list[Completion]:
+        assert self._served and all(row == rows[place - place % group] for place, row in enumerate(rows))
+        return self._served.complete(rows[::group], self._batch())
