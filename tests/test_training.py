@@ -15,81 +15,31 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from trainings import ZOO, ByLength, eight_questions, job
 
-from dreamr.config import Config, EngineSpec, Recipe, Weights
+from dreamr.config import Config, EngineSpec
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import TrainJob
 from dreamr.planning.plan import Plan, command_digest
 from dreamr.planning.reading import read
-from dreamr.prompts import STEP_BREAK, Prompt, question_prompt
+from dreamr.prompts import question_prompt
 from dreamr.records import Question
 from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
-ZOO = ROOT / "workflow" / "resources" / "zoo"
 DRAFTS = ("q3vl-2l", "r4b-2l", "mimo-3l")  # one of each family
-SAPO = {
-    **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 2, "updates": 2, "group": 4},
-    **{"learning_rate": 1e-3, "clip": 0.2, "kl": 0.0, "temperature": 1.0, "micro_batch": 8, "checkpoint_steps": 1},
-    **{"ranks": 1, "rollouts": {"dtype": "float32"}},
-}
-
-
-def job(draft: str, **changes: Any) -> TrainJob:
-    def model(name: str) -> dict[str, Any]:
-        engine = {"dtype": "float32"}
-        return {"name": name, "engine": engine, "thinking": False, "trust_remote_code": False, "digest": ""}
-
-    weights = Weights(outcome=1, alignment=1, length=1)
-    recipe = Recipe(weights=weights, final_weights=Weights(outcome=0, alignment=1, length=2))
-    spec = {
-        **{"name": "t", "made_with": "", "target": model("q3vl-deep"), "draft": model(draft)},
-        "recipe": recipe.model_dump(),
-        **{
-            "sapo": SAPO | changes,
-            "context_tokens": 1024,
-            "images": {"min_pixels": 784, "max_pixels": 65536},
-            "device": "cpu",
-        },
-        "generation": {
-            **{"temperature": 0, "top_p": 1, "top_k": -1, "seed": 0},
-            **{"step_tokens": 40, "answer_tokens": 96, "concurrency": 4},
-        },
-    }
-    return TrainJob.model_validate_json(json.dumps(spec))
 
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
-    """Eight questions of different lengths on images of different shapes."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("data")
-    shapes = [(60, 60), (90, 60), (60, 90), (90, 90)] * 2
-    rows = []
-    for place, shape in enumerate(shapes):
-        Image.effect_noise(shape, 90).convert("RGB").save(folder / f"{place}.png")
-        prompt = "<image>" + "What is the sum of the digits in row 1? " * (1 + place % 3)
-        rows.append(
-            Question(id=str(place), dataset="t", prompt=prompt, images=(f"{place}.png",), gold=("7",), cluster="t")
-        )
-    (folder / "t.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
-    return [row.model_copy(update={"origin": str(folder)}) for row in rows]
-
-
-class ByLength:
-    """A target whose verdicts depend on the text alone and differ within a group."""
-
-    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
-        step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
-        return (-0.1, -3.0) if len(step) % 2 == 0 else (-3.0, -0.1)
+    return eight_questions(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def made(questions: list[Question]) -> Iterator[Callable[..., Any]]:
-    """Trainers of zoo drafts, whose completions real engines write. One engine a draft: trainers give it their weights."""
+    """Trainers of zoo drafts, for which real engines write. One engine a draft: each trainer gives it its weights."""
     from dreamr.engines.vllm.rollouts import RolloutEngine
     from dreamr.sapo.serving import Served
     from dreamr.sapo.trainer import make_trainer
@@ -142,7 +92,8 @@ def test_what_keeps_them_one_model_is_needed(
         pass
 
     trainer = made("q3vl-2l", tmp_path, **REPEATED)
-    monkeypatch.setattr(*{"reset": (RolloutEngine, "reset"), "take_weights": (internals.Vllm, "take_weights")}[left_out], nothing)
+    owner = {"reset": RolloutEngine, "take_weights": internals.Vllm}[left_out]
+    monkeypatch.setattr(owner, left_out, nothing)
     assert max(gaps(trainer)) > 0.01
 
 
@@ -285,73 +236,58 @@ def test_a_thinking_block_that_was_cut_earns_nothing(questions: list[Question]) 
 
     completion = [{"role": "assistant", "content": "So it is 7.\nAnswer: 7\nOr is it"}]
     given = {"completions": [completion], "completion_ids": [[1, 2]], "question": [questions[0].model_dump_json()]}
-    earned = [Rewards("", judged, budget=2, thinking=thinking).outcome(**given) for thinking in (False, True)]
+    earned = [Rewards("", None, budget=2, thinking=thinking).outcome(**given) for thinking in (False, True)]
     assert earned == [[1.0], [0.0]]
 
 
-def on_gpus(**engine: Any) -> TrainJob:
-    """A job on GPUs whose target is served so."""
-    spec = job("q3vl-2l")
-    target = spec.target.model_copy(update={"engine": EngineSpec(dtype="bfloat16", **engine)})
-    return spec.model_copy(update={"device": "cuda", "target": target})
+def on_gpus(target: tuple[int, ...], rollouts: tuple[int, ...], ranks: int = 1) -> TrainJob:
+    """A job on GPUs, whose engines hold these."""
+    spec = job("q3vl-2l", ranks=ranks, micro_batch=1, rollouts={"dtype": "bfloat16", "devices": rollouts})
+    served = spec.target.model_copy(update={"engine": EngineSpec(dtype="bfloat16", devices=target)})
+    return spec.model_copy(update={"device": "cuda", "target": served})
 
 
-def test_the_draft_sees_the_gpus_that_the_target_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The target's engine starts among all of the job's GPUs; the draft is loaded where only the rest is in sight."""
+def test_ranks_see_the_gpus_that_the_engines_leave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The engines start among all of the job's GPUs; the draft is loaded where only the rest is in sight."""
     from dreamr.sapo import trainer as training
 
     seen: dict[str, str] = {}
 
     @contextmanager
     def deployed(*_: Any) -> Iterator[None]:
-        seen["target"] = os.environ["CUDA_VISIBLE_DEVICES"]
+        seen["engines"] = os.environ["CUDA_VISIBLE_DEVICES"]
         yield
 
     def made(*_: Any) -> Any:
         seen["draft"] = os.environ["CUDA_VISIBLE_DEVICES"]
         raise Interrupted
 
-    for name, stub in {"deployed_target": deployed, "make_trainer": made, "drawn": lambda *_: []}.items():
+    for name, stub in {"engines": deployed, "make_trainer": made, "drawn": lambda *_: []}.items():
         monkeypatch.setattr(training, name, stub)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
-    with pytest.raises(Interrupted):
-        training.train(on_gpus(tensor_parallel=2, devices=(0, 2)), tmp_path, tmp_path, tmp_path)
-    assert seen == {"target": "4,5,6,7", "draft": "5,7"}
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7,8")
+        with pytest.raises(Interrupted):
+            training.train(on_gpus((0, 2), (3,), ranks=2), tmp_path, tmp_path, tmp_path)
+        assert seen.pop("draft") == "5,8"
+        assert seen == {"engines": "4,5,6,7,8"}, "only the first rank starts engines"
 
 
 def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     from dreamr.sapo.trainer import draft_devices, torch
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert draft_devices(on_gpus(tensor_parallel=2)) == {"CUDA_VISIBLE_DEVICES": "2"}
-    assert draft_devices(job("q3vl-2l")) == {}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert draft_devices(on_gpus((0, 1), (2,))) == {"CUDA_VISIBLE_DEVICES": "3"}
+    assert draft_devices(on_gpus((0, 1), (2, 3))) == {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}, "nothing left: shared"
 
 
-def test_a_job_without_a_gpu_for_the_draft_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_ranks_than_gpus_are_left_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     from dreamr.sapo.trainer import draft_devices
 
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    with pytest.raises(UserError, match=r"q3vl-deep takes all of the job's GPUs \(4, 5\)"):
-        draft_devices(on_gpus(tensor_parallel=2))
-
-
-@pytest.mark.parametrize(("device", "place"), [("cpu", None), ("cuda", "auto")])
-def test_the_draft_is_split_over_gpus_alone(
-    device: str, place: str | None, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dreamr.sapo import trainer as training
-
-    def loaded(*_: Any, **settings: Any) -> None:
-        places.append(settings["device_map"])
-        raise Interrupted
-
-    places: list[str | None] = []
-    monkeypatch.setattr(training.AutoModelForImageTextToText, "from_pretrained", loaded)
-    spec = job("q3vl-2l").model_copy(update={"device": device})
-    with pytest.raises(Interrupted):
-        training.make_trainer(spec, ZOO / "q3vl-2l", questions, questions[0].origin, judged, tmp_path)
-    assert places == [place]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    with pytest.raises(UserError, match=r"leave the GPUs 6 of 4, 5, 6, 2 ranks need one each"):
+        draft_devices(on_gpus((0,), (1,), ranks=2))
 
 
 def test_code_from_a_draft_s_folder_is_trusted_for_the_reference_model_too(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Schedule(TrainerCallback):
 
 
 class Stop(TrainerCallback):
-    """Ends a training one of whose ranks is told to stop, with a checkpoint, between two batches: these are not saved."""
+    """Ends a training if a rank is told to stop, with a checkpoint, between two batches: completions are not saved."""
 
     def __init__(self, updates: int) -> None:
         self._updates, self.told = updates, False

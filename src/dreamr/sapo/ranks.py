@@ -6,7 +6,8 @@ from typing import TypeVar
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def on_first(work: Callable[[Sequence[T]], Sequence[R]], given: Sequence[T]) -> Sequence[R]:
@@ -16,7 +17,7 @@ def on_first(work: Callable[[Sequence[T]], Sequence[R]], given: Sequence[T]) -> 
     """
     state = PartialState()
     all_given = gather_object(list(given))
-    made = [work(all_given) if state.is_main_process else None]
+    made = [work(all_given) if state.is_main_process else ()]
     broadcast_object_list(made)
     begin = state.process_index * len(given)
     return made[0][begin : begin + len(given)]

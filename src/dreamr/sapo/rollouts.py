@@ -22,8 +22,8 @@ IN_MEMORY = Path("/dev/shm")  # weights go from trainer to engine by files that 
 class Rollouts:
     """Speaks TRL's `VLLMGeneration` as far as a trainer asks. `served` are the engines, on the first rank alone."""
 
-    def __init__(self, served: Served | None, write: Callable[[Path], None], batch: Callable[[], int]) -> None:
-        self._served, self._write, self._batch = served, write, batch
+    def __init__(self, served: Served | None, write: Callable[[Path], None], step: Callable[[], int]) -> None:
+        self._served, self._write, self._step = served, write, step
         self.prompts: list[Prompt] = []  # of the next call; TRL hands on their tokens only
 
     def sync_weights(self) -> None:
@@ -49,4 +49,4 @@ class Rollouts:
 
     def _complete(self, rows: Sequence[Asked], group: int) -> list[Completion]:
         assert self._served and all(row == rows[place - place % group] for place, row in enumerate(rows))
-        return self._served.complete(rows[::group], self._batch())
+        return self._served.complete(rows[::group], self._step())

@@ -37,9 +37,9 @@ class Served:
         """Have the draft write with the weights in `folder`."""
         self._call(lambda: self._draft.take_weights(folder))
 
-    def complete(self, asked: Sequence[Asked], batch: int) -> list[Completion]:
+    def complete(self, asked: Sequence[Asked], step: int) -> list[Completion]:
         """A group of completions for each prompt of a batch, in order. Each is judged from the moment it is written."""
-        return self._call(lambda: self._complete(asked, batch))
+        return self._call(lambda: self._complete(asked, step))
 
     def verdicts(self, answers: Sequence[Answer]) -> list[list[bool]]:
         """Whether the target accepts each step of each answer of a batch."""
@@ -48,13 +48,15 @@ class Served:
     def _call(self, work: Callable[[], Awaitable[T]]) -> T:
         return self._portal.call(work)
 
-    async def _complete(self, asked: Sequence[Asked], batch: int) -> list[Completion]:
+    async def _complete(self, asked: Sequence[Asked], step: int) -> list[Completion]:
         for prompt, ids in asked:
             if (read := await self._draft.prompt_tokens(prompt)) != ids:
                 raise ValueError(f"{self._job.name}: the engine reads {read} where the trainer reads {ids}")
         group = range(self._job.sapo.group)
         places = [(place, number) for place in range(len(asked)) for number in group]
-        return await asyncio.gather(*(self._one(asked[place].prompt, (batch, place, number)) for place, number in places))
+        return await asyncio.gather(
+            *(self._one(asked[place].prompt, (step, place, number)) for place, number in places)
+        )
 
     async def _one(self, prompt: Prompt, place: tuple[int, ...]) -> Completion:
         sampling = self._job.generation
@@ -81,5 +83,5 @@ def engines(job: TrainJob, models: Path) -> Iterator[Served]:
 
 
 def _seed(*place: int) -> int:
-    """A seed for each completion: of the training's seed, batch, prompt and number in its group, whoever trains on it."""
+    """A seed of the training's own, the step, the prompt's place in the batch and the number in its group."""
     return int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:4]) >> 1

@@ -39,7 +39,12 @@ from dreamr.sapo.serving import Served, engines
 MEETING_SECONDS = 3 * 3600  # ranks wait for the first one: while it loads engines, and while these write a batch
 
 
-SHARES: dict[str, Any] = {"fsdp": True, "fsdp_config": {"version": 2}}
+# A rank holds a share of weights, gradients and moments (FSDP2), and computes activations twice to save their memory.
+SHARES: dict[str, Any] = {
+    "fsdp": True,
+    "fsdp_config": {"version": 2, "activation_checkpointing": True},
+    "gradient_checkpointing": False,
+}
 
 
 class Trained(NamedTuple):
@@ -75,13 +80,13 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
 
 
 def draft_devices(job: TrainJob) -> dict[str, str]:
-    """What lets a rank see only the GPUs that the engines leave to the training; nothing on the CPU.
+    """What lets a rank see only the GPUs that the engines leave to the training.
 
     To be set once the engines run, which choose among all of the job's GPUs. Where they hold every one of them, the
     ranks share these, and the engines' `memory` decides what is left.
     """
     if job.device == "cpu":
-        return {}
+        return {"ACCELERATE_TORCH_DEVICE": "cpu"}  # among several ranks it would be cpu:0, where torch restores nothing
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
     left = [gpu for gpu in job.target.engine.leaves(gpus) if gpu in job.sapo.rollouts.leaves(gpus)] or gpus
@@ -97,14 +102,11 @@ def draft_devices(job: TrainJob) -> dict[str, str]:
 # -- the rewards, as TRL asks for them
 
 
-Judge = Callable[[Sequence[Answer]], list[list[bool]]]
-
-
 class Rewards:
-    """Scores a batch of completions; `question` is a column of the data. The first rank has the judge."""
+    """Scores a batch of completions; `question` is a column of the data. `served` judges, on the first rank alone."""
 
-    def __init__(self, folder: str, judge: Judge | None, budget: int, thinking: bool) -> None:
-        self._folder, self._judge, self._budget, self._thinking = folder, judge, budget, thinking
+    def __init__(self, folder: str, served: Served | None, budget: int, thinking: bool) -> None:
+        self._folder, self._served, self._budget, self._thinking = folder, served, budget, thinking
 
     def outcome(
         self, completions: list[Any], completion_ids: list[list[int]], question: list[str], **_: Any
@@ -120,8 +122,9 @@ class Rewards:
         self, completions: list[Any], question: list[str], log_metric: Callable[..., None], **_: Any
     ) -> list[float]:
         def judged(answers: Sequence[Answer]) -> list[list[bool]]:
+            assert self._served
             begin = time.perf_counter()
-            accepted = self._judge(answers)
+            accepted = self._served.verdicts(answers)
             log_metric("acceptance", sum(map(sum, accepted)) / max(1, sum(map(len, accepted))))
             log_metric("alignment_seconds", time.perf_counter() - begin)
             return accepted
@@ -173,7 +176,7 @@ def make_trainer(
 
     `served` are the engines, None on all ranks but the first.
     """
-    scored = Rewards(folder, served and served.verdicts, job.generation.answer_tokens, job.draft.thinking)
+    scored = Rewards(folder, served, job.generation.answer_tokens, job.draft.thinking)
     trust = {"trust_remote_code": job.draft.trust_remote_code}
     processor = AutoProcessor.from_pretrained(draft, **trust)
     # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
@@ -203,7 +206,8 @@ def make_trainer(
 
 def full_weights(trainer: GRPOTrainer) -> Mapping[str, torch.Tensor]:
     """All weights of the draft, on the first rank. All ranks take part, since each may hold a share."""
-    return trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    weights: Mapping[str, torch.Tensor] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    return weights
 
 
 def _prompt(question: str, folder: str) -> Prompt:
@@ -240,18 +244,21 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         per_device_train_batch_size=spec.micro_batch,
         gradient_accumulation_steps=spec.completions // (spec.micro_batch * spec.ranks),
         seed=job.generation.seed,
-        # Devices. Ranks on GPUs hold shares of weights and moments (FSDP2), on the CPU copies (DDP).
         use_cpu=not on_gpu,
         bf16=on_gpu,
-        gradient_checkpointing=on_gpu,
         ddp_timeout=MEETING_SECONDS,
-        **(SHARES if on_gpu and spec.ranks > 1 else {}),
+        **(SHARES if holds_shares(job) else {"gradient_checkpointing": on_gpu}),
         # Logs and checkpoints.
         logging_steps=1,
         save_steps=spec.checkpoint_steps * spec.updates,  # between batches: completions are not saved
         save_total_limit=1,
         report_to=[],
     )
+
+
+def holds_shares(job: TrainJob) -> bool:
+    """Whether a rank holds a share of the draft: on GPUs, where it might not fit. On a CPU each holds a copy (DDP)."""
+    return job.device == "cuda" and job.sapo.ranks > 1
 
 
 def as_dataset(job: TrainJob, questions: Sequence[Question], folder: str) -> Dataset:

@@ -62,7 +62,7 @@ class NewWeights:
         for layer in self.model_runner.get_model().modules():
             # A head tied to the embedding is passed over by the loader, but a CPU keeps a packed copy of it.
             if isinstance(layer, ParallelLMHead):
-                layer.quant_method.process_weights_after_loading(layer)  # type: ignore[operator, union-attr]
+                layer.quant_method.process_weights_after_loading(layer)
 
 
 class Vllm:

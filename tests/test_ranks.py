@@ -1,0 +1,98 @@
+"""Several ranks train one draft: as one rank does, as they did before a stop, and with shares of it as on GPUs.
+
+Real processes by torchrun, real trainer, real engine of the draft; verdicts by the length of a step.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trainings import eight_questions, job
+
+from dreamr.runtime.processes import over_ranks
+
+pytestmark = [pytest.mark.models, pytest.mark.slow]
+SCRIPT = Path(__file__).with_name("ranks.py")
+Train = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Trains until a step, or to the end (0), and tells where what came of it lies. Same `work`: goes on from there."""
+    folder = tmp_path_factory.mktemp("ranks")
+    data = eight_questions(folder)[0].origin
+
+    def run(work: str, ranks: int, until: int = 0, shares: bool = False) -> Path:
+        spec = job("q3vl-2l", ranks=ranks, micro_batch=4, learning_rate=1e-4)
+        out = folder / f"{work}-{until}"
+        given = {"spec": spec.model_dump_json(), "data": data, "work": str(folder / work)}
+        given |= {"out": str(out), "shares": shares, "until": until}
+        command = [sys.executable, *over_ranks(ranks)[:-1], str(SCRIPT), json.dumps(given)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert ended.returncode == 0, ended.stderr[-5000:]
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def one(trained: Train) -> Path:
+    return trained("one", 1)
+
+
+@pytest.fixture(scope="module")
+def two(trained: Train) -> Path:
+    return trained("two", 2)
+
+
+def of(out: Path, key: str, ranks: int) -> list[list[Any]]:
+    """By batch, what the ranks trained on, in their order."""
+    told = [json.loads(out.with_name(f"{out.name}.{rank}.json").read_text()) for rank in range(ranks)]
+    return [list(chain.from_iterable(batch[key] for batch in batches)) for batches in zip(*told, strict=True)]
+
+
+def log(out: Path, *keys: str) -> list[list[float]]:
+    """By batch, what the trainer logged."""
+    entries = json.loads(out.with_name(f"{out.name}.log.json").read_text())
+    return [[entry[key] for key in keys] for entry in entries if "reward" in entry]
+
+
+def distance(first: Path, second: Path) -> float:
+    """The largest difference of a weight."""
+    from safetensors.torch import load_file
+
+    ours, theirs = (load_file(f"{out}.safetensors") for out in (first, second))
+    assert ours.keys() == theirs.keys()
+    return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
+
+
+def test_two_ranks_train_as_one(one: Path, two: Path) -> None:
+    assert of(one, "completions", 1) == of(two, "completions", 2)
+    assert of(one, "advantages", 1) == of(two, "advantages", 2)
+    assert any(any(batch) for batch in of(one, "advantages", 1)), "without spread nothing is trained"
+    assert log(one, "reward", "acceptance") == log(two, "reward", "acceptance")
+    assert distance(one, two) < 1e-5
+
+
+def test_two_ranks_that_were_stopped_end_the_same(trained: Train, two: Path) -> None:
+    """The first is told; both stop behind the batch, with a checkpoint, and go on to the very same weights."""
+    stopped = trained("stopped", 2, until=3)
+    assert len(of(stopped, "completions", 2)) == 2, "two steps a batch: step 3 is in the second"
+    resumed = trained("stopped", 2)
+    both = of(stopped, "completions", 2) + of(resumed, "completions", 2)
+    assert both == of(two, "completions", 2)
+    assert distance(two, resumed) == 0
+
+
+def test_ranks_that_hold_shares_train_as_one(trained: Train, one: Path) -> None:
+    """FSDP2 as on GPUs, with a stop on the way: gathered for the engine, saved, taken up again, gathered at the end."""
+    stopped = trained("shares", 2, until=4, shares=True)
+    resumed = trained("shares", 2, shares=True)
+    assert of(stopped, "completions", 2) + of(resumed, "completions", 2) == of(one, "completions", 1)
+    assert log(resumed, "sampling/sampling_logp_difference/max")[-1][0] < 1e-3
+    assert distance(one, resumed) < 1e-5

@@ -1,0 +1,65 @@
+"""What tests of trainings share: a small job, eight questions, a target that needs no model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dreamr.config import Recipe, Weights
+from dreamr.planning.jobs import TrainJob
+from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.records import Question
+
+ZOO = Path(__file__).parents[1] / "workflow" / "resources" / "zoo"
+SAPO = {
+    **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 2, "updates": 2, "group": 4},
+    **{"learning_rate": 1e-3, "clip": 0.2, "kl": 0.0, "temperature": 1.0, "micro_batch": 8, "checkpoint_steps": 1},
+    **{"ranks": 1, "rollouts": {"dtype": "float32"}},
+}
+
+
+def job(draft: str, **changes: Any) -> TrainJob:
+    def model(name: str) -> dict[str, Any]:
+        engine = {"dtype": "float32"}
+        return {"name": name, "engine": engine, "thinking": False, "trust_remote_code": False, "digest": ""}
+
+    weights = Weights(outcome=1, alignment=1, length=1)
+    recipe = Recipe(weights=weights, final_weights=Weights(outcome=0, alignment=1, length=2))
+    spec = {
+        **{"name": "t", "made_with": "", "target": model("q3vl-deep"), "draft": model(draft)},
+        "recipe": recipe.model_dump(),
+        **{
+            "sapo": SAPO | changes,
+            "context_tokens": 1024,
+            "images": {"min_pixels": 784, "max_pixels": 65536},
+            "device": "cpu",
+        },
+        "generation": {
+            **{"temperature": 0, "top_p": 1, "top_k": -1, "seed": 0},
+            **{"step_tokens": 40, "answer_tokens": 96, "concurrency": 4},
+        },
+    }
+    return TrainJob.model_validate_json(json.dumps(spec))
+
+
+def eight_questions(folder: Path) -> list[Question]:
+    """Eight questions of different lengths on images of different shapes."""
+    from PIL import Image
+
+    shapes = [(60, 60), (90, 60), (60, 90), (90, 90)] * 2
+    rows = []
+    for place, shape in enumerate(shapes):
+        Image.effect_noise(shape, 90).convert("RGB").save(folder / f"{place}.png")
+        prompt = "<image>" + "What is the sum of the digits in row 1? " * (1 + place % 3)
+        rows.append(
+            Question(id=str(place), dataset="t", prompt=prompt, images=(f"{place}.png",), gold=("7",), cluster="t")
+        )
+    (folder / "t.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    return [row.model_copy(update={"origin": str(folder)}) for row in rows]
+
+
+class ByLength:
+    """A target whose verdicts depend on the text alone and differ within a group."""
+
+    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
+        return (-0.1, -3.0) if len(step) % 2 == 0 else (-3.0, -0.1)
