@@ -12,12 +12,12 @@ SIZE = ImageSize(min_pixels=784, max_pixels=65536)
 SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
 
 
-def reference(name: str, **engine: Any) -> ModelRef:
+def reference(name: str, trust_remote_code: bool = False, **engine: Any) -> ModelRef:
     spec = EngineSpec(**{"dtype": "float32", **engine})
-    return ModelRef(name=name, engine=spec, thinking=False, trust_remote_code=False, digest=name)
+    return ModelRef(name=name, engine=spec, thinking=False, trust_remote_code=trust_remote_code, digest=name)
 
 
 def engine_of(models: Path, name: str, ngram: Ngram | None = None, **engine: Any) -> VllmEngine:
-    """The model `name` among `models`; `engine` are settings of its `EngineSpec`."""
+    """The model `name` among `models`; `engine` are what `reference` takes."""
     settings = SimpleNamespace(generation=SAMPLING, images=SIZE, context_tokens=1024, device="cpu")
     return VllmEngine(models, reference(name, **engine), settings, ngram)

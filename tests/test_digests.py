@@ -19,8 +19,8 @@ COVERED = {
     "make_micro": MICRO_DATA,
     "prepare": "data.loading data.rows",
     "audit": "data.contamination",
-    "quantize": "data.sampling engines.chat engines.images models.awq models.cards models.folders prompts provenance "
-    "runtime.processes",
+    "quantize": "data.sampling engines.chat engines.images models.awq models.cards models.folders models.loading "
+    "prompts provenance runtime.processes",
     "train_sapo": f"{ENGINE} data.sampling models.cards models.folders prompts provenance sapo.callbacks sapo.curve "
     "sapo.judging sapo.rewards sapo.trainer steps verifiers",
     "generate": f"{ENGINE} answering.cells answering.questions answering.runs answering.work methods.protocol "

@@ -20,11 +20,11 @@ from llmcompressor.modifiers.quantization import QuantizationModifier
 from llmcompressor.modifiers.transform.awq import AWQMapping, AWQModifier, default_mappings
 from llmcompressor.pipelines.cache import IntermediatesCache
 from tqdm import tqdm
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
 from dreamr.models.folders import copy_settings, name_as_engines_do, weights_type
+from dreamr.models.loading import load_model, load_processor
 from dreamr.planning.jobs import QuantizeJob
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import Question
@@ -74,11 +74,8 @@ def nothing_pinned() -> Iterator[None]:
 def load(job: QuantizeJob, base: Path) -> tuple[Any, Any]:
     """The model in a type that this device computes fast in, and its processor."""
     dtype, place = (torch.bfloat16, "auto") if torch.accelerator.is_available() else (torch.float32, "cpu")
-    trust = {"trust_remote_code": job.base.trust_remote_code}
-    model = AutoModelForImageTextToText.from_pretrained(base, dtype=dtype, device_map=place, **trust)
-    processor = AutoProcessor.from_pretrained(base, **trust)
-    processor.tokenizer.padding_side = "left"
-    return model.eval(), processor
+    trusted = job.base.trust_remote_code
+    return load_model(base, trusted, dtype=dtype, device_map=place).eval(), load_processor(base, trusted)
 
 
 def recipe(job: QuantizeJob, moe: bool) -> list[Any]:

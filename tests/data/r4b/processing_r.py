@@ -1,0 +1,5 @@
+from transformers import LlavaOnevisionProcessor
+
+
+class RProcessor(LlavaOnevisionProcessor):
+    pass

@@ -1,0 +1,271 @@
+"""Drafts of all of the paper's families: loaded, trained a step, saved, served, and judged by a target."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from engines import SIZE, engine_of
+from families import FAMILIES, TRUSTED, ZOO, edit, family_folder, rewrite, with_own_code
+
+from dreamr.config import DataSpec
+from dreamr.data.loading import prepare_questions
+from dreamr.engines.chat import Chat
+from dreamr.engines.images import load_image
+from dreamr.engines.protocol import Meter
+from dreamr.engines.vllm.engine import VllmEngine
+from dreamr.errors import UserError
+from dreamr.prompts import STEP_BREAK, Prompt, continued, question_prompt
+from dreamr.verifiers import CpnVerifier
+
+pytestmark = [pytest.mark.models, pytest.mark.slow]
+
+TARGET, ALPHA = "q3vl-deep", 0.7
+ANSWER = "Row 1 column 1 is 3.\n\nAnswer: 3"
+WORDS = ("no", "3")
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for name in FAMILIES:
+        family_folder(folder, name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
+    """Three questions with images, and one without."""
+    from dreamr.micro.datasets import write_all
+
+    folder = tmp_path_factory.mktemp("data")
+    write_all(folder / "micro", 7, 16, 8)
+    spec = DataSpec(adapter="mathverse", path=str(folder / "micro" / "mathverse"), split="testmini")
+    rows = list(prepare_questions("mathverse", spec, folder))
+    seen = [question_prompt(row, str(folder)) for row in rows if row.images]
+    return [*seen[:3], Prompt("What is 3 plus 4?", ())]
+
+
+@pytest.fixture(scope="module")
+def target(run: Run) -> Iterator[VllmEngine]:
+    engine = engine_of(ZOO, TARGET)
+    run(engine.__aenter__())
+    yield engine
+    run(engine.__aexit__())
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def draft(request: pytest.FixtureRequest, models: Path, prompts: list[Prompt]) -> SimpleNamespace:
+    """A draft that was loaded, trained by one step and saved."""
+    import torch
+
+    from dreamr.models.folders import save_like
+    from dreamr.models.loading import load_model, load_processor, vision_tower
+
+    torch.set_num_threads(1)
+    name, trusted = request.param, request.param in TRUSTED
+    source, folder = models / name, models / f"{name}.trained"
+    model, processor = load_model(source, trusted, dtype=torch.float32), load_processor(source, trusted)
+    vision_tower(model).requires_grad_(False)
+    one_step(model, inputs(processor, continued(prompts[0], (ANSWER,))))
+    save_like(model, source, folder)
+    return SimpleNamespace(name=name, trusted=trusted, source=source, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def served(draft: SimpleNamespace, models: Path, run: Run) -> Iterator[VllmEngine]:
+    """The engine of the trained draft."""
+    engine = engine_of(models, draft.folder.name, trust_remote_code=draft.trusted)
+    run(engine.__aenter__())
+    yield engine
+    run(engine.__aexit__())
+
+
+def inputs(processor: Any, prompt: Prompt) -> Any:
+    images = [load_image(path, SIZE) for path in prompt.images] or None
+    return processor(text=[Chat(processor).text(prompt)], images=images, return_tensors="pt")
+
+
+def one_step(model: Any, read: Any) -> None:
+    """One step of Adam by TRL's own forward, which goes around the model's LM head."""
+    import torch
+    from trl.trainer.utils import add_fused_lm_head
+
+    with torch.no_grad():
+        logits = model(**read).logits[0, :-1]
+    add_fused_lm_head(model, temperature=1.0)
+    seen = model(**read, labels=read["input_ids"], fused_lm_head=True)
+    expected = logits.log_softmax(-1).gather(-1, read["input_ids"][0, 1:, None])[:, 0]
+    assert torch.allclose(seen.log_probs[0], expected, atol=1e-4)
+    seen.loss.backward()
+    torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=5e-3).step()
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def test_a_step_trains_all_but_the_vision_tower_and_is_saved_like_its_source(draft: SimpleNamespace) -> None:
+    before, after = weights(draft.source), weights(draft.folder)
+    assert {name: weight.dtype for name, weight in before.items()} == {name: w.dtype for name, w in after.items()}
+    for name, weight in before.items():
+        seeing = "vision_tower." in name or "visual." in name
+        assert seeing == after[name].equal(weight), name
+    for path in draft.source.iterdir():
+        if path.suffix != ".safetensors" and path.name != "manifest.json":
+            assert (draft.folder / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_engine_reads_a_trained_draft_as_transformers_does(
+    draft: SimpleNamespace, served: VllmEngine, run: Run, prompts: list[Prompt]
+) -> None:
+    import torch
+
+    from dreamr.models.loading import load_model, load_processor
+
+    model = load_model(draft.folder, draft.trusted, dtype=torch.float32)
+    processor = load_processor(draft.folder, draft.trusted)
+    for prompt in prompts:
+        read = inputs(processor, prompt)
+        assert run(served.prompt_tokens(prompt)) == read["input_ids"][0].tolist()
+        with torch.inference_mode():
+            likely = model(**read).logits[0, -1].log_softmax(-1)
+            ids = model.generate(**read, max_new_tokens=32, do_sample=False)[0, read["input_ids"].shape[1] :]
+        written = run(served.generate(prompt, stop="", max_tokens=32, meter=Meter())).text
+        assert written == processor.tokenizer.decode(ids, skip_special_tokens=True)
+        variants = served._words.variants(WORDS)
+        expected = [likely[list(tokens)].logsumexp(0).item() for tokens in variants]
+        assert run(served.keyword_logprobs(prompt, WORDS)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_target_judges_what_a_trained_draft_writes(
+    served: VllmEngine, target: VllmEngine, run: Run, prompts: list[Prompt]
+) -> None:
+    found = []
+    for prompt in prompts[:3]:
+        step = run(served.generate(prompt, stop=STEP_BREAK, max_tokens=40, meter=Meter())).text
+        verdict = run(CpnVerifier(ALPHA)(target, prompt, step, ""))
+        assert verdict.accepted == (verdict.value > ALPHA), step
+        found.append(verdict.value)
+    assert len(set(found)) == 3 and 0 < min(found) < max(found) < 1
+
+
+def test_trl_finds_the_reference_model_once_the_draft_is_loaded(draft: SimpleNamespace) -> None:
+    """As `GRPOTrainer` loads it where `beta` is above 0."""
+    import torch
+    from trl.trainer.utils import create_model_from_path, get_config_model_id
+
+    from dreamr.models.loading import load_model
+
+    model = load_model(draft.source, draft.trusted, dtype=torch.float32)
+    settings = {"trust_remote_code": draft.trusted, "dtype": torch.float32}
+    other = create_model_from_path(get_config_model_id(model.config), **settings)
+    assert type(other) is type(model)
+    mine, its = model.state_dict(), other.state_dict()
+    assert mine.keys() == its.keys() and all(its[name].equal(weight) for name, weight in mine.items())
+
+
+def test_a_checkpoint_is_read_back(draft: SimpleNamespace, tmp_path: Path) -> None:
+    import torch
+
+    from dreamr.models.loading import load_model, restore
+
+    changed, again = (load_model(draft.source, draft.trusted, dtype=torch.float32) for _ in range(2))
+    with torch.no_grad():
+        for weight in changed.parameters():
+            weight.add_(1)
+    changed.save_pretrained(tmp_path)
+    restore(again, tmp_path)
+    expected, found = changed.state_dict(), again.state_dict()
+    assert expected.keys() == found.keys() and all(found[name].equal(weight) for name, weight in expected.items())
+
+
+def test_an_untied_head_is_read_and_kept_apart_from_the_embeddings(models: Path) -> None:
+    import torch
+
+    from dreamr.models.loading import load_model
+
+    model = load_model(models / "mimo-untied", False, dtype=torch.float16)
+    stored = weights(models / "mimo-untied")
+    assert model.get_output_embeddings().weight.equal(stored["lm_head.weight"])
+    assert model.get_input_embeddings().weight.equal(stored["model.embed_tokens.weight"])
+    assert not stored["lm_head.weight"].equal(stored["model.embed_tokens.weight"])
+
+
+# -- what cannot be trained is told
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A model that no test has loaded: transformers remembers for a whole process which classes a name stands for."""
+    folder = with_own_code(tmp_path / tmp_path.name)
+    edit(folder / "config.json", model_type=tmp_path.name)
+    return folder
+
+
+def test_code_is_not_run_unless_it_is_trusted(own: Path) -> None:
+    from dreamr.models.loading import load_model
+
+    with pytest.raises(UserError, match=f"model {own.name}: .* needs `trust_remote_code: true` in the configuration"):
+        load_model(own, False)
+
+
+def test_a_model_that_names_no_class_for_it_is_told(own: Path) -> None:
+    from dreamr.models.loading import load_model
+
+    mapped = {"AutoConfig": "configuration_r.RConfig", "AutoModelForTokenClassification": "modeling_r.R"}
+    edit(own / "config.json", auto_map=mapped)
+    named = (
+        r"auto_map names AutoConfig, AutoModelForTokenClassification; what can be loaded is one of AutoModelForImage"
+    )
+    with pytest.raises(UserError, match=f"model {own.name}: .*is a RConfig, .*{named}"):
+        load_model(own, True)
+
+
+def test_a_class_that_cannot_write_is_told(own: Path) -> None:
+    from dreamr.models.loading import load_model
+
+    code = own / "modeling_r.py"
+    bare = "\n\nfrom transformers import LlavaOnevisionModel\n\n\nclass RModel(LlavaOnevisionModel):\n"
+    code.write_text(f"{code.read_text()}{bare}    config_class = RConfig\n")
+    edit(own / "config.json", auto_map={"AutoConfig": "configuration_r.RConfig", "AutoModel": "modeling_r.RModel"})
+    with pytest.raises(UserError, match=f"model {own.name}: RModel, .* maps AutoModel, cannot be trained to write"):
+        load_model(own, True)
+
+
+def test_weights_that_would_stay_random_are_told(own: Path) -> None:
+    from dreamr.models.loading import load_model
+
+    rewrite(own, lambda given: {name: weight for name, weight in given.items() if "pre_norm" not in name})
+    with pytest.raises(
+        UserError, match=r"RForConditionalGeneration finds no weights in .*pre_norm\.bias.* stay random"
+    ):
+        load_model(own, True)
+
+
+def test_the_vision_tower_is_found_wherever_it_hangs(own: Path) -> None:
+    """transformers' own lookup finds it on the model or on its base model; code of its own may hang it elsewhere."""
+    from torch import nn
+
+    from dreamr.models.loading import load_model, vision_tower
+
+    model = load_model(own, True)
+    tower = model.get_encoder("image")
+    assert vision_tower(model) is tower
+    assert vision_tower(nn.ModuleDict({"inner": nn.ModuleDict({"mm": model})})) is tower
+    two = {"a": model, "b": nn.ModuleDict({"visual": nn.Linear(1, 1)})}
+    for parts, found in (({"body": nn.Linear(1, 1)}, "none"), (two, "a.model.vision_tower, b.visual")):
+        with pytest.raises(UserError, match=f"ModuleDict: one vision tower is looked for, .*found {found}"):
+            vision_tower(nn.ModuleDict(parts))
