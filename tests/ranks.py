@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from trainings import ZOO, ByLength
+from families import ZOO
+from trainings import ByLength
 
 from dreamr.planning.jobs import TrainJob
 from dreamr.runtime.processes import first_rank

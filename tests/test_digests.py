@@ -21,8 +21,9 @@ COVERED = {
     "audit": "data.contamination",
     "quantize": "data.sampling engines.chat engines.images models.awq models.cards models.folders models.loading "
     "prompts provenance runtime.processes",
-    "train_sapo": f"{ENGINE} data.sampling models.cards models.folders prompts provenance sapo.callbacks sapo.curve "
-    "sapo.judging sapo.rewards sapo.trainer steps verifiers",
+    "train_sapo": f"{ENGINE} data.sampling models.cards models.folders models.loading prompts provenance "
+    "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
+    "sapo.trainer steps verifiers",
     "generate": f"{ENGINE} answering.cells answering.questions answering.runs answering.work methods.protocol "
     "models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "

@@ -1,4 +1,4 @@
-"""Drafts of all of the paper's families: loaded, trained a step, saved, served, and judged by a target."""
+"""Drafts of all of the paper's families: loaded, trained, saved, served, and judged by a target."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from engines import SIZE, engine_of
 from families import FAMILIES, TRUSTED, ZOO, edit, family_folder, rewrite, with_own_code
+from trainings import Made, eight_questions, trainers
 
 from dreamr.config import DataSpec
 from dreamr.data.loading import prepare_questions
@@ -17,13 +18,12 @@ from dreamr.engines.images import load_image
 from dreamr.engines.protocol import Meter
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.errors import UserError
-from dreamr.prompts import STEP_BREAK, Prompt, continued, question_prompt
+from dreamr.prompts import STEP_BREAK, Prompt, question_prompt
 from dreamr.verifiers import CpnVerifier
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 TARGET, ALPHA = "q3vl-deep", 0.7
-ANSWER = "Row 1 column 1 is 3.\n\nAnswer: 3"
 WORDS = ("no", "3")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -64,22 +64,28 @@ def target(run: Run) -> Iterator[VllmEngine]:
     run(engine.__aexit__())
 
 
+@pytest.fixture(scope="module")
+def made(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    with trainers(models, eight_questions(tmp_path_factory.mktemp("questions"))) as made:
+        yield made
+
+
 @pytest.fixture(scope="module", params=FAMILIES)
-def draft(request: pytest.FixtureRequest, models: Path, prompts: list[Prompt]) -> SimpleNamespace:
-    """A draft that was loaded, trained by one step and saved."""
+def draft(
+    request: pytest.FixtureRequest, models: Path, made: Made, tmp_path_factory: pytest.TempPathFactory
+) -> SimpleNamespace:
+    """A draft that was trained by SAPO, held to the plain one, and saved."""
     import torch
 
-    from dreamr.models.folders import save_like
-    from dreamr.models.loading import load_model, load_processor, vision_tower
+    from dreamr.models.folders import in_type, save_like
+    from dreamr.sapo.trainer import full_weights
 
-    torch.set_num_threads(1)
-    name, trusted = request.param, request.param in TRUSTED
-    source, folder = models / name, models / f"{name}.trained"
-    model, processor = load_model(source, trusted, dtype=torch.float32), load_processor(source, trusted)
-    vision_tower(model).requires_grad_(False)
-    one_step(model, inputs(processor, continued(prompts[0], (ANSWER,))))
-    save_like(model, source, folder)
-    return SimpleNamespace(name=name, trusted=trusted, source=source, folder=folder)
+    name, folder = request.param, models / f"{request.param}.trained"
+    trainer = made(name, tmp_path_factory.mktemp("work"), questions=4, kl=0.05)
+    trainer.train()
+    save_like(trainer.model, in_type(full_weights(trainer), torch.float16), models / name, folder)
+    kl = [entry["kl"] for entry in trainer.state.log_history if "kl" in entry]
+    return SimpleNamespace(trusted=name in TRUSTED, source=models / name, folder=folder, kl=kl)
 
 
 @pytest.fixture(scope="module")
@@ -96,28 +102,13 @@ def inputs(processor: Any, prompt: Prompt) -> Any:
     return processor(text=[Chat(processor).text(prompt)], images=images, return_tensors="pt")
 
 
-def one_step(model: Any, read: Any) -> None:
-    """One step of Adam by TRL's own forward, which goes around the model's LM head."""
-    import torch
-    from trl.trainer.utils import add_fused_lm_head
-
-    with torch.no_grad():
-        logits = model(**read).logits[0, :-1]
-    add_fused_lm_head(model, temperature=1.0)
-    seen = model(**read, labels=read["input_ids"], fused_lm_head=True)
-    expected = logits.log_softmax(-1).gather(-1, read["input_ids"][0, 1:, None])[:, 0]
-    assert torch.allclose(seen.log_probs[0], expected, atol=1e-4)
-    seen.loss.backward()
-    torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=5e-3).step()
-
-
 def weights(folder: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     return load_file(folder / "model.safetensors")
 
 
-def test_a_step_trains_all_but_the_vision_tower_and_is_saved_like_its_source(draft: SimpleNamespace) -> None:
+def test_training_changes_all_but_the_vision_tower_and_is_saved_like_its_source(draft: SimpleNamespace) -> None:
     before, after = weights(draft.source), weights(draft.folder)
     assert {name: weight.dtype for name, weight in before.items()} == {name: w.dtype for name, w in after.items()}
     for name, weight in before.items():
@@ -162,19 +153,9 @@ def test_a_target_judges_what_a_trained_draft_writes(
     assert len(set(found)) == 3 and 0 < min(found) < max(found) < 1
 
 
-def test_trl_finds_the_reference_model_once_the_draft_is_loaded(draft: SimpleNamespace) -> None:
-    """As `GRPOTrainer` loads it where `beta` is above 0."""
-    import torch
-    from trl.trainer.utils import create_model_from_path, get_config_model_id
-
-    from dreamr.models.loading import load_model
-
-    model = load_model(draft.source, draft.trusted, dtype=torch.float32)
-    settings = {"trust_remote_code": draft.trusted, "dtype": torch.float32}
-    other = create_model_from_path(get_config_model_id(model.config), **settings)
-    assert type(other) is type(model)
-    mine, its = model.state_dict(), other.state_dict()
-    assert mine.keys() == its.keys() and all(its[name].equal(weight) for name, weight in mine.items())
+def test_a_draft_is_held_to_the_one_it_was(draft: SimpleNamespace) -> None:
+    """The reference model is of the draft's own class and weights: no divergence before the first step, some behind."""
+    assert draft.kl[0] == pytest.approx(0, abs=1e-6) and min(draft.kl[2:]) > 1e-6
 
 
 def test_a_checkpoint_is_read_back(draft: SimpleNamespace, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ ALLOWED = {
     "methods": "config engines prompts records steps verifiers",
     "planning": "config errors methods provenance",
     "models": "engines errors planning prompts provenance records",
-    "sapo": "config data engines errors planning prompts records scoring steps verifiers",
+    "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
     "answering": "config engines errors files methods models planning prompts provenance records",
     "statistics": "config errors files planning records",
     "report": "config planning provenance records spans statistics",
@@ -158,7 +158,7 @@ def importers(package: str) -> dict[str, set[str]]:
 
 def test_what_vllm_does_not_document_is_imported_in_one_place() -> None:
     users = importers("vllm")
-    assert users.keys() == {f"dreamr.engines.vllm.{name}" for name in ("engine", "internals", "remote")}
+    assert users.keys() == {f"dreamr.engines.vllm.{name}" for name in ("engine", "internals", "remote", "rollouts")}
     scale_out = {name for name in users["dreamr.engines.vllm.remote"] if ".scale_out." in name}
     assert len(scale_out) == 1, "what a server of this version reads"
     assert {name.rpartition(".")[0] for name in users["dreamr.engines.vllm.engine"]} == {"vllm", "vllm.sampling_params"}

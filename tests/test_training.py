@@ -7,15 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
-from trainings import ZOO, ByLength, eight_questions, job
+from families import FAMILIES, ZOO, family_folder
+from trainings import Made, eight_questions, job, trainers
 
 from dreamr.config import Config, EngineSpec
 from dreamr.errors import UserError
@@ -29,7 +28,7 @@ from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
-DRAFTS = ("q3vl-2l", "r4b-2l", "mimo-3l")  # one of each family
+DRAFTS = (*FAMILIES, "mimo-3l")  # of each family one, of MiMo's also one whose head is the embedding
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +37,16 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> list[Question]:
 
 
 @pytest.fixture(scope="module")
-def made(questions: list[Question]) -> Iterator[Callable[..., Any]]:
-    """Trainers of zoo drafts, for which real engines write. One engine a draft: each trainer gives it its weights."""
-    from dreamr.engines.vllm.rollouts import RolloutEngine
-    from dreamr.sapo.serving import Served
-    from dreamr.sapo.trainer import make_trainer
-
-    with ExitStack() as stack:
-        portal = stack.enter_context(start_blocking_portal())
-
-        @cache
-        def engine(draft: str) -> RolloutEngine:
-            new = RolloutEngine(ZOO, job(draft).draft, job(draft))
-            return stack.enter_context(portal.wrap_async_context_manager(new))
-
-        def trainer(draft: str, work: Path, **changes: Any) -> Any:
-            spec = job(draft, **changes)
-            served = Served(spec, portal, engine(draft), ByLength())
-            return make_trainer(spec, ZOO / draft, questions, questions[0].origin, served, work)
-
-        yield trainer
+def made(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    models = tmp_path_factory.mktemp("models")
+    for name in DRAFTS:
+        family_folder(models, name)
+    with trainers(models, questions) as made:
+        yield made
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
-def test_engine_and_trainer_are_one_model_before_and_after_every_update(
-    made: Callable[..., Any], draft: str, tmp_path: Path
-) -> None:
+def test_engine_and_trainer_are_one_model_before_and_after_every_update(made: Made, draft: str, tmp_path: Path) -> None:
     """Their log-probabilities of what was drawn agree: same images, positions and weights, though questions repeat."""
     assert max(gaps(made(draft, tmp_path, **REPEATED))) < 1e-3
 
@@ -82,7 +65,7 @@ def gaps(trainer: Any) -> list[float]:
 
 @pytest.mark.parametrize("left_out", ["reset", "take_weights"])
 def test_what_keeps_them_one_model_is_needed(
-    made: Callable[..., Any], left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Made, left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without new weights, or with caches of the former ones, the engine draws from another model."""
     from dreamr.engines.vllm import internals
@@ -97,7 +80,7 @@ def test_what_keeps_them_one_model_is_needed(
     assert max(gaps(trainer)) > 0.01
 
 
-@pytest.mark.parametrize("draft", DRAFTS)
+@pytest.mark.parametrize("draft", ["q3vl-2l", "r4b-2l", "mimo-3l"])
 def test_an_untrained_draft_is_saved_as_it_was(draft: str, tmp_path: Path) -> None:
     """Same files, names, types and values as the zoo's, so that the engine loads a trained draft as it loads those."""
     import torch
@@ -120,8 +103,10 @@ class Interrupted(BaseException):
     pass
 
 
-@pytest.fixture(scope="module")
-def runs(made: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any, Path]]:
+@pytest.fixture(scope="module", params=FAMILIES)
+def runs(
+    request: pytest.FixtureRequest, made: Made, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Any, Any, Path]]:
     """A training in one go, and the same one that was cut off behind step 3 and taken up again."""
     from transformers import TrainerCallback
 
@@ -133,13 +118,13 @@ def runs(made: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> 
                 raise Interrupted
 
     works = [tmp_path_factory.mktemp(name) for name in ("whole", "cut")]
-    whole = made("q3vl-2l", works[0])
+    whole = made(request.param, works[0])
     whole.train()
-    cut = made("q3vl-2l", works[1])
+    cut = made(request.param, works[1])
     cut.add_callback(Cut())
     with pytest.raises(Interrupted):
         cut.train()
-    again = made("q3vl-2l", works[1])
+    again = made(request.param, works[1])
     again.train(resume_from_checkpoint=newest_checkpoint(works[1]))
     yield whole, again, works[1]
 

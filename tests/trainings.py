@@ -1,15 +1,20 @@
 """What tests of trainings share: a small job, eight questions, a target that needs no model."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from anyio.from_thread import start_blocking_portal
+from families import TRUSTED
 
 from dreamr.config import Recipe, Weights
 from dreamr.planning.jobs import TrainJob
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.records import Question
 
-ZOO = Path(__file__).parents[1] / "workflow" / "resources" / "zoo"
 SAPO = {
     **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 2, "updates": 2, "group": 4},
     **{"learning_rate": 1e-3, "clip": 0.2, "kl": 0.0, "temperature": 1.0, "micro_batch": 8, "checkpoint_steps": 1},
@@ -20,7 +25,7 @@ SAPO = {
 def job(draft: str, **changes: Any) -> TrainJob:
     def model(name: str) -> dict[str, Any]:
         engine = {"dtype": "float32"}
-        return {"name": name, "engine": engine, "thinking": False, "trust_remote_code": False, "digest": ""}
+        return {"name": name, "engine": engine, "thinking": False, "trust_remote_code": name in TRUSTED, "digest": ""}
 
     weights = Weights(outcome=1, alignment=1, length=1)
     recipe = Recipe(weights=weights, final_weights=Weights(outcome=0, alignment=1, length=2))
@@ -63,3 +68,29 @@ class ByLength:
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
         return (-0.1, -3.0) if len(step) % 2 == 0 else (-3.0, -0.1)
+
+
+Made = Callable[..., Any]  # of a draft's name, a folder for checkpoints, and changes of SAPO's settings: its trainer
+
+
+@contextmanager
+def trainers(models: Path, questions: Sequence[Question]) -> Iterator[Made]:
+    """Trainers of drafts for which real engines write. One engine a draft: each trainer gives it its weights."""
+    from dreamr.engines.vllm.rollouts import RolloutEngine
+    from dreamr.sapo.serving import Served
+    from dreamr.sapo.trainer import make_trainer
+
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+
+        @cache
+        def engine(draft: str) -> RolloutEngine:
+            new = RolloutEngine(models, job(draft).draft, job(draft))
+            return stack.enter_context(portal.wrap_async_context_manager(new))
+
+        def made(draft: str, work: Path, **changes: Any) -> Any:
+            spec = job(draft, **changes)
+            served = Served(spec, portal, engine(draft), ByLength())
+            return make_trainer(spec, models / draft, questions, questions[0].origin, served, work)
+
+        yield made

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import GRPOConfig, GRPOTrainer
@@ -25,6 +24,7 @@ from dreamr.engines.chat import user_parts
 from dreamr.engines.images import load_image
 from dreamr.errors import Interrupted, UserError
 from dreamr.models.folders import in_type, save_like
+from dreamr.models.loading import load_model, load_processor, restore, vision_tower
 from dreamr.planning.jobs import TrainJob
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import Question
@@ -160,6 +160,12 @@ class Grpo(GRPOTrainer):
         self.vllm_generation.prompts = [_prompt(row["question"], self._questions_folder) for row in inputs]
         return super()._generate_and_score_completions(inputs)
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            restore(self.model, Path(resume_from_checkpoint))
+
     def _get_per_token_logps_and_entropies(self, *inputs: Any, batch_num_images: Any = None, **named: Any) -> Any:
         """TRL 1.16 passes on all that a processor gives, but takes no LLaVA key; of one image it says nothing."""
         if batch_num_images is not None and (batch_num_images != 1).any():
@@ -177,14 +183,12 @@ def make_trainer(
     `served` are the engines, None on all ranks but the first.
     """
     scored = Rewards(folder, served, job.generation.answer_tokens, job.draft.thinking)
-    trust = {"trust_remote_code": job.draft.trust_remote_code}
-    processor = AutoProcessor.from_pretrained(draft, **trust)
-    # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
-    # Qwen-VL draft would be trained on wrong positions, without an error.
-    processor.tokenizer.padding_side = "left"
+    trusted = job.draft.trust_remote_code
     trainer = Grpo(
-        model=AutoModelForImageTextToText.from_pretrained(draft, dtype=torch.float32, **trust),
-        processing_class=processor,
+        model=load_model(draft, trusted, dtype=torch.float32),
+        # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
+        # Qwen-VL draft would be trained on wrong positions, without an error.
+        processing_class=load_processor(draft, trusted),
         args=arguments(job, work),
         reward_funcs=[getattr(scored, name) for name in rewards.REWARDS],
         train_dataset=as_dataset(job, questions, folder),
@@ -196,7 +200,7 @@ def make_trainer(
             save_like(trainer.model, in_type(weights, getattr(torch, job.sapo.rollouts.dtype)), draft, to)
 
     trainer.draw_from(served, write, folder)
-    freeze_vision(trainer.model)
+    vision_tower(trainer.model).requires_grad_(False)  # few completions teach what to write, not to see (our decision)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Bar())
@@ -212,14 +216,6 @@ def full_weights(trainer: GRPOTrainer) -> Mapping[str, torch.Tensor]:
 
 def _prompt(question: str, folder: str) -> Prompt:
     return question_prompt(Question.model_validate_json(question), folder)
-
-
-def freeze_vision(model: Any) -> None:
-    """A few thousand completions teach a draft what to write, not what to see (our decision)."""
-    tower = model.get_encoder("image")
-    if tower is model:
-        raise UserError(f"{type(model).__name__}: transformers knows no vision tower in it, so none can be frozen")
-    tower.requires_grad_(False)
 
 
 def arguments(job: TrainJob, work: Path) -> GRPOConfig:
