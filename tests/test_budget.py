@@ -144,7 +144,7 @@ def times(config: Config, rule: str) -> dict[str, float]:
 
 @given(st.sampled_from([500, 1000, 4000]), st.sampled_from([2, 5, 10]))
 def test_time_of_a_training_grows_with_its_questions(few: int, factor: int) -> None:
-    once, often = (times(paper(sapo={"questions": few * times_}), "train_sapo") for times_ in (1, factor))
+    once, often = (times(paper(sapo={"questions": count}), "train_sapo") for count in (few, few * factor))
     for models, time in once.items():
         assert 0.8 * factor * time < often[models] < factor * time * 1.05  # starts are paid for once
 
@@ -303,6 +303,14 @@ def test_the_command_prints_the_plan_and_refuses_one_beyond_its_limits(
     with pytest.raises(SystemExit, match=r"resources\.train\.hours \(0\.1\)"):
         main(["--configfile", "config/gpu.yaml", str(tmp_path / "long.yaml")])
     assert "qwen3-vl-2b for qwen3-vl-8b-awq" in capsys.readouterr().out
+
+
+def test_gpus_apart_and_servers_are_shown_as_what_they_are() -> None:
+    """A served engine holds none of the job's GPUs."""
+    served = paper(models={"qwen3-vl-32b": {"engine": {"url": "unix:/run/target"}}})
+    spread = paper(models={"qwen3-vl-2b": {"engine": {"devices": [4, 6]}}})
+    assert any(line.startswith("generate   qwen3-vl-32b ") and "url: " in line for line in lines(Plan(served)))
+    assert any("4,6: 2.1+4.5" in line for line in lines(Plan(spread)))
 
 
 def test_the_readme_shows_the_plan_of_the_papers_scale() -> None:

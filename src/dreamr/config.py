@@ -15,6 +15,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Scale = Literal["micro", "smoke", "gpu", "paper"]
+Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 PLAIN = "plain"  # a method's draft before SAPO
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
@@ -324,12 +325,12 @@ class Estimates(Spec):
     """What a plan is computed from. No job reads it."""
 
     devices: dict[Name, Device]
-    rules: dict[Literal["train", "quantize", "generate"], Name]  # the device on which each rule's jobs run
+    rules: dict[Planned, Name]  # the device on which each rule's jobs run
     text: Text
     questions: dict[Name, Count]  # of each benchmark; empty where `micro.questions` says it
     models: dict[Name, Size]  # all but those that are quantized here
 
-    def device(self, rule: Literal["train", "quantize", "generate"]) -> Device:
+    def device(self, rule: Planned) -> Device:
         """What a rule's jobs run on."""
         return self.devices[self.rules[rule]]
 

@@ -45,38 +45,35 @@ def lines(plan: Plan) -> Iterator[str]:
 
 
 def time_table(config: Config, jobs: Sequence[Estimate]) -> Iterator[str]:
-    """Equal jobs in one line: how many, and the longest of them against its limit."""
-    yield f"{'':47}{'jobs':>5}{'Mtokens':>9}{'h a job':>9}{'limit':>7}{'GPUs':>6}{'GPU h':>8}"
-    for (rule, models), alike in groupby(sorted(jobs, key=_kind), key=_kind):
-        rows = list(alike)
-        hours, limit = max(job.seconds for job in rows) / HOUR, config.resources[LIMITED[rule]].hours
-        tokens, gpus = sum(job.tokens for job in rows) / 1e6, rows[0].gpus
-        spent = sum(job.seconds * job.gpus for job in rows) / HOUR
-        named = f"{rule:11}{models}"
-        yield f"{named:47}{len(rows):5}{tokens:9,.2f}{hours:9,.2f}{limit:7g}{gpus:6}{spent:8,.0f}"
-
-
-def _kind(job: Estimate) -> tuple[str, str]:
-    return job.rule, job.models
+    """Jobs of a rule on the same models in one line: how many, and the longest of them against its limit."""
+    yield f"{'':47}{'jobs':>5}{'Mtokens':>9}{'most h':>8}{'limit':>7}{'GPUs':>6}{'GPU h':>8}"
+    kinds: dict[tuple[str, str], list[Estimate]] = {}
+    for job in jobs:
+        kinds.setdefault((job.rule, job.models), []).append(job)
+    for (rule, models), alike in kinds.items():
+        hours, limit = max(job.seconds for job in alike) / HOUR, config.resources[LIMITED[rule]].hours
+        tokens, spent = sum(job.tokens for job in alike) / 1e6, sum(job.seconds * job.gpus for job in alike) / HOUR
+        counts = f"{len(alike):5}{tokens:9,.2f}{hours:8,.2f}{limit:7g}{alike[0].gpus:6}{spent:8,.1f}"
+        yield f"{f'{rule:11}{models}':47}{counts}"
 
 
 def batch_table(trainings: Sequence[Estimate]) -> Iterator[str]:
     """What a batch of a training takes its time for."""
     yield f"{'Seconds of a batch':47}{'batches':>8}{''.join(f'{name:>12}' for name in trainings[0].parts)}"
     for job in trainings:
-        named = f"{job.rule:11}{job.models}"
-        yield f"{named:47}{job.batches:8,}{''.join(f'{seconds:12,.1f}' for seconds in job.parts.values())}"
+        parts = "".join(f"{seconds:12,.1f}" for seconds in job.parts.values())
+        yield f"{f'{job.rule:11}{job.models}':47}{job.batches:8,}{parts}"
 
 
 def memory_table(plan: Plan, parts: Sequence[Holding]) -> Iterator[str]:
     """Of each kind of job, which GPUs each engine and the ranks take, what they hold there, and the fullest GPU."""
     yield "GB of each GPU, weights + room for a cache (answers at once); of ranks, what is trained + activations"
-    yield f"{'':47}{'target':20}{'drafts':24}{'ranks':15}most on a GPU"
+    yield f"{'':47}{'target':22}{'drafts, n-gram':22}{'ranks':16}most on a GPU"
     for (rule, models), held in groupby(parts, key=lambda part: (part.rule, part.models)):
         job, kind = list(held), plan.config.estimates.rules[LIMITED[rule]]
         cells = [_cell([part for part in job if part.holder == holder]) for holder in ("target", "draft", "ranks")]
         most = f"{fullest(job)[1]:.0f} of {plan.config.estimates.devices[kind].memory_gb:g} ({kind})"
-        yield f"{f'{rule:11}{models}':47}{cells[0]:20}{cells[1]:24}{cells[2]:15}{most}"
+        yield f"{f'{rule:11}{models}':47}{cells[0]:22}{cells[1]:22}{cells[2]:16}{most}"
 
 
 def _cell(parts: Sequence[Holding]) -> str:
@@ -85,8 +82,15 @@ def _cell(parts: Sequence[Holding]) -> str:
         return ""
     part, several = parts[0], f"{len(parts)} x " if len(parts) > 1 else ""
     room = "" if part.answers is None else f" ({part.answers:.0f})"
-    gpus = f"{part.gpus[0]}-{part.gpus[-1]}" if len(part.gpus) > 1 else "".join(map(str, part.gpus)) or "url"
-    return f"{several}{gpus}: {part.weights_gb:.1f}+{part.rest_gb:.1f}{room}"
+    return f"{several}{_places(part.gpus)}: {part.weights_gb:.1f}+{part.rest_gb:.1f}{room}"
+
+
+def _places(gpus: Sequence[int]) -> str:
+    """GPUs as `0-3` or `1,3`; an engine behind a URL has none."""
+    first, *others = [*gpus] or [-1]
+    if others and others[-1] - first == len(others):
+        return f"{first}-{others[-1]}"
+    return ",".join(map(str, gpus)) or "url"
 
 
 def totals(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
@@ -98,8 +102,8 @@ def totals(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
     yield f"One job after the other: {hours:,.1f} hours."
     if plan.config.device == "cuda":
         spent = {rule: sum(job.seconds * job.gpus for job in jobs if job.rule == rule) / HOUR for rule in LIMITED}
-        shares = ", ".join(f"{rule} {hours:,.0f}" for rule, hours in spent.items())
-        yield f"GPU hours: {sum(spent.values()):,.0f} ({shares})."
+        shares = ", ".join(f"{rule} {hours:,.1f}" for rule, hours in spent.items())
+        yield f"GPU hours: {sum(spent.values()):,.1f} ({shares})."
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,12 +4,9 @@ A pass takes the engine's own time, and then the longer of two: reading weights 
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-from dreamr.config import Device, EngineSpec, Size, Text
+from dreamr.config import Device, EngineSpec, Planned, Size, Text
 from dreamr.planning.plan import Plan, Training
-
-Rule = Literal["train", "quantize", "generate"]
 
 GB = 1e9
 TERA = 1e12
@@ -143,7 +140,7 @@ def text(plan: Plan) -> Text:
     return given.model_copy(update={"answer": min(given.answer, budget), "longest": min(given.longest, budget)})
 
 
-def served(plan: Plan, rule: Rule, model: str, spec: EngineSpec | None = None) -> Served:
+def served(plan: Plan, rule: Planned, model: str, spec: EngineSpec | None = None) -> Served:
     """A model in the engine that serves it in the jobs of a rule: its own, if no other is given."""
     own = plan.config.models[plan.trainings[model].draft if model in plan.trainings else model].engine
     return Served(model, size(plan, model), spec or own, plan.config.estimates.device(rule), text(plan))

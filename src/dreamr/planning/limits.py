@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from dreamr.config import Planned
 from dreamr.errors import UserError
 from dreamr.planning.budget import HOUR, Estimate, estimates
-from dreamr.planning.costs import Rule
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
 
 # The rules that are planned, as `resources` names them.
-LIMITED: dict[str, Rule] = {"train_sapo": "train", "quantize": "quantize", "generate": "generate"}
+LIMITED: dict[str, Planned] = {"train_sapo": "train", "quantize": "quantize", "generate": "generate"}
 
 
 def refuse_excess(plan: Plan) -> None:
