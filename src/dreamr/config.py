@@ -1,7 +1,7 @@
 """The configuration: typed, closed, checked as a whole before any job starts.
 
-`config/config.yaml` is the micro scale; `config/smoke.yaml` and `config/paper.yaml` lie over it. Every key is explained
-there. A wrong name or value stops with the key, the value and what is allowed.
+`config/config.yaml` is the micro scale; `config/smoke.yaml`, `config/gpu.yaml` and `config/paper.yaml` lie over it.
+Every key is explained there. A wrong name or value stops with the key, the value and what is allowed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Scale = Literal["micro", "smoke", "gpu", "paper"]
+Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 PLAIN = "plain"  # a method's draft before SAPO
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
@@ -281,6 +283,58 @@ class Resources(Spec):
     hours: Annotated[float, Field(gt=0)]
 
 
+class Size(Spec):
+    """A model's size, from which its memory and time are estimated."""
+
+    parameters: Annotated[float, Field(gt=0)]
+    active: Annotated[float, Field(gt=0)] | None = None  # parameters that a token meets in a mixture of experts
+    bits: Annotated[float, Field(gt=0)] = 16  # of a stored weight
+    kept: Annotated[float, Field(ge=0)] = 0  # parameters that quantization leaves at 16 bits
+    layers: Count
+    hidden: Count
+    kv_heads: Count
+    head_dim: Count
+
+
+class Device(Spec):
+    """What one device does for a rule's jobs: measured, or assumed by its data sheet; the configuration says which."""
+
+    memory_gb: Annotated[float, Field(gt=0)] | None  # of a GPU; None: a CPU's, which is not planned
+    bandwidth_gb: Annotated[float, Field(gt=0)]  # a second, of weights and cache, as an engine decodes
+    compute_tflops: Annotated[float, Field(gt=0)]  # as an engine reads prompts
+    training_tflops: Annotated[float, Field(gt=0)]  # in forward and backward passes
+    pass_ms: Annotated[float, Field(ge=0)]  # of each forward pass of an engine, whatever it computes
+    layer_ms: Annotated[float, Field(ge=0)]  # of each layer in it
+    eager_layer_ms: Annotated[float, Field(ge=0)]  # of a layer outside engines
+    start_seconds: Annotated[float, Field(ge=0)]  # of an engine or trainer, beside reading its weights
+    loading_gb: Annotated[float, Field(gt=0)]  # a second, of weights from files, those for new rollouts included
+
+
+class Text(Spec):
+    """How long texts are on average, in tokens, and how much of them the target accepts."""
+
+    prompt: Count  # a question with its images
+    answer: Count
+    longest: Count  # the longest answer of a batch, for which the batch waits
+    step: Count
+    verdict: Count  # read for one verdict beside the step: the request, and what no cache block holds
+    accepted: Fraction  # of the draft's steps
+
+
+class Estimates(Spec):
+    """What a plan is computed from. No job reads it."""
+
+    devices: dict[Name, Device]
+    rules: dict[Planned, Name]  # the device on which each rule's jobs run
+    text: Text
+    questions: dict[Name, Count]  # of each benchmark; empty where `micro.questions` says it
+    models: dict[Name, Size]  # all but those that are quantized here
+
+    def device(self, rule: Planned) -> Device:
+        """What a rule's jobs run on."""
+        return self.devices[self.rules[rule]]
+
+
 class Folders(Spec):
     """Where a scale keeps its files, relative to the working folder (Snakemake's pathvars)."""
 
@@ -291,7 +345,7 @@ class Folders(Spec):
 
 class Config(Spec):
     title: str
-    scale: Literal["micro", "smoke", "paper"]
+    scale: Scale
     environments: Literal["venv", "container", "conda", "active"]
     device: Literal["cpu", "cuda"]
     pathvars: Folders
@@ -309,6 +363,7 @@ class Config(Spec):
     awq: Awq
     statistics: Statistics
     resources: dict[Literal["fetch", "train", "quantize", "generate"], Resources]
+    estimates: Estimates
 
     @field_validator("runs", mode="before")
     @classmethod
@@ -324,6 +379,19 @@ class Config(Spec):
                 if name not in known:
                     raise ValueError(f"{place}: unknown name {name!r}; allowed: {', '.join(sorted(known))}")
         return self
+
+    @model_validator(mode="after")
+    def _sizes_are_known(self) -> Self:
+        """Every model that is not made here from another has a size, every benchmark a number of questions."""
+        sized = {name for name, model in self.models.items() if model.maker != "awq"}
+        counted = set() if self.micro else {part.benchmark for suite in self._asked() for part in suite.slices}
+        for place, names in (("models", sized), ("questions", counted)):
+            if missing := sorted(names - {*getattr(self.estimates, place)}):
+                raise ValueError(f"estimates.{place}: nothing is said of {', '.join(missing)}; no job can be planned")
+        return self
+
+    def _asked(self) -> Iterable[Suite]:
+        return (self.suites[suite] for run in self.runs.values() for suite in run.suites)
 
     @model_validator(mode="after")
     def _cells_fit(self) -> Self:
@@ -368,6 +436,7 @@ class Config(Spec):
             yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], whole
         yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
         yield "awq.training_sets", self.awq.training_sets, self.training_sets
+        yield "estimates.rules", self.estimates.rules.values(), self.estimates.devices
 
 
 def sapo_model(recipe: str, target: str, draft: str) -> str:

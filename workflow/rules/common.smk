@@ -12,6 +12,7 @@ sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import MICRO, Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
@@ -21,9 +22,10 @@ from dreamr.runtime.endings import worded
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
 
-with worded():  # a wrong configuration ends here, with words
+with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)
-PLAN = Plan(CONFIG)
+    PLAN = Plan(CONFIG)
+    refuse_excess(PLAN)
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 

@@ -20,6 +20,7 @@ from dreamr.config import (
     Recipe,
     Sampling,
     SapoSettings,
+    Scale,
     Spec,
     Statistics,
     Suite,
@@ -94,7 +95,7 @@ class GenerateJob(Spec):
 class SummariseJob(Spec):
     """cli.summarise: what belongs together in the tables."""
 
-    scale: Literal["micro", "smoke", "paper"]
+    scale: Scale
     statistics: Statistics
     methods: dict[str, Method]
     reference: str  # the method that the ablations vary

@@ -1,0 +1,205 @@
+"""How long each job of a plan will take, before anything is asked for, by `estimates` in the configuration.
+
+Training: a batch is written by the rollouts' engine and judged by the target's, at the same time where they have GPUs
+of their own, since each completion is judged once it is written; then the ranks learn from it and hand on new weights.
+Answering many at once: each model has half of what is under way, at the same time on GPUs of their own. One at a time:
+what a loop waits for. That requests of FPSR overlap is not counted, and n-gram speculation counts as none: both make an
+estimate the larger one.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dreamr.config import NO_DRAFT, Method
+from dreamr.planning.costs import TERA, Served, served, size, text, trained, training_engines, weights_gb
+from dreamr.planning.plan import Group, Plan, Training
+
+HOUR = 3600
+SEARCH = 24  # passes over AWQ's samples: 20 points of its grid, each through 1.2 times a layer (estimate)
+ANSWERS = 16  # of the samples, written at once
+STARTS = 2  # of a quantization: the model is read, and written
+TARGET_ONLY = Method(loop="target_only")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one job will take."""
+
+    rule: str  # of the workflow
+    models: str
+    starting: float  # seconds until engines and trainers run
+    working: float  # seconds from then on
+    gpus: int
+    tokens: float  # that it writes
+    batches: int | None = None  # of a training
+    parts: Mapping[str, float] = field(default_factory=dict)  # of a training: seconds of a batch by what takes them
+
+    @property
+    def seconds(self) -> float:
+        """All of the job."""
+        return self.starting + self.working
+
+
+class Work(NamedTuple):
+    """What a model does for one answer."""
+
+    tokens: float  # written, one after the other
+    read: float  # tokens of prompts
+
+
+def estimates(plan: Plan) -> Iterator[Estimate]:
+    """All jobs on models."""
+    for name in plan.models["awq"]:
+        yield quantization(plan, name)
+    for training in plan.trainings.values():
+        yield sapo(plan, training)
+    for group in plan.groups:
+        yield answers(plan, group)
+
+
+def pair(target: str, draft: str) -> str:
+    """How a job's models are named."""
+    return target if draft == NO_DRAFT else f"{draft} for {target}"
+
+
+def _side_by_side(engines: tuple[Served, Served], seconds: list[float]) -> float:
+    """Seconds of two engines that work at the same time: on GPUs of their own the longer, on shared devices the sum."""
+    shared = {*engines[0].spec.held} & {*engines[1].spec.held}
+    return sum(seconds) if shared else max(seconds)
+
+
+# -- quantizations
+
+
+def quantization(plan: Plan, model: str) -> Estimate:
+    """An AWQ model: the base answers the samples, then scales are looked for layer by layer."""
+    config, base = plan.config, size(plan, plan.base(model))
+    awq, lengths, device = config.awq, text(plan), config.estimates.device("quantize")
+    answer = min(lengths.longest, awq.sequence_tokens - lengths.prompt)
+    writing = math.ceil(awq.samples / ANSWERS) * answer * base.layers * device.eager_layer_ms / 1000
+    read = awq.samples * min(lengths.prompt + lengths.answer, awq.sequence_tokens)
+    searching = SEARCH * 2 * base.parameters * read / (device.compute_tflops * TERA)
+    starting = STARTS * (device.start_seconds + weights_gb(base) / device.loading_gb)
+    gpus = config.resources["quantize"].gpus or 0
+    return Estimate("quantize", model, starting, writing + searching, gpus, awq.samples * answer)
+
+
+# -- trainings
+
+
+def sapo(plan: Plan, training: Training) -> Estimate:
+    """The training of a SAPO draft."""
+    config, engines, parts = plan.config, training_engines(plan, training), batch(plan, training)
+    batches = math.ceil(config.sapo.questions * config.sapo.epochs / config.sapo.batch)
+    written = _side_by_side(engines, [parts["judging"], parts["writing"]])
+    starting = sum(engine.starting_seconds() for engine in engines) + config.estimates.device("train").start_seconds
+    return Estimate(
+        rule="train_sapo",
+        models=pair(training.target, training.draft),
+        starting=starting,
+        working=batches * (written + parts["learning"] + parts["handing on"]),
+        gpus=config.resources["train"].gpus or 0,
+        tokens=batches * config.sapo.completions * text(plan).answer,
+        batches=batches,
+        parts=parts,
+    )
+
+
+def batch(plan: Plan, training: Training) -> dict[str, float]:
+    """Seconds of a batch by what takes them."""
+    settings, lengths = plan.config.sapo, text(plan)
+    (target, rollouts), draft = training_engines(plan, training), trained(plan, training)
+    prompts, completions = settings.batch * lengths.prompt, settings.completions
+    judged = completions * (lengths.answer + lengths.answer / lengths.step * lengths.verdict)
+    return {
+        "writing": rollouts.reading_seconds(prompts) + rollouts.writing_seconds(completions, completions),
+        "judging": target.reading_seconds(prompts + judged),
+        "learning": draft.learning_seconds(completions * (lengths.prompt + lengths.answer), settings.updates),
+        "handing on": draft.handing_seconds(),
+    }
+
+
+# -- answers
+
+
+def answers(plan: Plan, group: Group) -> Estimate:
+    """A generate job: its engines start, each method answers all questions many at once, and some one at a time."""
+    asked, timed = questions(plan, group)
+    methods = list(plan.methods(group).values())
+    starting = sum(engine.starting_seconds() for engine in generate_engines(plan, group))
+    batched = sum(_batched(plan, group, method, asked) for method in methods)
+    rounds = timed + 1  # one warms up; target-only is in each as the baseline
+    alone = rounds * sum(_alone(plan, group, method) for method in [TARGET_ONLY, *methods])
+    written = asked * len(methods) + rounds * (1 + len(methods))
+    gpus = plan.config.resources["generate"].gpus
+    return Estimate(
+        rule="generate",
+        models=pair(group.target, group.draft),
+        starting=starting,
+        working=batched + alone,
+        gpus=plan.gpus(group) if gpus is None else gpus,
+        tokens=written * text(plan).answer,
+    )
+
+
+def questions(plan: Plan, group: Group) -> tuple[int, int]:
+    """How many questions a job answers, and how many of them one at a time too."""
+    suite = plan.config.suites[group.suite]
+    counts = [math.ceil(_known(plan, part.benchmark) / part.shard[1]) for part in suite.slices]
+    return sum(counts), sum(min(suite.alone, count) for count in counts)
+
+
+def _known(plan: Plan, benchmark: str) -> int:
+    config = plan.config
+    count = config.micro.questions if config.micro else config.estimates.questions[benchmark]
+    return min(count, config.benchmarks[benchmark].limit or count)
+
+
+def generate_engines(plan: Plan, group: Group) -> list[Served]:
+    """What is open in a generate job; n-gram speculation has the target a second time."""
+    again = any(method.ngram_tokens for method in plan.methods(group).values())
+    return [served(plan, "generate", name) for name in [*plan.models_of(group), *[group.target] * again]]
+
+
+def _pair(plan: Plan, group: Group, method: Method) -> tuple[Served, Served]:
+    """Target and draft; without a draft the target is both, and nothing is asked of the second."""
+    draft = plan.drafts(group)[method.draft] if method.needs_draft else group.target
+    return served(plan, "generate", group.target), served(plan, "generate", draft)
+
+
+def _batched(plan: Plan, group: Group, method: Method, asked: int) -> float:
+    """Seconds of a method on all questions, with `concurrency` of them at once."""
+    engines, works = _pair(plan, group, method), _works(plan, method)
+    most = plan.config.generation.concurrency // sum(work.tokens > 0 for work in works)
+    return _side_by_side(
+        engines,
+        [
+            asked * engine.reading_seconds(work.read)
+            + work.tokens / text(plan).answer * engine.writing_seconds(asked, most)
+            for engine, work in zip(engines, works, strict=True)
+        ],
+    )
+
+
+def _alone(plan: Plan, group: Group, method: Method) -> float:
+    """Seconds of a method on one question, with the devices to itself."""
+    engines, works = _pair(plan, group, method), _works(plan, method)
+    return sum(
+        engine.reading_seconds(work.read) + work.tokens * engine.step_seconds(1)
+        for engine, work in zip(engines, works, strict=True)
+    )
+
+
+def _works(plan: Plan, method: Method) -> tuple[Work, Work]:
+    """What an answer waits for: the target's work and the draft's. A verdict is one token, and what is read for it."""
+    lengths = text(plan)
+    whole, nothing = Work(tokens=lengths.answer, read=lengths.prompt), Work(tokens=0, read=0)
+    if method.loop == "draft_only":
+        return nothing, whole
+    if method.loop in ("specreason", "fpsr"):
+        steps = lengths.answer / lengths.step
+        written = (1 - lengths.accepted) * lengths.answer
+        return Work(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
+    return whole, nothing  # Lookahead's drafts and verdicts pass while the target writes

@@ -1,0 +1,319 @@
+"""What a plan is estimated to take: by hand, by what must follow from what, and against measured jobs."""
+
+import json
+import math
+import re
+import struct
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from projects import ROOT, Project, copied
+from test_plan import merged
+
+from dreamr.cli.plan import lines, main
+from dreamr.config import Config, Device, EngineSpec, Size, Text
+from dreamr.engines.vllm import launch
+from dreamr.errors import UserError
+from dreamr.planning import costs
+from dreamr.planning.budget import batch, estimates, questions
+from dreamr.planning.costs import Served, Trained, quantized, weights_gb
+from dreamr.planning.limits import LIMITED, refuse_excess
+from dreamr.planning.memory import fullest, holdings, rank_gpus
+from dreamr.planning.plan import Group, Plan
+
+ZOO = ROOT / "workflow/resources/zoo"
+DEVICE = Device(
+    memory_gb=50,
+    bandwidth_gb=1000,
+    compute_tflops=100,
+    training_tflops=50,
+    pass_ms=1,
+    layer_ms=0.1,
+    eager_layer_ms=1,
+    start_seconds=60,
+    loading_gb=2,
+)
+TEXT = Text(prompt=1000, answer=2000, longest=4000, step=100, verdict=50, accepted=0.5)
+SIZE = Size(parameters=10e9, layers=40, hidden=4096, kv_heads=8, head_dim=128)
+
+
+def engine(size: Size = SIZE, **settings: Any) -> Served:
+    return Served("model", size, EngineSpec(dtype="bfloat16", memory=0.8, **settings), DEVICE, TEXT)
+
+
+def seconds(config: Config) -> dict[str, float]:
+    """Mean seconds of a job of each rule."""
+    found = defaultdict(list)
+    for job in estimates(Plan(config)):
+        found[job.rule].append(job.seconds)
+    return {rule: mean(times) for rule, times in found.items()}
+
+
+# -- against measured jobs
+
+
+@pytest.mark.parametrize(("scale", "overlays"), [("micro", []), ("smoke", ["config/smoke.yaml"])])
+def test_estimates_are_near_the_times_that_were_measured(scale: str, overlays: list[str]) -> None:
+    """The micro scale's numbers were chosen by parts of its jobs; the smoke scale is told only its own sizes."""
+    measured = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[scale]
+    estimated = seconds(merged(*overlays))
+    assert estimated.keys() == {"quantize", "train_sapo", "generate"}
+    for rule, time in estimated.items():
+        assert measured[rule] / 1.5 < time < measured[rule] * 1.5, rule
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(ZOO.iterdir())])
+def test_sizes_of_micro_models_are_those_of_their_files(name: str) -> None:
+    size, text = merged().estimates.models[name], json.loads((ZOO / name / "config.json").read_text())["text_config"]
+    with (ZOO / name / "model.safetensors").open("rb") as file:
+        tensors = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    counts = {key: math.prod(one["shape"]) for key, one in tensors.items() if key != "__metadata__"}
+    assert size.parameters == sum(counts.values())
+    keys = ("num_hidden_layers", "hidden_size", "num_key_value_heads", "head_dim")
+    assert [size.layers, size.hidden, size.kv_heads, size.head_dim] == [text[key] for key in keys]
+    experts = sum(count for key, count in counts.items() if ".experts." in key)
+    met = text["num_experts_per_tok"] / text["num_local_experts"] if experts else 0
+    assert (size.active or size.parameters) == size.parameters - experts * (1 - met)
+
+
+def test_an_engine_takes_as_many_sequences_as_is_planned() -> None:
+    assert costs.SEQUENCES == launch.SEQUENCES
+
+
+# -- by hand
+
+
+def test_weights_in_four_bits() -> None:
+    """7 billion at 4 bits and a 16-bit scale for each 32 of them; 3 billion stay at 16 bits."""
+    size = SIZE.model_copy(update={"kept": 3e9})
+    assert weights_gb(quantized(size, 32)) == pytest.approx(7 * 4.5 / 8 + 3 * 2)
+    assert weights_gb(size) == pytest.approx(20)
+
+
+def test_a_cache_holds_what_weights_and_workspace_leave() -> None:
+    """Two GPUs: 40 GB of each, 10 for weights, 3 to work in; a token takes 2 x 40 layers x 4 heads x 128 x 2 bytes."""
+    two = engine(tensor_parallel=2)
+    assert two.token_bytes == 2 * 40 * 4 * 128 * 2
+    assert two.cached_tokens == pytest.approx((40 - 10 - 3) * 1e9 / 81920)
+    assert two.at_once(512) == pytest.approx(two.cached_tokens / 3000)
+    assert two.at_once(5) == 5
+
+
+def test_a_step_reads_weights_and_caches() -> None:
+    """One GPU: 20 GB of weights, and two sequences of 2,000 tokens with 163,840 bytes each, at 1,000 GB/s."""
+    overhead = (1 + 40 * 0.1) / 1000
+    assert engine().step_seconds(2) == pytest.approx(overhead + (20 + 2 * 2000 * 163840 / 1e9) / 1000)
+
+
+def test_a_few_tokens_read_a_few_experts_and_many_read_all() -> None:
+    mixture = engine(SIZE.model_copy(update={"active": 1e9}))
+    one, many = mixture.step_seconds(1), mixture.step_seconds(50)
+    assert many - one == pytest.approx((20 - 2 + 49 * 2000 * 163840 / 1e9) / 1000)
+
+
+def test_the_end_of_a_batch_waits_for_the_longest_answer() -> None:
+    one = engine()
+    assert one.writing_seconds(4, 4) == pytest.approx(4000 * one.step_seconds(2))
+    assert one.writing_seconds(400, 4) == pytest.approx(400 / 4 * 2000 * one.step_seconds(4))
+
+
+def test_ranks_share_parameters_gradients_and_moments() -> None:
+    draft = Trained(SIZE, DEVICE, ranks=4, checkpointing=True, reference=True)
+    assert draft.memory_gb(0) == pytest.approx(10 * (16 + 4) / 4)
+    assert draft.memory_gb(5000) - draft.memory_gb(0) == pytest.approx(5000 * 4096 * 40 * 2 / 1e9)
+    assert draft.learning_seconds(1000, updates=2) == pytest.approx((2 * 8 + 4) * 10e9 * 1000 / 4 / 50e12)
+    assert draft.handing_seconds() == pytest.approx(10)
+
+
+# -- what must follow from what
+
+
+def paper(**overlay: Any) -> Config:
+    return merged("config/paper.yaml", overlay)
+
+
+def times(config: Config, rule: str) -> dict[str, float]:
+    return {job.models: job.seconds for job in estimates(Plan(config)) if job.rule == rule}
+
+
+@given(st.sampled_from([500, 1000, 4000]), st.sampled_from([2, 5, 10]))
+def test_time_of_a_training_grows_with_its_questions(few: int, factor: int) -> None:
+    once, often = (times(paper(sapo={"questions": count}), "train_sapo") for count in (few, few * factor))
+    for models, time in once.items():
+        assert 0.8 * factor * time < often[models] < factor * time * 1.05  # starts are paid for once
+
+
+@pytest.mark.parametrize(
+    ("overlay", "rule"),
+    [
+        ({"sapo": {"epochs": 7}}, "train_sapo"),
+        ({"sapo": {"kl": 0.0}}, "train_sapo"),
+        ({"generation": {"answer_tokens": 2000}}, "train_sapo"),
+        ({"generation": {"answer_tokens": 2000}}, "generate"),
+        ({"estimates": {"devices": {"l40s": {"bandwidth_gb": 3000}}}}, "generate"),
+        ({"estimates": {"text": {"accepted": 0.9}}}, "generate"),
+    ],
+)
+def test_less_work_or_a_faster_device_takes_less_time(overlay: dict[str, Any], rule: str) -> None:
+    before, after = times(paper(), rule), times(paper(**overlay), rule)
+    assert sum(after.values()) < sum(before.values())
+    assert all(after[models] <= time for models, time in before.items())
+
+
+def test_a_batch_is_written_and_judged_at_once_where_gpus_are_apart() -> None:
+    plan = Plan(paper())
+    training = next(iter(plan.trainings.values()))
+    parts = batch(plan, training)
+    apart = next(job for job in estimates(plan) if job.parts == parts)
+    together = paper(sapo={"rollouts": {"devices": [0, 1, 2, 3]}})
+    same = next(job for job in estimates(Plan(together)) if job.parts == parts)
+    added = apart.batches * min(parts["writing"], parts["judging"])
+    assert same.seconds - apart.seconds == pytest.approx(added)
+
+
+def test_shards_and_limits_count_questions() -> None:
+    group = Group("main", "qwen3-vl-32b-awq", "qwen3-vl-2b", "mathverse-1")
+    assert questions(Plan(paper()), group) == (math.ceil(3940 / 8), 20)
+    small = Group("main", "qwen3-vl-8b-awq", "qwen3-vl-2b", "all")
+    assert questions(Plan(merged("config/gpu.yaml")), small) == (100, 6)
+
+
+# -- memory
+
+
+def test_ranks_take_the_gpus_that_are_left_or_share_those_of_the_rollouts() -> None:
+    plan = Plan(paper())
+    training = next(iter(plan.trainings.values()))
+    assert rank_gpus(plan, training) == [4, 5, 6, 7]
+    two = {"ranks": 2, "rollouts": {"devices": [4, 5], "tensor_parallel": 2}}
+    assert rank_gpus(Plan(paper(sapo=two)), training) == [6, 7]
+
+
+@pytest.mark.parametrize("name", ["gpu", "paper"])
+def test_no_gpu_of_a_shipped_plan_holds_more_than_it_has(name: str) -> None:
+    plan = Plan(merged(f"config/{name}.yaml"))
+    by_job = defaultdict(list)
+    for part in holdings(plan):
+        by_job[part.rule, part.models].append(part)
+    assert {rule for rule, _ in by_job} == {"train_sapo", "generate"}
+    for (rule, models), parts in by_job.items():
+        device = plan.config.estimates.device(LIMITED[rule])
+        assert fullest(parts)[1] <= 0.96 * device.memory_gb, models
+
+
+def test_a_job_is_planned_with_all_the_drafts_that_it_opens() -> None:
+    parts = [part for part in holdings(Plan(paper())) if part.models == "qwen3-vl-2b for qwen3-vl-32b-awq"]
+    assert sum(part.rule == "generate" and part.holder == "draft" for part in parts) == 4  # the recipes of the ablation
+
+
+def test_nothing_is_held_on_a_cpu() -> None:
+    assert holdings(Plan(merged())) == []
+
+
+# -- refusals
+
+
+REFUSED = {
+    "too long a training": (
+        {"sapo": {"questions": 60000}},
+        ["train_sapo", "more than resources.train.hours (120)", "sapo.questions from 60000 to", "sapo.epochs"],
+    ),
+    "too long a quantization": ({"resources": {"quantize": {"hours": 0.5}}}, ["quantize", "awq.samples from 256 to"]),
+    "too long an evaluation": ({"resources": {"generate": {"hours": 5}}}, ["generate", "5.2 h more", "more shards"]),
+    "weights too large": (
+        {"models": {"qwen3-vl-32b": {"engine": {"memory": 0.3}}}},
+        ["generate (qwen3-vl-32b)", "lacks", "16.7 of them for weights", "`memory`"],
+    ),
+    "a GPU too small": ({"estimates": {"devices": {"h200": {"memory_gb": 80}}}}, ["GPU 4 would hold", "sapo.ranks"]),
+    "ranks without GPUs": ({"sapo": {"ranks": 8}}, ["sapo.ranks is 8", "there are 4 GPUs"]),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_cannot_be_done_is_refused_with_the_numbers_to_change(why: str) -> None:
+    overlay, words = REFUSED[why]
+    with pytest.raises(UserError) as refused:
+        refuse_excess(Plan(paper(**overlay)))
+    assert all(word in str(refused.value) for word in words), refused.value
+
+
+@pytest.mark.parametrize("key", ["questions", "epochs"])
+def test_what_a_refusal_proposes_is_accepted(key: str) -> None:
+    asked = {"questions": 60000, "epochs": 3}
+    with pytest.raises(UserError) as refused:
+        refuse_excess(Plan(paper(sapo=asked)))
+    proposed = float(re.search(rf"sapo\.{key} from \d+ to ([\d.]+)", str(refused.value))[1])
+    refuse_excess(Plan(paper(sapo={**asked, key: int(proposed) if key == "questions" else proposed})))
+
+
+@pytest.mark.parametrize("name", ["smoke", "gpu", "paper"])
+def test_shipped_plans_stay_within_their_limits(name: str) -> None:
+    refuse_excess(Plan(merged(f"config/{name}.yaml")))
+
+
+def test_the_scale_of_one_gpu_takes_less_than_two_hours() -> None:
+    assert sum(job.seconds for job in estimates(Plan(merged("config/gpu.yaml")))) < 2 * 3600
+
+
+def test_a_model_without_a_size_is_named() -> None:
+    model = {"from": "hub", "id": "some/model", "revision": None, "engine": {"dtype": "bfloat16"}}
+    with pytest.raises(UserError, match=r"estimates\.models: nothing is said of new"):
+        merged({"models": {"new": model}})
+    with pytest.raises(UserError, match=r"estimates\.questions: nothing is said of mathverse, mmbench, mmmu"):
+        merged({"micro": None})
+
+
+# -- Snakemake and the command
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return copied(tmp_path)
+
+
+def test_a_dry_run_of_one_gpu_trains_quantizes_answers_and_reports(project: Project) -> None:
+    done = project.run("-n", "--profile", "profiles/gpu", "--resources", "gpu=1", "--configfile", "config/gpu.yaml")
+    assert done.returncode == 0, done.stderr
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)}
+    wanted = {"fetch_model": 2, "quantize": 1, "train_sapo": 1, "generate": 2, "report": 1}
+    assert {rule: jobs[rule] for rule in wanted} == wanted
+    assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1}
+
+
+def test_a_dry_run_beyond_its_limits_is_refused_while_parsing(project: Project) -> None:
+    (project.folder / "long.yaml").write_text("sapo: {epochs: 150}\n")
+    done = project.snakemake("-n", "--configfile", "config/paper.yaml", "long.yaml")
+    assert done.returncode != 0 and "sapo.epochs from 150 to" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_the_command_prints_the_plan_and_refuses_one_beyond_its_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    main(["--configfile", "config/gpu.yaml"])
+    assert "train_sapo qwen3-vl-2b for qwen3-vl-8b-awq" in capsys.readouterr().out
+    (tmp_path / "long.yaml").write_text("resources: {train: {hours: 0.1}}\n")
+    with pytest.raises(SystemExit, match=r"resources\.train\.hours \(0\.1\)"):
+        main(["--configfile", "config/gpu.yaml", str(tmp_path / "long.yaml")])
+    assert "qwen3-vl-2b for qwen3-vl-8b-awq" in capsys.readouterr().out
+
+
+def test_gpus_apart_and_servers_are_shown_as_what_they_are() -> None:
+    """A served engine holds none of the job's GPUs."""
+    served = paper(models={"qwen3-vl-32b": {"engine": {"url": "unix:/run/target"}}})
+    spread = paper(models={"qwen3-vl-2b": {"engine": {"devices": [4, 6]}}})
+    assert any(line.startswith("generate   qwen3-vl-32b ") and "url: " in line for line in lines(Plan(served)))
+    assert any("4,6: 2.1+4.5" in line for line in lines(Plan(spread)))
+
+
+def test_the_readme_shows_the_plan_of_the_papers_scale() -> None:
+    shown = re.search(r"<!-- plan -->\n```\n(.*?)\n```\n", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    printed = "\n".join(lines(Plan(paper())))
+    assert shown and shown[1] == printed, f"the command prints:\n{printed}"
