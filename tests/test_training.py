@@ -264,7 +264,7 @@ def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert draft_devices(on_gpus((0, 1), (2,))) == {"CUDA_VISIBLE_DEVICES": "3"}
-    assert draft_devices(on_gpus((0, 1), (2, 3))) == {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}, "nothing left: shared"
+    assert draft_devices(on_gpus((0, 1), (2, 3))) == {"CUDA_VISIBLE_DEVICES": "2,3"}, "nothing left: the rollouts' own"
 
 
 def test_more_ranks_than_gpus_are_left_stop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,13 +83,16 @@ def draft_devices(job: TrainJob) -> dict[str, str]:
     """What lets a rank see only the GPUs that the engines leave to the training.
 
     To be set once the engines run, which choose among all of the job's GPUs. Where they hold every one of them, the
-    ranks share these, and the engines' `memory` decides what is left.
+    ranks share those of the rollouts, whose engine rests while they train; its `memory` decides what is left.
     """
     if job.device == "cpu":
         return {"ACCELERATE_TORCH_DEVICE": "cpu"}  # among several ranks it would be cpu:0, where torch restores nothing
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
-    left = [gpu for gpu in job.target.engine.leaves(gpus) if gpu in job.sapo.rollouts.leaves(gpus)] or gpus
+    written = job.sapo.rollouts.leaves(gpus)
+    left = [gpu for gpu in job.target.engine.leaves(gpus) if gpu in written] or [
+        gpu for gpu in gpus if gpu not in written
+    ]
     if len(left) < job.sapo.ranks:
         raise UserError(
             f"{job.name}: the engines leave the GPUs {', '.join(left) or 'none'} of {', '.join(gpus) or 'none'}, "
