@@ -39,10 +39,10 @@ def changed(before: dict, after: dict) -> set[Any]:
     return {key for key in before | after if before.get(key) != after.get(key)}
 
 
-def test_micro_scale_has_eight_pairs_and_eleven_trainings() -> None:
+def test_micro_scale_has_eight_pairs_and_twelve_trainings() -> None:
     plan = Plan(merged())
     assert len({(group.target, group.draft) for group in plan.groups if group.run == "main"}) == 8
-    assert len(plan.trainings) == 11
+    assert len(plan.trainings) == 12
     assert plan.models["awq"] == ["q3vl-deep-awq", "q3vl-moe-awq"]
     assert plan.models["fetch"] == ["mimo-3l", "q3vl-2l", "q3vl-3l", "q3vl-deep", "q3vl-moe", "r4b-2l"]
     assert len(plan.datasets) == len(plan.micro_files) == 7

@@ -211,6 +211,7 @@ def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
         "outcome_heavy": "rewards",
         "alignment_heavy": "rewards",
         "length_heavy": "rewards",
+        "outcome_first": "rewards",
     }
     assert found.setting["alpha_05"] == "0.5"
     assert trained_twins(settings.methods, "dreamr") == {"dreamr": "dreamr_ns", "draft_only_sapo": "draft_only"}
