@@ -24,6 +24,7 @@ from dreamr.planning.plan import Plan, command_digest
 from dreamr.planning.reading import read
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
+from dreamr.runtime.processes import over_ranks
 from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -323,29 +324,51 @@ def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path
     assert question_prompt(questions[0], questions[0].origin).images  # the images were where the questions say
 
 
+def command(spec: TrainJob, questions: list[Question], out: Path, threads: int = 1) -> subprocess.Popen[str]:
+    """The whole command as the workflow starts it."""
+    folders = {"--models": ZOO, "--data": questions[0].origin, "--out": out}
+    given = [sys.executable, *over_ranks(spec.sapo.ranks), "dreamr.cli.train_sapo", "--spec", spec.model_dump_json()]
+    given += [str(part) for pair in folders.items() for part in pair]
+    exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # as Snakemake does
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
+    return subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def stopped_half_way(training: subprocess.Popen[str]) -> None:
+    """Tell it to stop once its bar moves; it says which checkpoint is kept."""
+    printed = ""
+    while not re.search(r" [1-9]\d*/\d+ \[", printed):
+        printed += training.stderr.read(1)
+        assert training.poll() is None, printed
+    training.terminate()
+    _, errors = training.communicate(timeout=300)
+    assert training.returncode == 1 and "told to stop; the checkpoint of step" in errors, errors
+
+
+def ends(training: subprocess.Popen[str]) -> None:
+    _, errors = training.communicate(timeout=300)
+    assert training.returncode == 0, errors
+
+
 def test_neither_threads_nor_a_stop_on_the_way_change_a_byte(questions: list[Question], tmp_path: Path) -> None:
     """The whole command, once straight with two threads, once told to stop half-way and started again with one."""
-    spec = job("q3vl-2l", epochs=3).model_dump_json()
+    spec = job("q3vl-2l", epochs=3)
+    straight = command(spec, questions, tmp_path / "straight", threads=2)  # in truth it has one, as the other
+    stopped_half_way(command(spec, questions, tmp_path / "stopped"))
+    ends(straight)
+    ends(command(spec, questions, tmp_path / "stopped"))
+    weights = [tmp_path / out / "model.safetensors" for out in ("straight", "stopped")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
-    def start(out: str, threads: int) -> subprocess.Popen[str]:
-        folders = {"--models": ZOO, "--data": questions[0].origin, "--out": tmp_path / out}
-        command = [sys.executable, "-m", "dreamr.cli.train_sapo", "--spec", spec]
-        command += [str(part) for pair in folders.items() for part in pair]
-        exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # as Snakemake does
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
-    straight = start("straight", threads=2)  # beside the other one: in truth each has one thread
-    stopped, printed = start("stopped", threads=1), ""
-    while not re.search(r" [1-9]\d*/\d+ \[", printed):
-        printed += stopped.stderr.read(1)
-    stopped.terminate()
-    _, errors = stopped.communicate(timeout=300)
-    assert stopped.returncode == 1 and "told to stop; the checkpoint of step" in errors, errors
-    _, errors = straight.communicate(timeout=300)
-    assert straight.returncode == 0, errors
-    again = start("stopped", threads=1)
-    _, errors = again.communicate(timeout=300)
-    assert again.returncode == 0, errors
-    ends = [tmp_path / out / "model.safetensors" for out in ("straight", "stopped")]
-    assert ends[0].read_bytes() == ends[1].read_bytes()
+def test_two_ranks_are_one_job_that_stops_and_goes_on(questions: list[Question], tmp_path: Path) -> None:
+    """By torchrun, which is told to stop as a cluster tells it; the first rank alone writes the folder."""
+    spec = job("q3vl-2l", epochs=3, ranks=2, micro_batch=4)
+    out = tmp_path / "trained"
+    stopped_half_way(command(spec, questions, out))
+    assert not out.exists() and list(tmp_path.glob("trained.checkpoints/*/checkpoint-*"))
+    ends(command(spec, questions, out))
+    assert json.loads((out / "card.json").read_text())["steps"] == 24
+    assert len(list(csv.DictReader((out / "training.csv").open()))) == 12
+    assert not (tmp_path / "trained.checkpoints").exists()
+    ends(command(spec, questions, out))  # whole already: no rank trains

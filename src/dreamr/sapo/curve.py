@@ -19,6 +19,7 @@ LOGGED = {
     "kl": "kl",
     "entropy": "entropy",
     "grad_norm": "grad_norm",
+    "logprob_gap": "sampling/sampling_logp_difference/max",  # of a token, between rollouts' engine and trainer
     "seconds": "step_time",
     "alignment_seconds": "alignment_seconds",
 }
