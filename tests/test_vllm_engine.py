@@ -23,7 +23,7 @@ from dreamr.config import DataSpec
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import EngineDied, Generation, Meter
+from dreamr.engines.protocol import EngineDied, Generation, Meter, Refused
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
@@ -159,9 +159,10 @@ def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, sample
 def test_a_context_that_is_full_is_told(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
     """By the prompt alone, or by prompt and answer in the middle of a stream; and the engine goes on."""
     long = replace(prompts[0], answer="Row 1 column 1 is 3.\n\n" * 200)
-    with pytest.raises(UserError, match=r"the prompt alone would fill context_tokens \(1024\)"):
-        greedy(run, pair.engine, long)
     tokens = len(run(pair.engine.prompt_tokens(prompts[0])))
+    told = rf"{pair.engine.name}: context_tokens \(1024\) is full, of which the question alone takes {tokens}: raise it"
+    with pytest.raises(Refused, match=told):
+        greedy(run, pair.engine, long)
     step = len(run(pair.engine.prompt_tokens(continued(prompts[0], ("Row 1 column 1 is 3.",))))) - tokens
     nearly = continued(prompts[0], ("Row 1 column 1 is 3.",) * ((1020 - tokens) // step))
 
@@ -169,9 +170,61 @@ def test_a_context_that_is_full_is_told(pair: SimpleNamespace, run: Run, prompts
         settings = {"stop": STEP_BREAK, "step_tokens": 40, "max_tokens": 240, "stepwise": False, "meter": Meter()}
         return [one async for one in pair.engine.stream(nearly, **settings)]
 
-    with pytest.raises(UserError, match=r"the prompt and its answer would fill context_tokens \(1024\)"):
+    with pytest.raises(Refused, match=told):
         run(all_steps())
     assert greedy(run, pair.engine, prompts[0])
+
+
+def test_images_that_an_engine_does_not_take_are_refused(
+    pair: SimpleNamespace, run: Run, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    """By number, or by a shape that the family's processor refuses; and the engine goes on."""
+    from PIL import Image
+
+    many = Prompt(IMAGE_MARK * 9 + "What?", prompts[0].images * 9)
+    with pytest.raises(Refused, match="a question of 9 images: an engine is started for 8"):
+        run(pair.engine.warm_up(many))
+    if "q3vl" in pair.engine.name:
+        Image.new("RGB", (3000, 4)).save(tmp_path / "line.png")
+        with pytest.raises(Refused, match=r"its processor does not take the images \(.*aspect ratio"):
+            greedy(run, pair.engine, Prompt(f"{IMAGE_MARK}What?", (str(tmp_path / "line.png"),)))
+    assert greedy(run, pair.engine, prompts[0])
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 2])
+def test_streams_and_single_requests_are_refused_at_the_same_step(run: Run, prompts: list[Prompt], beyond: int) -> None:
+    """Where the context ends within the first step, with its very last token, or within the second."""
+    model, limits = DRAFTS[0], {"stop": STEP_BREAK, "max_tokens": 40, "meter": Meter()}
+
+    async def sizes() -> tuple[int, Generation]:
+        async with engine_of(ZOO, model) as engine:
+            return len(await engine.prompt_tokens(prompts[0])), await engine.generate(prompts[0], **limits)
+
+    async def streamed(engine: VllmEngine, steps: list[str]) -> None:
+        async for step in engine.stream(prompts[0], step_tokens=40, stepwise=True, **limits | {"max_tokens": 240}):
+            steps.append(step.text)
+
+    async def asked(engine: VllmEngine, steps: list[str]) -> None:
+        prompt = prompts[0]
+        while True:
+            step = await engine.generate(prompt, **limits)
+            steps.append(step.text)
+            prompt = continued(prompt, (step.text,))
+
+    async def refused() -> list[tuple[list[str], str]]:
+        async with engine_of(ZOO, model, context=tokens + first.tokens + beyond) as engine:
+            found: list[tuple[list[str], str]] = []
+            for way in (streamed, asked):
+                steps: list[str] = []
+                with pytest.raises(Refused) as told:
+                    await way(engine, steps)
+                found.append((steps, told.value.why))
+            return found
+
+    tokens, first = run(sizes())
+    assert first.finish == "stop"
+    one, other = run(refused())
+    assert one == other and one[0] == ([] if beyond < 0 else [first.text])
 
 
 def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from dreamr.engines.protocol import EngineDied, Meter
+from dreamr.engines.protocol import EngineDied, Meter, Refused
 from dreamr.engines.vllm.internals import Rendered, Vllm
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class RemoteVllm(Vllm):
         asked = inputs | {"sampling_params": _sampling(params), "stream": streamed}
         asked["output_mode"] = "text" if params.detokenize and not streamed else "tokens"
         async with self._session.post(f"{self._base}{GENERATE}", json=asked) as answer:
+            if answer.status == 400:
+                raise Refused(self._name, f"{self._url} says: {await answer.text()}")
             if answer.status != 200:
                 raise RuntimeError(f"{self._name}: {self._url} says {answer.status}: {await answer.text()}")
             async for part in _events(answer) if streamed else _whole(answer):
