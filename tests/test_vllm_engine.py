@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,7 @@ from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
 from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
-from dreamr.records import IMAGE_MARK, Trace, read_rows, write_rows
+from dreamr.records import IMAGE_MARK, Question, Trace, read_rows, write_rows
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
@@ -63,8 +64,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prompts(data: Path) -> list[Prompt]:
-    from dreamr.records import Question
-
     rows = [row for name in SPLITS for row in read_rows(data / f"{name}.jsonl", Question)]
     return [question_prompt(row, str(data)) for row in rows]
 
@@ -428,6 +427,32 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
     assert all(trace.seconds > 0 and (trace.baseline_seconds or 0) > 0 for trace in traces if trace.mode == "alone")
+
+
+def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path) -> None:
+    """For its engines it is so for certain, which is found and told before it is asked."""
+    rows = list(read_rows(data / "mathverse.jsonl", Question))[:4]
+    long = rows[2].model_copy(update={"id": "long", "prompt": "so " * 1100 + rows[2].prompt})
+    write_rows(tmp_path / "data" / "mathverse.jsonl", [*rows[:2], long, *rows[2:]])
+    (tmp_path / "data" / "images").symlink_to(data / "images")
+    methods = {"target_only": {"loop": "target_only"}, "lookahead": {"loop": "lookahead", "verifier": "align"}}
+    methods["lookahead"] |= {"alpha": 0.5, "window": 4}
+    methods["dreamr_ns"] = {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4}
+    job = _job(data, methods) | {"suite": {"slices": [{"benchmark": "mathverse"}], "alone": 5}}
+    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(job), "--models", str(ZOO)]
+    command += ["--data", str(tmp_path / "data"), "--cells", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, env=environment, check=True, timeout=300, stdout=subprocess.PIPE, text=True)
+    assert re.search(rf"{TARGETS[0]}: 5 questions of up to \d{{4}} tokens; .* 1 will be refused, 0 where", done.stdout)
+    traces = list(read_rows(tmp_path / "out", Trace))
+    refused = [trace for trace in traces if trace.question == "long"]
+    assert {(trace.method, trace.mode) for trace in refused} == {
+        (m, how) for m in methods for how in ("batched", "alone")
+    }
+    assert [trace for trace in traces if trace.refusal] == refused and len(traces) == 2 * 5 * len(methods)
+    for trace in refused:
+        assert trace.finish == "refused" and "context_tokens (1024) is full, of which the question" in trace.refusal
+        assert {one.fits for one in trace.fits} == {"no"} and trace.baseline_seconds is None
 
 
 def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
