@@ -32,7 +32,10 @@ METHODS = {
     "specreason": {"loop": "specreason", "verifier": "cpn", "alpha": 0.7},
 }
 # What two runs of the same cell must agree in; the rest are times, and work that depends on them.
-TIMELESS = {"question", "benchmark", "target", "draft", "method", "mode", "digest", "text", "steps", "finish", "device"}
+TIMELESS = {
+    *("question", "benchmark", "target", "draft", "method", "mode", "digest", "text", "steps", "finish", "device"),
+    *("refused_by", "refusal", "fits"),
+}
 
 
 def reference(name: str) -> dict:

@@ -480,6 +480,12 @@ def test_a_replay_takes_as_long_as_the_run_did(name: str) -> None:
     assert answer(name, replay(traced(recorded, name)), EVEN)[0] == pytest.approx(took)
 
 
+def test_a_refused_question_cannot_be_replayed() -> None:
+    outcome = answer("specreason", refusing_pair(0, 1.0), EVEN)[1]
+    with pytest.raises(ValueError, match="was refused by small"):
+        replay(traced(outcome, "specreason"))
+
+
 def test_a_stream_that_ends_early_is_an_error() -> None:
     class Silent(VirtualEngine):
         async def stream(self, prompt: Prompt, *, meter: Meter, **limits: Any) -> Any:

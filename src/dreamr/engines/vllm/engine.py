@@ -24,6 +24,7 @@ from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
 
+SHOWN = 80  # characters of a step in an error
 Last = Literal["end", "length"]  # how a request ends that no stop string ends
 
 
@@ -135,9 +136,8 @@ class VllmEngine:
         verdict = [] if self._ngram else [self.keyword_logprobs(replace(prompt, request=VERIFY), KEYWORDS)]
         # All of them end before the first failure is told: nothing may be under way then.
         ended = await asyncio.gather(written, _exhaust(stream), *verdict, return_exceptions=True)
-        failures = [one for one in ended if isinstance(one, BaseException)]
-        for failure in sorted(failures, key=lambda one: isinstance(one, Refused)):
-            raise failure
+        if failures := [one for one in ended if isinstance(one, BaseException)]:
+            raise min(failures, key=lambda one: isinstance(one, Refused))
 
     async def reset(self) -> None:
         """Forget all questions: caches of prefixes, images and their embeddings. Nothing may be under way."""
@@ -253,12 +253,13 @@ def _seed(seed: int, prompt: Prompt) -> int:
 
 
 def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, float]) -> Refused:
-    """Keywords without a probability: the weights overflow in a type of so small a range."""
+    """Keywords without a probability: something in the model is no number."""
     step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
     found = ", ".join(f"{word} {value}" for word, value in logprobs.items())
-    return Refused(
-        model, f"no verdict on the step {step!r}, as log-probabilities are {found}: {dtype} overflows, use bfloat16"
+    cause = (
+        "float16 overflows, use bfloat16" if dtype == "float16" else f"{dtype} does not overflow, see to the weights"
     )
+    return Refused(model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {found}: {cause}")
 
 
 def _log_sum_exp(values: list[float]) -> float:
