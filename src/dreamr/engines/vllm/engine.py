@@ -256,9 +256,7 @@ def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, fl
     """Keywords without a probability: something in the model is no number."""
     step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
     found = ", ".join(f"{word} {value}" for word, value in logprobs.items())
-    cause = (
-        "float16 overflows, use bfloat16" if dtype == "float16" else f"{dtype} does not overflow, see to the weights"
-    )
+    cause = "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
     return Refused(model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {found}: {cause}")
 
 
