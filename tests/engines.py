@@ -17,7 +17,7 @@ def reference(name: str, trust_remote_code: bool = False, **engine: Any) -> Mode
     return ModelRef(name=name, engine=spec, thinking=False, trust_remote_code=trust_remote_code, digest=name)
 
 
-def engine_of(models: Path, name: str, ngram: Ngram | None = None, **engine: Any) -> VllmEngine:
+def engine_of(models: Path, name: str, ngram: Ngram | None = None, context: int = 1024, **engine: Any) -> VllmEngine:
     """The model `name` among `models`; `engine` are what `reference` takes."""
-    settings = SimpleNamespace(generation=SAMPLING, images=SIZE, context_tokens=1024, device="cpu")
+    settings = SimpleNamespace(generation=SAMPLING, images=SIZE, context_tokens=context, device="cpu")
     return VllmEngine(models, reference(name, **engine), settings, ngram)

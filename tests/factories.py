@@ -17,7 +17,7 @@ from dreamr.config import NO_DRAFT, PLAIN, Config
 from dreamr.data.contamination import Overlap
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load
-from dreamr.records import IMAGE_MARK, Question, Score, Span, Step, Trace, write_rows
+from dreamr.records import IMAGE_MARK, Fit, Question, Score, Span, Step, Trace, write_rows
 from dreamr.statistics import step_verdicts
 from dreamr.statistics.frame import write_table
 from dreamr.statistics.gallery import examples, worst
@@ -220,7 +220,8 @@ def whole_report(folder: Path) -> Path:
     """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
     settings = small(f"Test {HOSTILE}")
     job = SummariseJob.of(settings).model_dump_json()
-    write_rows(folder / "scores.jsonl", scores(settings))
+    rows = scores(settings)
+    write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
     write_rows(folder / "traces.jsonl", traces(settings))
     _write_sources(folder)
     write_overlaps(folder / "audit" / "overlaps.csv", [OVERLAP, BY_SOURCE])
@@ -235,6 +236,13 @@ def whole_report(folder: Path) -> Path:
     spec = settings.model_dump_json(by_alias=True)
     report(["--spec", spec, *sources, "--out", str(folder / "index.html")])
     return folder / "index.html"
+
+
+def refused(score: Score) -> Score:
+    """The score of a question that an engine refused, with a hostile reason."""
+    fits = (Fit(model=score.target, tokens=2000, fits="no"), Fit(model="small", tokens=None, fits="no"))
+    told = {"refused_by": score.target, "refusal": f"too long {HOSTILE}", "fits": fits}
+    return score.model_copy(update=told | {"correct": False, "unresolved": True, "parsed": None})
 
 
 def drawing(folder: Path, job: str) -> list[str]:

@@ -1,14 +1,15 @@
 """Engines that follow a script, for tests of what goes on around the models."""
 
 import asyncio
+import json
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from dreamr.answering import work
 from dreamr.cli import generate
-from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.prompts import Prompt
 from dreamr.provenance import spec_digest
 
@@ -16,11 +17,12 @@ from dreamr.provenance import spec_digest
 class ScriptedEngine:
     """Writes four steps that depend on its name and the question; judges by a digest of the prompt.
 
-    Every request is noted in `log`, as "<name> <kind> <question>".
+    Every request is noted in `log`, as "<name> <kind> <question>". A question with a word of `refused` is too long; one
+    that holds "late" is so only behind the first step.
     """
 
-    def __init__(self, name: str, delay: float = 0.0, log: Path | None = None) -> None:
-        self.name, self.delay, self.log = name, delay, log
+    def __init__(self, name: str, delay: float = 0.0, log: Path | None = None, refused: Sequence[str] = ()) -> None:
+        self.name, self.delay, self.log, self.refused = name, delay, log, refused
 
     async def __aenter__(self) -> "ScriptedEngine":
         self._note("start", "")
@@ -31,13 +33,18 @@ class ScriptedEngine:
 
     async def warm_up(self, prompt: Prompt) -> None:
         self._note("warm_up", prompt.user)
+        self._take(prompt)
+
+    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        return [0] * (2000 if self._holds_refused(prompt) else 100 + len(prompt.user))
 
     async def reset(self) -> None:
         self._note("reset", "")
 
     async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
         self._note("generate", prompt.user)
-        await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.delay * (1 + int(spec_digest(prompt.user), 16) % 3))
+        self._take(prompt)
         meter.tokens += 3
         return self._step(prompt)
 
@@ -54,11 +61,19 @@ class ScriptedEngine:
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         self._note("verify", prompt.user)
         await asyncio.sleep(self.delay)
+        self._take(prompt)
         first = -0.1 if int(spec_digest(prompt.user, prompt.answer), 16) % 3 else -3.0
         return (first, *(-2.0 for _ in keywords[1:]))
 
     def now(self) -> float:
         return time.perf_counter()
+
+    def _take(self, prompt: Prompt) -> None:
+        if self._holds_refused(prompt) and ("late" not in prompt.user or prompt.answer):
+            raise Refused(self.name, "context_tokens (1024) is full: raise it")
+
+    def _holds_refused(self, prompt: Prompt) -> bool:
+        return any(word in prompt.user.split() for word in self.refused)
 
     def _step(self, prompt: Prompt) -> Generation:
         place = prompt.answer.count("\n\n")
@@ -74,10 +89,16 @@ class ScriptedEngine:
 
 
 def main() -> None:
-    """The generate command, on scripted engines; delay and log come from the environment."""
+    """The generate command, on scripted engines; delay, log and what each refuses come from the environment."""
     log = Path(os.environ["SCRIPTED_LOG"])
     delay = float(os.environ["SCRIPTED_DELAY"])
-    work.open_engine = lambda _, key: ScriptedEngine(key.model.name + "+ngram" * bool(key.ngram), delay, log)
+    refused = json.loads(os.environ.get("SCRIPTED_REFUSED", "{}"))
+
+    def opened(_: object, key: work.EngineKey) -> ScriptedEngine:
+        name = key.model.name
+        return ScriptedEngine(name + "+ngram" * bool(key.ngram), delay, log, refused.get(name, ()))
+
+    work.open_engine = opened
     generate.main()
 
 

@@ -50,6 +50,13 @@ def test_the_summary_counts_what_was_thrown_away() -> None:
     assert f"{trace.accepted} of {trace.verified} verified" in shown
 
 
+def test_the_summary_of_a_refused_question_says_who_refused_and_why() -> None:
+    trace = next(row for row in traces(config()) if row.spans)
+    why = {"finish": "refused", "refused_by": "big", "refusal": "context_tokens (1024) is full: raise it"}
+    shown = " ".join(words(ask.summary(trace.model_copy(update=why), "B")).split())
+    assert "ended by model big: context_tokens (1024) is full: raise it" in shown
+
+
 def test_each_method_names_the_models_of_its_pair() -> None:
     plan = Plan(config())
     methods = plan.config.methods

@@ -47,6 +47,13 @@ def test_an_engine_leaves_the_gpus_that_it_does_not_hold(engine: dict[str, Any],
     assert EngineSpec(dtype="bfloat16", **engine).leaves(["a", "b", "c", "d"]) == left
 
 
+def test_no_model_of_the_papers_computes_in_a_type_that_overflows() -> None:
+    """Else verdicts of a large target can be no numbers."""
+    config = load(tree(yaml.safe_load((ROOT / "config/paper.yaml").read_text())))
+    here = [model.engine for model in config.models.values() if model.maker != "zoo" and model.engine.devices]
+    assert len(here) == 7 and {engine.dtype for engine in here} == {"bfloat16"}
+
+
 def test_trainings_at_paper_scale_have_gpus_for_the_draft() -> None:
     config = load(tree(yaml.safe_load((ROOT / "config/paper.yaml").read_text())))
     gpus = [str(number) for number in range(config.resources["train"].gpus)]

@@ -14,8 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.answering.cells import CellFile
+from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import Asked, spread, suite_questions
+from dreamr.answering.runs import MOST_REFUSED
 from dreamr.config import Suite
+from dreamr.engines.protocol import Refused
+from dreamr.methods.protocol import Limits
 from dreamr.prompts import Prompt
 from dreamr.records import Question, Trace, read_rows, write_rows
 
@@ -28,7 +32,10 @@ METHODS = {
     "specreason": {"loop": "specreason", "verifier": "cpn", "alpha": 0.7},
 }
 # What two runs of the same cell must agree in; the rest are times, and work that depends on them.
-TIMELESS = {"question", "benchmark", "target", "draft", "method", "mode", "digest", "text", "steps", "finish", "device"}
+TIMELESS = {
+    *("question", "benchmark", "target", "draft", "method", "mode", "digest", "text", "steps", "finish", "device"),
+    *("refused_by", "refusal", "fits"),
+}
 
 
 def reference(name: str) -> dict:
@@ -62,22 +69,25 @@ class Bench:
             (folder / "models" / name).mkdir(parents=True)
             (folder / "models" / name / "model.safetensors").write_text(name)
         for name in ("sums", "words"):
-            rows = [
-                Question(id=str(i), dataset=name, prompt=f"{name} {i}?", images=(), gold=("1",), cluster=str(i))
-                for i in range(5)
-            ]
-            write_rows(folder / "data" / f"{name}.jsonl", rows)
+            self.ask(name, *(f"{name} {i}?" for i in range(5)))
 
-    def start(self, spec: dict, delay: float = 0.0) -> subprocess.Popen:
+    def ask(self, benchmark: str, *prompts: str) -> None:
+        rows = [
+            Question(id=str(i), dataset=benchmark, prompt=prompt, images=(), gold=("1",), cluster=str(i))
+            for i, prompt in enumerate(prompts)
+        ]
+        write_rows(self.folder / "data" / f"{benchmark}.jsonl", rows)
+
+    def start(self, spec: dict, delay: float = 0.0, refused: dict | None = None) -> subprocess.Popen:
         options = {"models": "models", "data": "data", "cells": "cells", "out": "traces/all.jsonl"}
         command = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
         command += [part for name, value in options.items() for part in (f"--{name}", value)]
         environment = {**os.environ, "PYTHONPATH": str(SOURCES), "SCRIPTED_LOG": str(self.log)}
-        environment["SCRIPTED_DELAY"] = str(delay)
+        environment |= {"SCRIPTED_DELAY": str(delay), "SCRIPTED_REFUSED": json.dumps(refused or {})}
         return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
 
-    def run(self, spec: dict) -> list[Trace]:
-        process = self.start(spec)
+    def run(self, spec: dict, refused: dict | None = None) -> list[Trace]:
+        process = self.start(spec, refused=refused)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         return list(read_rows(self.folder / "traces" / "all.jsonl", Trace))
@@ -340,3 +350,146 @@ def test_shards_cover_a_benchmark_once(shards: int) -> None:
         parts = [{"benchmark": "sums", "shard": (number + 1, shards)} for number in range(shards)]
         slices = suite_questions(Suite.model_validate({"slices": parts, "alone": 0}), Path(folder))
     assert [one.question for part in slices for one in part] == [row.id for row in rows]
+
+
+# --- questions that an engine refuses ---
+
+FULL = "context_tokens (1024) is full: raise it"
+
+
+def asked_of(traces: list[Trace]) -> set[tuple[str, str, str, str]]:
+    return {(trace.method, trace.mode, trace.benchmark, trace.question) for trace in traces}
+
+
+def with_draft_only(*methods: str, alone: int = 5) -> dict:
+    spec = job([*methods], alone=alone)
+    spec["cells"]["draft_only"] = {"method": {"loop": "draft_only"}, "digest": "d"}
+    return spec
+
+
+def test_a_refused_question_is_a_recorded_failure_and_no_dead_job(bench: Bench) -> None:
+    """By the target, of methods that ask it; the draft by itself answers, with no time of the target beside it."""
+    spec = with_draft_only("dreamr", "specreason")
+    traces = bench.run(spec, refused={"big": ["3?"]})
+    wanted = {
+        (method, mode, benchmark, "3")
+        for method in ("dreamr", "specreason")
+        for mode in ("batched", "alone")
+        for benchmark in ("sums", "words")
+    }
+    refused = [trace for trace in traces if trace.refusal]
+    assert asked_of(refused) == wanted
+    assert {(trace.refused_by, trace.refusal, trace.finish) for trace in refused} == {("big", FULL, "refused")}
+    assert all(trace.spans for trace in refused), "what was asked stays in the record"
+    lacking = {trace for trace in traces if trace.mode == "alone" and trace.baseline_seconds is None}
+    assert asked_of(lacking) == {(m, "alone", b, "3") for m in spec["cells"] for b in ("sums", "words")}
+    whole = bench.requests()
+    assert bench.run(spec, refused={"big": ["3?"]}) == traces and bench.requests() == whole, "kept like any answer"
+
+
+def test_a_draft_that_refuses_spoils_only_methods_that_use_it(bench: Bench) -> None:
+    traces = bench.run(with_draft_only("dreamr", "specreason", alone=0), refused={"small": ["1?"]})
+    assert {trace.method for trace in traces if trace.refusal} == {"specreason", "draft_only"}
+
+
+def test_an_answer_that_grows_too_long_keeps_its_steps(bench: Bench) -> None:
+    bench.ask("sums", "late 0?", "sums 1?")
+    traces = bench.run(job(["target_only", "dreamr"], alone=0), refused={"big": ["late"]})
+    (one,) = (trace for trace in traces if trace.method == "target_only" and trace.refusal)
+    assert [step.text for step in one.steps] == one.text.split("\n\n") and len(one.steps) == 1
+    assert one.tokens == one.target_tokens == 3
+    (other,) = (trace for trace in traces if trace.method == "dreamr" and trace.refusal)
+    assert other.steps == () and other.drafted > 0, "the verdict on the first step is too long already"
+
+
+@pytest.mark.parametrize("refused", [["0?", "1?"], [f"{i}?" for i in range(5)]])
+def test_engines_warm_up_with_a_question_that_they_take_or_with_none(bench: Bench, refused: list[str]) -> None:
+    """The first question that is not timed would be their own choice."""
+    traces = bench.run(job(["dreamr"], alone=1), refused={"big": refused})
+    assert {trace.question for trace in traces if trace.refusal and trace.mode == "batched"} == {r[0] for r in refused}
+    warm = [line for line in bench.requests() if " warm_up " in line]
+    for name in ("big", "small.balanced.big"):
+        last = [line for line in warm if line.startswith(name + " ")][-1:]
+        assert not last or (last[0].split()[-1] not in refused) == (len(refused) < 5), last
+    resets = sum(line.startswith("big reset") for line in bench.requests())
+    assert resets == 2 * (2 + (len(refused) < 5)), "the round for nothing is one of a question that is answered"
+
+
+def stopped(bench: Bench, delay: float = 0.0) -> str:
+    """The last words of a job that stops."""
+    process = bench.start(job(["specreason"]), delay=delay, refused={"big": ["late"]})
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and not (bench.folder / "traces").exists()
+    return errors.splitlines()[-1]
+
+
+def test_many_refused_questions_in_a_row_stop_the_job(bench: Bench) -> None:
+    """In the order of the questions, whichever came first, and also those that an earlier job has kept."""
+    bench.ask("sums", *(f"late {i}?" if 2 <= i < 2 + MOST_REFUSED else f"sums {i}?" for i in range(40)))
+    told = stopped(bench)
+    assert told == (
+        f"specreason: {MOST_REFUSED} questions in a row were refused, the last one (sums, {1 + MOST_REFUSED}) by model "
+        f"big: {FULL}. Then the same command again"
+    )
+    kept, asked = bench.finished(), bench.requests()
+    assert kept < 40 and stopped(bench) == told
+    assert (bench.finished(), bench.requests()) == (kept, asked), "nothing is asked again"
+    for path in bench.folder.glob("cells/*.jsonl"):
+        path.unlink()
+    assert stopped(bench, delay=0.003) == told
+
+
+def test_one_answer_between_them_lets_a_job_go_on(bench: Bench) -> None:
+    prompts = [f"sums {i}?" if i == MOST_REFUSED - 1 else f"late {i}?" for i in range(2 * MOST_REFUSED - 1)]
+    bench.ask("sums", *prompts)
+    traces = bench.run(job(["specreason"], alone=0), refused={"big": ["late"]})
+    assert sum(trace.refusal is not None for trace in traces) == 2 * (MOST_REFUSED - 1)
+
+
+def test_other_limits_are_another_cell(bench: Bench) -> None:
+    """A question that was refused under the old ones is asked again: the digest of a cell covers the limits."""
+    from factories import config
+
+    from dreamr.planning.plan import Plan
+
+    settings = config()
+    wider = settings.model_copy(update={"context_tokens": 2048})
+    group = Plan(settings).groups[0]
+    assert Plan(settings).cell(group, "target_only").digest != Plan(wider).cell(group, "target_only").digest
+
+
+def test_how_questions_fit_is_found_before_they_are_asked_and_kept(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    traces = bench.run(job(["dreamr"], alone=1), refused={"big": ["3?"]})
+    told = "big: 10 questions of up to 2000 tokens; with context_tokens 1024 2 will be refused, 0 where"
+    assert told in capfd.readouterr().out
+    for trace in traces:
+        found = {one.model: (one.tokens == 2000, one.fits) for one in trace.fits}
+        assert found["small.balanced.big"] == (False, "yes")
+        assert found["big"] == ((True, "no") if trace.question == "3" else (False, "yes"))
+        assert (found["big"][1] == "no") == (trace.refusal is not None)
+
+
+class Measured:
+    """Reads as many tokens as the question says."""
+
+    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        if len(prompt.user) > 900:
+            raise Refused("m", "too many images")
+        return [0] * len(prompt.user)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [(1, "yes"), (20, "yes"), (21, "perhaps"), (99, "perhaps"), (100, "no"), (500, "no"), (901, "no")],
+)
+def test_a_question_fits_with_its_longest_answer(tokens: int, expected: str) -> None:
+    import asyncio
+
+    limits, one = Limits(step_tokens=10, answer_tokens=70), Asked("sums", "1", Prompt("x" * tokens, ()))
+    found = asyncio.run(fit(Measured(), "m", one, limits, 100))
+    assert (found.tokens, found.fits) == (tokens if tokens <= 900 else None, expected)
+    assert in_words("m", [found, found], 100).endswith(
+        f"{2 * (expected == 'no')} will be refused, {2 * (expected == 'perhaps')} where their answer is long"
+    )

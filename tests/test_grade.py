@@ -126,3 +126,12 @@ def test_busy_seconds_count_overlaps_once() -> None:
 def test_busy_seconds_equal_the_slow_count(lengths: list[tuple[int, int]]) -> None:
     covered = {second for start, length in lengths for second in range(start, start + length)}
     assert busy_seconds([span("target", start, start + length) for start, length in lengths], "target") == len(covered)
+
+
+def test_a_refused_answer_is_wrong_whatever_there_is_of_it() -> None:
+    why = {"finish": "refused", "refused_by": "big", "refusal": "context_tokens (1024) is full: raise it"}
+    rows = scored([trace(**why), trace(mode="alone", **why)], {("mini", "7"): QUESTION})
+    assert scored([trace()], {("mini", "7"): QUESTION})[0].correct, "it would be right by what is there"
+    for row in rows:
+        assert (row.correct, row.parsed, row.truncated, row.harness_correct) == (False, None, False, None)
+        assert (row.refused_by, row.refusal, row.same_text) == ("big", why["refusal"], None)

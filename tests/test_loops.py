@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,15 +10,19 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from worlds import METHODS, QUESTION, WIDE, answer, answers, listed, random_pair, traced
+from worlds import METHODS, QUESTION, WIDE, Refusing, answer, answers, listed, random_pair, refusing_pair, traced
 
 from dreamr.config import Method
-from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.engines.scripts import Script, replay
 from dreamr.engines.virtual import Cost, VirtualEngine, run
+from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.methods.run import running
+from dreamr.methods.streams import Stream
+from dreamr.prompts import ALIGN, STEP_BREAK, Prompt, verdict_prompt
 from dreamr.steps import is_blank, same
+from dreamr.verifiers import SAMENESS
 
 seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)
 costs = st.builds(Cost, decode=seconds, prefill=seconds, request=seconds, verdict=seconds, crowding=st.floats(0, 1))
@@ -303,6 +308,154 @@ def test_a_finished_question_leaves_nothing(seed: int, name: str) -> None:
     watched(seed, name, lambda place, model: VirtualEngine(model, EVEN[place]), lambda question: question)
 
 
+# --- what an engine refuses ---
+
+shares = st.sampled_from([0.02, 0.1, 0.3])
+
+
+def ended(outcome: Outcome) -> tuple[Any, ...]:
+    """All that may not depend on time, and why an answer did not go on."""
+    return *result(outcome), outcome.refused_by, outcome.refusal
+
+
+@given(seeds, shares, cost_pairs, limits, st.integers(1, 6))
+@settings(max_examples=200)
+def test_fpsr_is_refused_where_specreason_is(
+    seed: int, share: float, pair_costs: tuple[Cost, Cost], caps: Limits, window: int
+) -> None:
+    """What was asked ahead and never needed counts for nothing."""
+    pair = refusing_pair(seed, share, tag="</think>")
+    parallel = answer(windowed("fpsr", window), pair, pair_costs, caps)[1]
+    assert ended(parallel) == ended(answer("specreason", pair, EVEN, caps)[1])
+
+
+@given(seeds, shares, cost_pairs, limits, st.integers(1, 6), st.sampled_from(sorted(METHODS)))
+@settings(max_examples=150)
+def test_time_does_not_change_what_is_refused(
+    seed: int, share: float, pair_costs: tuple[Cost, Cost], caps: Limits, window: int, name: str
+) -> None:
+    method = windowed(name, window) if name in SPECULATIVE else METHODS[name]
+    pair = refusing_pair(seed, share)
+    assert ended(answer(method, pair, pair_costs, caps)[1]) == ended(answer(method, pair, EVEN, caps)[1])
+
+
+def lookahead_in_order(pair: tuple[Refusing, Refusing], caps: Limits, alpha: float) -> tuple[str, str, str | None]:
+    """Lookahead Reasoning, nothing ahead of anything: text, finish and who refused."""
+    (target, draft), prefix = pair, Prefix(QUESTION, caps)
+    try:
+        while prefix.finish is None:
+            step = prefix.taken(draft.write(prefix.prompt, prefix.room), "draft")
+            own = prefix.taken(target.write(prefix.prompt, prefix.room), "target")
+            equal = step.finish == own.finish != "length" and same(step.text, own.text)
+            if is_blank(step.text):
+                accepted = False
+            elif not (accepted := equal):
+                asked = verdict_prompt(prefix.prompt, (step.text, own.text), ALIGN)
+                yes, no = target.logprobs(asked, SAMENESS)
+                accepted = 1 / (1 + math.exp(no - yes)) > alpha if math.inf not in (yes - no, no - yes) else yes > no
+            prefix = prefix.after(step if accepted else own)
+    except Refused as refusal:
+        return prefix.prompt.answer.rstrip(), "refused", refusal.model
+    return prefix.prompt.answer.rstrip(), prefix.finish, None
+
+
+@given(seeds, shares | st.just(0.0), cost_pairs, limits, st.integers(1, 6))
+@settings(max_examples=150)
+def test_lookahead_is_refused_where_it_would_be_one_step_at_a_time(
+    seed: int, share: float, pair_costs: tuple[Cost, Cost], caps: Limits, window: int
+) -> None:
+    pair = refusing_pair(seed, share)
+    outcome = answer(windowed("lookahead", window), pair, pair_costs, caps)[1]
+    assert (outcome.text, outcome.finish, outcome.refused_by) == lookahead_in_order(pair, caps, 0.5)
+
+
+@given(seeds, shares, cost_pairs, limits, st.sampled_from(sorted(METHODS)))
+@settings(max_examples=100)
+def test_a_refused_answer_keeps_what_was_there(
+    seed: int, share: float, pair_costs: tuple[Cost, Cost], caps: Limits, name: str
+) -> None:
+    """Steps and spans; they are the beginning of the answer that engines without refusals give."""
+    outcome = answer(name, refusing_pair(seed, share), pair_costs, caps)[1]
+    whole = answer(name, random_pair(seed), EVEN, caps)[1]
+    assert outcome.steps == whole.steps[: len(outcome.steps)]
+    assert (outcome.finish == "refused") == (outcome.refusal is not None) == (outcome.refused_by is not None)
+    assert outcome.refusal or ended(outcome) == ended(whole)
+    assert outcome.tokens == sum(step.tokens for step in outcome.steps)
+    assert not outcome.refusal or any(span.step == len(outcome.steps) for span in outcome.spans)
+
+
+@given(seeds, shares, st.sampled_from(sorted(METHODS)))
+@settings(max_examples=50)
+def test_a_refused_question_leaves_nothing(seed: int, share: float, name: str) -> None:
+    def make(place: int, model: Any) -> VirtualEngine:
+        return VirtualEngine(Refusing(model, "either", seed, share), EVEN[place])
+
+    watched(seed, name, make, lambda question: question)
+
+
+def test_a_version_that_is_never_needed_may_be_refused() -> None:
+    """The target cannot write behind the first step, and need not: it accepts all that the draft writes."""
+
+    class OnlyJudges(Script):
+        def write(self, prompt: Prompt, room: int) -> Generation:
+            if prompt.answer:
+                raise Refused("big", "too long")
+            return super().write(prompt, room)
+
+    target = OnlyJudges(lambda done: "no" + STEP_BREAK, lambda done: 1.0)
+    for name, text in (("specreason", "a\n\nAnswer: 1"), ("fpsr", "a\n\nAnswer: 1"), ("lookahead", "a")):
+        outcome = answer(name, (target, listed(("a", "Answer: 1"))), EVEN)[1]
+        assert (outcome.text, outcome.refused_by) == (text, "big" if name == "lookahead" else None), name
+
+
+class Full(VirtualEngine):
+    """Refuses after a second."""
+
+    async def stream(self, prompt: Prompt, **limits: Any) -> Any:
+        await asyncio.sleep(1)
+        raise Refused("big", "too long")
+        yield
+
+
+class Lingering(VirtualEngine):
+    """Takes two seconds to let go of a request that is dropped, and dies of it or does not."""
+
+    async def stream(self, prompt: Prompt, **limits: Any) -> Any:
+        try:
+            await asyncio.sleep(9)
+        finally:
+            await asyncio.sleep(2)
+            if self._model == "dies":
+                raise ConnectionError("engine died")
+        yield
+
+
+async def refused_beside(draft: VirtualEngine) -> Outcome:
+    async with running(QUESTION, Engines(Full(None, Cost(1.0)), draft), WIDE) as question:
+        own, _ = Stream(question, "target", question.prefix), Stream(question, "draft", question.prefix)
+        await own.at(0)
+    return question.outcome()
+
+
+def test_a_refusal_hides_no_failure() -> None:
+    """The draft's engine dies while the refused question is wound up."""
+    seconds, outcome = run(refused_beside(Lingering("lives", Cost(1.0))))
+    assert (seconds, outcome.finish, outcome.refused_by) == (3, "refused", "big")
+    with pytest.raises(ConnectionError, match="engine died"):
+        run(refused_beside(Lingering("dies", Cost(1.0))))
+
+
+def test_a_refusal_hides_no_end_from_outside() -> None:
+    async def drop() -> bool:
+        task = asyncio.ensure_future(refused_beside(Lingering("lives", Cost(1.0))))
+        await asyncio.sleep(2)  # it is refused, and wound up
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert run(drop())[1]
+
+
 # --- recorded traces under other costs ---
 
 
@@ -325,6 +478,12 @@ def test_a_replay_takes_as_long_as_the_run_did(name: str) -> None:
     draft = listed([f"d{place}" for place in range(9)] + ["Answer:2"])
     took, recorded = answer(name, (target, draft), EVEN)
     assert answer(name, replay(traced(recorded, name)), EVEN)[0] == pytest.approx(took)
+
+
+def test_a_refused_question_cannot_be_replayed() -> None:
+    outcome = answer("specreason", refusing_pair(0, 1.0), EVEN)[1]
+    with pytest.raises(ValueError, match="was refused by small"):
+        replay(traced(outcome, "specreason"))
 
 
 def test_a_stream_that_ends_early_is_an_error() -> None:

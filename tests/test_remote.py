@@ -19,7 +19,7 @@ from projects import ROOT
 from dreamr.config import DataSpec
 from dreamr.cpn import KEYWORDS
 from dreamr.data.loading import prepare_questions
-from dreamr.engines.protocol import EngineDied, Generation, Meter
+from dreamr.engines.protocol import EngineDied, Generation, Meter, Refused
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
@@ -171,6 +171,20 @@ def generate(data: Path, folder: Path, url: str | None) -> list[str]:
     }
     command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(spec), "--models", str(ZOO)]
     return [*command, "--data", str(data), "--cells", str(folder / "cells"), "--out", str(folder / "traces.jsonl")]
+
+
+def test_what_the_server_refuses_is_told_in_its_words(server: Server, run: Run, prompts: list[Prompt]) -> None:
+    """It was started for 1,024 tokens, the job believes in 2,048; and it goes on."""
+
+    async def ask() -> str:
+        async with engine_of(ZOO, TARGET, context=2048, url=server.url) as wide:
+            long = replace(prompts[-1], user="so " * 1500)
+            for asked in (written(wide, long), wide.generate(long, stop="", max_tokens=9, meter=Meter())):
+                with pytest.raises(Refused, match=rf"model {TARGET}: {server.url} says: .*1024"):
+                    await asked
+            return await written(wide, prompts[-1])
+
+    assert run(ask())
 
 
 def test_a_job_whose_server_is_killed_goes_on_after_its_restart(

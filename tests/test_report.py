@@ -101,6 +101,15 @@ def test_overlaps_are_shown_with_their_ids_and_no_made_up_word(made: SimpleNames
     assert "None" not in shown and "nan" not in shown
 
 
+def test_refused_questions_are_counted_named_and_explained(made: SimpleNamespace) -> None:
+    assert "Questions that an engine refused: 1, and how questions fit the models" in made.page
+    shown = made.page[made.page.index(">Refused questions") :].partition("</table>")[0]
+    assert shown.count("<tr>") == 2 and "q3vl-deep-awq" in shown and "too long &lt;script&gt;" in shown
+    fits = made.page[made.page.index(">How questions fit the models, all benchmarks") :].partition("</table>")[0]
+    assert re.search(r"q3vl-deep-awq</td>\s*<td data-value=\"1\">1</td>\s*<td data-value=\"2000.0\">2000</td>", fits)
+    assert re.search(r"small</td>\s*<td data-value=\"1\">1</td>\s*<td data-value=\"\">–</td>", fits), "too many images"
+
+
 def test_hostile_text_is_shown_as_text(made: SimpleNamespace) -> None:
     scripts = [attributes for tag, attributes in read(made.page).tags if tag == "script"]
     assert len(scripts) == 1

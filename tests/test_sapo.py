@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dreamr.config import Method, Recipe, Weights
 from dreamr.cpn import KEYWORDS
+from dreamr.engines.protocol import Refused
 from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.protocol import Engines, Limits, load
@@ -83,7 +84,7 @@ def test_rewards_stand_in_the_order_of_the_weights() -> None:
 
 
 class Counting:
-    """A target that accepts steps without the letter x, and counts what it is asked."""
+    """A target that accepts steps without the letter x, refuses those with a z, and counts what it is asked."""
 
     def __init__(self) -> None:
         self.asked: Counter[Prompt] = Counter()
@@ -91,6 +92,8 @@ class Counting:
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         assert keywords == KEYWORDS
         self.asked[prompt] += 1
+        if "z" in prompt.answer:
+            raise Refused("target", "too long")
         wrong = "x" in prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
         return (-3.0, -0.1) if wrong else (-0.1, -3.0)
 
@@ -109,6 +112,10 @@ def test_every_step_is_judged_behind_the_steps_before_it() -> None:
     answers = {prompt.answer for prompt in target.asked}
     assert answers == {"a\n\n", "a\n\nx\n\n", "a\n\nx\n\nb\n\n", "a\n\n\n\nc\n\n"}
     assert {prompt.request for prompt in target.asked} == {VERIFY}
+
+
+def test_a_step_that_the_target_cannot_judge_is_rejected_and_so_is_all_behind_it() -> None:
+    assert judged(Counting(), (ASKED, ("a", "z", "b")), (ASKED, ("a", "b"))) == [[True, False, False], [True, True]]
 
 
 def test_equal_requests_are_made_once() -> None:

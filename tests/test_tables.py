@@ -1,5 +1,6 @@
 """Tables from invented scores: keys, pools, pairing, and the numbers against the slow definition."""
 
+from collections.abc import Callable
 from functools import cache
 from math import isnan, prod
 from pathlib import Path
@@ -13,12 +14,12 @@ from dreamr.cli.summarise import main as summarise
 from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Score, write_rows
+from dreamr.records import Fit, Score, write_rows
 from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.comparisons import ablated, trained_twins
 from dreamr.statistics.frame import ALL, KEYS, read_table, score_frame
 from dreamr.statistics.intervals import holm
-from dreamr.statistics.tables import contamination
+from dreamr.statistics.tables import contamination, fitting, refusals
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -350,3 +351,112 @@ def test_closed_form_equals_published_arithmetic(acceptance: float, cost: float,
 
 def test_closed_form_at_certain_acceptance_is_the_limit() -> None:
     assert closed_form(1, 0.1, 4) == pytest.approx(closed_form(1 - 1e-6, 0.1, 4), rel=1e-3)
+
+
+# --- questions that an engine refused ---
+
+WHY = "context_tokens (1024) is full: raise it"
+HIT = ("q0", "q3", "q5")  # timed as well
+
+
+def with_refused(hit: Callable[[Score], bool]) -> list[Score]:
+    """The invented scores, where an engine refused some after a step: one token, no verdict, a moment."""
+    marks = {"refused_by": PAIR["target"], "refusal": WHY, "correct": False, "unresolved": True, "parsed": None}
+    rest = {"tokens": 1, "verified": 1, "accepted": 0, "drafted": 9, "seconds": 0.001, "truncated": False}
+    return [row.model_copy(update=marks | rest) if hit(row) else row for row in everything()[1]]
+
+
+def cell_of(row: Score, *methods: str) -> bool:
+    return row.method in methods and (row.target, row.draft) == (PAIR["target"], PAIR["draft"])
+
+
+def hit(row: Score) -> bool:
+    return cell_of(row, "dreamr") and row.benchmark == "mmmu" and row.question in HIT
+
+
+def test_a_refused_question_is_wrong_and_named() -> None:
+    job = SummariseJob.of(everything()[0])
+    rows = [row for row in with_refused(hit) if row.method in ("dreamr", "target_only")]
+    frame = score_frame(rows)
+    own = line(MAKERS["accuracy"](frame, job), method="dreamr", benchmark="mmmu", **PAIR)
+    mine = [row for row in rows if cell_of(row, "dreamr") and (row.benchmark, row.mode) == ("mmmu", "batched")]
+    assert own.n == len(mine) == 20 and own.refused == 3 / 20
+    assert own.accuracy == sum(row.correct for row in mine) / 20
+    named = refusals(frame)
+    assert set(named.question) == {*HIT} and {*named["mode"]} == {"batched", "alone"} and len(named) == 6
+    assert set(named.refusal) == {WHY} and set(named.refused_by) == {PAIR["target"]}
+
+
+def test_no_step_or_token_of_a_refused_question_is_in_a_mean() -> None:
+    job, rows = SummariseJob.of(everything()[0]), with_refused(hit)
+    frame = score_frame(rows)
+    own = line(MAKERS["acceptance"](frame, job), method="dreamr", benchmark="mmmu", **PAIR)
+    kept = [row for row in of("dreamr", "mmmu") if cell_of(row, "dreamr") and row.question not in HIT]
+    assert own.n == len(kept) == 17
+    assert own.tokens == pytest.approx(sum(row.tokens for row in kept) / 17)
+    assert own.verified == pytest.approx(sum(row.verified for row in kept) / 17)
+    assert own.acceptance == pytest.approx(sum(row.accepted for row in kept) / sum(row.verified for row in kept))
+    parts = MAKERS["explained"](frame, job)
+    mine = parts[(parts.method == "dreamr") & (parts.benchmark == "mmmu") & (parts.target == PAIR["target"])]
+    mine = mine[mine.draft == PAIR["draft"]].set_index("part")
+    assert mine.n["refused to one of them"] == 3 and mine.n["all"] == 20
+    assert mine.n["shorter than the target's"] + mine.n["not shorter"] == 17
+
+
+def test_a_refused_question_is_timed_for_no_method_of_its_draft() -> None:
+    job = SummariseJob.of(everything()[0])
+    table, before = (MAKERS["speed"](score_frame(rows), job) for rows in (with_refused(hit), everything()[1]))
+    for method in ("dreamr", "dreamr_ns", "specreason", "draft_only", "schedule_overlapped"):
+        own = line(table, method=method, benchmark="mmmu", **PAIR)
+        kept = [row for row in of(method, "mmmu", "alone") if cell_of(row, method) and row.question not in HIT]
+        assert (own.n, own.left_out) == (len(kept), 3) and own.n == 3
+        assert own.speedup == pytest.approx(sum(r.baseline_seconds for r in kept) / sum(r.seconds for r in kept))
+    other = {"target": PAIR["target"], "draft": "r4b-2l", "method": "dreamr", "benchmark": "mmmu"}
+    assert line(table, **other).n == line(before, **other).n == 6 and line(table, **other).left_out == 0
+    pool = {"target": ALL, "draft": ALL, "method": "dreamr", "benchmark": ALL}
+    assert line(table, **pool).n == line(before, **pool).n - 3 and line(table, **pool).left_out == 3
+
+
+@pytest.mark.parametrize("side", ["dreamr", "dreamr_ns"])
+def test_a_comparison_leaves_a_refused_question_out_on_both_sides(side: str) -> None:
+    """Of lengths, steps and times; as an answer it is wrong on its own side."""
+    job = SummariseJob.of(everything()[0])
+    rows = with_refused(lambda row: cell_of(row, side) and row.question in HIT)
+    own = line(MAKERS["sapo"](score_frame(rows), job), method="dreamr", benchmark=ALL, over="questions", **PAIR)
+    sides = {name: [row for row in rows if cell_of(row, name)] for name in ("dreamr", "dreamr_ns")}
+    for name, suffix in (("dreamr", ""), ("dreamr_ns", "_plain")):
+        all_of = [row for row in sides[name] if row.mode == "batched"]
+        kept = [row for row in all_of if row.question not in HIT]
+        timed = [row for row in sides[name] if row.mode == "alone" and row.question not in HIT]
+        assert own[f"accuracy{suffix}"] == pytest.approx(sum(row.correct for row in all_of) / len(all_of))
+        assert own[f"tokens{suffix}"] == pytest.approx(sum(row.tokens for row in kept) / len(kept))
+        accepted, verified = sum(row.accepted for row in kept), sum(row.verified for row in kept)
+        assert own[f"acceptance{suffix}"] == pytest.approx(accepted / verified)
+        assert own[f"seconds{suffix}"] == pytest.approx(sum(row.seconds for row in timed) / len(timed))
+        assert own.n_alone == len(timed)
+
+
+def test_a_question_refused_to_the_target_has_no_speed_up() -> None:
+    """Neither a length to compare with, wherever the target by itself was refused."""
+    job = SummariseJob.of(everything()[0])
+    by_itself = ("target_only", PAIR["target"], "batched")
+    rows = with_refused(lambda row: (row.method, row.target, row.mode) == by_itself and row.question in HIT)
+    table = MAKERS["speed"](score_frame(rows), job)
+    assert line(table, method="dreamr", benchmark="mmmu", **PAIR).left_out == 3
+    assert line(table, method="dreamr", benchmark="mmmu", target="q3vl-moe-awq", draft="q3vl-2l").left_out == 0
+
+
+def test_how_questions_fit_is_counted_once_a_model() -> None:
+    first = [row for row in everything()[1] if cell_of(row, "dreamr", "dreamr_ns")]
+
+    def fits(row: Score) -> tuple[Fit, ...]:
+        place = int(row.question[1:])
+        big = Fit(model="big", tokens=None if place == 0 else 100 + place, fits="no" if place < 2 else "yes")
+        return big, Fit(model=f"small.{row.method}", tokens=50, fits="perhaps" if place == 7 else "yes")
+
+    table = fitting(score_frame([row.model_copy(update={"fits": fits(row)}) for row in first]))
+    assert set(table.model) == {"big", "small.dreamr", "small.dreamr_ns"}
+    big = line(table, model="big", benchmark="mmmu")
+    assert (big.questions, big.longest, big.perhaps_refused, big.refused) == (20, 119, 0, 2)
+    small = line(table, model="small.dreamr", benchmark=ALL)
+    assert (small.questions, small.longest, small.perhaps_refused, small.refused) == (80, 50, 4, 0)

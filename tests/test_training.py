@@ -81,6 +81,24 @@ def test_what_keeps_them_one_model_is_needed(
     assert max(gaps(trainer)) > 0.01
 
 
+def test_questions_without_room_for_an_answer_are_left_out(
+    questions: list[Question], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By what the trainer's processor reads: three lengths of text, two sizes of image among the eight."""
+    from dreamr.models.loading import load_processor
+    from dreamr.sapo.trainer import as_dataset, fitting
+
+    spec, processor = job("q3vl-2l"), load_processor(ZOO / "q3vl-2l", False)
+    rows = as_dataset(spec, questions, questions[0].origin)
+    assert len(fitting(spec, processor, rows)) == 8 and not capsys.readouterr().out
+    texts = [processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True) for row in rows]
+    read = zip(texts, rows, strict=True)
+    sizes = sorted(len(processor(text=[text], images=row["images"])["input_ids"][0]) for text, row in read)
+    narrow = spec.model_copy(update={"context_tokens": sizes[3] + 96})
+    assert len(fitting(narrow, processor, rows)) == sum(size <= sizes[3] for size in sizes) < 8
+    assert "questions are of more than" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("draft", ["q3vl-2l", "r4b-2l", "mimo-3l"])
 def test_an_untrained_draft_is_saved_as_it_was(draft: str, tmp_path: Path) -> None:
     """Same files, names, types and values as the zoo's, so that the engine loads a trained draft as it loads those."""

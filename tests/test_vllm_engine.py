@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,12 +24,12 @@ from dreamr.config import DataSpec
 from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import EngineDied, Generation, Meter
+from dreamr.engines.protocol import EngineDied, Generation, Meter, Refused
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
 from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
-from dreamr.records import IMAGE_MARK, Trace, read_rows, write_rows
+from dreamr.records import IMAGE_MARK, Question, Trace, read_rows, write_rows
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
@@ -63,8 +64,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prompts(data: Path) -> list[Prompt]:
-    from dreamr.records import Question
-
     rows = [row for name in SPLITS for row in read_rows(data / f"{name}.jsonl", Question)]
     return [question_prompt(row, str(data)) for row in rows]
 
@@ -159,9 +158,10 @@ def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, sample
 def test_a_context_that_is_full_is_told(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
     """By the prompt alone, or by prompt and answer in the middle of a stream; and the engine goes on."""
     long = replace(prompts[0], answer="Row 1 column 1 is 3.\n\n" * 200)
-    with pytest.raises(UserError, match=r"the prompt alone would fill context_tokens \(1024\)"):
-        greedy(run, pair.engine, long)
     tokens = len(run(pair.engine.prompt_tokens(prompts[0])))
+    told = rf"{pair.engine.name}: context_tokens \(1024\) is full, of which the question alone takes {tokens}: raise it"
+    with pytest.raises(Refused, match=told):
+        greedy(run, pair.engine, long)
     step = len(run(pair.engine.prompt_tokens(continued(prompts[0], ("Row 1 column 1 is 3.",))))) - tokens
     nearly = continued(prompts[0], ("Row 1 column 1 is 3.",) * ((1020 - tokens) // step))
 
@@ -169,9 +169,61 @@ def test_a_context_that_is_full_is_told(pair: SimpleNamespace, run: Run, prompts
         settings = {"stop": STEP_BREAK, "step_tokens": 40, "max_tokens": 240, "stepwise": False, "meter": Meter()}
         return [one async for one in pair.engine.stream(nearly, **settings)]
 
-    with pytest.raises(UserError, match=r"the prompt and its answer would fill context_tokens \(1024\)"):
+    with pytest.raises(Refused, match=told):
         run(all_steps())
     assert greedy(run, pair.engine, prompts[0])
+
+
+def test_images_that_an_engine_does_not_take_are_refused(
+    pair: SimpleNamespace, run: Run, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    """By number, or by a shape that the family's processor refuses; and the engine goes on."""
+    from PIL import Image
+
+    many = Prompt(IMAGE_MARK * 9 + "What?", prompts[0].images * 9)
+    with pytest.raises(Refused, match="a question of 9 images: an engine is started for 8"):
+        run(pair.engine.warm_up(many))
+    if "q3vl" in pair.engine.name:
+        Image.new("RGB", (3000, 4)).save(tmp_path / "line.png")
+        with pytest.raises(Refused, match=r"its processor does not take the images \(.*aspect ratio"):
+            greedy(run, pair.engine, Prompt(f"{IMAGE_MARK}What?", (str(tmp_path / "line.png"),)))
+    assert greedy(run, pair.engine, prompts[0])
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 2])
+def test_streams_and_single_requests_are_refused_at_the_same_step(run: Run, prompts: list[Prompt], beyond: int) -> None:
+    """Where the context ends within the first step, with its very last token, or within the second."""
+    model, limits = DRAFTS[0], {"stop": STEP_BREAK, "max_tokens": 40, "meter": Meter()}
+
+    async def sizes() -> tuple[int, Generation]:
+        async with engine_of(ZOO, model) as engine:
+            return len(await engine.prompt_tokens(prompts[0])), await engine.generate(prompts[0], **limits)
+
+    async def streamed(engine: VllmEngine, steps: list[str]) -> None:
+        async for step in engine.stream(prompts[0], step_tokens=40, stepwise=True, **limits | {"max_tokens": 240}):
+            steps.append(step.text)
+
+    async def asked(engine: VllmEngine, steps: list[str]) -> None:
+        prompt = prompts[0]
+        while True:
+            step = await engine.generate(prompt, **limits)
+            steps.append(step.text)
+            prompt = continued(prompt, (step.text,))
+
+    async def refused() -> list[tuple[list[str], str]]:
+        async with engine_of(ZOO, model, context=tokens + first.tokens + beyond) as engine:
+            found: list[tuple[list[str], str]] = []
+            for way in (streamed, asked):
+                steps: list[str] = []
+                with pytest.raises(Refused) as told:
+                    await way(engine, steps)
+                found.append((steps, told.value.why))
+            return found
+
+    tokens, first = run(sizes())
+    assert first.finish == "stop"
+    one, other = run(refused())
+    assert one == other and one[0] == ([] if beyond < 0 else [first.text])
 
 
 def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
@@ -375,6 +427,32 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
     assert all(trace.seconds > 0 and (trace.baseline_seconds or 0) > 0 for trace in traces if trace.mode == "alone")
+
+
+def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path) -> None:
+    """For its engines it is so for certain, which is found and told before it is asked."""
+    rows = list(read_rows(data / "mathverse.jsonl", Question))[:4]
+    long = rows[2].model_copy(update={"id": "long", "prompt": "so " * 1100 + rows[2].prompt})
+    write_rows(tmp_path / "data" / "mathverse.jsonl", [*rows[:2], long, *rows[2:]])
+    (tmp_path / "data" / "images").symlink_to(data / "images")
+    methods = {"target_only": {"loop": "target_only"}, "lookahead": {"loop": "lookahead", "verifier": "align"}}
+    methods["lookahead"] |= {"alpha": 0.5, "window": 4}
+    methods["dreamr_ns"] = {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4}
+    job = _job(data, methods) | {"suite": {"slices": [{"benchmark": "mathverse"}], "alone": 5}}
+    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(job), "--models", str(ZOO)]
+    command += ["--data", str(tmp_path / "data"), "--cells", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, env=environment, check=True, timeout=300, stdout=subprocess.PIPE, text=True)
+    assert re.search(rf"{TARGETS[0]}: 5 questions of up to \d{{4}} tokens; .* 1 will be refused, 0 where", done.stdout)
+    traces = list(read_rows(tmp_path / "out", Trace))
+    refused = [trace for trace in traces if trace.question == "long"]
+    assert {(trace.method, trace.mode) for trace in refused} == {
+        (m, how) for m in methods for how in ("batched", "alone")
+    }
+    assert [trace for trace in traces if trace.refusal] == refused and len(traces) == 2 * 5 * len(methods)
+    for trace in refused:
+        assert trace.finish == "refused" and "context_tokens (1024) is full, of which the question" in trace.refusal
+        assert {one.fits for one in trace.fits} == {"no"} and trace.baseline_seconds is None
 
 
 def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

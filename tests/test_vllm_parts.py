@@ -1,7 +1,9 @@
 """What the vLLM engine does by itself, without vLLM."""
 
+import asyncio
 import math
 import os
+import sys
 from itertools import accumulate
 from types import SimpleNamespace
 
@@ -10,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.config import EngineSpec, ImageSize, ModelRef, Sampling
+from dreamr.engines.protocol import Refused
 from dreamr.engines.vllm import engine as vllm
 from dreamr.engines.vllm.inputs import Vocabulary, pieces
-from dreamr.engines.vllm.launch import Ngram, engine_arguments, visible_devices
+from dreamr.engines.vllm.launch import Ngram, engine_arguments, environment, visible_devices
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.verifiers import AlignVerifier, CpnVerifier, ScoreVerifier, Verifier
 
 words = st.lists(st.sampled_from(["a", " b", "\n", "\n\n", ".\n\n", "\n\n\n", "Row", " 1"]), max_size=20)
 
@@ -76,6 +80,45 @@ def test_log_sum_exp(values: list[float]) -> None:
     assert vllm._log_sum_exp(values) == pytest.approx(math.log(math.fsum(map(math.exp, values))))
 
 
+def test_log_sum_exp_of_nothing_and_of_no_number() -> None:
+    assert vllm._log_sum_exp([-math.inf, -math.inf]) == -math.inf
+    assert vllm._log_sum_exp([-math.inf, -1.0]) == -1.0
+    assert math.isnan(vllm._log_sum_exp([math.nan, -1.0])) and math.isnan(vllm._log_sum_exp([-1.0, math.nan]))
+
+
+class Overflown(vllm.VllmEngine):
+    """An engine that has a verdict's log-probabilities from its maker, the last one again and again."""
+
+    def __init__(self, *logprobs: float) -> None:
+        self.name, self._ngram, self._model = "big", None, SimpleNamespace(engine=EngineSpec(dtype="float16"))
+        self._words = SimpleNamespace(variants=lambda keywords: tuple((place,) for place in range(len(keywords))))
+        self._logprobs = [*logprobs, *[logprobs[-1]] * 9]
+
+    def _params(self, *_: object, **__: object) -> None:
+        return None
+
+    async def _last(self, *_: object) -> SimpleNamespace:
+        found = {place: SimpleNamespace(logprob=value) for place, value in enumerate(self._logprobs)}
+        return SimpleNamespace(outputs=[SimpleNamespace(logprobs=[found])])
+
+
+@pytest.mark.parametrize("judge", [CpnVerifier(0.7), AlignVerifier(0.5), ScoreVerifier(7)])
+def test_a_verdict_that_is_no_number_is_refused_by_every_verifier(
+    judge: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the step, the type that overflows, and the one that does not."""
+    kinds = SimpleNamespace(RequestOutputKind=SimpleNamespace(FINAL_ONLY=0))
+    monkeypatch.setitem(sys.modules, "vllm.sampling_params", kinds)
+    prefix = Prompt("Sum?", (), "Row 1.\n\n")
+    for logprobs in ((math.nan,), (-1.0, math.nan), (math.nan, -1.0), (-math.inf,)):
+        with pytest.raises(
+            Refused, match=r"big: no verdict on the step 'So 7\.', as .*: float16 overflows, use bfloat16"
+        ):
+            asyncio.run(judge(Overflown(*logprobs), prefix, "So 7.", "So 7."))
+    verdict = asyncio.run(judge(Overflown(-math.inf, -1.0), prefix, "So 7.", "So 7."))
+    assert not verdict.accepted, "one keyword without any probability is a number like others"
+
+
 def test_a_seed_is_the_prompts_own() -> None:
     one = Prompt("Sum?", ("/here/images/a.png",), "Row 1.\n\n")
     assert vllm._seed(0, one) == vllm._seed(0, Prompt("Sum?", ("/there/images/a.png",), "Row 1.\n\n"))
@@ -105,8 +148,8 @@ def test_gpus_that_the_job_does_not_have_are_named(monkeypatch: pytest.MonkeyPat
         pass
 
 
-def arguments(device: str, ngram: Ngram | None = None) -> dict:
-    spec = EngineSpec(dtype="bfloat16", tensor_parallel=2, devices=(0, 1), memory=0.4)
+def arguments(device: str, ngram: Ngram | None = None, **more: int) -> dict:
+    spec = EngineSpec(dtype="bfloat16", tensor_parallel=2, devices=(0, 1), memory=0.4, **more)
     model = ModelRef(name="m", engine=spec, thinking=False, trust_remote_code=False, digest="d")
     limits = {"step_tokens": 40, "answer_tokens": 240, "concurrency": 16}
     sampling = Sampling(temperature=0, top_p=1, top_k=-1, seed=5, **limits)
@@ -155,6 +198,23 @@ def test_the_same_spec_serves_both_devices() -> None:
     assert gpu["tensor_parallel_size"] == 2 and gpu["gpu_memory_utilization"] == 0.4 and "enforce_eager" not in gpu
     shared = {"dtype": "bfloat16", "max_model_len": 512, "seed": 5, "enable_prefix_caching": True}
     assert shared.items() <= cpu.items() and shared.items() <= gpu.items()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_step_of_the_engine_takes_as_many_tokens_as_the_setting_says(device: str) -> None:
+    """Not as many as vLLM would choose by itself: that depends on device and memory."""
+    assert arguments(device)["max_num_batched_tokens"] == 4096
+    assert arguments(device, batched_tokens=8192)["max_num_batched_tokens"] == 8192
+    assert arguments(device)["max_num_seqs"] == 256
+    with pytest.raises(ValueError, match="greater than or equal to 256"):
+        arguments(device, batched_tokens=255)
+
+
+def test_on_gpus_engines_are_started_anew_never_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first engine of a job may have used CUDA in this process when the second starts."""
+    monkeypatch.setenv("VLLM_WORKER_MULTIPROC_METHOD", "fork")
+    assert environment("cuda")["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
+    assert environment("cpu")["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"
 
 
 def test_ngram_speculation_is_asked_for() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dreamr.config import Method
+from dreamr.engines.protocol import Generation, Refused
 from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
@@ -45,6 +46,31 @@ def random_pair(seed: int, acceptance: float = 0.6, alike: float = 0.3, tag: str
         return float(random.Random(repr((seed, "verdict", done))).random() < acceptance)
 
     return Script(target, verdict), Script(draft)
+
+
+class Refusing:
+    """A model that refuses some requests: a random function of what is asked."""
+
+    def __init__(self, model: Script, name: str, seed: int, share: float) -> None:
+        self._model, self._name, self._seed, self._share = model, name, seed, share
+
+    def write(self, prompt: Prompt, room: int) -> Generation:
+        self._take("write", prompt)
+        return self._model.write(prompt, room)
+
+    def logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        self._take("verdict", prompt)
+        return self._model.logprobs(prompt, keywords)
+
+    def _take(self, *asked: object) -> None:
+        if random.Random(repr((self._seed, self._name, asked))).random() < self._share:
+            raise Refused(self._name, f"{asked[0]} {len(asked[1].answer)}")
+
+
+def refusing_pair(seed: int, share: float, **settings: Any) -> tuple[Refusing, Refusing]:
+    """A random pair whose engines refuse a share of what they are asked."""
+    target, draft = random_pair(seed, **settings)
+    return Refusing(target, "big", seed, share), Refusing(draft, "small", seed, share)
 
 
 def _random_step(dice: random.Random, tag: str) -> str:

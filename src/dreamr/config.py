@@ -43,6 +43,9 @@ class EngineSpec(Spec):
     tensor_parallel: Count = 1
     devices: tuple[int, ...] = ()  # GPUs inside the job's allocation; empty on the CPU
     memory: Fraction | None = None  # share of a GPU's memory; None on the CPU
+    # Tokens of all requests in one step of the engine (max_num_batched_tokens), at least one for each of its sequences.
+    # Left to itself vLLM takes 2,048 on GPUs, and reads a prompt of many images in several steps.
+    batched_tokens: Annotated[int, Field(ge=256)] = 4096
     url: Annotated[str, Field(pattern=r"^(unix:/|https?://)\S+$")] | None = None  # of a vLLM that serves it already
 
     @property

@@ -59,6 +59,14 @@ class Span(Record):
     tokens: int = 0  # tokens generated
 
 
+class Fit(Record):
+    """Whether a question fits a model's context, found before it was asked."""
+
+    model: str
+    tokens: int | None  # of the prompt; None: the engine does not read it
+    fits: Literal["yes", "perhaps", "no"]  # perhaps: not with an answer that spends its whole budget
+
+
 class Trace(Record):
     """How one method answered one question."""
 
@@ -71,7 +79,7 @@ class Trace(Record):
     digest: str  # of the spec, code and models that produced it
     text: str  # the whole answer
     steps: tuple[Step, ...]
-    finish: Literal["answer", "end", "budget"]  # answer line, end token, token budget spent
+    finish: Literal["answer", "end", "budget", "refused"]  # answer line, end token, token budget spent, `refusal`
     drafted: int  # draft steps written, cancelled ones included
     verified: int  # draft steps decided on; verdicts that came too late for that are not counted
     accepted: int  # draft steps committed
@@ -81,6 +89,9 @@ class Trace(Record):
     seconds: float  # wall clock of this question; a latency only where mode is "alone"
     baseline_seconds: float | None = None  # alone: target-only run of the same question, right beside this one
     spans: tuple[Span, ...] = ()
+    refused_by: str | None = None  # model whose engine refused what the answer needed next; steps are those before
+    refusal: str | None = None  # why, and what would mend it
+    fits: tuple[Fit, ...] = ()  # of the models that take part, target first
     device: str = "unknown"  # what it ran on, in words; times on different devices are never compared
     thinking: bool = False  # the chat template opened a thinking block, which the text has to close
 
@@ -115,6 +126,9 @@ class Score(Record):
     draft_busy: float  # seconds the draft's engine had work
     target_busy: float
     device: str = "unknown"  # of the trace
+    refused_by: str | None = None  # a refused question is a wrong answer
+    refusal: str | None = None
+    fits: tuple[Fit, ...] = ()
     answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer
 
 

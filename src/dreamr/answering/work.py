@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from dreamr import provenance
 from dreamr.answering.cells import CellFile
+from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import AnswerKey, Asked, spread, suite_questions
-from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched
+from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
 from dreamr.config import Method, ModelRef
-from dreamr.engines.protocol import EngineDied
+from dreamr.engines.protocol import EngineDied, Refused
 from dreamr.errors import Interrupted
 from dreamr.methods.protocol import Engines, Limits
 from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import Cell, GenerateJob
-from dreamr.records import Trace
+from dreamr.records import Fit, Trace
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
@@ -58,8 +59,10 @@ class Work:
         self.files: dict[str, CellFile] = {}
 
     def take_up(self) -> None:
-        """Read what is finished."""
+        """Read what is finished; a UserError where that would have stopped the job that answered it."""
         self.files = {name: CellFile(path, self.device) for name, path in self.paths.items()}
+        for name, file in self.files.items():
+            stop_at_refusals(name, file, self.questions)
 
     @cached_property
     def timed(self) -> list[Asked]:
@@ -83,10 +86,20 @@ class Work:
         """How many answers are finished."""
         return sum(key in file.traces for file in self.files.values() for key in self.keys)
 
+    @cached_property
+    def warm_ups(self) -> list[Asked]:
+        """The questions in the order in which they may be answered for nothing: first those that are not timed."""
+        return sorted(self.questions, key=lambda one: one in self.timed)
+
     @property
-    def warm_up(self) -> Asked:
-        """A question that is not timed, if there is one."""
-        return next((one for one in self.questions if one not in self.timed), self.questions[0])
+    def unanswered(self) -> list[Asked]:
+        """Questions that some cell still has to answer."""
+        left = {key[1:] for file in self.files.values() for key in self.keys if key not in file.traces}
+        return [one for one in self.questions if (one.benchmark, one.question) in left]
+
+    def refused(self, asked: Asked) -> bool:
+        """Whether an engine refused this question to some method, many being asked at once."""
+        return any(file.traces[asked.key("batched")].refusal for file in self.files.values())
 
     def traces(self) -> list[Trace]:
         """All answers in the order of the output; all have to be there."""
@@ -139,7 +152,9 @@ async def _answer(work: Work) -> None:
     async with AsyncExitStack() as stack:
         with _told("engines started"):
             engines = await _start(work, stack)
-        cells = [_cell_run(work, name, engines) for name in work.left]
+        with _told("questions measured"):
+            fits = await _fits(work, engines)
+        cells = [_cell_run(work, name, engines, fits) for name in work.left]
         with tqdm(total=sum(work.left.values()), unit="question", mininterval=5.0) as bar:
             with _told("batched"):
                 for cell in cells:
@@ -149,7 +164,8 @@ async def _answer(work: Work) -> None:
             with _told("alone"):
                 bar.set_description("one at a time")
                 watch = Stopwatch(list(engines.values()), engines[EngineKey(work.job.target)], work.limits)
-                await watch.answer_alone(cells, work.timed, work.warm_up, lambda _: bar.update())
+                warm_up = next((one for one in work.warm_ups if not work.refused(one)), None)
+                await watch.answer_alone(cells, work.timed, warm_up, lambda _: bar.update())
 
 
 async def _start(work: Work, stack: AsyncExitStack) -> dict[EngineKey, TimedEngine]:
@@ -158,9 +174,29 @@ async def _start(work: Work, stack: AsyncExitStack) -> dict[EngineKey, TimedEngi
     engines = {}
     for key in dict.fromkeys([EngineKey(work.job.target), *used]):
         engines[key] = await stack.enter_async_context(open_engine(work, key))
-    for engine in engines.values():
-        await engine.warm_up(work.warm_up.prompt)
+    await _warm_up(list(engines.values()), work.warm_ups)
     return engines
+
+
+async def _warm_up(engines: Sequence[TimedEngine], questions: Sequence[Asked]) -> None:
+    """By the first question that none of the engines refuses; where each is refused there is nothing to be warm for."""
+    for one in questions:
+        try:
+            for engine in engines:
+                await engine.warm_up(one.prompt)
+        except Refused:  # recorded when the question is answered
+            continue
+        return
+
+
+async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[str, dict[Asked, Fit]]:
+    """How each question that is left fits each model."""
+    readers, context = {key.model.name: engine for key, engine in engines.items()}, work.job.context_tokens
+    fits: dict[str, dict[Asked, Fit]] = {}
+    for name, engine in readers.items():
+        fits[name] = {one: await fit(engine, name, one, work.limits, context) for one in work.unanswered}
+        tqdm.write(in_words(name, list(fits[name].values()), context))
+    return fits
 
 
 def open_engine(work: Work, key: EngineKey) -> AbstractAsyncContextManager[TimedEngine]:
@@ -171,9 +207,12 @@ def open_engine(work: Work, key: EngineKey) -> AbstractAsyncContextManager[Timed
     return VllmEngine(work.models, key.model, work.job, Ngram(*key.ngram) if key.ngram else None)
 
 
-def _cell_run(work: Work, name: str, engines: dict[EngineKey, TimedEngine]) -> CellRun:
+def _cell_run(
+    work: Work, name: str, engines: dict[EngineKey, TimedEngine], fits: Mapping[str, Mapping[Asked, Fit]]
+) -> CellRun:
     job, cell = work.job, work.job.cells[name]
     target, draft = work.engines_of(cell.method)
+    part = [fits[model] for model in work.models_of(cell)]
     work.files[name].write_card({"method": name, "job": job.model_dump(mode="json")}, work.device)
     return CellRun(
         name=name,
@@ -184,6 +223,7 @@ def _cell_run(work: Work, name: str, engines: dict[EngineKey, TimedEngine]) -> C
         thinking=(draft if draft and cell.method.loop == "draft_only" else target).model.thinking,
         engines=Engines(target=engines[target], draft=engines[draft] if draft else None),
         file=work.files[name],
+        fits={one: tuple(own[one] for own in part) for one in work.unanswered},
     )
 
 

@@ -4,7 +4,8 @@
     .venv/bin/python -m dreamr.cli.ask --image grid.png --ask "What is the sum of row 1?" --method specreason
 
 Each step is shown once it is committed: seconds since the question began, who wrote it, the verdict (rho, score or
-p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. The models
+p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. Where an
+engine refuses to go on, the last lines say which, and why. The models
 are those that the workflow has made; one that is missing is named with the command that makes it. A Python without
 vLLM hands the question on to that of the models environment.
 """
@@ -15,7 +16,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,7 @@ from dreamr.answering.work import ngram_of
 from dreamr.cli.common import BASE, add_configfile, command_parser
 from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
 from dreamr.data.rows import option_lines
+from dreamr.engines.protocol import Refused
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
@@ -101,7 +103,7 @@ def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
 
 
 async def answer(config: Config, method: Method, models: dict[str, str], prompt: Prompt, watcher: Watcher) -> Outcome:
-    """The answer, with warm engines; `watcher` is told of each step."""
+    """The answer, with warm engines where they take the question; `watcher` is told of each step."""
     from dreamr.engines.vllm.engine import VllmEngine
     from dreamr.engines.vllm.launch import Ngram
 
@@ -113,7 +115,8 @@ async def answer(config: Config, method: Method, models: dict[str, str], prompt:
         for role, name in models.items():
             engine = VllmEngine(folder, plan.ref(name), config, ngram)
             served[role] = await stack.enter_async_context(engine)
-            await engine.warm_up(prompt)
+            with suppress(Refused):  # told by the answer itself, with the steps before it
+                await engine.warm_up(prompt)
             await engine.reset()
         WATCHER.set(watcher)
         limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
@@ -136,7 +139,7 @@ def summary(outcome: Outcome, gold: str) -> Table:
     facts = {
         "right answer": gold or "not known",
         "seconds": f"{max(span.end for span in outcome.spans):.2f}",
-        "ended by": outcome.finish,
+        "ended by": f"model {outcome.refused_by}: {outcome.refusal}" if outcome.refusal else outcome.finish,
         "draft steps accepted": f"{outcome.accepted} of {outcome.verified} verified, {outcome.drafted} written",
         "tokens": f"{outcome.tokens} committed; draft wrote {outcome.draft_tokens}, target {outcome.target_tokens}",
         "cancelled": f"{len(dropped)} of {len(outcome.spans)} steps and verdicts, {sum(dropped)} tokens",

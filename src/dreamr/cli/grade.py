@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in sorted({score.benchmark for score in scores}):
         rows = [score for score in scores if score.benchmark == name]
         right, unread = sum(row.correct for row in rows), sum(row.unresolved for row in rows)
-        print(f"{name}: {len(rows)} answers, {right} right, {unread} unreadable, {sum(r.truncated for r in rows)} cut")
+        cut, refused = sum(row.truncated for row in rows), sum(row.refusal is not None for row in rows)
+        print(f"{name}: {len(rows)} questions, {right} right, {unread} unreadable, {cut} cut, {refused} refused")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     rows = load_scores(options.scores, overlaps)
     for name, make in MAKERS.items():
         write_table(make(rows, job), options.out / f"{name}.csv")
+    write_table(tables.refusals(rows), options.out / "refusals.csv")
+    write_table(tables.fitting(rows), options.out / "fitting.csv")
     write_table(tables.contamination(overlaps, rows), options.out / "contamination.csv")
     written = {name: read_table(options.out / f"{name}.csv") for name in MAKERS}
     write_table(judged(load_claims(options.claims), written, job.scale), options.out / "claims.csv")

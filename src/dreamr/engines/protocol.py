@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from dreamr.errors import UserError
 from dreamr.prompts import Prompt
 
 Finish = Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
@@ -19,6 +20,18 @@ class Generation:
     text: str  # without the stop string
     tokens: int  # generated, the stop string's included
     finish: Finish
+
+
+class Refused(UserError):
+    """A request that `model`'s engine never answers, while it goes on with others: `why`, and what would mend it.
+
+    A prompt that is too long, images that it does not take, a verdict that is no number. The same prompt is refused
+    whenever it is asked.
+    """
+
+    def __init__(self, model: str, why: str) -> None:
+        super().__init__(f"model {model}: {why}")
+        self.model, self.why = model, why
 
 
 class EngineDied(RuntimeError):
@@ -35,7 +48,8 @@ class Meter:
 class Engine(Protocol):
     """One model that serves many requests at once.
 
-    A request is cancelled by cancelling the task that awaits it; the engine then drops it at its next step.
+    A request is cancelled by cancelling the task that awaits it; the engine then drops it at its next step. One that it
+    cannot answer is Refused; a stream yields the steps that it could write before.
     """
 
     async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
@@ -62,7 +76,7 @@ class Engine(Protocol):
         """Log-probability of each keyword as the next token, in their order.
 
         A keyword's probability is summed over its case and leading-blank variants that are single tokens; where there
-        are none, over the tokens that its variants begin with.
+        are none, over the tokens that its variants begin with. Never NaN, nor -inf for all: those are Refused.
         """
         ...
 

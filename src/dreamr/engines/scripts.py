@@ -77,8 +77,10 @@ def replay(trace: Trace) -> tuple[Recorded, Recorded]:
     """Target and draft of `trace`, to be run by its own method, or by another schedule of the same verifier.
 
     The answer is the recorded one under any cost. What was dropped unseen is as long as the step that took its place
-    (our decision), so times are projections.
+    (our decision), so times are projections. A refused question has no answer to be replayed: ValueError.
     """
+    if trace.refusal:
+        raise ValueError(f"{trace.benchmark}, {trace.question} was refused by {trace.refused_by}: {trace.refusal}")
     usual = max(1, round(trace.tokens / len(trace.steps)))
     words = sum(len(step.text.split()) for step in trace.steps)
     target, draft = Recorded({}, {}, usual), Recorded({}, {}, usual)

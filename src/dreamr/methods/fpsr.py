@@ -7,19 +7,21 @@
    dropped (early stop). Rejected: all verdicts and versions behind it are dropped, the target's version, long under
    way, is committed (clean fallback), the target writes on behind it without a new start, and drafting starts anew;
    unless the target wrote the rejected step itself, for then the drafts behind it still hold.
-4. No decision asks which request came first. So the text is a function of the models alone.
+4. No decision asks which request came first. So the text is a function of the models alone, and so is a refusal: it
+   counts where the answer needs what was refused.
 
 DREAM-R is this loop with a SAPO draft and the CPN verifier, DREAM-R-NS the same with the plain draft.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods.protocol import Engines, Limits, Outcome
-from dreamr.methods.run import QuestionRun, running
-from dreamr.methods.streams import Stream
+from dreamr.methods.run import Begun, QuestionRun, running
+from dreamr.methods.streams import Feed, Stream
 from dreamr.prompts import Prompt
 from dreamr.verifiers import Verdict, Verifier, verifier
 
@@ -39,7 +41,7 @@ class _Attempt:
     """One draft step under verification, beside the target's own version of it: the next step of `own`."""
 
     draft: Generation
-    verdict: asyncio.Task[Verdict]
+    verdict: Begun[Verdict]
     own: Stream
 
 
@@ -66,10 +68,9 @@ class _Chain:
     async def _fly(self, own: Stream | None) -> tuple[Stream | None, bool]:
         """Commit in order through the first rejection; the stream that goes on, and whether the drafts still hold."""
         run, room = self._run, asyncio.Semaphore(self._window)
-        attempts: asyncio.Queue[_Attempt] = asyncio.Queue()
-        run.start(self._launch(own, room, attempts))
+        attempts = Feed(run, run.prefix.index, self._attempts(own, room))
         while run.prefix.finish is None:
-            attempt = await attempts.get()
+            attempt = await attempts.at(run.prefix.index)
             verdict = await attempt.verdict
             if not verdict.accepted:
                 return attempt.own, await self._fall_back(attempt, verdict)
@@ -78,20 +79,19 @@ class _Chain:
             room.release()
         return None, False
 
-    async def _launch(self, own: Stream | None, room: asyncio.Semaphore, attempts: asyncio.Queue[_Attempt]) -> None:
+    async def _attempts(self, own: Stream | None, room: asyncio.Semaphore) -> AsyncGenerator[_Attempt, None]:
         """Open attempt after attempt, as the draft writes and the window has room."""
         run, prefix = self._run, self._run.prefix
         while prefix.finish is None:
             await room.acquire()
             own = own or Stream(run, "target", prefix)
-            draft = await self._drafts.step(prefix.index)
-            verdict = run.start(run.verify(self._judge, prefix, draft))
-            attempts.put_nowait(_Attempt(draft, verdict, own))
+            draft = await self._drafts.at(prefix.index)
+            yield _Attempt(draft, run.start(run.verify(self._judge, prefix, draft)), own)
             prefix, own = prefix.after(draft), None
 
     async def _fall_back(self, attempt: _Attempt, verdict: Verdict) -> bool:
         """Drop what builds on a rejected step, but not the drafts, and commit the target's version of it."""
         self._run.cancel(self._drafts.task, attempt.own.task)
-        own = await attempt.own.step(self._run.prefix.index)
+        own = await attempt.own.at(self._run.prefix.index)
         self._run.overrule(attempt.draft, verdict, own)
         return own == attempt.draft

@@ -10,14 +10,15 @@ places that are open at once, the one being drafted included.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome
-from dreamr.methods.run import QuestionRun, running
-from dreamr.methods.streams import Stream
+from dreamr.methods.run import Begun, QuestionRun, running
+from dreamr.methods.streams import Feed, Stream
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
 from dreamr.verifiers import Verdict, Verifier, verifier
@@ -38,8 +39,8 @@ class _Place:
     """Both versions of one step."""
 
     draft: Generation
-    own: asyncio.Task[Generation]
-    verdict: asyncio.Task[Verdict]
+    own: Begun[Generation]
+    verdict: Begun[Verdict]
 
 
 class _Lookahead:
@@ -50,14 +51,13 @@ class _Lookahead:
         self._judge = judge
         self._drafts = Stream(run, "draft", run.prefix)
         self._room = asyncio.Semaphore(window)
-        self._places: asyncio.Queue[_Place] = asyncio.Queue()
 
     async def extend(self) -> None:
         """Commit step by step until the target's version differs or the answer ends."""
         run = self._run
-        run.start(self._open_places())
+        places = Feed(run, run.prefix.index, self._places())
         while run.prefix.finish is None:
-            place = await self._places.get()
+            place = await places.at(run.prefix.index)
             verdict = await place.verdict
             if not verdict.accepted:
                 run.overrule(place.draft, verdict, await place.own)
@@ -65,18 +65,17 @@ class _Lookahead:
             run.accept(place.draft, verdict)
             self._room.release()
 
-    async def _open_places(self) -> None:
+    async def _places(self) -> AsyncGenerator[_Place, None]:
         """Let the target start each step as soon as its prefix is drafted and the window has room."""
         run, prefix = self._run, self._run.prefix
         while prefix.finish is None:
             await self._room.acquire()
             own = run.start(run.write("target", prefix))
-            draft = await self._drafts.step(prefix.index)
-            verdict = run.start(self._compare(prefix, draft, own))
-            self._places.put_nowait(_Place(draft, own, verdict))
+            draft = await self._drafts.at(prefix.index)
+            yield _Place(draft, own, run.start(self._compare(prefix, draft, own)))
             prefix = prefix.after(draft)
 
-    async def _compare(self, prefix: Prefix, draft: Generation, own: asyncio.Task[Generation]) -> Verdict:
+    async def _compare(self, prefix: Prefix, draft: Generation, own: Begun[Generation]) -> Verdict:
         """The verdict once both versions are there; text that is equal and ends alike needs no judge, unless capped."""
         version = await own
         if not is_blank(draft.text) and draft.finish == version.finish != "length" and same(draft.text, version.text):

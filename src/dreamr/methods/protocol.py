@@ -14,7 +14,7 @@ from dreamr.prompts import Prompt
 from dreamr.records import Span, Step
 
 Writer = Literal["draft", "target"]
-Finish = Literal["answer", "end", "budget"]
+Finish = Literal["answer", "end", "budget", "refused"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Outcome:
     draft_tokens: int
     target_tokens: int
     spans: tuple[Span, ...]
+    refused_by: str | None = None
+    refusal: str | None = None
 
 
 # The loop that writes the same text with the least work, for many questions at once.

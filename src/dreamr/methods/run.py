@@ -1,12 +1,13 @@
 """One question under way: what is committed, what is in flight, and the record of every request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
-from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
@@ -21,6 +22,33 @@ Watcher = Callable[[Step, float], object]
 WATCHER: ContextVar[Watcher] = ContextVar("watcher", default=lambda step, seconds: None)
 
 
+class Begun(Awaitable[T]):
+    """Work under way. That an engine refused it is told to whoever awaits its result, and to nobody else.
+
+    So what was begun ahead and is never needed ends no question, whichever request came first.
+    """
+
+    def __init__(self, task: asyncio.Task[T | Refused]) -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, None, T]:
+        result = yield from self._task.__await__()
+        if isinstance(result, Refused):
+            raise result
+        return result
+
+    def cancel(self) -> None:
+        """Drop it."""
+        self._task.cancel()
+
+
+async def _or_refusal(work: Coroutine[Any, Any, T]) -> T | Refused:
+    try:
+        return await work
+    except Refused as refusal:
+        return refusal
+
+
 class QuestionRun:
     """The state of one question. Loops read `prefix`, start requests and commit steps; nothing else changes it."""
 
@@ -28,7 +56,8 @@ class QuestionRun:
         self.prefix = Prefix(prompt, limits)
         self._engines = engines
         self._tasks = tasks
-        self._started: list[asyncio.Task[Any]] = []
+        self._started: list[Begun[Any]] = []
+        self._refusal: Refused | None = None
         self._zero = engines.now()
         self._steps: list[Step] = []
         self._spans: list[Span] = []
@@ -36,17 +65,18 @@ class QuestionRun:
 
     # Requests
 
-    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def start(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
         """Begin `work` now; it ends with the question at the latest, and its failure ends the question."""
-        task = self._tasks.create_task(work)
-        self._started.append(task)
-        return task
+        task = self._tasks.create_task(_or_refusal(work))
+        task.add_done_callback(lambda _: work.close())  # one that is dropped before it begins
+        self._started.append(Begun(task))
+        return self._started[-1]
 
-    def cancel(self, *spared: asyncio.Task[Any]) -> None:
+    def cancel(self, *spared: Begun[Any]) -> None:
         """Drop everything in flight but `spared`."""
-        for task in self._started:
-            if task not in spared:
-                task.cancel()
+        for begun in self._started:
+            if begun not in spared:
+                begun.cancel()
         self._started = list(spared)
 
     async def write(self, writer: Writer, prefix: Prefix) -> Generation:
@@ -144,6 +174,11 @@ class QuestionRun:
         self.prefix = self.prefix.after(step)
         WATCHER.get()(self._steps[-1], self._now())
 
+    def refuse(self, refusal: Refused) -> None:
+        """End the answer where an engine refused what it needs next; what is committed stays."""
+        self._refusal = refusal
+        self.prefix = replace(self.prefix, finish="refused")
+
     def outcome(self) -> Outcome:
         """The finished question."""
         assert self.prefix.finish is not None, "the answer goes on"
@@ -158,16 +193,25 @@ class QuestionRun:
             draft_tokens=sum(span.tokens for span in self._spans if span.engine == "draft"),
             target_tokens=sum(span.tokens for span in self._spans if span.engine == "target"),
             spans=tuple(sorted(self._spans, key=lambda span: (span.start, span.end))),
+            refused_by=self._refusal.model if self._refusal else None,
+            refusal=self._refusal.why if self._refusal else None,
         )
 
 
 @asynccontextmanager
 async def running(prompt: Prompt, engines: Engines, limits: Limits) -> AsyncIterator[QuestionRun]:
-    """One question's run. On leaving, nothing of it is left in flight; the first failure of any request is raised."""
+    """One question's run. On leaving, nothing of it is left in flight; the first failure of any request is raised.
+
+    A refusal is no failure but an outcome. It is taken up within the group, so it can hide neither a failure of another
+    request nor a cancellation.
+    """
     try:
         async with asyncio.TaskGroup() as tasks:
             run = QuestionRun(prompt, engines, limits, tasks)
-            yield run
+            try:
+                yield run
+            except Refused as refusal:
+                run.refuse(refusal)
             run.cancel()
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None

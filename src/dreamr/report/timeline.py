@@ -47,7 +47,7 @@ def timeline(traces: Sequence[Trace]) -> Chart:
 def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
     """One question of the first pair under every method: the first where the reference took and replaced a step."""
     cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
-    rows = [trace for trace in traces if (trace.target, trace.draft) in cells and trace.method in LABELS]
+    rows = [row for row in traces if (row.target, row.draft) in cells and row.method in LABELS and not row.refusal]
     telling = [row for row in rows if row.method == reference and 0 < row.accepted < len(row.steps)]
     first = next(iter(telling or [row for row in rows if row.method == reference]), None)
     if first is None:

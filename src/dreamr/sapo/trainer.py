@@ -187,14 +187,15 @@ def make_trainer(
     """
     scored = Rewards(folder, served, job.generation.answer_tokens, job.draft.thinking)
     trusted = job.draft.trust_remote_code
+    # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
+    # Qwen-VL draft would be trained on wrong positions, without an error.
+    processor = load_processor(draft, trusted)
     trainer = Grpo(
         model=load_model(draft, trusted, dtype=torch.float32),
-        # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
-        # Qwen-VL draft would be trained on wrong positions, without an error.
-        processing_class=load_processor(draft, trusted),
+        processing_class=processor,
         args=arguments(job, work),
         reward_funcs=[getattr(scored, name) for name in rewards.REWARDS],
-        train_dataset=as_dataset(job, questions, folder),
+        train_dataset=fitting(job, processor, as_dataset(job, questions, folder)),
     )
 
     def write(to: Path) -> None:
@@ -272,6 +273,20 @@ def as_dataset(job: TrainJob, questions: Sequence[Question], folder: str) -> Dat
         }
 
     return Dataset.from_dict({"question": [question.model_dump_json() for question in questions]}).with_transform(rows)
+
+
+def fitting(job: TrainJob, processor: Any, questions: Dataset) -> Dataset:
+    """The questions that leave room for a whole answer, in the draft's own tokens. Others are counted in the log."""
+
+    def tokens(row: dict[str, Any]) -> int:
+        text = processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+        return len(processor(text=[text], images=row["images"] or None)["input_ids"][0])
+
+    most = job.context_tokens - job.generation.answer_tokens
+    kept = [place for place, row in enumerate(questions) if tokens(row) <= most]
+    if left_out := len(questions) - len(kept):
+        print(f"{job.name}: {left_out} of {len(questions)} questions are of more than {most} tokens, and left out")
+    return questions.select(kept)
 
 
 def newest_checkpoint(work: Path) -> str | None:

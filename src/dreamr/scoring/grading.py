@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dreamr.errors import UserError
 from dreamr.records import Question, Score, Trace
 from dreamr.scoring import lmms_eval
-from dreamr.scoring.answers import grade
+from dreamr.scoring.answers import Grade, grade
 from dreamr.spans import busy_seconds
 
 CellKey = tuple[str, ...]
 COPIED = (
     *("question", "benchmark", "target", "draft", "method", "mode", "drafted", "verified", "accepted", "tokens"),
-    *("draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device"),
+    *("draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device", "refused_by", "refusal", "fits"),
 )
 
 
@@ -24,7 +24,7 @@ def scored(traces: Sequence[Trace], questions: Mapping[tuple[str, str], Question
     for trace in traces:
         if (trace.benchmark, trace.question) not in questions:
             raise UserError(f"a trace of {trace.benchmark} names the unknown question {trace.question!r}")
-    batched = {cell(trace)[:-1]: trace.text for trace in traces if trace.mode == "batched"}
+    batched = {cell(trace)[:-1]: trace.text for trace in traces if trace.mode == "batched" and not trace.refusal}
     return [score(trace, questions[trace.benchmark, trace.question], batched.get(cell(trace)[:-1])) for trace in traces]
 
 
@@ -34,9 +34,12 @@ def cell(trace: Trace) -> CellKey:
 
 
 def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
-    """The score of one trace."""
+    """The score of one trace. What there is of a refused answer is not read: it is wrong, by any rule."""
     truncated = trace.finish == "budget"
-    verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
+    verdict, harness = Grade(None, False, True), None
+    if not trace.refusal:
+        verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
+        harness = lmms_eval.grade(question, trace.text).correct
     alone = trace.mode == "alone" and batched_text is not None
     return Score(
         **{name: getattr(trace, name) for name in COPIED},
@@ -47,9 +50,9 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         parsed=verdict.parsed,
         correct=verdict.correct,
         unresolved=verdict.unresolved,
-        harness_correct=lmms_eval.grade(question, trace.text).correct,
+        harness_correct=harness,
         truncated=truncated,
-        same_text=trace.text == batched_text if alone else None,
+        same_text=trace.text == batched_text if alone and not trace.refusal else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,

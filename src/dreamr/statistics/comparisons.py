@@ -8,12 +8,12 @@ import pandas as pd
 
 from dreamr.config import PLAIN, Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, CELL, KEYS, alone, as_cells, batched, sampling, tabulate
+from dreamr.statistics.frame import ALL, CELL, KEYS, alone, answered, as_cells, batched, sampling, tabulate
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
 
 # What two methods, drafts or targets are compared by, on the same questions.
-COMPARED_BATCHED: dict[str, tuple[str, str]] = {
-    "accuracy": ("correct", "n"),
+COMPARED_BATCHED: dict[str, tuple[str, str]] = {"accuracy": ("correct", "n")}
+COMPARED_ANSWERED: dict[str, tuple[str, str]] = {
     "acceptance": ("accepted", "verified"),
     "tokens": ("tokens", "n"),
 }
@@ -37,14 +37,18 @@ def compare(
 ) -> pd.DataFrame:
     """Each quantity of `rows`, of `others` (X_<suffix>) and the change between them on the same questions.
 
-    `others` is matched on target, draft, method, mode and question; rename its keys first.
+    `others` is matched on target, draft, method, mode and question; rename its keys first. Acceptance and tokens are of
+    questions that were answered on both sides, times of those that were timed on both; a refused one counts as wrong.
     """
-    columns = sorted({name for pair in (*COMPARED_BATCHED.values(), *COMPARED_ALONE.values()) for name in pair})
+    kinds = (COMPARED_BATCHED, COMPARED_ANSWERED, COMPARED_ALONE)
+    columns = sorted({name for pairs in kinds for pair in pairs.values() for name in pair} | {"refused", "untimed"})
     paired = rows.merge(others[CELL + columns], on=CELL, suffixes=("", "_other"), validate="many_to_one")
-    quantities = [_compared(pairs, suffix) for pairs in (COMPARED_BATCHED, COMPARED_ALONE)]
-    accuracy_part = tabulate(batched(paired), job, quantities[0], keys)
-    time_part = tabulate(alone(paired), job, quantities[1], keys).rename(columns={"n": "n_alone"})
-    return accuracy_part.merge(time_part.drop(columns="clusters", errors="ignore"), how="left", on=keys)
+    views = (batched(paired), answered(batched(paired)), alone(paired))
+    accuracy_part, answered_part, time_part = (
+        tabulate(view, job, _compared(pairs, suffix), keys) for view, pairs in zip(views, kinds, strict=True)
+    )
+    table = accuracy_part.merge(answered_part.drop(columns=["n", "clusters"]), how="left", on=keys)
+    return table.merge(time_part.drop(columns="clusters").rename(columns={"n": "n_alone"}), how="left", on=keys)
 
 
 def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:

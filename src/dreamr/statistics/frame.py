@@ -2,7 +2,8 @@
 
 A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters` and for each quantity X the
 columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched" (all questions) carry accuracy,
-acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time.
+acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time. A question that an
+engine refused counts as wrong, and in nothing else: what there is of its answer is no answer's length or time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -63,18 +64,31 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -
     if len(twice):
         raise UserError(f"scored twice: {twice.iloc[0][CELL].to_dict()}; each cell may answer a question once")
     rows["n"] = 1.0
-    for column in ("correct", "unresolved", "truncated", "same_text", "baseline_seconds"):
+    rows["refused"] = rows.refusal.notna()
+    for column in ("correct", "unresolved", "truncated", "refused", "same_text", "baseline_seconds"):
         rows[column] = rows[column].astype(float)
-    return _beside_target(rows)
+    rows = _beside_target(rows)
+    return rows.assign(untimed=_untimed(rows))
 
 
 def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
     """Add what the target by itself did with the same question; NaN where it was not run."""
     alone = rows[rows.method == BASELINE]
-    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens", "truncated"]]
-    names = {"correct": "target_correct", "tokens": "target_tokens_alone", "truncated": "target_truncated"}
+    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens", "truncated", "refused"]]
+    names = {"correct": "target_correct", "tokens": "target_tokens_alone"}
+    names |= {"truncated": "target_truncated", "refused": "target_refused"}
     alone = alone.rename(columns=names)
     return rows.merge(alone, how="left", on=["target", "item"], validate="many_to_one")
+
+
+def _untimed(rows: pd.DataFrame) -> "pd.Series[float]":
+    """Timed rows of a question that was refused to some method of the same target and draft, or to the target.
+
+    All of them are left out, so that the methods of a draft are timed on the same questions.
+    """
+    lacking = (rows.refused == 1) | (rows.target_refused == 1) | rows.baseline_seconds.isna()
+    lacking &= rows["mode"] == "alone"
+    return lacking.groupby([rows.target, rows.draft, rows["mode"], rows.item]).transform("any").astype(float)
 
 
 def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Sums]]:
@@ -139,9 +153,16 @@ def batched(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["mode"] == "batched"]
 
 
+def answered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of questions that no engine refused; in a comparison, on neither side."""
+    sides = [name for name in ("refused", "refused_other") if name in rows]
+    return rows[(rows[sides] == 0).all(axis=1)]
+
+
 def alone(rows: pd.DataFrame) -> pd.DataFrame:
-    """Timed rows; times of different devices are refused, never averaged."""
-    timed = rows[rows["mode"] == "alone"]
+    """Timed rows, in a comparison on both sides; times of different devices are refused, never averaged."""
+    sides = [name for name in ("untimed", "untimed_other") if name in rows]
+    timed = rows[(rows["mode"] == "alone") & (rows[sides] == 0).all(axis=1)]
     if timed.device.nunique() > 1:
         raise UserError(f"times from different devices cannot be compared: {', '.join(sorted(set(timed.device)))}")
     return timed

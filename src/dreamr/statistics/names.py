@@ -5,6 +5,6 @@ OF_SCORES = {
     **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
 }
-TABLES = (*OF_SCORES, "contamination", "claims")
+TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "claims")
 OF_STEPS = ("verification", "thresholds", "roc", "calibration")  # functions of step_verdicts
 GALLERY = "gallery.jsonl"

@@ -15,6 +15,7 @@ from dreamr.statistics.frame import (
     Key,
     Sums,
     alone,
+    answered,
     batched,
     estimates,
     of_pairs,
@@ -41,6 +42,7 @@ ACCURACY: dict[str, Quantity] = {
     "accuracy_change": difference(mean("correct"), mean("target_correct")),
     "unresolved": mean("unresolved"),
     "truncated": mean("truncated"),
+    "refused": mean("refused"),
 }
 SPEED: dict[str, Quantity] = {
     "speedup": ratio("baseline_seconds", "seconds"),
@@ -87,15 +89,21 @@ HARNESS: dict[str, Quantity] = {
 }
 # Parts of a method's answers in which a change of accuracy against the target may have its cause.
 PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
-    "all": lambda rows: rows.verified > 0,
+    "all": lambda rows: rows.n > 0,
     "draft wrote the answer": lambda rows: rows.answer_writer == "draft",
     "target wrote the answer": lambda rows: rows.answer_writer == "target",
-    "neither was cut": lambda rows: (rows.truncated == 0) & (rows.target_truncated == 0),
-    "shorter than the target's": lambda rows: rows.tokens < rows.target_tokens_alone,
-    "not shorter": lambda rows: rows.tokens >= rows.target_tokens_alone,
+    "neither was cut": lambda rows: _whole(rows) & (rows.truncated == 0) & (rows.target_truncated == 0),
+    "shorter than the target's": lambda rows: _whole(rows) & (rows.tokens < rows.target_tokens_alone),
+    "not shorter": lambda rows: _whole(rows) & (rows.tokens >= rows.target_tokens_alone),
+    "refused to one of them": lambda rows: ~_whole(rows),
     "in a training set": lambda rows: rows.overlaps == 1,
     "in no training set": lambda rows: rows.overlaps == 0,
 }
+
+
+def _whole(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether both the method and the target by itself were let answer."""
+    return (rows.refused != 1) & (rows.target_refused != 1)
 
 
 def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> pd.DataFrame:
@@ -138,7 +146,7 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     rows = batched(rows)
     by_version = rows[rows.benchmark.isin(job.versioned)]
     rotated = rows[rows.benchmark.isin(job.circular)]
-    judged = ["correct", "target_correct", "unresolved", "truncated", "n"]
+    judged = ["correct", "target_correct", "unresolved", "truncated", "refused", "n"]
     whole = rotated.groupby([*KEYS, "mode", "cluster"], as_index=False)[judged].min().assign(version="circular")
     parts = pd.concat([by_version, whole], ignore_index=True)
     table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
@@ -148,7 +156,8 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Times of questions answered alone, each beside a target-only run of the same question.
 
-    Device seconds are an engine's busy seconds times the devices that it holds, of both engines together.
+    Device seconds are an engine's busy seconds times the devices that it holds, of both engines together. `left_out`
+    counts the timed questions that a refusal took from all methods of the same target and draft.
     """
     timed = alone(rows)
     target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
@@ -156,22 +165,30 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         "device_seconds": target * timed.target_busy + draft * timed.draft_busy,
         "baseline_device_seconds": target * timed.baseline_seconds,
     }
-    return tabulate(timed.assign(**columns), job, SPEED)
+    table = tabulate(timed.assign(**columns), job, SPEED)
+    asked = pools(rows[rows["mode"] == "alone"], job)
+    left_out = [key | {"left_out": int(sums["untimed"].sum())} for key, sums in asked]
+    return table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)
 
 
 def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
-    rows = rows[rows.verified.groupby(rows.method).transform("sum") > 0]
+    rows = _verifying(rows)
     work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
-    return tabulate(batched(rows), job, ACCEPTANCE).merge(work, how="left", on=KEYS)
+    return tabulate(answered(batched(rows)), job, ACCEPTANCE).merge(work, how="left", on=KEYS)
+
+
+def _verifying(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of methods in which the target judges steps."""
+    return rows[rows.verified.groupby(rows.method).transform("sum") > 0]
 
 
 def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy and its change on parts of the questions that could explain a change, as column `part`."""
-    steps = batched(rows)[lambda r: r.verified > 0]
+    steps = _verifying(batched(rows))
     parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
     table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
-    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated"))])
+    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated", "refused"))])
 
 
 def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -184,7 +201,7 @@ def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Our verdicts beside the harness's, and where they part."""
-    rows = batched(rows)
+    rows = answered(batched(rows))
     settled = rows.harness_correct.notna()
     theirs, ours = rows.harness_correct.eq(True) & settled, rows.correct.eq(1) & settled
     columns = {
@@ -197,6 +214,26 @@ def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         "only_harness": theirs & ~ours,
     }
     return tabulate(rows.assign(**{name: column.astype(float) for name, column in columns.items()}), job, HARNESS)
+
+
+REFUSED = ["target", "draft", "method", "mode", "benchmark", "question", "refused_by", "refusal"]
+
+
+def refusals(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every question that an engine refused to a method: a wrong answer, by name and with the reason."""
+    return rows.loc[rows.refused == 1, REFUSED].sort_values(REFUSED).reset_index(drop=True)
+
+
+def fitting(rows: pd.DataFrame) -> pd.DataFrame:
+    """How the questions of each benchmark fit each model, as found before they were asked; tokens of the prompt."""
+    found = rows[["benchmark", "item", "fits"]].explode("fits").dropna(subset="fits").reset_index(drop=True)
+    named = pd.DataFrame(list(found.fits), columns=["model", "tokens", "fits"])
+    each = found[["benchmark", "item"]].join(named).drop_duplicates(["model", "item"])
+    both = pd.concat([each, each.assign(benchmark=ALL)])
+    groups = both.assign(perhaps=both.fits == "perhaps", refused=both.fits == "no").groupby(["model", "benchmark"])
+    counts = {"questions": ("item", "size"), "longest": ("tokens", "max")}
+    counts |= {"perhaps_refused": ("perhaps", "sum"), "refused": ("refused", "sum")}
+    return groups.agg(**counts).reset_index()
 
 
 def contamination(overlaps: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dreamr.config import ModelRef
 from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
-from dreamr.engines.protocol import Finish, Generation, Meter
+from dreamr.engines.protocol import Finish, Generation, Meter, Refused
 from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.inputs import Inputs, Settings, Vocabulary
 from dreamr.engines.vllm.launch import Ngram, start
@@ -25,6 +25,7 @@ from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
 
+SHOWN = 80  # characters of a step in an error
 Last = Literal["end", "length"]  # how a request ends that no stop string ends
 
 
@@ -32,7 +33,7 @@ class VllmEngine:
     """One model, from `async with` to its end. Text, not tokens, goes in and out.
 
     The model's folder among `models` holds weights, tokenizer, processor and chat template. A prompt longer than
-    `context_tokens`, which cap prompt plus answer, is a UserError. With `ngram` the engine generates only: vLLM then
+    `context_tokens`, which cap prompt plus answer, is Refused. With `ngram` the engine generates only: vLLM then
     returns no log-probabilities.
     """
 
@@ -119,7 +120,10 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         found = (await self._last(prompt, params, Meter())).outputs[0].logprobs[0]
-        return tuple(_log_sum_exp([found[token].logprob for token in variants]) for variants in tokens)
+        sums = tuple(_log_sum_exp([found[token].logprob for token in variants]) for variants in tokens)
+        if any(map(math.isnan, sums)) or max(sums) == -math.inf:
+            raise no_verdict(self.name, self._model.engine.dtype, prompt, dict(zip(keywords, sums, strict=True)))
+        return sums
 
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
@@ -133,7 +137,10 @@ class VllmEngine:
         )
         written = self.generate(prompt, stop=STEP_BREAK, max_tokens=tokens, meter=Meter())
         verdict = [] if self._ngram else [self.keyword_logprobs(replace(prompt, request=VERIFY), KEYWORDS)]
-        await asyncio.gather(written, _exhaust(stream), *verdict)
+        # All of them end before the first failure is told: nothing may be under way then.
+        ended = await asyncio.gather(written, _exhaust(stream), *verdict, return_exceptions=True)
+        if failures := [one for one in ended if isinstance(one, BaseException)]:
+            raise min(failures, key=lambda one: isinstance(one, Refused))
 
     async def reset(self) -> None:
         """Forget all questions: caches of prefixes, images and their embeddings. Nothing may be under way."""
@@ -151,13 +158,16 @@ class VllmEngine:
         """Tokens as they are written, each with how the request ended if it is the last one."""
         from vllm.sampling_params import RequestOutputKind
 
+        left = max_tokens
         params = self._params(prompt, max_tokens, detokenize=False, output_kind=RequestOutputKind.DELTA)
         async with aclosing(self._outputs(prompt, params, meter)) as outputs:
             async for output in outputs:
                 *before, last = output.outputs[0].token_ids
                 for token in before:
                     yield token, None
-                yield last, {None: None, "stop": "end"}.get(output.outputs[0].finish_reason, "length")
+                reason, left = output.outputs[0].finish_reason, left - len(before) - 1
+                # Where the context is full a step may end with the very token; then comes the refusal.
+                yield last, "end" if reason == "stop" else "length" if reason and left == 0 else None
 
     async def _outputs(
         self, prompt: Prompt, params: "SamplingParams", meter: Meter
@@ -173,9 +183,9 @@ class VllmEngine:
                     reason = output.outputs[0].finish_reason
                     if reason in ("abort", "error"):
                         raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
-                    if reason == "length" and written < (params.max_tokens or 0):
-                        raise self._inputs.full(prompt, "and its answer")
                     yield output
+                    if reason == "length" and written < (params.max_tokens or 0):
+                        raise await self._inputs.full(prompt)
 
     def _params(self, prompt: Prompt, max_tokens: int, **others: Any) -> "SamplingParams":
         from vllm import SamplingParams
@@ -245,6 +255,16 @@ def _seed(seed: int, prompt: Prompt) -> int:
     return int.from_bytes(hashlib.sha256(repr((seed, astuple(named))).encode()).digest()[:4]) >> 1
 
 
+def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, float]) -> Refused:
+    """Keywords without a probability: something in the model is no number."""
+    step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
+    found = ", ".join(f"{word} {value}" for word, value in logprobs.items())
+    cause = "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
+    return Refused(model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {found}: {cause}")
+
+
 def _log_sum_exp(values: list[float]) -> float:
     top = max(values)
+    if top == -math.inf:
+        return top
     return top + math.log(sum(math.exp(value - top) for value in values))

@@ -12,10 +12,11 @@ from typing import Any, Literal, Protocol
 from dreamr.config import ImageSize, Sampling
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
+from dreamr.engines.protocol import Refused
 from dreamr.engines.vllm import internals
-from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt
 
+MOST_IMAGES = 8  # per prompt; MMMU has up to seven
 OPENINGS = 256  # questions whose prepared images are kept in memory
 PIECES = 1 << 16  # pieces of text whose tokens are kept in memory
 
@@ -89,20 +90,23 @@ class Inputs:
         self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[tuple[str, internals.Rendered]]] = {}
 
     async def request(self, prompt: Prompt) -> Any:
-        """What the engine's request takes; to be sent without another await in between."""
+        """What the engine's request takes; to be sent without another await in between. One too long is Refused."""
         text, opening = await self._opening(prompt)
         ids = self._tokens(prompt, text, opening)
         if len(ids) >= self._settings.context_tokens:
-            raise self.full(prompt, "alone")
+            raise await self.full(prompt)
         return self._vllm.inputs(ids, opening)
 
-    def full(self, prompt: Prompt, also: str) -> UserError:
-        """The context has no room left: nothing that another try would mend."""
-        return UserError(
-            f"model {self._vocabulary.model}: the prompt {also} would fill context_tokens "
-            f"({self._settings.context_tokens}). Raise it, or lower images.max_pixels or answer_tokens. The question: "
-            f"{prompt.user[:100]!r}"
+    async def full(self, prompt: Prompt) -> Refused:
+        """The context has no room left; the words are the same wherever in the answer that shows."""
+        _, opening = await self._opening(prompt)
+        return self._refused(
+            f"context_tokens ({self._settings.context_tokens}) is full, of which the question alone takes "
+            f"{len(opening.ids)}: raise it, or lower images.max_pixels or generation.answer_tokens"
         )
+
+    def _refused(self, why: str) -> Refused:
+        return Refused(self._vocabulary.model, why)
 
     async def tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
@@ -130,8 +134,16 @@ class Inputs:
         ids = list(self._vocabulary.encode_once(text))
         if not prompt.images:
             return text, internals.Rendered(ids)
+        if len(prompt.images) > MOST_IMAGES:
+            raise self._refused(f"a question of {len(prompt.images)} images: an engine is started for {MOST_IMAGES}")
         images = [load_image(path, self._settings.images) for path in prompt.images]
-        return text, await self._vllm.rendered(ids, images)
+        try:
+            return text, await self._vllm.rendered(ids, images)
+        except ValueError as error:
+            if not isinstance(error.__cause__, ValueError):
+                raise
+            # The processor's own word, such as Qwen's on an image 200 times as wide as it is high.
+            raise self._refused(f"its processor does not take the images ({error.__cause__})") from error
 
 
 def pieces(text: str) -> list[str]:

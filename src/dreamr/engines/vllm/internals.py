@@ -6,7 +6,7 @@ version is not started: change VERSION here and the pins in envs/, and keep them
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -106,13 +106,14 @@ class Vllm:
         self._engine.shutdown()
 
     async def rendered(self, ids: list[int], images: Sequence["Image"]) -> Rendered:
-        """What vLLM's renderer makes of tokens and images; its cache of images is left alone."""
+        """What vLLM's renderer makes of tokens and images, of any length; its cache of images is left alone."""
         from vllm.renderers.inputs.preprocess import parse_model_prompt
 
+        any_length = replace(self._renderer.default_cmpl_tok_params, max_total_tokens=None)
         parsed = parse_model_prompt(
             self._model_config, {"prompt_token_ids": ids, "multi_modal_data": {"image": list(images)}}
         )
-        (ready,) = await self._renderer.render_cmpl_async([parsed], skip_mm_cache=True)
+        (ready,) = await self._renderer.render_cmpl_async([parsed], any_length, skip_mm_cache=True)
         processed = tuple(ready["mm_kwargs"]["image"])
         return Rendered(ready["prompt_token_ids"], processed, ready["mm_hashes"], ready["mm_placeholders"])
 

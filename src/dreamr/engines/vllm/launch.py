@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from dreamr.config import EngineSpec, ModelRef
 from dreamr.engines.vllm import internals
-from dreamr.engines.vllm.inputs import Settings
+from dreamr.engines.vllm.inputs import MOST_IMAGES, Settings
 from dreamr.engines.vllm.remote import RemoteVllm
 from dreamr.errors import UserError
 from dreamr.runtime.processes import ONE_THREAD
@@ -30,11 +30,10 @@ ON_CPU = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
 }
+ON_GPU = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # forked off a process that has used CUDA, an engine cannot use it
 CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
 CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
-BATCHED_TOKENS = 4096
 SEQUENCES = 256
-MOST_IMAGES = 8  # per prompt; MMMU has up to seven
 END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 
 
@@ -68,8 +67,8 @@ def start(
 
 
 def environment(device: Literal["cpu", "cuda"]) -> dict[str, str]:
-    """What vLLM reads. What the CPU needs is not a matter of taste: Snakemake sets the threads to a job's cores."""
-    return {**QUIET, **os.environ, **(ON_CPU if device == "cpu" else {})}
+    """What vLLM reads. What a device needs is not a matter of taste: Snakemake sets the threads to a job's cores."""
+    return {**QUIET, **os.environ, **(ON_CPU if device == "cpu" else ON_GPU)}
 
 
 def _fork_if_possible() -> None:
@@ -105,6 +104,7 @@ def engine_arguments(folder: str, model: ModelRef, settings: Settings, ngram: Ng
         "dtype": model.engine.dtype,
         "max_model_len": settings.context_tokens,
         "max_num_seqs": SEQUENCES,
+        "max_num_batched_tokens": model.engine.batched_tokens,
         "limit_mm_per_prompt": {"image": {"count": MOST_IMAGES, "width": side, "height": side}, "video": 0},
         "enable_prefix_caching": True,
         "trust_remote_code": model.trust_remote_code,
@@ -123,7 +123,6 @@ def _cpu_arguments() -> dict[str, Any]:
         "enforce_eager": True,
         "block_size": CPU_BLOCK_TOKENS,
         "kv_cache_memory_bytes": CPU_CACHE_BYTES,
-        "max_num_batched_tokens": BATCHED_TOKENS,
     }
 
 

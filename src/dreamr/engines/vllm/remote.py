@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from dreamr.engines.protocol import EngineDied, Meter
+from dreamr.engines.protocol import EngineDied, Meter, Refused
 from dreamr.engines.vllm.internals import Rendered, Vllm
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
 
 GENERATE = "/inference/v1/generate"
+REFUSED = 400  # the status of an answer, or told in a stream
 CACHES = ("reset_mm_cache", "reset_encoder_cache", "reset_prefix_cache")  # served with VLLM_SERVER_DEV_MODE=1
 SENT = ("temperature", "top_p", "top_k", "seed", "max_tokens", "detokenize", "include_stop_str_in_output")
 
@@ -68,9 +69,11 @@ class RemoteVllm(Vllm):
         asked = inputs | {"sampling_params": _sampling(params), "stream": streamed}
         asked["output_mode"] = "text" if params.detokenize and not streamed else "tokens"
         async with self._session.post(f"{self._base}{GENERATE}", json=asked) as answer:
-            if answer.status != 200:
+            if answer.status not in (200, REFUSED):
                 raise RuntimeError(f"{self._name}: {self._url} says {answer.status}: {await answer.text()}")
-            async for part in _events(answer) if streamed else _whole(answer):
+            async for part in _events(answer) if streamed and answer.status == 200 else _whole(answer):
+                if part.get("error", {}).get("code") == REFUSED:
+                    raise Refused(self._name, f"{self._url} says: {part['error']['message']}")
                 output = _output(part, params)
                 meter.tokens += len(output.outputs[0].token_ids)
                 yield output

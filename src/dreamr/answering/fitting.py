@@ -1,0 +1,46 @@
+"""Which questions a model cannot read whole, found before any is answered: by its own processor, to the token."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dreamr.answering.questions import Asked
+from dreamr.engines.protocol import Refused
+from dreamr.methods.protocol import Limits
+from dreamr.prompts import Prompt
+from dreamr.records import Fit
+
+
+class Reader(Protocol):
+    """An engine that tells what it would read."""
+
+    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        """The tokens of a prompt, image places included; images that it does not take are Refused."""
+        ...
+
+
+async def fit(engine: Reader, model: str, asked: Asked, limits: Limits, context_tokens: int) -> Fit:
+    """How a question fits `model`.
+
+    "yes" holds for an answer that spends its whole budget, with one step more for what a verdict adds. What another
+    family wrote may be more tokens to this one, so even then a request can be refused, though hardly one will be.
+    """
+    try:
+        tokens = len(await engine.prompt_tokens(asked.prompt))
+    except Refused:  # told to whoever asks for an answer, and recorded there
+        return Fit(model=model, tokens=None, fits="no")
+    longest = tokens + limits.answer_tokens + limits.step_tokens
+    return Fit(
+        model=model,
+        tokens=tokens,
+        fits="no" if tokens >= context_tokens else "yes" if longest <= context_tokens else "perhaps",
+    )
+
+
+def in_words(model: str, fits: Sequence[Fit], context_tokens: int) -> str:
+    """What was found of one model, for the log."""
+    counts = {kind: sum(one.fits == kind for one in fits) for kind in ("no", "perhaps")}
+    longest = max((one.tokens for one in fits if one.tokens is not None), default=0)
+    return (
+        f"{model}: {len(fits)} questions of up to {longest} tokens; with context_tokens {context_tokens} "
+        f"{counts['no']} will be refused, {counts['perhaps']} where their answer is long"
+    )
