@@ -52,6 +52,25 @@ def test_engine_and_trainer_are_one_model_before_and_after_every_update(made: Ma
     assert max(gaps(made(draft, tmp_path, **REPEATED))) < 1e-3
 
 
+@pytest.mark.parametrize("draft", DRAFTS)
+def test_an_engine_that_reads_other_tokens_than_the_trainer_writes_nothing(
+    made: Made, draft: str, questions: list[Question], tmp_path: Path
+) -> None:
+    """Every prompt of every batch is held against the engine's own reading of it, image places included."""
+    from trl.data_utils import prepare_multimodal_messages
+
+    from dreamr.sapo.serving import Asked
+
+    trainer = made(draft, tmp_path)
+    served = trainer.vllm_generation._served
+    rows = [prepare_multimodal_messages(row["prompt"], images=row["images"]) for row in trainer.train_dataset]
+    prompts = [question_prompt(question, question.origin) for question in questions]
+    asked = [Asked(*pair) for pair in zip(prompts, trainer._tokenize_prompts(rows)[0], strict=True)]
+    assert len(served.complete(asked, 0)) == 32
+    with pytest.raises(ValueError, match=r"the engine reads \[.*\] where the trainer reads \["):
+        served.complete([asked[0]._replace(ids=asked[1].ids)], 0)
+
+
 REPEATED = {"epochs": 3, "learning_rate": 1e-4}  # 12 batches of eight questions, at the micro scale's rate
 
 

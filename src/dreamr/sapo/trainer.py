@@ -37,8 +37,6 @@ from dreamr.sapo.rollouts import Rollouts
 from dreamr.sapo.serving import Served, engines
 
 MEETING_SECONDS = 3 * 3600  # ranks wait for the first one: while it loads engines, and while these write a batch
-
-
 # A rank holds a share of weights, gradients and moments (FSDP2), and computes activations twice to save their memory.
 SHARES: dict[str, Any] = {
     "fsdp": True,
