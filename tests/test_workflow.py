@@ -106,6 +106,17 @@ def test_a_run_at_the_papers_scale_begins_with_its_pins(project: Project) -> Non
     assert "Traceback" not in done.stderr and not (project.folder / "results").exists()
 
 
+def test_ranks_of_a_training_are_started_by_torchrun(project: Project) -> None:
+    """One process needs nobody to start it; of several each has a core."""
+
+    def started_by(ranks: int) -> set[str]:
+        done = project.succeed("-n", "-p", *project.overlay({"sapo": {"ranks": ranks, "micro_batch": 16}}))
+        return set(re.findall(r"python -m (.*)dreamr\.cli\.train_sapo", done.stdout))
+
+    assert started_by(1) == {""}
+    assert started_by(2) == {"torch.distributed.run --standalone --nproc-per-node=2 --shutdown-timeout=3600 -m "}
+
+
 def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
     text = " ".join((ROOT / "README.md").read_text().split())
     for rule in ("train_sapo", "generate"):
