@@ -5,11 +5,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,31 +147,31 @@ class Interrupted(BaseException):
 def runs(
     request: pytest.FixtureRequest, made: Made, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Any, Any, Path]]:
-    """A training in one go, and the same one that was cut off behind step 3 and taken up again."""
+    """A training of two epochs in one go, and the same one that was cut off in the second and taken up again."""
     from transformers import TrainerCallback
 
     from dreamr.sapo.trainer import newest_checkpoint
 
     class Cut(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if state.global_step == 3:
+            if state.global_step == 11:
                 raise Interrupted
 
     works = [tmp_path_factory.mktemp(name) for name in ("whole", "cut")]
-    whole = made(request.param, works[0])
+    whole = made(request.param, works[0], epochs=2)
     whole.train()
-    cut = made(request.param, works[1])
+    cut = made(request.param, works[1], epochs=2)
     cut.add_callback(Cut())
     with pytest.raises(Interrupted):
         cut.train()
-    again = made(request.param, works[1])
+    again = made(request.param, works[1], epochs=2)
     again.train(resume_from_checkpoint=newest_checkpoint(works[1]))
     yield whole, again, works[1]
 
 
 def test_a_training_that_was_cut_off_ends_the_same(runs: tuple[Any, Any, Path], tmp_path: Path) -> None:
     whole, again, _ = runs
-    assert whole.state.max_steps == 8
+    assert whole.state.max_steps == 16
     weights = again.model.state_dict()
     assert all(value.equal(weights[name]) for name, value in whole.model.state_dict().items())
     logs = []
@@ -178,7 +180,18 @@ def test_a_training_that_was_cut_off_ends_the_same(runs: tuple[Any, Any, Path], 
         rows = list(csv.DictReader((tmp_path / f"{place}.csv").open()))
         logs.append([{name: row[name] for name in row if "seconds" not in name} for row in rows])
     assert logs[0] == logs[1]
-    assert [row["step"] for row in logs[0]] == ["1", "3", "5", "7"]
+    assert [row["step"] for row in logs[0]] == [str(step) for step in range(1, 16, 2)]
+
+
+def test_each_epoch_has_an_order_of_its_own(made: Made, tmp_path: Path) -> None:
+    """By seed and epoch, whatever was drawn before; the first is TRL's own."""
+    trainer = made("q3vl-2l", tmp_path)
+    orders = []
+    for epoch in (0, 1.0, 0.5, 1.75):
+        trainer.state.epoch = epoch
+        orders.append(list(trainer._get_train_sampler(trainer.train_dataset)))
+    assert orders[0] == orders[2] != orders[1] == orders[3]
+    assert orders[0] == list(super(type(trainer), trainer)._get_train_sampler(trainer.train_dataset))
 
 
 def test_the_log_tells_rewards_and_weights(runs: tuple[Any, Any, Path], tmp_path: Path) -> None:
@@ -188,7 +201,7 @@ def test_the_log_tells_rewards_and_weights(runs: tuple[Any, Any, Path], tmp_path
     ]
     assert [rows[0][f"weight_{name}"] for name in ("outcome", "alignment", "length")] == [1, 1, 1]
     assert [rows[-1][f"weight_{name}"] for name in ("outcome", "alignment", "length")] == pytest.approx(
-        [1 / 7, 1, 13 / 7]
+        [1 / 15, 1, 29 / 15]
     )
     for row in rows:
         parts = sum(row[f"weight_{name}"] * row[name] for name in ("outcome", "alignment", "length"))
@@ -285,7 +298,8 @@ def test_ranks_see_the_gpus_that_the_engines_leave(monkeypatch: pytest.MonkeyPat
         seen["draft"] = os.environ["CUDA_VISIBLE_DEVICES"]
         raise Interrupted
 
-    for name, stub in {"engines": deployed, "make_trainer": made, "drawn": lambda *_: []}.items():
+    stubs = {"engines": deployed, "make_trainer": made, "drawn": lambda *_: [], "check_room": lambda *_: None}
+    for name, stub in stubs.items():
         monkeypatch.setattr(training, name, stub)
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
@@ -302,7 +316,26 @@ def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert draft_devices(on_gpus((0, 1), (2,))) == {"CUDA_VISIBLE_DEVICES": "3"}
-    assert draft_devices(on_gpus((0, 1), (2, 3))) == {"CUDA_VISIBLE_DEVICES": "2,3"}, "nothing left: the rollouts' own"
+    assert draft_devices(on_gpus((0, 1), (2, 3))) == {"CUDA_VISIBLE_DEVICES": "2"}, "nothing left: one of the rollouts'"
+
+
+def test_a_rank_sees_no_gpu_that_it_does_not_train_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two in sight, transformers would put a copy of the draft on each, which TRL refuses."""
+    from dreamr.sapo.trainer import draft_devices
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    assert draft_devices(on_gpus((0,), (1,))) == {"CUDA_VISIBLE_DEVICES": "6"}
+
+
+def test_weights_that_do_not_fit_into_memory_stop_before_engines_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A micro draft in 32 bits takes 3 MB; in 16 bits half of it."""
+    from dreamr.sapo import rollouts
+
+    free = SimpleNamespace(free=2_000_000)
+    monkeypatch.setattr(rollouts.shutil, "disk_usage", lambda _: free)
+    rollouts.check_room(ZOO / "q3vl-2l", "bfloat16")
+    with pytest.raises(UserError, match=r"model q3vl-2l: .* which has 0\.00 of the 0\.00 GB"):
+        rollouts.check_room(ZOO / "q3vl-2l", "float32")
 
 
 def test_more_ranks_than_gpus_are_left_stop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,18 +401,18 @@ def command(spec: TrainJob, questions: list[Question], out: Path, threads: int =
     given += [str(part) for pair in folders.items() for part in pair]
     exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # as Snakemake does
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
-    return subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def stopped_half_way(training: subprocess.Popen[str]) -> None:
-    """Tell it to stop once its bar moves; it says which checkpoint is kept."""
+    """Tell all its processes to stop, as a cluster does, while the second batch is written; it says what is kept."""
     printed = ""
-    while not re.search(r" [1-9]\d*/\d+ \[", printed):
+    while not re.search(r" 2/\d+ \[", printed):  # two steps on the first batch
         printed += training.stderr.read(1)
         assert training.poll() is None, printed
-    training.terminate()
+    os.killpg(training.pid, signal.SIGTERM)
     _, errors = training.communicate(timeout=300)
-    assert training.returncode == 1 and "told to stop; the checkpoint of step" in errors, errors
+    assert training.returncode == 1 and "told to stop; the checkpoint of step 4 is kept" in errors, errors
 
 
 def ends(training: subprocess.Popen[str]) -> None:

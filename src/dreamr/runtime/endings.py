@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from dreamr.errors import Interrupted, UserError
+from dreamr.runtime.processes import first_rank
 from dreamr.runtime.slurm import requeue
 
 NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -37,7 +38,8 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
     try:
         yield
     except Interrupted as cut:
-        requeue()
+        if first_rank():  # another rank may be told because the first one has ended, perhaps for good
+            requeue()
         raise UserError(f"{cut}: run again to go on") from cut
     except UserError:
         raise

@@ -20,6 +20,7 @@ LOGGED = {
     "entropy": "entropy",
     "grad_norm": "grad_norm",
     "logprob_gap": "sampling/sampling_logp_difference/max",  # of a token, between rollouts' engine and trainer
+    "importance": "sampling/importance_sampling_ratio/mean",  # by which TRL corrects for that: 1 where there is none
     "seconds": "step_time",
     "alignment_seconds": "alignment_seconds",
 }

@@ -1,28 +1,53 @@
 """What the processes of one training, its ranks, do together. Started alone, a process is all of them."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from datetime import timedelta
+from functools import cache
+from itertools import chain
+from typing import Any, TypeVar
 
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object
+from torch import distributed
+
+from dreamr.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+# Ranks wait for the first one: while it loads engines, and while these write and judge a batch.
+MEETING_SECONDS = 3 * 3600
 
 
 def on_first(work: Callable[[Sequence[T]], Sequence[R]], given: Sequence[T]) -> Sequence[R]:
     """`work` once, by the first rank, on what all ranks give, in their order; each gets the results of its own part.
 
-    All ranks give equally many.
+    All ranks give equally many. Where the first one fails, all do: it with its error, the others with a word of that.
     """
-    state = PartialState()
-    all_given = gather_object(list(given))
-    made = [work(all_given) if state.is_main_process else ()]
-    broadcast_object_list(made)
-    begin = state.process_index * len(given)
-    return made[0][begin : begin + len(given)]
+    if not distributed.is_initialized():
+        return work(given)
+    first, begin = distributed.get_rank() == 0, distributed.get_rank() * len(given)
+    every = _gathered(list(given))
+    made: list[Any] = [None]
+    try:
+        made = [work(every) if first else None]
+    finally:
+        distributed.broadcast_object_list(made, src=0, group=_meeting())
+    if made[0] is None:
+        raise UserError("the first rank failed; its own words say why")
+    return made[0][begin : begin + len(given)]  # type: ignore[no-any-return]
 
 
 def any_rank(told: bool) -> bool:
     """Whether one of the ranks says so."""
-    return any(gather_object([told]))
+    return any(_gathered([told])) if distributed.is_initialized() else told
+
+
+def _gathered(given: list[T]) -> list[T]:
+    parts: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(parts, given, group=_meeting())
+    return list(chain.from_iterable(parts))
+
+
+@cache
+def _meeting() -> Any:
+    """Ranks meet on their CPUs: one that waits on its GPU would take that from the engine that writes there."""
+    return distributed.new_group(backend="gloo", timeout=timedelta(seconds=MEETING_SECONDS))

@@ -5,18 +5,34 @@ step, and to complete token prompts. Its own ways to start vLLM were tried and l
 and they expand image tokens twice (its issue 6294).
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+
 from dreamr.engines.vllm.rollouts import Completion
+from dreamr.errors import UserError
+from dreamr.models.folders import weights_type
 from dreamr.prompts import Prompt
 from dreamr.sapo.ranks import on_first
 from dreamr.sapo.serving import Asked, Served
 
 IN_MEMORY = Path("/dev/shm")  # weights go from trainer to engine by files that never touch a disk
+
+
+def check_room(draft: Path, dtype: str) -> None:
+    """UserError where the memory for files (in a container often 64 MB) has no room for a draft's weights."""
+    stored = sum(file.stat().st_size for file in draft.glob("*.safetensors"))
+    needed = stored // weights_type(draft).itemsize * getattr(torch, dtype).itemsize
+    if IN_MEMORY.is_dir() and (free := shutil.disk_usage(IN_MEMORY).free) < needed:
+        raise UserError(
+            f"model {draft.name}: its weights go to the engine through {IN_MEMORY}, which has {free / 1e9:.2f} of the "
+            f"{needed / 1e9:.2f} GB that they need. Give the machine or container more (docker run --shm-size)"
+        )
 
 
 class Rollouts:

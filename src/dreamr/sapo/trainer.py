@@ -8,7 +8,7 @@ engines in which the draft writes and the target judges, and each takes its shar
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from datasets import Dataset
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import RepeatSampler
 
 from dreamr.data.sampling import drawn
 from dreamr.engines.chat import user_parts
@@ -32,11 +33,10 @@ from dreamr.runtime.processes import first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
 from dreamr.sapo.judging import Answer
-from dreamr.sapo.ranks import on_first
-from dreamr.sapo.rollouts import Rollouts
+from dreamr.sapo.ranks import MEETING_SECONDS, on_first
+from dreamr.sapo.rollouts import Rollouts, check_room
 from dreamr.sapo.serving import Served, engines
 
-MEETING_SECONDS = 3 * 3600  # ranks wait for the first one: while it loads engines, and while these write a batch
 # A rank holds a share of weights, gradients and moments (FSDP2), and computes activations twice to save their memory.
 SHARES: dict[str, Any] = {
     "fsdp": True,
@@ -61,6 +61,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
     disable_progress_bar()  # of loading and saving; the training has its own
     questions = drawn(data, job.sapo.training_sets, job.sapo.questions, job.generation.seed)
     seen = draft_devices(job)
+    check_room(models / job.draft.name, job.sapo.rollouts.dtype)
     # The engines start before the ranks meet: one that is forked from a process that has met others waits for ever.
     with engines(job, models) if first_rank() else nullcontext() as served:
         os.environ.update(seen)
@@ -97,7 +98,7 @@ def draft_devices(job: TrainJob) -> dict[str, str]:
             f"{job.sapo.ranks} ranks need one each; see resources.train.gpus, sapo.ranks, sapo.rollouts and the "
             "target's engine"
         )
-    return {"CUDA_VISIBLE_DEVICES": ",".join(left)}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(left[: job.sapo.ranks])}
 
 
 # -- the rewards, as TRL asks for them
@@ -146,6 +147,19 @@ def said(completion: list[dict[str, str]]) -> str:
 # -- the trainer
 
 
+class Order(RepeatSampler):
+    """TRL's order of questions, but each epoch's is drawn by seed and epoch: TRL's goes on from the epoch before, so
+    that a training resumed in its second epoch would be given the first one's again."""
+
+    def __init__(self, order: RepeatSampler, epoch: Callable[[], int]) -> None:
+        self.__dict__ |= vars(order)
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        self.generator.manual_seed(self.seed + self._epoch())
+        yield from super().__iter__()
+
+
 class Grpo(GRPOTrainer):
     """TRL's trainer for all families, with rollouts by an engine of ours. Written for TRL 1.16."""
 
@@ -156,6 +170,9 @@ class Grpo(GRPOTrainer):
         self._questions_folder = folder
         self.vllm_generation = Rollouts(served, write, lambda: self.state.global_step)
         self.use_vllm, self._last_loaded_step = True, -1
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Order:
+        return Order(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:
         self.vllm_generation.prompts = [_prompt(row["question"], self._questions_folder) for row in inputs]
@@ -236,6 +253,9 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         num_iterations=spec.updates,
         epsilon=spec.clip,
         beta=spec.kl,
+        # Engine and trainer are one model but for rounding, which is corrected token by token: over thousands of tokens
+        # in 16 bits TRL's default, the ratio of a whole completion, would drop or shrink many of them (our decision).
+        vllm_importance_sampling_mode="token_truncate",
         trust_remote_code=job.draft.trust_remote_code,  # of the reference model, which TRL loads itself
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
@@ -291,6 +311,6 @@ def newest_checkpoint(work: Path) -> str | None:
     """The newest checkpoint that was written to its end (the state comes last), else None."""
     states = sorted(work.glob("checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
     for checkpoint in work.glob("checkpoint-*"):
-        if not (checkpoint / "trainer_state.json").exists():
+        if first_rank() and not (checkpoint / "trainer_state.json").exists():
             shutil.rmtree(checkpoint)
     return str(states[-1].parent) if states else None

@@ -63,7 +63,19 @@ def start(
             _fork_if_possible()
         if model.engine.url:
             return RemoteVllm(configuration, model.name, model.engine.url)
-        return internals.Vllm(configuration, model.name)
+        with _deaf_to_stops():
+            return internals.Vllm(configuration, model.name)
+
+
+@contextmanager
+def _deaf_to_stops() -> Iterator[None]:
+    """Let no process that starts inside hear SIGTERM: a cluster, and torchrun, tell every process of a job to stop, and
+    the job needs its engines to finish what it is at."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def environment(device: Literal["cpu", "cuda"]) -> dict[str, str]:
