@@ -46,14 +46,14 @@ def lines(plan: Plan) -> Iterator[str]:
 
 def time_table(config: Config, jobs: Sequence[Estimate]) -> Iterator[str]:
     """Jobs of a rule on the same models in one line: how many, and the longest of them against its limit."""
-    yield f"{'':47}{'jobs':>5}{'Mtokens':>9}{'most h':>8}{'limit':>7}{'GPUs':>6}{'GPU h':>8}"
+    yield f"{'':47}{'jobs':>5}{'Mtokens':>11}{'most h':>8}{'limit':>7}{'GPUs':>6}{'GPU h':>8}"
     kinds: dict[tuple[str, str], list[Estimate]] = {}
     for job in jobs:
         kinds.setdefault((job.rule, job.models), []).append(job)
     for (rule, models), alike in kinds.items():
         hours, limit = max(job.seconds for job in alike) / HOUR, config.resources[LIMITED[rule]].hours
         tokens, spent = sum(job.tokens for job in alike) / 1e6, sum(job.seconds * job.gpus for job in alike) / HOUR
-        counts = f"{len(alike):5}{tokens:9,.2f}{hours:8,.2f}{limit:7g}{alike[0].gpus:6}{spent:8,.1f}"
+        counts = f"{len(alike):5}{tokens:11,.2f}{hours:8,.2f}{limit:7g}{alike[0].gpus:6}{spent:8,.1f}"
         yield f"{f'{rule:11}{models}':47}{counts}"
 
 
