@@ -40,6 +40,36 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
     return run
 
 
+MEETING = """
+import sys
+from torch import distributed
+from dreamr.sapo.ranks import any_rank, leave, on_first
+
+distributed.init_process_group("gloo")
+rank = distributed.get_rank()
+parts = on_first(lambda every: [len(every) * one for one in every], [rank, rank + 10])
+told = [any_rank(rank == 1), any_rank(False)]
+try:
+    on_first(lambda every: [1 // 0 for _ in every], [rank])
+except Exception as error:
+    sys.stdout.write(f"{rank} {parts} {told} {type(error).__name__} {error}\\n")
+leave()
+"""
+
+
+def test_ranks_meet_and_fail_together(tmp_path: Path) -> None:
+    """Each gets its own part of what the first made of all; none waits for a first one that has failed."""
+    script = tmp_path / "meeting.py"
+    script.write_text(MEETING)
+    command = [sys.executable, *over_ranks(2)[:-1], str(script)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0, told.stderr
+    assert sorted(told.stdout.splitlines()) == [
+        "0 [0, 40] [True, False] ZeroDivisionError integer division or modulo by zero",
+        "1 [4, 44] [True, False] UserError the first rank failed; its own words say why",
+    ]
+
+
 @pytest.fixture(scope="module")
 def one(trained: Train) -> Path:
     return trained("one", 1)

@@ -41,6 +41,13 @@ def any_rank(told: bool) -> bool:
     return any(_gathered([told])) if distributed.is_initialized() else told
 
 
+def leave() -> None:
+    """Part, at the end: a process that ends while it still listens to others may not end well."""
+    if distributed.is_initialized():
+        _meeting.cache_clear()
+        distributed.destroy_process_group()
+
+
 def _gathered(given: list[T]) -> list[T]:
     parts: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(parts, given, group=_meeting())

@@ -33,7 +33,7 @@ from dreamr.runtime.processes import first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
 from dreamr.sapo.judging import Answer
-from dreamr.sapo.ranks import MEETING_SECONDS, on_first
+from dreamr.sapo.ranks import MEETING_SECONDS, leave, on_first
 from dreamr.sapo.rollouts import Rollouts, check_room
 from dreamr.sapo.serving import Served, engines
 
@@ -70,6 +70,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
         trainer.add_callback(stop)
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
         trained = Trained(trainer.model, full_weights(trainer), trainer.state)
+        leave()
     if stop.told and trainer.state.global_step < trainer.state.max_steps:
         raise Interrupted(f"told to stop; the checkpoint of step {trainer.state.global_step} is kept")
     return trained
