@@ -132,9 +132,10 @@ def test_no_text_raises_or_takes_long(rule: str) -> None:
     def never(text: str, gold: str | None) -> None:
         case = fitting(rule, text, gold)
         seconds = timed(rule, case)
-        if seconds > 0.05:  # math-verify's parser builds tables when it meets a construct for the first time
-            formula.cache_clear()
-            seconds = timed(rule, case)
+        for _ in range(3):  # math-verify's parser builds tables when it meets a construct, and a machine may be busy
+            if seconds > 0.05:
+                formula.cache_clear()
+                seconds = min(seconds, timed(rule, case))
         assert seconds < 0.05 * len(case.get("group", [case])), (text[:200], gold)
 
     never()
