@@ -3,12 +3,14 @@
 Tests marked `models` run where vLLM is (environments/models), all others in the light environment.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +23,13 @@ settings.load_profile("dreamr")
 
 LIGHT = find_spec("snakemake") is not None
 MODELS = find_spec("vllm") is not None
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Runs what engines do: all of a module in one event loop, to which they belong."""
+    with asyncio.Runner() as runner:
+        yield runner.run
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

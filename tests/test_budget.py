@@ -22,7 +22,7 @@ from dreamr.engines.vllm import launch
 from dreamr.errors import UserError
 from dreamr.planning import costs
 from dreamr.planning.budget import batch, estimates, questions
-from dreamr.planning.costs import Served, Trained, quantized, weights_gb
+from dreamr.planning.costs import ServedModel, TrainedModel, quantized, weights_gb
 from dreamr.planning.limits import LIMITED, refuse_excess
 from dreamr.planning.memory import fullest, holdings, rank_gpus
 from dreamr.planning.plan import Group, Plan
@@ -43,8 +43,8 @@ TEXT = Text(prompt=1000, answer=2000, longest=4000, step=100, verdict=50, accept
 SIZE = Size(parameters=10e9, layers=40, hidden=4096, kv_heads=8, head_dim=128)
 
 
-def engine(size: Size = SIZE, **settings: Any) -> Served:
-    return Served("model", size, EngineSpec(dtype="bfloat16", memory=0.8, **settings), DEVICE, TEXT)
+def engine(size: Size = SIZE, **settings: Any) -> ServedModel:
+    return ServedModel("model", size, EngineSpec(dtype="bfloat16", memory=0.8, **settings), DEVICE, TEXT)
 
 
 def seconds(config: Config) -> dict[str, float]:
@@ -124,7 +124,7 @@ def test_the_end_of_a_batch_waits_for_the_longest_answer() -> None:
 
 
 def test_ranks_share_parameters_gradients_and_moments() -> None:
-    draft = Trained(SIZE, DEVICE, ranks=4, checkpointing=True, reference=True)
+    draft = TrainedModel(SIZE, DEVICE, ranks=4, checkpointing=True, reference=True)
     assert draft.memory_gb(0) == pytest.approx(10 * (16 + 4) / 4)
     assert draft.memory_gb(5000) - draft.memory_gb(0) == pytest.approx(5000 * 4096 * 40 * 2 / 1e9)
     assert draft.learning_seconds(1000, updates=2) == pytest.approx((2 * 8 + 4) * 10e9 * 1000 / 4 / 50e12)

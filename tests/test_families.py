@@ -1,6 +1,5 @@
 """Drafts of all of the paper's families: loaded, trained, saved, served, and judged by a target."""
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,12 +26,6 @@ TARGET, ALPHA = "q3vl-deep", 0.7
 WORDS = ("no", "3")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    with asyncio.Runner() as runner:
-        yield runner.run
 
 
 @pytest.fixture(scope="module")

@@ -62,13 +62,13 @@ def test_an_engine_that_reads_other_tokens_than_the_trainer_writes_nothing(
     """Every prompt of every batch is held against the engine's own reading of it, image places included."""
     from trl.data_utils import prepare_multimodal_messages
 
-    from dreamr.sapo.serving import Asked
+    from dreamr.sapo.serving import TokenizedPrompt
 
     trainer = made(draft, tmp_path)
     served = trainer.vllm_generation._served
     rows = [prepare_multimodal_messages(row["prompt"], images=row["images"]) for row in trainer.train_dataset]
     prompts = [question_prompt(question, question.origin) for question in questions]
-    asked = [Asked(*pair) for pair in zip(prompts, trainer._tokenize_prompts(rows)[0], strict=True)]
+    asked = [TokenizedPrompt(*pair) for pair in zip(prompts, trainer._tokenize_prompts(rows)[0], strict=True)]
     assert len(served.complete(asked, 0)) == 32
     with pytest.raises(ValueError, match=r"the engine reads \[.*\] where the trainer reads \["):
         served.complete([asked[0]._replace(ids=asked[1].ids)], 0)
@@ -119,6 +119,8 @@ def test_questions_without_room_for_an_answer_are_left_out(
     narrow = spec.model_copy(update={"context_tokens": sizes[3] + 96})
     assert len(fitting(narrow, processor, rows)) == sum(size <= sizes[3] for size in sizes) < 8
     assert "questions are of more than" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"8 of 8 questions .* too few are left for a batch of 2"):
+        fitting(spec.model_copy(update={"context_tokens": 100}), processor, rows)
 
 
 @pytest.mark.parametrize("draft", ["q3vl-2l", "r4b-2l", "mimo-3l"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dreamr.config import NO_DRAFT, Method
-from dreamr.planning.costs import TERA, Served, served, size, text, trained, training_engines, weights_gb
+from dreamr.planning.costs import TERA, ServedModel, served, size, text, trained, training_engines, weights_gb
 from dreamr.planning.plan import Group, Plan, Training
 
 HOUR = 3600
@@ -42,7 +42,7 @@ class Estimate:
         return self.starting + self.working
 
 
-class Work(NamedTuple):
+class Workload(NamedTuple):
     """What a model does for one answer."""
 
     tokens: float  # written, one after the other
@@ -64,7 +64,7 @@ def pair(target: str, draft: str) -> str:
     return target if draft == NO_DRAFT else f"{draft} for {target}"
 
 
-def _side_by_side(engines: tuple[Served, Served], seconds: list[float]) -> float:
+def _side_by_side(engines: tuple[ServedModel, ServedModel], seconds: list[float]) -> float:
     """Seconds of two engines that work at the same time: on GPUs of their own the longer, on shared devices the sum."""
     shared = {*engines[0].spec.held} & {*engines[1].spec.held}
     return sum(seconds) if shared else max(seconds)
@@ -157,13 +157,13 @@ def _known(plan: Plan, benchmark: str) -> int:
     return min(count, config.benchmarks[benchmark].limit or count)
 
 
-def generate_engines(plan: Plan, group: Group) -> list[Served]:
+def generate_engines(plan: Plan, group: Group) -> list[ServedModel]:
     """What is open in a generate job; n-gram speculation has the target a second time."""
     again = any(method.ngram_tokens for method in plan.methods(group).values())
     return [served(plan, "generate", name) for name in [*plan.models_of(group), *[group.target] * again]]
 
 
-def _pair(plan: Plan, group: Group, method: Method) -> tuple[Served, Served]:
+def _pair(plan: Plan, group: Group, method: Method) -> tuple[ServedModel, ServedModel]:
     """Target and draft; without a draft the target is both, and nothing is asked of the second."""
     draft = plan.drafts(group)[method.draft] if method.needs_draft else group.target
     return served(plan, "generate", group.target), served(plan, "generate", draft)
@@ -192,14 +192,14 @@ def _alone(plan: Plan, group: Group, method: Method) -> float:
     )
 
 
-def _works(plan: Plan, method: Method) -> tuple[Work, Work]:
+def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
     """What an answer waits for: the target's work and the draft's. A verdict is one token, and what is read for it."""
     lengths = text(plan)
-    whole, nothing = Work(tokens=lengths.answer, read=lengths.prompt), Work(tokens=0, read=0)
+    whole, nothing = Workload(tokens=lengths.answer, read=lengths.prompt), Workload(tokens=0, read=0)
     if method.loop == "draft_only":
         return nothing, whole
     if method.loop in ("specreason", "fpsr"):
         steps = lengths.answer / lengths.step
         written = (1 - lengths.accepted) * lengths.answer
-        return Work(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
+        return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
     return whole, nothing  # Lookahead's drafts and verdicts pass while the target writes

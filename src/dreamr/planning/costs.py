@@ -31,7 +31,7 @@ def weights_gb(size: Size) -> float:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedModel:
     """A model in an engine."""
 
     name: str
@@ -97,7 +97,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A draft that is trained by several ranks, each of which holds its share of it."""
 
     size: Size
@@ -140,21 +140,21 @@ def text(plan: Plan) -> Text:
     return given.model_copy(update={"answer": min(given.answer, budget), "longest": min(given.longest, budget)})
 
 
-def served(plan: Plan, rule: Planned, model: str, spec: EngineSpec | None = None) -> Served:
+def served(plan: Plan, rule: Planned, model: str, spec: EngineSpec | None = None) -> ServedModel:
     """A model in the engine that serves it in the jobs of a rule: its own, if no other is given."""
     own = plan.config.models[plan.trainings[model].draft if model in plan.trainings else model].engine
-    return Served(model, size(plan, model), spec or own, plan.config.estimates.device(rule), text(plan))
+    return ServedModel(model, size(plan, model), spec or own, plan.config.estimates.device(rule), text(plan))
 
 
-def training_engines(plan: Plan, training: Training) -> tuple[Served, Served]:
+def training_engines(plan: Plan, training: Training) -> tuple[ServedModel, ServedModel]:
     """The two engines of a training: the target's, and the one in which the draft writes."""
     rollouts = plan.config.sapo.rollouts
     return served(plan, "train", training.target), served(plan, "train", training.draft, rollouts)
 
 
-def trained(plan: Plan, training: Training) -> Trained:
+def trained(plan: Plan, training: Training) -> TrainedModel:
     """The draft of a training on its ranks."""
     config = plan.config
     device = config.estimates.device("train")
     on_gpu = config.device == "cuda"
-    return Trained(size(plan, training.draft), device, config.sapo.ranks, on_gpu, config.sapo.kl > 0)
+    return TrainedModel(size(plan, training.draft), device, config.sapo.ranks, on_gpu, config.sapo.kl > 0)

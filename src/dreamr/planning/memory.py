@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dreamr.planning.budget import generate_engines, pair
-from dreamr.planning.costs import Served, text, trained, training_engines
+from dreamr.planning.costs import ServedModel, text, trained, training_engines
 from dreamr.planning.plan import Plan, Training
 
 
@@ -30,7 +30,7 @@ def holdings(plan: Plan) -> list[Holding]:
         return []
     trainings = {pair(training.target, training.draft): training for training in plan.trainings.values()}
     found = [part for models, training in trainings.items() for part in _training(plan, models, training)]
-    kinds: dict[str, list[Served]] = {}
+    kinds: dict[str, list[ServedModel]] = {}
     for group in plan.groups:
         models, engines = pair(group.target, group.draft), generate_engines(plan, group)
         kinds[models] = max(kinds.get(models, []), engines, key=len)
@@ -57,7 +57,7 @@ def rank_gpus(plan: Plan, training: Training) -> list[int]:
     return (left or list(plan.config.sapo.rollouts.held))[: plan.config.sapo.ranks]
 
 
-def _engine(plan: Plan, rule: str, models: str, holder: str, engine: Served) -> Holding:
+def _engine(plan: Plan, rule: str, models: str, holder: str, engine: ServedModel) -> Holding:
     return Holding(
         rule=rule,
         models=models,

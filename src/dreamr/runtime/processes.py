@@ -17,8 +17,6 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "MALLOC_TOP_PAD_": "200000000",
 }
-
-
 STOP_SECONDS = 3600  # a training that is told to stop finishes its batch and writes a checkpoint first
 
 

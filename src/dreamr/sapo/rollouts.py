@@ -19,7 +19,7 @@ from dreamr.errors import UserError
 from dreamr.models.folders import weights_type
 from dreamr.prompts import Prompt
 from dreamr.sapo.ranks import on_first
-from dreamr.sapo.serving import Asked, Served
+from dreamr.sapo.serving import Served, TokenizedPrompt
 
 IN_MEMORY = Path("/dev/shm")  # weights go from trainer to engine by files that never touch a disk
 
@@ -57,12 +57,12 @@ class Rollouts:
         profiler: AbstractContextManager[Any],
     ) -> tuple[list[list[int]], list[list[int]], list[list[list[float]]], None]:
         """One completion for each row; rows of a prompt follow each other, `num_generations` of them over all ranks."""
-        rows = [Asked(*row) for row in zip(self.prompts, prompts, strict=True)]
+        rows = [TokenizedPrompt(*row) for row in zip(self.prompts, prompts, strict=True)]
         with profiler:
             done = on_first(lambda every: self._complete(every, num_generations), rows)
         logprobs = [[[logprob] for logprob in completion.logprobs] for completion in done]
         return prompts, [completion.ids for completion in done], logprobs, None
 
-    def _complete(self, rows: Sequence[Asked], group: int) -> list[Completion]:
+    def _complete(self, rows: Sequence[TokenizedPrompt], group: int) -> list[Completion]:
         assert self._served and all(row == rows[place - place % group] for place, row in enumerate(rows))
         return self._served.complete(rows[::group], self._step())

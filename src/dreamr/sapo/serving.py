@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -16,10 +16,8 @@ from dreamr.prompts import Prompt
 from dreamr.sapo.judging import Answer, Judge
 from dreamr.sapo.rewards import written_steps
 
-T = TypeVar("T")
 
-
-class Asked(NamedTuple):
+class TokenizedPrompt(NamedTuple):
     """A prompt to be completed, with the tokens that the trainer reads for it."""
 
     prompt: Prompt
@@ -35,20 +33,17 @@ class Served:
 
     def take_weights(self, folder: Path) -> None:
         """Have the draft write with the weights in `folder`."""
-        self._call(lambda: self._draft.take_weights(folder))
+        self._portal.call(self._draft.take_weights, folder)
 
-    def complete(self, asked: Sequence[Asked], step: int) -> list[Completion]:
+    def complete(self, asked: Sequence[TokenizedPrompt], step: int) -> list[Completion]:
         """A group of completions for each prompt of a batch, in order. Each is judged from the moment it is written."""
-        return self._call(lambda: self._complete(asked, step))
+        return self._portal.call(self._complete, asked, step)
 
     def verdicts(self, answers: Sequence[Answer]) -> list[list[bool]]:
         """Whether the target accepts each step of each answer of a batch."""
-        return self._call(lambda: self._judge.verdicts(answers))
+        return self._portal.call(self._judge.verdicts, answers)
 
-    def _call(self, work: Callable[[], Awaitable[T]]) -> T:
-        return self._portal.call(work)
-
-    async def _complete(self, asked: Sequence[Asked], step: int) -> list[Completion]:
+    async def _complete(self, asked: Sequence[TokenizedPrompt], step: int) -> list[Completion]:
         for prompt, ids in asked:
             if (read := await self._draft.prompt_tokens(prompt)) != ids:
                 raise ValueError(f"{self._job.name}: the engine reads {read} where the trainer reads {ids}")

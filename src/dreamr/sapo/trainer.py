@@ -148,7 +148,7 @@ def said(completion: list[dict[str, str]]) -> str:
 # -- the trainer
 
 
-class Order(RepeatSampler):
+class EpochSampler(RepeatSampler):
     """TRL's order of questions, but each epoch's is drawn by seed and epoch: TRL's goes on from the epoch before, so
     that a training resumed in its second epoch would be given the first one's again."""
 
@@ -172,8 +172,8 @@ class Grpo(GRPOTrainer):
         self.vllm_generation = Rollouts(served, write, lambda: self.state.global_step)
         self.use_vllm, self._last_loaded_step = True, -1
 
-    def _get_train_sampler(self, dataset: Dataset | None = None) -> Order:
-        return Order(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
+        return EpochSampler(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:
         self.vllm_generation.prompts = [_prompt(row["question"], self._questions_folder) for row in inputs]
@@ -295,7 +295,10 @@ def as_dataset(job: TrainJob, questions: Sequence[Question], folder: str) -> Dat
 
 
 def fitting(job: TrainJob, processor: Any, questions: Dataset) -> Dataset:
-    """The questions that leave room for a whole answer, in the draft's own tokens. Others are counted in the log."""
+    """The questions that leave room for a whole answer, in the draft's own tokens. Others are counted in the log.
+
+    UserError where those that are left make no batch.
+    """
 
     def tokens(row: dict[str, Any]) -> int:
         text = processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
@@ -303,8 +306,14 @@ def fitting(job: TrainJob, processor: Any, questions: Dataset) -> Dataset:
 
     most = job.context_tokens - job.generation.answer_tokens
     kept = [place for place, row in enumerate(questions) if tokens(row) <= most]
-    if left_out := len(questions) - len(kept):
-        print(f"{job.name}: {left_out} of {len(questions)} questions are of more than {most} tokens, and left out")
+    said = f"{job.name}: {len(questions) - len(kept)} of {len(questions)} questions are of more than {most} tokens"
+    if len(kept) < job.sapo.batch:
+        raise UserError(
+            f"{said}: too few are left for a batch of {job.sapo.batch}. Raise context_tokens, or lower "
+            "images.max_pixels or answer_tokens"
+        )
+    if first_rank() and len(kept) < len(questions):
+        print(f"{said}, and left out")
     return questions.select(kept)
 
 
