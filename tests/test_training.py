@@ -77,6 +77,34 @@ def test_an_engine_that_reads_other_tokens_than_the_trainer_writes_nothing(
 REPEATED = {"epochs": 3, "learning_rate": 1e-4}  # 12 batches of eight questions, at the micro scale's rate
 
 
+@pytest.mark.parametrize("draft", ["q3vl-2l", "mimo-untied"])
+def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
+    made: Made, draft: str, questions: list[Question], tmp_path: Path
+) -> None:
+    """To the last digit: what is left between engine and trainer is rounding, nothing of former weights."""
+    import torch
+
+    from dreamr.engines.vllm.rollouts import Completion, RolloutEngine
+    from dreamr.models.folders import in_type, save_like
+    from dreamr.sapo.trainer import full_weights
+
+    trainer = made(draft, tmp_path / "work", **REPEATED)
+    trainer.train()
+    trainer.vllm_generation.sync_weights()
+    served, spec = trainer.vllm_generation._served, job(draft)
+    save_like(
+        trainer.model, in_type(full_weights(trainer), torch.float32), Path(served._draft._folder), tmp_path / "new"
+    )
+    fresh = RolloutEngine(tmp_path, spec.draft.model_copy(update={"name": "new"}), spec)
+
+    async def drawn(engine: RolloutEngine) -> list[Completion]:
+        prompts = [question_prompt(question, question.origin) for question in questions]
+        return [await engine.complete(prompt, temperature=1.0, max_tokens=96, seed=7) for prompt in prompts]
+
+    with served._portal.wrap_async_context_manager(fresh) as started:
+        assert served._portal.call(drawn, served._draft) == served._portal.call(drawn, started)
+
+
 def gaps(trainer: Any) -> list[float]:
     """Train; for each batch, the largest difference of a token's log-probability between engine and trainer."""
     trainer.train()
