@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# As in the workflow's jobs: torch reads the threads; compiling vLLM anew takes ten seconds in each process.
+# As in the workflow's jobs: torch reads the threads, compiling vLLM anew takes ten seconds in each process, and the
+# environments of the models know this package by its path alone. Processes that tests start inherit all of it.
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 sys.dont_write_bytecode = False
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")

@@ -63,7 +63,7 @@ def quantize(
     }
     command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", models, "--data", data]
     exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
+    environment = os.environ | exported
     subprocess.run([*command, "--out", out], check=True, env=environment, stdin=subprocess.DEVNULL)
     return json.loads((out / "card.json").read_text())
 

@@ -82,7 +82,7 @@ class Bench:
         options = {"models": "models", "data": "data", "cells": "cells", "out": "traces/all.jsonl"}
         command = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
         command += [part for name, value in options.items() for part in (f"--{name}", value)]
-        environment = {**os.environ, "PYTHONPATH": str(SOURCES), "SCRIPTED_LOG": str(self.log)}
+        environment = os.environ | {"SCRIPTED_LOG": str(self.log)}
         environment |= {"SCRIPTED_DELAY": str(delay), "SCRIPTED_REFUSED": json.dumps(refused or {})}
         return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
 

@@ -33,7 +33,7 @@ with only_writer(Path(path), lease=float(lease)):
 
 def held(path: Path, host: str = "", lease: float = LEASE, job: str | None = None) -> subprocess.Popen:
     """A process that holds the lock of `path`."""
-    environment = {**os.environ, "PYTHONPATH": str(SOURCES), **({"SLURM_JOB_ID": job} if job else {})}
+    environment = os.environ | ({"SLURM_JOB_ID": job} if job else {})
     command = [sys.executable, "-c", HOLDER, str(path), host, str(lease)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
     assert process.stdout.readline() == "holds\n"

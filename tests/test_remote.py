@@ -31,7 +31,6 @@ pytestmark = [pytest.mark.models, pytest.mark.slow]
 TARGET = "q3vl-deep"
 ZOO = ROOT / "workflow/resources/zoo"
 DRAFT = "q3vl-2l"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 PATIENCE = 240  # seconds until a server answers
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -52,9 +51,7 @@ class Server:
         command = [sys.executable, "-m", "dreamr.cli.serve", "--model", TARGET, "--uds", str(self._socket)]
         command += ["--models", str(ZOO), "--python", sys.executable]
         with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         begin = time.monotonic()
         while "Application startup complete" not in self._log.read_text():
             assert self._process.poll() is None and time.monotonic() - begin < PATIENCE, self._log.read_text()[-3000:]
@@ -186,7 +183,7 @@ def test_a_job_whose_server_is_killed_goes_on_after_its_restart(
 ) -> None:
     """And its answers are those of a job with the target of its own."""
     command = generate(data, tmp_path, server.url)
-    first = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not any(path.stat().st_size for path in tmp_path.glob("cells/*.jsonl")):
         assert first.poll() is None, first.communicate()[1]
         time.sleep(0.05)
@@ -198,8 +195,8 @@ def test_a_job_whose_server_is_killed_goes_on_after_its_restart(
         run(written(both[1], prompts[0]))
     server.start()
     kept = sum(len(path.read_text().splitlines()) for path in tmp_path.glob("cells/*.jsonl"))
-    subprocess.run(command, env=ENVIRONMENT, check=True, timeout=300)
-    subprocess.run(generate(data, tmp_path / "own", None), env=ENVIRONMENT, check=True, timeout=300)
+    subprocess.run(command, check=True, timeout=300)
+    subprocess.run(generate(data, tmp_path / "own", None), check=True, timeout=300)
     behind, own = (list(read_rows(folder / "traces.jsonl", Trace)) for folder in (tmp_path, tmp_path / "own"))
     assert 0 < kept < len(own)
     assert [(row.mode, row.question, row.text) for row in behind] == [(row.mode, row.question, row.text) for row in own]

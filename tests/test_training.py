@@ -431,20 +431,19 @@ def command(spec: TrainJob, questions: list[Question], out: Path, threads: int =
     given = [sys.executable, *over_ranks(spec.sapo.ranks), "dreamr.cli.train_sapo", "--spec", spec.model_dump_json()]
     given += [str(part) for pair in folders.items() for part in pair]
     exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # as Snakemake does
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **exported}
-    return subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(given, env=os.environ | exported, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def stopped_half_way(training: subprocess.Popen[str]) -> None:
     """Tell all its processes to stop, as a cluster does, while the second batch is written; it says what is kept."""
     printed = ""
-    while not re.search(r" 2/\d+ \[", printed):  # two steps on the first batch
+    while not re.search(r" [2-9]/\d+ \[", printed):  # two steps on the first batch; the bar may leave out a number
         printed += training.stderr.read(1)
         assert training.poll() is None, printed
     time.sleep(0.3)  # behind the step's own end
     os.killpg(training.pid, signal.SIGTERM)
     _, errors = training.communicate(timeout=300)
-    assert training.returncode == 1 and re.search("told to stop; the checkpoint of step [24] is kept", errors), errors
+    assert training.returncode == 1 and re.search("told to stop; the checkpoint of step [2468] is kept", errors), errors
 
 
 def ends(training: subprocess.Popen[str]) -> None:

@@ -406,8 +406,7 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
     command += ["--models", str(ZOO), "--data", str(data), "--cells", str(tmp_path / "cells")]
     command += ["--out", str(tmp_path / "traces.jsonl")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not any(path.stat().st_size for path in tmp_path.glob("cells/*.jsonl")):
         assert first.poll() is None, first.communicate()[1]
         time.sleep(0.05)
@@ -416,7 +415,7 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     assert first.returncode not in (0, None)
     assert "died" in errors and "run again" in errors
     assert not (tmp_path / "traces.jsonl").exists()
-    subprocess.run(command, env=environment, check=True, timeout=300)
+    subprocess.run(command, check=True, timeout=300)
     traces = list(read_rows(tmp_path / "traces.jsonl", Trace))
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
@@ -435,8 +434,7 @@ def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path
     job = _job(data, methods) | {"suite": {"slices": [{"benchmark": "mathverse"}], "alone": 5}}
     command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(job), "--models", str(ZOO)]
     command += ["--data", str(tmp_path / "data"), "--cells", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, env=environment, check=True, timeout=300, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, timeout=300, stdout=subprocess.PIPE, text=True)
     assert re.search(rf"{TARGETS[0]}: 5 questions of up to \d{{4}} tokens; .* 1 will be refused, 0 where", done.stdout)
     traces = list(read_rows(tmp_path / "out", Trace))
     refused = [trace for trace in traces if trace.question == "long"]

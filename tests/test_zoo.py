@@ -1,7 +1,6 @@
 """The zoo: the files in the repository are the ones that were trained, and training from nothing runs."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,8 +95,7 @@ def test_training_reads_what_the_processor_makes_of_a_prompt(name):
 @pytest.mark.slow
 def test_training_from_nothing_runs(tmp_path):
     command = [sys.executable, "-m", "dreamr.cli.train_zoo", "--out", str(tmp_path), "--fast"]
-    environment = {**os.environ, "PYTHONPATH": str(KEPT.parents[2] / "src")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     for name in ZOO:
         verify(tmp_path / name)
