@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 from PIL import Image
+from sizes import micro_size
 
 from dreamr.config import DataSpec
 from dreamr.data import geometry3k, mathverse, mmbench, mmmu, ocr_vqa, realworldqa, scienceqa
@@ -223,7 +224,7 @@ def test_album_keeps_an_image_once(tmp_path):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("micro")
-    write_all(folder, seed=3, questions=20, training_questions=24)
+    write_all(folder, micro_size(3, 20, 24))
     return folder
 
 

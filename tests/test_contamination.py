@@ -101,10 +101,12 @@ def test_a_named_source_is_listed_without_a_training_question() -> None:
 @pytest.fixture(scope="module")
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The micro data sets, prepared in `data` beside planted.csv."""
+    from sizes import micro_size
+
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("micro")
-    write_all(folder, seed=3, questions=40, training_questions=60)
+    write_all(folder, micro_size(3, 40, 60))
     for name in (*SPLITS, *TRAINING_SETS):
         data = {"adapter": name, "path": str(folder / name), "split": SPLITS.get(name, "train")}
         out = folder / "data" / f"{name}.jsonl"

@@ -26,7 +26,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     config = load(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")))
     folder, processor = tmp_path_factory.mktemp("data"), AutoProcessor.from_pretrained(MODEL)
-    write_all(folder / "micro", config.micro.seed, config.micro.questions, config.micro.training_questions)
+    write_all(folder / "micro", config.micro)
     shown = []
     for name, data in {**config.benchmarks, **config.training_sets}.items():
         here = data.model_copy(update={"path": str(folder / "micro" / Path(data.path).name)})

@@ -39,10 +39,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     """Three questions with images, and one without."""
+    from sizes import micro_size
+
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", 7, 16, 8)
+    write_all(folder / "micro", micro_size(7, 16, 8))
     spec = DataSpec(adapter="mathverse", path=str(folder / "micro" / "mathverse"), split="testmini")
     rows = list(prepare_questions("mathverse", spec, folder))
     seen = [question_prompt(row, str(folder)) for row in rows if row.images]

@@ -46,6 +46,7 @@ def job(methods: list[str], alone: int = 2, draft: str = "small") -> dict:
     return {
         "target": reference("big"),
         "draft": draft,
+        "seed": 0,
         "drafts": {} if draft == "none" else {"plain": reference("small"), "balanced": reference("small.balanced.big")},
         "cells": {name: {"method": METHODS[name], "digest": f"cell-{name}"} for name in methods},
         "suite": {"slices": [{"benchmark": "sums"}, {"benchmark": "words"}], "alone": alone},

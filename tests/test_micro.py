@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import micro_size
 
 from dreamr.micro import oracle
 from dreamr.micro.datasets import Fact, altered, write_all
@@ -218,7 +219,7 @@ def test_images_have_one_cell_a_token():
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("micro")
-    write_all(folder, seed=7, questions=20, training_questions=24)
+    write_all(folder, micro_size(7, 20, 24))
     return folder
 
 
@@ -245,7 +246,7 @@ def test_planted_questions_are_in_both(world):
 
 
 def test_the_same_seed_gives_the_same_world(world, tmp_path):
-    write_all(tmp_path, seed=7, questions=20, training_questions=24)
+    write_all(tmp_path, micro_size(7, 20, 24))
     for path in world.rglob("*.*"):
         assert path.read_bytes() == (tmp_path / path.relative_to(world)).read_bytes()
 

@@ -73,10 +73,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small benchmark, prepared as the workflow does."""
+    from sizes import micro_size
+
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", 7, 16, 8)
+    write_all(folder / "micro", micro_size(7, 16, 8))
     spec = DataSpec(adapter="mmmu", path=str(folder / "micro" / "mmmu"), split="validation")
     write_rows(folder / "mmmu.jsonl", prepare_questions("mmmu", spec, folder))
     return folder
@@ -149,6 +151,7 @@ def generate(data: Path, folder: Path, url: str | None) -> list[str]:
     spec = {
         "target": target,
         "draft": DRAFT,
+        "seed": 0,
         "drafts": {"plain": draft},
         "cells": {"dreamr_ns": {"method": method, "digest": "dreamr_ns"}},
         "suite": {"slices": [{"benchmark": "mmmu"}], "alone": 2},

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from factories import asked, says_right, small, verified_traces
+from sizes import micro_size
 from sklearn.metrics import roc_auc_score
 
 from dreamr.cli.verify import main as verify
@@ -109,7 +110,7 @@ def test_the_worst_verdicts_are_shown() -> None:
 def test_the_command_asks_the_micro_world(tmp_path: Path) -> None:
     from dreamr.data.loading import load_questions
 
-    write_all(tmp_path / "micro", seed=1, questions=10, training_questions=10)
+    write_all(tmp_path / "micro", micro_size(1, 10, 10))
     settings = small()
     names = list(settings.benchmarks)
     known = {}

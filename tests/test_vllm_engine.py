@@ -46,10 +46,12 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few questions of each micro benchmark, prepared as the workflow does."""
+    from sizes import micro_size
+
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", 7, 16, 8)
+    write_all(folder / "micro", micro_size(7, 16, 8))
     for name, split in SPLITS.items():
         spec = DataSpec(adapter=name, path=str(folder / "micro" / name), split=split)
         write_rows(folder / f"{name}.jsonl", prepare_questions(name, spec, folder))
@@ -388,6 +390,7 @@ def _job(data: Path, methods: dict[str, dict]) -> dict:
     return {
         "target": refs[TARGETS[0]],
         "draft": DRAFTS[0],
+        "seed": 0,
         "drafts": {"plain": refs[DRAFTS[0]]},
         "cells": {name: {"method": method, "digest": name} for name, method in methods.items()},
         "suite": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mmmu"}], "alone": 1},

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Scale = Literal["micro", "smoke", "gpu", "paper"]
+Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 PLAIN = "plain"  # a method's draft before SAPO
+PER_CLUSTER = {"mathverse": 5, "mmbench": 4}  # questions: a problem's versions, a question's rotations
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
 
@@ -176,6 +177,7 @@ class Run(Spec):
     methods: Annotated[tuple[Name, ...], Field(min_length=1)]
     suites: Annotated[tuple[Name, ...], Field(min_length=1)]
     trained_with: Name | None = None  # target that trained the SAPO drafts; None: the run's own target
+    seed: Annotated[int, Field(ge=0)] = 0  # which training of its recipe each SAPO draft is from; 0 is the usual one
 
 
 class Sampling(Spec):
@@ -263,12 +265,31 @@ class Awq(Spec):
     sequence_tokens: Count
 
 
+class Clusters(Spec):
+    """How many problems each micro benchmark has: MathVerse's in five versions each, MMBench's in four rotations."""
+
+    mathverse: Count
+    mmbench: Count
+    realworldqa: Count
+    mmmu: Count
+
+    def of(self, benchmark: str) -> int:
+        """Those of one benchmark."""
+        clusters: int = getattr(self, benchmark)
+        return clusters
+
+
 class Micro(Spec):
     """Size and seed of the micro world's data sets; None at scales that use the hub."""
 
+    folder: str  # where they are made
     seed: int
-    questions: Count  # per benchmark, about
+    clusters: Clusters
     training_questions: Count  # per training set, about
+
+    def questions(self, benchmark: str) -> int:
+        """How many questions a benchmark has."""
+        return self.clusters.of(benchmark) * PER_CLUSTER.get(benchmark, 1)
 
 
 class Statistics(Spec):
@@ -330,7 +351,7 @@ class Estimates(Spec):
     devices: dict[Name, Device]
     rules: dict[Planned, Name]  # the device on which each rule's jobs run
     text: Text
-    questions: dict[Name, Count]  # of each benchmark; empty where `micro.questions` says it
+    questions: dict[Name, Count]  # of each benchmark; empty where `micro.clusters` says it
     models: dict[Name, Size]  # all but those that are quantized here
 
     def device(self, rule: Planned) -> Device:
@@ -407,9 +428,10 @@ class Config(Spec):
                         f"runs.{name}.methods: {method!r} cannot go with draft {draft!r}; allowed: "
                         f"{'a model' if draft == NO_DRAFT else repr(NO_DRAFT)}"
                     )
-                if owner := owners.get((target, draft, method, suite)):
+                training = str(run.seed if self.methods[method].draft != PLAIN else 0)
+                if owner := owners.get((target, draft, method, suite, training)):
                     raise ValueError(f"runs.{name}: {(target, draft, method, suite)} is in runs.{owner} already")
-                owners[target, draft, method, suite] = name
+                owners[target, draft, method, suite, training] = name
         return self
 
     @model_validator(mode="after")
@@ -442,9 +464,9 @@ class Config(Spec):
         yield "estimates.rules", self.estimates.rules.values(), self.estimates.devices
 
 
-def sapo_model(recipe: str, target: str, draft: str) -> str:
-    """Name of the draft that SAPO trains for a pair."""
-    return f"{draft}.{recipe}.{target}"
+def sapo_model(recipe: str, target: str, draft: str, seed: int = 0) -> str:
+    """Name of the draft that SAPO trains for a pair; of all but the usual training with its seed."""
+    return f"{draft}.{recipe}.{target}" + (f".{seed}" if seed else "")
 
 
 def sapo_recipe(model: str) -> str:

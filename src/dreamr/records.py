@@ -75,6 +75,7 @@ class Trace(Record):
     target: str
     draft: str  # name of the plain draft of the pair, "none" where no draft takes part
     method: str
+    seed: int = 0  # which training of its recipe a SAPO draft is from
     mode: Literal["batched", "alone"]
     digest: str  # of the spec, code and models that produced it
     text: str  # the whole answer
@@ -104,6 +105,7 @@ class Score(Record):
     target: str
     draft: str
     method: str
+    seed: int = 0  # of the trace
     mode: Literal["batched", "alone"]
     cluster: str
     version: str

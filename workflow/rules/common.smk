@@ -14,7 +14,7 @@ from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
-from dreamr.planning.plan import MICRO, Group, Plan, as_json, command_digest
+from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest

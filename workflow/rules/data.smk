@@ -15,15 +15,13 @@ rule make_micro:
         "../../envs/workflow.yaml"
     params:
         code=command_digest("make_micro"),
-        folder=lambda wildcards: MICRO,
-        micro=CONFIG.micro,
+        folder=lambda wildcards: CONFIG.micro.folder,
+        spec=lambda wildcards: as_json(CONFIG.micro),
     shell:
         """
         python -m dreamr.cli.make_micro \
             --out {params.folder:q} \
-            --seed {params.micro.seed:q} \
-            --questions {params.micro.questions:q} \
-            --training-questions {params.micro.training_questions:q} \
+            --spec {params.spec:q} \
             > {log:q} 2>&1
         """
 

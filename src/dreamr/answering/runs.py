@@ -47,6 +47,7 @@ class CellRun:
     method: Method
     target: str
     draft: str
+    seed: int  # of the training that a SAPO draft is from
     device: str
     thinking: bool  # the template of whoever opens the answer begins a thinking block
     engines: Engines
@@ -61,6 +62,7 @@ class CellRun:
             target=self.target,
             draft=self.draft,
             method=self.name,
+            seed=self.seed,
             mode=mode,
             digest=self.file.digest,
             seconds=seconds,

@@ -16,7 +16,7 @@ from dreamr.answering.cells import CellFile
 from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import AnswerKey, Asked, spread, suite_questions
 from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
-from dreamr.config import Method, ModelRef
+from dreamr.config import PLAIN, Method, ModelRef
 from dreamr.engines.protocol import EngineDied, Refused
 from dreamr.errors import Interrupted
 from dreamr.methods.protocol import Engines, Limits
@@ -219,6 +219,7 @@ def _cell_run(
         method=cell.method,
         target=job.target.name,
         draft=job.draft,
+        seed=job.seed if cell.method.draft != PLAIN else 0,
         device=work.device,
         thinking=(draft if draft and cell.method.loop == "draft_only" else target).model.thinking,
         engines=Engines(target=engines[target], draft=engines[draft] if draft else None),

@@ -12,7 +12,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.runtime.endings import worded
 from dreamr.statistics import comparisons, tables
 from dreamr.statistics.claims import judged, load_claims
-from dreamr.statistics.frame import NO_OVERLAPS, load_scores, read_table, write_table
+from dreamr.statistics.frame import NO_OVERLAPS, first_training, load_scores, read_table, write_table
 from dreamr.statistics.names import OF_SCORES, TABLES
 
 MODULES = {"tables": tables, "comparisons": comparisons}
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     job = read_spec(SummariseJob, options.spec)
     overlaps = read_table(options.overlaps) if options.overlaps else NO_OVERLAPS
-    rows = load_scores(options.scores, overlaps)
+    rows = first_training(load_scores(options.scores, overlaps))
     for name, make in MAKERS.items():
         write_table(make(rows, job), options.out / f"{name}.csv")
     write_table(tables.refusals(rows), options.out / "refusals.csv")

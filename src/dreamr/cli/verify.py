@@ -30,7 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     job = read_spec(SummariseJob, options.spec)
     traces = [
-        row for path in options.traces for row in read_rows(path, Trace) if row.mode == "batched" and row.verified
+        row
+        for path in options.traces
+        for row in read_rows(path, Trace)
+        if row.mode == "batched" and row.verified and row.seed == 0
     ]
     if not traces:
         raise UserError("no verified step: none of the traces given was verified by a target")

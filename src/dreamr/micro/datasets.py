@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from dreamr.config import Micro
 from dreamr.data.loading import adapter, decoded
 from dreamr.micro.rows import BENCHMARKS, TRAINING_SETS, Made, Maker, Row
 from dreamr.micro.world import Truth
 from dreamr.records import Record
 
 SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
-PER_ROW = {"mathverse": 5, "mmbench": 4, "ocr_vqa": 2.5}  # questions that one call of a maker yields, about
+BOOK = 2.5  # questions that one row of OCR-VQA yields, about
 # A share of these benchmarks' questions also stands in a training set: exactly, or with the image altered.
 PLANTED = {"mathverse": "geometry3k", "mmbench": "scienceqa", "realworldqa": "ocr_vqa"}
 PLANTED_SHARE = 0.15
@@ -65,32 +66,32 @@ def altered(image: Image.Image, kind: str, rng: np.random.Generator) -> Any:
     return image
 
 
-def write_all(out: Path, seed: int, questions: int, training_questions: int) -> list[Plant]:
+def write_all(out: Path, micro: Micro) -> list[Plant]:
     """Write every data set to `out`/<name>/<split>.parquet with truth.jsonl, and `out`/planted.csv."""
+    seed = micro.seed
     sources: list[Original] = []
     for k, (name, maker) in enumerate(BENCHMARKS.items()):
-        made = list(_benchmark(name, maker, np.random.default_rng([seed, k]), questions, sources))
+        made = list(_benchmark(name, maker, np.random.default_rng([seed, k]), micro.clusters.of(name), sources))
         write(out, name, SPLITS[name], made)
     plants: list[Plant] = []
     for k, (name, maker) in enumerate(TRAINING_SETS.items()):
         rng = np.random.default_rng([seed, 100 + k])
-        made = list(_training_set(name, maker, rng, training_questions, sources, plants))
+        made = list(_training_set(name, maker, rng, _rows(name, micro.training_questions), sources, plants))
         write(out, name, "train", made)
     _write_plants(out / "planted.csv", plants)
     return plants
 
 
-def _calls(name: str, questions: int) -> int:
-    return max(1, round(questions / PER_ROW.get(name, 1)))
+def _rows(name: str, questions: int) -> int:
+    return max(1, round(questions / BOOK)) if name == "ocr_vqa" else questions
 
 
 def _benchmark(
-    name: str, maker: Maker, rng: np.random.Generator, questions: int, sources: list[Original]
+    name: str, maker: Maker, rng: np.random.Generator, clusters: int, sources: list[Original]
 ) -> Iterator[Made]:
     """All rows of one benchmark; those to be planted elsewhere are noted in `sources`."""
-    calls = _calls(name, questions)
-    planted = set(rng.permutation(calls)[: round(calls * PLANTED_SHARE)].tolist()) if name in PLANTED else set()
-    for number in range(calls):
+    planted = set(rng.permutation(clusters)[: round(clusters * PLANTED_SHARE)].tolist()) if name in PLANTED else set()
+    for number in range(clusters):
         made = list(maker(rng, "planted" if number in planted else "test", number))
         if number in planted:
             sources.append(_source(name, number, made))
@@ -110,13 +111,13 @@ def _ids(name: str, row: Row, number: int) -> list[str]:
 
 
 def _training_set(
-    name: str, maker: Any, rng: np.random.Generator, questions: int, sources: list[Original], plants: list[Plant]
+    name: str, maker: Any, rng: np.random.Generator, rows: int, sources: list[Original], plants: list[Plant]
 ) -> Iterator[Made]:
     """All rows of one training set, the copies of benchmark questions spread among them and noted in `plants`."""
-    calls, own = _calls(name, questions), [each for each in sources if PLANTED[each.benchmark] == name]
-    places = sorted(rng.permutation(calls)[: len(own)].tolist())
+    own = [each for each in sources if PLANTED[each.benchmark] == name]
+    places = sorted(rng.permutation(rows)[: len(own)].tolist())
     copies = dict(zip(places, zip(own, KINDS * len(own), strict=False), strict=True))
-    for number in range(calls):
+    for number in range(rows):
         source, kind = copies.get(number, (None, ""))
         if source is None:
             yield from maker(rng, "train", number)

@@ -153,7 +153,7 @@ def questions(plan: Plan, group: Group) -> tuple[int, int]:
 
 def _known(plan: Plan, benchmark: str) -> int:
     config = plan.config
-    count = config.micro.questions if config.micro else config.estimates.questions[benchmark]
+    count = config.micro.questions(benchmark) if config.micro else config.estimates.questions[benchmark]
     return min(count, config.benchmarks[benchmark].limit or count)
 
 

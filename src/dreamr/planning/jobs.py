@@ -83,6 +83,7 @@ class GenerateJob(Spec):
 
     target: ModelRef
     draft: str  # name of the plain draft, or config.NO_DRAFT
+    seed: int  # which training of its recipe a SAPO draft is from
     drafts: dict[str, ModelRef]  # by config.PLAIN or recipe: the drafts that the methods name
     cells: dict[str, Cell]  # by method
     suite: Suite

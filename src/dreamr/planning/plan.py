@@ -44,7 +44,6 @@ UNCOUNTED = (
     ),
     *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),
 )
-MICRO = "resources/micro"  # folder of the generated data sets
 
 
 class Group(NamedTuple):
@@ -57,11 +56,12 @@ class Group(NamedTuple):
 
 
 class Training(NamedTuple):
-    """One SAPO draft: a recipe applied to a pair."""
+    """One SAPO draft: a recipe applied to a pair, `seed` behind the configuration's."""
 
     recipe: Name
     target: Name
     draft: Name
+    seed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +88,10 @@ class Plan:
         return {sapo_model(*training): training for trainings in found for training in trainings}
 
     def _trainings(self, group: Group) -> list[Training]:
-        judge = self.run(group).trained_with or group.target
+        run = self.run(group)
+        judge = run.trained_with or group.target
         recipes = (method.draft for method in self.methods(group).values() if method.needs_draft)
-        return [Training(recipe, judge, group.draft) for recipe in recipes if recipe != PLAIN]
+        return [Training(recipe, judge, group.draft, run.seed) for recipe in recipes if recipe != PLAIN]
 
     @cached_property
     def models(self) -> dict[str, list[str]]:
@@ -175,7 +176,7 @@ class Plan:
             draft=self.ref(training.draft),
             recipe=config.sapo.recipes[training.recipe],
             sapo=SapoSettings(**config.sapo.model_dump(exclude={"recipes"})),
-            generation=config.generation,
+            generation=config.generation.model_copy(update={"seed": config.generation.seed + training.seed}),
             context_tokens=config.context_tokens,
             images=config.images,
             device=config.device,
@@ -187,6 +188,7 @@ class Plan:
         return GenerateJob(
             target=self.ref(group.target),
             draft=group.draft,
+            seed=self.run(group).seed,
             drafts={key: self.ref(name) for key, name in self.drafts(group).items()},
             cells={name: self.cell(group, name) for name in self.methods(group)},
             suite=config.suites[group.suite],
@@ -270,7 +272,8 @@ class Plan:
 
     def is_micro(self, name: str) -> bool:
         """Whether a data set is generated here."""
-        return self.datasets[name].path.startswith(f"{MICRO}/")
+        micro = self.config.micro
+        return micro is not None and self.datasets[name].path.startswith(f"{micro.folder}/")
 
     @cached_property
     def micro_files(self) -> dict[str, str]:

@@ -11,7 +11,19 @@ from dreamr.spans import busy_seconds
 
 CellKey = tuple[str, ...]
 COPIED = (
-    *("question", "benchmark", "target", "draft", "method", "mode", "drafted", "verified", "accepted", "tokens"),
+    *(
+        "question",
+        "benchmark",
+        "target",
+        "draft",
+        "method",
+        "seed",
+        "mode",
+        "drafted",
+        "verified",
+        "accepted",
+        "tokens",
+    ),
     *("draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device", "refused_by", "refusal", "fits"),
 )
 

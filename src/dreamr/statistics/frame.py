@@ -22,7 +22,7 @@ from dreamr.statistics.intervals import Array, Bootstrap, Interval, Quantity, cl
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
-CELL = ["target", "draft", "method", "mode", "item"]
+CELL = ["target", "draft", "method", "seed", "mode", "item"]
 BASELINE = "target_only"
 Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
@@ -95,7 +95,7 @@ def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iter
     """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all."""
     pooled = complete(rows, job)
     for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
-        names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name != "cluster"]
+        names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name not in ("cluster", "seed")]
         numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
         for part in (view[keys], view[keys].assign(benchmark=ALL)):
             for key, place in part.groupby(keys, sort=True).indices.items():
@@ -146,6 +146,11 @@ def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:
     for name, interval in intervals.items():
         cells |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return cells
+
+
+def first_training(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the usual training of each recipe, and of methods that no training moves."""
+    return rows[rows.seed == 0]
 
 
 def batched(rows: pd.DataFrame) -> pd.DataFrame:
