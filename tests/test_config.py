@@ -67,6 +67,20 @@ WRONG = {
     "alpha": ({"methods": {"dreamr": {"alpha": 1.3}}}, ["methods.dreamr.alpha", "1.3", "less than 1"]),
     "unknown method": ({"runs": {"main": {"methods": ["dreamer"]}}}, ["runs.main.methods", "'dreamer'", "dreamr_ns"]),
     "unknown target": ({"runs": {"main": {"targets": ["q4"]}}}, ["runs.main.targets", "'q4'", "q3vl-deep-awq"]),
+    "plain answers of another training": (
+        {
+            "runs": {
+                "again": {
+                    "targets": ["q3vl-deep-awq"],
+                    "drafts": ["q3vl-2l"],
+                    "methods": ["dreamr_ns"],
+                    "suites": ["all"],
+                    "seed": 1,
+                }
+            }
+        },
+        ["runs.again", "dreamr_ns", "is in runs.main already"],
+    ),
     "unknown draft": ({"runs": {"main": {"drafts": ["q4"]}}}, ["runs.main.drafts", "'q4'", "none", "q3vl-2l"]),
     "unknown benchmark": (
         {"suites": {"all": {"slices": [{"benchmark": "mmlu"}]}}},

@@ -231,6 +231,14 @@ def test_every_question_has_its_truth(world):
     assert len(list(world.glob("*/*.parquet"))) == 7
 
 
+def test_a_benchmark_is_as_large_as_it_says(world):
+    """In problems, of which MathVerse and MMBench ask several questions each."""
+    size = micro_size(7, 20, 24)
+    asked = {path.parent.name: len(path.read_text().splitlines()) for path in world.glob("*/truth.jsonl")}
+    assert all(asked[name] == size.questions(name) for name in ("mathverse", "realworldqa", "mmmu"))
+    assert 3 * size.clusters.mmbench <= asked["mmbench"] <= size.questions("mmbench")
+
+
 def test_planted_questions_are_in_both(world):
     with (world / "planted.csv").open() as file:
         plants = list(csv.DictReader(file))

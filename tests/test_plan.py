@@ -103,6 +103,18 @@ def test_a_control_uses_the_drafts_of_the_named_target() -> None:
     assert drafts == {"balanced": "q3vl-2l.balanced.q3vl-deep-awq"}
 
 
+def test_another_seed_is_another_training_of_the_same_recipe() -> None:
+    again = {"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": ["dreamr"], "suites": ["all"], "seed": 2}
+    plan = Plan(merged({"runs": {"again": again}}))
+    group = Group("again", "q3vl-deep-awq", "q3vl-2l", "all")
+    usual, other = (plan.train(plan.drafts(each)["balanced"]) for each in (MAIN, group))
+    assert (usual.name, other.name) == ("q3vl-2l.balanced.q3vl-deep-awq", "q3vl-2l.balanced.q3vl-deep-awq.2")
+    assert other.generation.seed == usual.generation.seed + 2
+    assert other.model_copy(update={"name": usual.name, "generation": usual.generation}) == usual
+    assert plan.generate(group).seed == 2 and plan.generate(MAIN).seed == 0
+    assert digests(merged()).items() <= digests(plan.config).items(), "the usual answers are as they were"
+
+
 def test_an_alpha_changes_only_its_own_cell() -> None:
     after = digests(merged({"methods": {"alpha_05": {"alpha": 0.4}}}))
     assert changed(digests(merged()), after) == {(ABLATION, "alpha_05")}

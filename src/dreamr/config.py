@@ -266,7 +266,7 @@ class Awq(Spec):
 
 
 class Clusters(Spec):
-    """How many problems each micro benchmark has: MathVerse's in five versions each, MMBench's in four rotations."""
+    """How many problems each micro benchmark has: MathVerse's in five versions each, MMBench's in up to four."""
 
     mathverse: Count
     mmbench: Count
@@ -288,7 +288,7 @@ class Micro(Spec):
     training_questions: Count  # per training set, about
 
     def questions(self, benchmark: str) -> int:
-        """How many questions a benchmark has."""
+        """How many questions a benchmark has at most: some of MMBench's have three options, and so three rotations."""
         return self.clusters.of(benchmark) * PER_CLUSTER.get(benchmark, 1)
 
 
@@ -351,6 +351,7 @@ class Estimates(Spec):
     devices: dict[Name, Device]
     rules: dict[Planned, Name]  # the device on which each rule's jobs run
     text: Text
+    spread: Annotated[float, Field(gt=0)]  # of a cluster's change of accuracy: standard deviation, mean over pairs
     questions: dict[Name, Count]  # of each benchmark; empty where `micro.clusters` says it
     models: dict[Name, Size]  # all but those that are quantized here
 

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.config import Config, HubModel
-from dreamr.planning.budget import HOUR, Estimate, estimates
+from dreamr.config import PER_CLUSTER, Config, HubModel
+from dreamr.planning.budget import HOUR, Estimate, estimates, known
 from dreamr.planning.costs import size, weights_gb
 from dreamr.planning.limits import LIMITED, refuse_excess
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.runtime.endings import worded
+from dreamr.statistics.power import non_inferiority_power
 
 
 @worded()
@@ -40,6 +41,8 @@ def lines(plan: Plan) -> Iterator[str]:
     if parts := holdings(plan):
         yield ""
         yield from memory_table(plan, parts)
+    yield ""
+    yield from power(plan)
     yield ""
     yield from totals(plan, jobs)
 
@@ -91,6 +94,21 @@ def _places(gpus: Sequence[int]) -> str:
     if others and others[-1] - first == len(others):
         return f"{first}-{others[-1]}"
     return ",".join(map(str, gpus)) or "url"
+
+
+def power(plan: Plan) -> Iterator[str]:
+    """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
+    config = plan.config
+    asked = dict.fromkeys(benchmark for group in plan.groups for benchmark in plan.benchmarks(group))
+    clusters = sum(round(known(plan, name) / PER_CLUSTER.get(config.benchmarks[name].adapter, 1)) for name in asked)
+    margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
+    yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
+    for change in (0.0, -margin / 3, -margin / 2):
+        found = non_inferiority_power(clusters, spread, change, margin, confidence)
+        yield (
+            f"a true change of {100 * change:+.1f} points is found to cost less than {100 * margin:g} points with a "
+            f"probability of {found:.2f}."
+        )
 
 
 def totals(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:

@@ -147,11 +147,12 @@ def answers(plan: Plan, group: Group) -> Estimate:
 def questions(plan: Plan, group: Group) -> tuple[int, int]:
     """How many questions a job answers, and how many of them one at a time too."""
     suite = plan.config.suites[group.suite]
-    counts = [math.ceil(_known(plan, part.benchmark) / part.shard[1]) for part in suite.slices]
+    counts = [math.ceil(known(plan, part.benchmark) / part.shard[1]) for part in suite.slices]
     return sum(counts), sum(min(suite.alone, count) for count in counts)
 
 
-def _known(plan: Plan, benchmark: str) -> int:
+def known(plan: Plan, benchmark: str) -> int:
+    """How many questions a benchmark has."""
     config = plan.config
     count = config.micro.questions(benchmark) if config.micro else config.estimates.questions[benchmark]
     return min(count, config.benchmarks[benchmark].limit or count)

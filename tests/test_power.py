@@ -1,0 +1,16 @@
+"""What a design is said to find, against simulation."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dreamr.statistics.power import non_inferiority_power
+
+
+def test_power_is_how_often_simulated_intervals_clear_the_margin() -> None:
+    """40 clusters of standard deviation .1, changes of 0 and of the margin itself."""
+    draws = np.random.default_rng(0).normal(0.0, 0.1, size=(20_000, 40))
+    half = stats.t.ppf(0.975, 39) * draws.std(axis=1, ddof=1) / np.sqrt(40)
+    cleared = float(np.mean(draws.mean(axis=1) - half > -0.03))
+    assert non_inferiority_power(40, 0.1, 0.0, 0.03, 0.95) == pytest.approx(cleared, abs=0.01)
+    assert non_inferiority_power(40, 0.1, -0.03, 0.03, 0.95) == pytest.approx(0.025, abs=0.001)
