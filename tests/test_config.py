@@ -102,6 +102,14 @@ WRONG = {
         {"methods": {"new": {"loop": "fpsr", "verifier": "align", "alpha": 0.5, "window": 4}}},
         ["methods.new", "lookahead"],
     ),
+    "who answers": (
+        {"methods": {"lookahead": {"answers": "target"}}},
+        ["methods.lookahead", "'specreason' and 'fpsr'", "not 'lookahead'"],
+    ),
+    "room of a budget": (
+        {"methods": {"dreamr": {"budget": 5}}},
+        ["methods.dreamr.budget", "are 1200 tokens", "context_tokens (1024)", "less than 984"],
+    ),
     "awq of awq": ({"models": {"q3vl-moe-awq": {"base": "q3vl-deep-awq"}}}, ["models.q3vl-moe-awq.base"]),
     "draft needed": ({"runs": {"baseline": {"methods": ["dreamr"]}}}, ["runs.baseline.methods", "'dreamr'", "'none'"]),
     "draft unused": ({"runs": {"main": {"methods": ["ngram"]}}}, ["runs.main.methods", "'ngram'", "'q3vl-2l'"]),

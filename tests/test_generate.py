@@ -472,6 +472,16 @@ def test_how_questions_fit_is_found_before_they_are_asked_and_kept(
         assert (found["big"][1] == "no") == (trace.refusal is not None)
 
 
+def test_a_method_with_a_larger_budget_needs_more_room(bench: Bench) -> None:
+    asked = job(["specreason"], alone=0)
+    asked["cells"]["longer"] = {"method": METHODS["specreason"] | {"budget": 5}, "digest": "cell-longer"}
+    traces = bench.run(asked)
+    assert {(trace.method, one.model, one.fits) for trace in traces for one in trace.fits} == {
+        *(("specreason", model, "yes") for model in ("big", "small")),
+        *(("longer", model, "perhaps") for model in ("big", "small")),
+    }
+
+
 class Measured:
     """Reads as many tokens as the question says."""
 

@@ -21,6 +21,7 @@ from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.methods.run import running
 from dreamr.methods.streams import Stream
 from dreamr.prompts import ALIGN, STEP_BREAK, Prompt, verdict_prompt
+from dreamr.records import Step
 from dreamr.steps import is_blank, same
 from dreamr.verifiers import SAMENESS
 
@@ -28,6 +29,7 @@ seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)
 costs = st.builds(Cost, decode=seconds, prefill=seconds, request=seconds, verdict=seconds, crowding=st.floats(0, 1))
 cost_pairs = st.tuples(costs, costs)
 limits = st.builds(Limits, step_tokens=st.integers(1, 12), answer_tokens=st.integers(1, 60))
+sided = st.builds(replace, limits, draft_answers=st.booleans())
 seeds = st.integers(0, 10**6)
 EVEN = (Cost(decode=1.0, verdict=1.0), Cost(decode=0.2))
 SPECULATIVE = ("specreason", "lookahead", "fpsr")
@@ -76,7 +78,7 @@ def test_company_changes_nothing(users: list[int], pair_costs: tuple[Cost, Cost]
     ]
 
 
-@given(seeds, cost_pairs, limits, st.integers(1, 6))
+@given(seeds, cost_pairs, sided, st.integers(1, 6))
 @settings(max_examples=100)
 def test_fpsr_and_specreason_differ_in_time_only(
     seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, window: int
@@ -154,7 +156,44 @@ def test_the_record_adds_up(seed: int, pair_costs: tuple[Cost, Cost], caps: Limi
     assert len(finished) == outcome.drafted
 
 
+def written(step: Step) -> tuple[Any, ...]:
+    """A step without its verdict: a forbidden one is rejected unasked, also where it would have been rejected."""
+    return step.text, step.writer, step.rejected
+
+
+@given(seeds, limits, st.sampled_from(("specreason", "fpsr")))
+@settings(max_examples=100)
+def test_only_the_target_ends_an_answer_and_nothing_before_it_changes(seed: int, caps: Limits, name: str) -> None:
+    target_answers = caps.under(METHODS[name].model_copy(update={"answers": "target"}))
+    usual, own = (answer(name, random_pair(seed, tag="</think>"), EVEN, each)[1] for each in (caps, target_answers))
+    assert own.finish != "answer" or own.steps[-1].writer == "target"
+    if usual.finish == "answer" and usual.steps[-1].accepted:  # here the draft's answer line stood
+        at = len(usual.steps) - 1
+        assert list(map(written, own.steps[:at])) == list(map(written, usual.steps[:at]))
+        forced = own.steps[at]
+        assert (forced.writer, forced.rejected, forced.verdict) == ("target", usual.steps[at].text, None)
+    else:
+        assert (own.text, own.finish) == (usual.text, usual.finish)
+
+
+def test_a_draft_that_must_not_answer_goes_on_behind_the_targets_step() -> None:
+    target = listed(("no", "t2", "no", "Answer: t"), (1.0,) * 4)
+    draft = listed(("d1", "so\nAnswer: d", "d3", "Answer: d"))
+    outcome = answer("fpsr", (target, draft), EVEN, replace(WIDE, draft_answers=False))[1]
+    assert outcome.text == "d1\n\nt2\n\nd3\n\nAnswer: t"
+    assert (outcome.verified, outcome.accepted) == (4, 2)
+    assert sum(span.kind == "verify" for span in outcome.spans) == 2  # unasked where the answer line is forbidden
+
+
 # --- ends, caps, budgets ---
+
+
+@pytest.mark.parametrize(("factor", "finish"), [(1, "budget"), (2, "answer")])
+def test_a_method_s_budget_is_a_multiple_of_the_common_one(factor: int, finish: str) -> None:
+    model = listed(("a b", "c d", "e f", "Answer: 1"), (1.0,) * 9)  # 3 + 3 + 3 + 3 tokens
+    for name, method in METHODS.items():
+        caps = Limits(step_tokens=50, answer_tokens=6).under(method.model_copy(update={"budget": factor}))
+        assert answer(name, (model, model), EVEN, caps)[1].finish == finish, name
 
 
 @pytest.mark.parametrize("name", SPECULATIVE)
@@ -318,7 +357,7 @@ def ended(outcome: Outcome) -> tuple[Any, ...]:
     return *result(outcome), outcome.refused_by, outcome.refusal
 
 
-@given(seeds, shares, cost_pairs, limits, st.integers(1, 6))
+@given(seeds, shares, cost_pairs, sided, st.integers(1, 6))
 @settings(max_examples=200)
 def test_fpsr_is_refused_where_specreason_is(
     seed: int, share: float, pair_costs: tuple[Cost, Cost], caps: Limits, window: int

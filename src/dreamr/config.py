@@ -117,6 +117,8 @@ class Method(Spec):
     window: Count | None = None  # unverified draft steps ahead
     ngram_tokens: Count | None = None  # spec_decoding: tokens proposed a step
     ngram_lookup: tuple[Count, Count] | None = None  # spec_decoding: shortest and longest match
+    budget: Count = 1  # of an answer, in times `generation.answer_tokens`
+    answers: Literal["target"] | None = None  # who alone may end the answer by an answer line; None: either model
 
     @property
     def needs_draft(self) -> bool:
@@ -144,6 +146,11 @@ class Method(Spec):
         if self.verifier == "align" and self.loop != "lookahead":
             raise ValueError(
                 f"verifier 'align' compares two versions of a step: only loop 'lookahead', not {self.loop!r}"
+            )
+        if self.answers and self.loop not in ("specreason", "fpsr"):
+            raise ValueError(
+                f"answers {self.answers!r} rejects the draft's answer line: only loops 'specreason' and 'fpsr', where "
+                f"verdicts alone accept a step, not {self.loop!r}"
             )
         return self
 
@@ -413,6 +420,20 @@ class Config(Spec):
         for place, names in (("models", sized), ("questions", counted)):
             if missing := sorted(names - {*getattr(self.estimates, place)}):
                 raise ValueError(f"estimates.{place}: nothing is said of {', '.join(missing)}; no job can be planned")
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_fit(self) -> Self:
+        """A larger budget than usual leaves room for a question and the step that a verdict adds."""
+        room = self.context_tokens - self.generation.step_tokens
+        for name, method in self.methods.items():
+            longest = method.budget * self.generation.answer_tokens
+            if method.budget > 1 and longest >= room:
+                raise ValueError(
+                    f"methods.{name}.budget: {method.budget} times generation.answer_tokens are {longest} tokens, and "
+                    f"context_tokens ({self.context_tokens}) has room for less than {room}: lower the one or raise the "
+                    "other"
+                )
         return self
 
     def _asked(self) -> Iterable[Suite]:

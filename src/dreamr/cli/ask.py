@@ -119,7 +119,7 @@ async def answer(config: Config, method: Method, models: dict[str, str], prompt:
                 await engine.warm_up(prompt)
             await engine.reset()
         WATCHER.set(watcher)
-        limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
+        limits = Limits(config.generation.step_tokens, config.generation.answer_tokens).under(method)
         return await methods.load(method.loop)(prompt, Engines(**served), method, limits)
 
 

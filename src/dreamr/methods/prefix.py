@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from dreamr.engines.protocol import Generation
 from dreamr.methods.protocol import Finish, Limits, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
-from dreamr.steps import through_answer, without_tags
+from dreamr.steps import is_blank, through_answer, without_tags
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class Prefix:
         if answer is None:
             return replace(step, text=text)
         return replace(step, text=answer[len(open_line) :], finish="end")
+
+    def forbids(self, draft: Generation) -> bool:
+        """Whether a taken `draft` says nothing, or is an answer line that only the target may write."""
+        return is_blank(draft.text) or (not self.limits.draft_answers and self.after(draft).finish == "answer")
 
     def after(self, step: Generation) -> "Prefix":
         """The answer with a taken `step` behind it. A capped step gets no blank line: it goes on."""

@@ -5,7 +5,7 @@ A loop is loaded by name, so that its code digest does not depend on the other l
 
 import importlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dreamr.config import Method
@@ -38,10 +38,16 @@ class Engines:
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps in tokens: on one step, and on the committed answer."""
+    """Caps in tokens, on one step and on the committed answer, and whether a draft's step may hold the answer line."""
 
     step_tokens: int
     answer_tokens: int
+    draft_answers: bool = True
+
+    def under(self, method: Method) -> "Limits":
+        """These limits, common to all methods, with what `method` changes about them."""
+        tokens = self.answer_tokens * method.budget
+        return replace(self, answer_tokens=tokens, draft_answers=method.answers != "target")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.records import Span, Step
-from dreamr.steps import is_blank
 from dreamr.verifiers import Verdict, Verifier
 
 T = TypeVar("T")
@@ -116,8 +115,8 @@ class QuestionRun:
         )
 
     async def verify(self, verifier: Verifier, prefix: Prefix, draft: Generation, own: str = "") -> Verdict:
-        """The target's verdict on `draft` behind `prefix`; a step that says nothing is rejected unasked."""
-        if is_blank(draft.text):
+        """The target's verdict on `draft` behind `prefix`; a step that the prefix forbids is rejected unasked."""
+        if prefix.forbids(draft):
             return Verdict(None, False)
         meter = Meter()
         with self._span("verify", prefix.index, meter):
@@ -161,12 +160,13 @@ class QuestionRun:
         """Extend the answer by the draft's step."""
         self._verified += 1
         self._accepted += 1
-        self._extend(draft, "draft", verdict=verdict.value, accepted=True)
+        self._extend(draft, "draft", verdict=verdict.value, expected=verdict.expected, accepted=True)
 
     def overrule(self, draft: Generation, verdict: Verdict, own: Generation) -> None:
         """Extend the answer by the target's own version of a rejected draft step."""
         self._verified += 1
-        self._extend(own, "target", verdict=verdict.value, accepted=False, rejected=draft.text)
+        found = {"verdict": verdict.value, "expected": verdict.expected}
+        self._extend(own, "target", **found, accepted=False, rejected=draft.text)
 
     def _extend(self, step: Generation, writer: Writer, **decision: Any) -> None:
         capped = step.finish == "length"

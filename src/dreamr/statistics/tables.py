@@ -225,10 +225,14 @@ def refusals(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def fitting(rows: pd.DataFrame) -> pd.DataFrame:
-    """How the questions of each benchmark fit each model, as found before they were asked; tokens of the prompt."""
+    """How the questions of each benchmark fit each model, as found before they were asked; tokens of the prompt.
+
+    Where methods give answers different budgets, the worst fit counts.
+    """
     found = rows[["benchmark", "item", "fits"]].explode("fits").dropna(subset="fits").reset_index(drop=True)
     named = pd.DataFrame(list(found.fits), columns=["model", "tokens", "fits"])
-    each = found[["benchmark", "item"]].join(named).drop_duplicates(["model", "item"])
+    worst_first = found[["benchmark", "item"]].join(named).sort_values("fits", kind="stable")  # no, perhaps, yes
+    each = worst_first.drop_duplicates(["model", "item"])
     both = pd.concat([each, each.assign(benchmark=ALL)])
     groups = both.assign(perhaps=both.fits == "perhaps", refused=both.fits == "no").groupby(["model", "benchmark"])
     counts = {"questions": ("item", "size"), "longest": ("tokens", "max")}
