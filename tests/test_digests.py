@@ -39,6 +39,7 @@ COVERED_BY_LOOPS = {
     "target_only": "methods.single",
     "draft_only": "methods.single",
     "spec_decoding": "methods.single",
+    "beside": "methods.single",
     "specreason": "",
     "lookahead": "methods.streams",
     "fpsr": "methods.streams",

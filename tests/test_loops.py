@@ -536,3 +536,31 @@ def test_a_stream_that_ends_early_is_an_error() -> None:
 
     with pytest.raises(RuntimeError):
         run(ask())
+
+
+# --- the target beside a busy draft ---
+
+
+@given(seeds, limits)
+@settings(max_examples=50)
+def test_a_busy_draft_beside_it_changes_no_word_of_the_targets(seed: int, caps: Limits) -> None:
+    pair = random_pair(seed)
+    beside = load("beside"), Method(loop="beside")
+
+    async def ask() -> Outcome:
+        engines = Engines(*(VirtualEngine(model, cost) for model, cost in zip(pair, EVEN, strict=True)))
+        outcome = await beside[0](QUESTION, engines, beside[1], caps)
+        assert len(asyncio.all_tasks()) == 1, "the draft stops with the target"
+        return outcome
+
+    seconds, outcome = run(ask())
+    took, alone = answer("target_only", pair, EVEN, caps)
+    assert (seconds, result(outcome)) == (pytest.approx(took), result(alone))
+
+
+def test_a_draft_beside_the_target_writes_again_and_again() -> None:
+    target, draft = listed([f"t{place}" for place in range(9)] + ["Answer:1"]), listed(["d0", "Answer:2"])
+    method = Method(loop="beside")
+    seconds, outcome = answer(method, (target, draft), (Cost(decode=1.0), Cost(decode=0.25)))
+    assert seconds == 20 and outcome.draft_tokens == pytest.approx(80, abs=1), "four tokens a second"
+    assert outcome.drafted == pytest.approx(40, abs=1) and outcome.verified == 0

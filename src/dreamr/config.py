@@ -109,7 +109,7 @@ Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]
 class Method(Spec):
     """One way to answer a question. An ablation is one more method."""
 
-    loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr"]
+    loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr", "beside"]
     draft: Name = PLAIN  # `plain`, or the SAPO recipe whose draft takes part
     verifier: Literal["cpn", "score", "align"] | None = None
     alpha: Fraction | None = None  # cpn: accept iff rho > alpha; align: iff p(aligned) > alpha
@@ -131,6 +131,7 @@ class Method(Spec):
         needs = {
             "target_only": set(),
             "draft_only": set(),
+            "beside": set(),
             "spec_decoding": {"ngram_tokens", "ngram_lookup"},
             "specreason": {"verifier"},
             "lookahead": {"verifier", "window"},

@@ -69,7 +69,7 @@ class Outcome:
 
 
 # The loop that writes the same text with the least work, for many questions at once.
-IN_BATCHES = {"fpsr": "specreason"}
+IN_BATCHES = {"fpsr": "specreason", "beside": "target_only"}
 
 Loop = Callable[[Prompt, Engines, Method, Limits], Awaitable[Outcome]]
 

@@ -2,6 +2,7 @@
 
 LABELS = {
     "target_only": "Target only",
+    "beside": "Target beside a busy draft",
     "draft_only": "Draft only",
     "draft_only_sapo": "Draft only, SAPO",
     "ngram": "n-gram speculation",
