@@ -102,9 +102,13 @@ def _score(
         cluster=cluster, version=version, category="", origin="", parsed="A" if correct else None, correct=correct,
         unresolved=not correct and hard > 0.95, truncated=hard > 0.98, same_text=None,
         drafted=verified + int(rng.integers(0, 3)) if verified else 0, verified=verified, accepted=accepted,
-        tokens=tokens, draft_tokens=0 if draft == NO_DRAFT else tokens, target_tokens=tokens, seconds=2.0,
+        tokens=tokens, tokens_by_target=tokens - accepted,
+        draft_tokens=0 if draft == NO_DRAFT else tokens, target_tokens=tokens, seconds=2.0,
         baseline_seconds=None, draft_busy=0.0 if draft == NO_DRAFT else 0.2, target_busy=0.5, device=device,
         answer_writer="draft" if rng.random() < 0.6 and accepted else "target",
+        steps=verified or 6, own_tokens=tokens * (verified - accepted) // verified if verified else tokens,
+        later_drafts=verified or 6, later_drafts_seconds=0.01 * tokens, later_owns=verified - accepted or 5,
+        later_owns_seconds=0.05 * tokens, later_verdicts=verified, later_verdicts_seconds=0.02 * verified,
     )  # fmt: skip
 
 
@@ -147,8 +151,8 @@ def _trace(target: str, draft: str, method: str) -> Trace:
     return Trace(
         question="q0", benchmark="mathverse", target=target, draft=draft, method=method, mode="alone", digest="d" * 8,
         text="\n\n".join(step.text for step in steps), steps=steps, finish="answer", drafted=2, verified=2, accepted=1,
-        tokens=13, draft_tokens=10, target_tokens=11, seconds=0.5, baseline_seconds=0.9, spans=tuple(spans),
-        device="test",
+        tokens=13, tokens_by_target=12,
+        draft_tokens=10, target_tokens=11, seconds=0.5, baseline_seconds=0.9, spans=tuple(spans), device="test",
     )  # fmt: skip
 
 

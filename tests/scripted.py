@@ -38,6 +38,9 @@ class ScriptedEngine:
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         return [0] * (2000 if self._holds_refused(prompt) else 100 + len(prompt.user))
 
+    def text_tokens(self, text: str) -> int:
+        return len(text.split()) + len(self.name)
+
     async def reset(self) -> None:
         self._note("reset", "")
 

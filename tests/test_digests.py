@@ -28,7 +28,8 @@ COVERED = {
     "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.names statistics.tables",
+    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.factors statistics.names "
+    "statistics.tables",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery statistics.names "
     "statistics.step_verdicts",
     "plot": f"{FRAME} report.drawing report.figures report.labels report.timeline spans statistics.closed_form",

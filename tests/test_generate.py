@@ -29,6 +29,7 @@ METHODS = {
     "target_only": {"loop": "target_only"},
     "ngram": {"loop": "spec_decoding", "ngram_tokens": 5, "ngram_lookup": [2, 4]},
     "dreamr": {"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "alpha": 0.7, "window": 4},
+    "draft_only": {"loop": "draft_only"},
     "specreason": {"loop": "specreason", "verifier": "cpn", "alpha": 0.7},
 }
 # What two runs of the same cell must agree in; the rest are times, and work that depends on them.
@@ -126,6 +127,12 @@ def test_only_answers_given_alone_have_a_baseline(bench: Bench) -> None:
     alone = [trace for trace in traces if trace.mode == "alone"]
     pairs = {(trace.benchmark, trace.question): trace.baseline_seconds for trace in alone}
     assert all(pairs[trace.benchmark, trace.question] == trace.baseline_seconds for trace in alone)
+
+
+def test_every_answer_is_counted_by_the_target_s_tokenizer(bench: Bench) -> None:
+    """The scripted tokenizer of a model adds the letters of its name."""
+    for trace in bench.run(job(["draft_only", "dreamr"])):
+        assert trace.tokens_by_target == len(trace.text.split()) + len("big")
 
 
 def test_target_only_is_timed_against_a_second_run_of_itself(bench: Bench) -> None:

@@ -31,7 +31,8 @@ def trace(**changes: Any) -> Trace:
     fields: dict[str, Any] = {
         "question": "7", "benchmark": "mini", "target": "t", "draft": "d", "method": "dreamr", "mode": "batched",
         "digest": "0", "text": "So.\n\nAnswer: B", "steps": (), "finish": "answer", "drafted": 3, "verified": 2,
-        "accepted": 1, "tokens": 9, "draft_tokens": 8, "target_tokens": 7, "seconds": 1.5, "device": "a machine",
+        "accepted": 1, "tokens": 9, "tokens_by_target": 10,
+        "draft_tokens": 8, "target_tokens": 7, "seconds": 1.5, "device": "a machine",
     }  # fmt: skip
     return Trace(**(fields | changes))
 
@@ -135,3 +136,22 @@ def test_a_refused_answer_is_wrong_whatever_there_is_of_it() -> None:
     for row in rows:
         assert (row.correct, row.parsed, row.truncated, row.harness_correct) == (False, None, False, None)
         assert (row.refused_by, row.refusal, row.same_text) == ("big", why["refusal"], None)
+
+
+def test_what_the_target_wrote_and_what_later_steps_took_is_summed() -> None:
+    steps = (
+        Step(text="a", writer="draft", verdict=0.9, accepted=True, tokens=4),
+        Step(text="b", writer="target", verdict=0.1, accepted=False, rejected="c", tokens=7),
+        Step(text="d", writer="target", tokens=6),
+    )
+    work = [("draft", 0, 0.5, False), ("draft", 1, 0.1, False), ("draft", 2, 0.2, True), ("verify", 1, 0.3, False)]
+    work += [("target", 1, 1.0, False), ("target", 2, 3.0, False), ("verify", 0, 9.0, False)]
+    spans = tuple(
+        Span(engine="draft" if kind == "draft" else "target", kind=kind, step=step, start=0, end=end, cancelled=cut)
+        for kind, step, end, cut in work
+    )
+    (found,) = scored([trace(steps=steps, spans=spans)], {("mini", "7"): QUESTION})
+    assert (found.steps, found.own_tokens, found.tokens_by_target) == (3, 13, 10)
+    assert (found.later_drafts, found.later_drafts_seconds) == (1, 0.1), "neither the first step nor a dropped one"
+    assert (found.later_owns, found.later_owns_seconds) == (2, 4.0)
+    assert (found.later_verdicts, found.later_verdicts_seconds) == (1, 0.3)

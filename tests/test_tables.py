@@ -17,6 +17,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Fit, Score, write_rows
 from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.comparisons import ablated, trained_twins
+from dreamr.statistics.factors import sequential_twins
 from dreamr.statistics.frame import ALL, KEYS, read_table, score_frame
 from dreamr.statistics.intervals import holm
 from dreamr.statistics.tables import contamination, fitting, refusals
@@ -151,11 +152,52 @@ def test_device_seconds_count_the_devices_of_each_engine() -> None:
     table = MAKERS["speed"](score_frame(rows), wide)
     found, timed = line(table, **PAIR, method="dreamr", benchmark=ALL), of("dreamr", mode="alone", **PAIR)
     spent = sum(4 * r.target_busy + 2 * r.draft_busy for r in timed)
-    assert found.device_seconds == pytest.approx(spent / 24)
-    assert found.speedup_per_device == pytest.approx(4 * sum(r.baseline_seconds for r in timed) / spent)
+    assert found.busy_device_seconds == pytest.approx(spent / 24)
+    assert found.speedup_per_busy_device == pytest.approx(4 * sum(r.baseline_seconds for r in timed) / spent)
+    held = sum((4 + 2) * r.seconds for r in timed)
+    assert found.held_device_seconds == pytest.approx(held / 24)
+    assert found.speedup_per_held_device == pytest.approx(found.speedup * 4 / (4 + 2))
+    assert found.speedup_per_held_device_high == pytest.approx(found.speedup_high * 4 / (4 + 2))
+    drafted = line(table, **PAIR, method="draft_only", benchmark=ALL)  # holds no target
+    assert drafted.speedup_per_held_device == pytest.approx(drafted.speedup * 4 / 2)
     control = line(table, target=PAIR["target"], draft="none", method="target_only", benchmark=ALL)
     by_itself = of("target_only", mode="alone", target=PAIR["target"])
-    assert control.device_seconds == pytest.approx(4 * sum(r.target_busy for r in by_itself) / 24)
+    assert control.busy_device_seconds == pytest.approx(4 * sum(r.target_busy for r in by_itself) / 24)
+    assert control.speedup_per_held_device == pytest.approx(control.speedup)
+
+
+def test_a_speedup_is_split_where_the_sequential_twin_was_timed_on_the_same_questions(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    """Worked from the definition: what the same text gains a token, first one thing at a time, then at once."""
+    found = line(tables["split"], **PAIR, method="dreamr", benchmark=ALL)
+    own, sequential = of("dreamr", mode="alone", **PAIR), of("schedule_sequential", mode="alone", **PAIR)
+    by_itself = {(r.benchmark, r.question): r.tokens_by_target for r in of("target_only", target=PAIR["target"])}
+    tokens = sum(by_itself[r.benchmark, r.question] for r in own)
+
+    def token(rows: list[Score]) -> float:
+        seconds = sum(r.seconds for r in rows) / sum(r.tokens_by_target for r in rows)
+        return sum(r.baseline_seconds for r in rows) / tokens / seconds
+
+    assert found.n == len(own) == len(sequential)
+    assert found.fewer_tokens == pytest.approx(tokens / sum(r.tokens_by_target for r in own), rel=1e-4)
+    assert found.delegation == pytest.approx(token(sequential), rel=1e-4)
+    assert found.overlap == pytest.approx(token(own) / token(sequential), rel=1e-4)
+    assert found.speedup == pytest.approx(found.fewer_tokens * found.delegation * found.overlap, rel=1e-4)
+    itself = line(tables["split"], **PAIR, method="schedule_sequential", benchmark=ALL)
+    assert itself.overlap == pytest.approx(1) and isnan(itself.overlap_low)
+
+
+def test_only_a_schedule_of_the_same_text_splits_a_speedup(tables: dict[str, pd.DataFrame]) -> None:
+    twins = sequential_twins(config().methods)
+    assert {name: twins[name] for name in ("dreamr", "schedule_overlapped", "specreason")} == {
+        "dreamr": "schedule_sequential",
+        "schedule_overlapped": "schedule_sequential",
+        "specreason": "specreason",
+    }
+    assert not {"dreamr_ns", "lookahead", "alpha_05", "target_only", "draft_only_sapo"} & twins.keys()
+    dreamr = tables["split"].query("method == 'dreamr'")
+    assert set(dreamr.target) == {PAIR["target"]}, "no other pair ran it, so there is no pool either"
 
 
 def test_devices_of_a_model_are_those_its_engine_is_spread_over() -> None:
@@ -189,7 +231,7 @@ def test_sapo_compares_with_the_plain_draft_and_over_pairs(tables: dict[str, pd.
     rows, plain = of("dreamr", **PAIR), of("dreamr_ns", **PAIR)
     one = line(table, **PAIR, method="dreamr", benchmark=ALL, over="questions")
     assert one.tokens_change == pytest.approx(
-        (sum(r.tokens for r in rows) - sum(r.tokens for r in plain)) / 80, rel=1e-4
+        (sum(r.tokens_by_target for r in rows) - sum(r.tokens_by_target for r in plain)) / 80, rel=1e-4
     )
 
 
@@ -393,7 +435,7 @@ def test_no_step_or_token_of_a_refused_question_is_in_a_mean() -> None:
     own = line(MAKERS["acceptance"](frame, job), method="dreamr", benchmark="mmmu", **PAIR)
     kept = [row for row in of("dreamr", "mmmu") if cell_of(row, "dreamr") and row.question not in HIT]
     assert own.n == len(kept) == 17
-    assert own.tokens == pytest.approx(sum(row.tokens for row in kept) / 17)
+    assert own.tokens == pytest.approx(sum(row.tokens_by_target for row in kept) / 17)
     assert own.verified == pytest.approx(sum(row.verified for row in kept) / 17)
     assert own.acceptance == pytest.approx(sum(row.accepted for row in kept) / sum(row.verified for row in kept))
     parts = MAKERS["explained"](frame, job)
@@ -429,7 +471,7 @@ def test_a_comparison_leaves_a_refused_question_out_on_both_sides(side: str) -> 
         kept = [row for row in all_of if row.question not in HIT]
         timed = [row for row in sides[name] if row.mode == "alone" and row.question not in HIT]
         assert own[f"accuracy{suffix}"] == pytest.approx(sum(row.correct for row in all_of) / len(all_of))
-        assert own[f"tokens{suffix}"] == pytest.approx(sum(row.tokens for row in kept) / len(kept))
+        assert own[f"tokens{suffix}"] == pytest.approx(sum(row.tokens_by_target for row in kept) / len(kept))
         accepted, verified = sum(row.accepted for row in kept), sum(row.verified for row in kept)
         assert own[f"acceptance{suffix}"] == pytest.approx(accepted / verified)
         assert own[f"seconds{suffix}"] == pytest.approx(sum(row.seconds for row in timed) / len(timed))

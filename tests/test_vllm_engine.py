@@ -130,6 +130,12 @@ def test_both_sides_read_the_same_tokens(pair: SimpleNamespace, run: Run, sample
         assert run(pair.engine.prompt_tokens(prompt)) == pair.beside.tokens(prompt)
 
 
+def test_an_answer_has_as_many_tokens_as_are_read_of_it(pair: SimpleNamespace, run: Run, prompts: list[Prompt]) -> None:
+    longer = continued(prompts[0], ("Row 1 column 1 is 3.", "3 + 4 = 7."))
+    read = [len(run(pair.engine.prompt_tokens(prompt))) for prompt in (prompts[0], longer)]
+    assert pair.engine.text_tokens(longer.answer) == read[1] - read[0] > 10
+
+
 def test_images_beyond_the_caps_are_the_same_image(pair: SimpleNamespace, run: Run, tmp_path: Path) -> None:
     from PIL import Image
 

@@ -107,5 +107,6 @@ def answers(
 
 def traced(outcome: Outcome, method: str) -> Trace:
     """`outcome` as it is recorded."""
+    tokens = len(outcome.text.split())
     names = {"question": "q", "benchmark": "b", "target": "t", "draft": "d", "method": method, "mode": "alone"}
-    return Trace(**names, digest="", seconds=0.0, device="virtual", **vars(outcome))
+    return Trace(**names, digest="", seconds=0.0, tokens_by_target=tokens, device="virtual", **vars(outcome))

@@ -125,6 +125,11 @@ class Method(Spec):
         """Whether a draft takes part."""
         return self.loop not in ("target_only", "spec_decoding")
 
+    @property
+    def needs_target(self) -> bool:
+        """Whether the target takes part."""
+        return self.loop != "draft_only"
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""

@@ -15,6 +15,12 @@ def busy_seconds(spans: Iterable[Span], engine: Literal["draft", "target"]) -> f
     return total
 
 
+def later_steps(spans: Iterable[Span], kind: Literal["draft", "target", "verify"]) -> tuple[int, float]:
+    """How many spans of a kind were finished behind the first step, and their seconds."""
+    seconds = [span.end - span.start for span in spans if span.kind == kind and span.step > 0 and not span.cancelled]
+    return len(seconds), sum(seconds)
+
+
 def lanes(spans: Iterable[Span]) -> list[list[Span]]:
     """Spans dealt out in order of start, each to the lowest lane that is free, so that none in a lane overlap."""
     dealt: list[list[Span]] = []

@@ -17,6 +17,10 @@ class Reader(Protocol):
         """The tokens of a prompt, image places included; images that it does not take are Refused."""
         ...
 
+    def text_tokens(self, text: str) -> int:
+        """The number of tokens of an answer's text. What is counted makes no later request faster."""
+        ...
+
 
 async def fit(engine: Reader, model: str, asked: Asked, limits: Limits, context_tokens: int) -> Fit:
     """How a question fits `model`.

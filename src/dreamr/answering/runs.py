@@ -53,6 +53,7 @@ class CellRun:
     engines: Engines
     file: CellFile
     fits: Mapping[Asked, tuple[Fit, ...]]  # of each question that is left, to the models that take part
+    count: Callable[[str], int]  # tokens of a text by the target's tokenizer
 
     def keep(self, asked: Asked, mode: Mode, outcome: Outcome, seconds: float, baseline: float | None = None) -> None:
         """Keep a finished answer, with its seconds and, timed, those of the target beside it."""
@@ -70,6 +71,7 @@ class CellRun:
             device=self.device,
             thinking=self.thinking,
             fits=self.fits[asked],
+            tokens_by_target=self.count(outcome.text),
             **{field.name: getattr(outcome, field.name) for field in fields(Outcome)},
         )
         self.file.append(trace)

@@ -234,6 +234,7 @@ def _cell_run(
         engines=Engines(target=engines[target], draft=engines[draft] if draft else None),
         file=work.files[name],
         fits={one: tuple(own[one] for own in part) for one in work.unanswered},
+        count=engines[EngineKey(job.target)].text_tokens,
     )
 
 

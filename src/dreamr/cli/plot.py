@@ -44,7 +44,7 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "accuracy", figures.accuracy(accuracy, job.statistics.margin)
     if len(speed):
         yield "speed", figures.speed(speed)
-        yield "split", figures.split(speed)
+        yield "split", figures.split(speed, main_pairs(tables["split"], job))
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
     if options.verification:
         verified = {

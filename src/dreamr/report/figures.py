@@ -10,8 +10,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
 from dreamr.report.drawing import INK, Chart, interval, legend, pair, panels
@@ -80,23 +82,49 @@ def speed(table: pd.DataFrame) -> Chart:
     )
 
 
-def split(table: pd.DataFrame) -> Chart:
-    """How much of a speed-up is fewer tokens and how much less time per token (their product is the speed-up)."""
-    parts = {"speedup": "speed-up", "fewer_tokens": "from fewer tokens", "time_per_token": "from less time per token"}
-    rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
+FACTORS = {"fewer_tokens": "fewer tokens", "delegation": "delegation", "overlap": "overlap"}
+UNSPLIT = {"fewer_tokens": "fewer tokens", "time_per_token": "delegation and overlap"}
+SHADES = {"fewer_tokens": "#e69f00", "delegation": "#56b4e9", "overlap": "#0072b2", "time_per_token": "#8da0cb"}
+
+
+def split(table: pd.DataFrame, factors: pd.DataFrame) -> Chart:
+    """Speed-ups as products: logarithmic bars, a factor above 1 to the right, one below 1 to the left.
+
+    `factors` has three of them where the sequential method was timed too; elsewhere `table` has two.
+    """
+    keys = ["target", "draft", "method", "benchmark"]
+    known = pd.MultiIndex.from_frame(factors[keys])
+    rest = table[~pd.MultiIndex.from_frame(table[keys]).isin(known)]
+    both = pd.concat([factors, rest])
+    rows = pairs_in(both[(both.benchmark == ALL) & both.method.isin(COMPARED)])
     pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = panels(1, 3, 2.6, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
-    for axes, (name, words) in zip(axes_list, parts.items(), strict=True):
-        for _, row in rows.iterrows():
-            at = pairs.index(row.pair) + (COMPARED.index(row.method) - 1.5) * 0.18
-            interval(axes, row, name, at, color=colour(row.method))
+    figure, axes_list = panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    for axes, name in zip(axes_list, pairs, strict=False):
+        for _, row in rows[rows.pair == name].iterrows():
+            _stack(axes, row, COMPARED.index(row.method))
         axes.axvline(1, color=INK, linewidth=0.8)
-        axes.set_title(words)
-    axes_list[0].set_yticks(range(len(pairs)), pairs)
+        axes.set_title(name)
+    axes_list[0].set(xscale="log", xticks=(0.5, 1, 2, 4), xticklabels=("0.5", "1", "2", "4"))
+    axes_list[0].minorticks_off()
+    axes_list[0].set_yticks(range(len(COMPARED)), [label(method) for method in COMPARED])
     axes_list[0].invert_yaxis()
-    figure.supxlabel("factor", fontsize=9, color=INK)
-    legend(figure, COMPARED)
-    return Chart(figure, _shown(rows, list(parts)), "Speed-up as a product of two factors, with intervals, per pair.")
+    for axes in axes_list[len(pairs) :]:
+        axes.set_axis_off()
+    figure.supxlabel("factor of the speed-up; the point is their product", fontsize=9, color=INK)
+    handles = [Patch(color=SHADES[name], label=words) for name, words in (FACTORS | UNSPLIT).items()]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+    alt = "Speed-up as a product of its factors on a logarithmic scale, per pair and method."
+    return Chart(figure, _shown(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
+
+
+def _stack(axes: Axes, row: pd.Series, at: int) -> None:
+    """One speed-up: its factors end to end from 1 on either side, and the point where their product lies."""
+    right = left = 1.0
+    for name in UNSPLIT if pd.isna(row.overlap) else FACTORS:
+        start = right if row[name] >= 1 else left
+        axes.barh(at, start * row[name] - start, left=start, color=SHADES[name], height=0.7)
+        right, left = (right * row[name], left) if row[name] >= 1 else (right, left * row[name])
+    interval(axes, row, "speedup", at, color=INK)
 
 
 def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Chart:

@@ -7,24 +7,13 @@ from dreamr.errors import UserError
 from dreamr.records import Question, Score, Trace
 from dreamr.scoring import lmms_eval
 from dreamr.scoring.answers import Grade, grade
-from dreamr.spans import busy_seconds
+from dreamr.spans import busy_seconds, later_steps
 
 CellKey = tuple[str, ...]
 COPIED = (
-    *(
-        "question",
-        "benchmark",
-        "target",
-        "draft",
-        "method",
-        "seed",
-        "mode",
-        "drafted",
-        "verified",
-        "accepted",
-        "tokens",
-    ),
-    *("draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device", "refused_by", "refusal", "fits"),
+    *("question", "benchmark", "target", "draft", "method", "seed", "mode", "drafted", "verified", "accepted"),
+    *("tokens", "tokens_by_target", "draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device"),
+    *("refused_by", "refusal", "fits"),
 )
 
 
@@ -52,6 +41,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
     if not trace.refusal:
         verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
         harness = lmms_eval.grade(question, trace.text).correct
+    drafts, owns, verdicts = (later_steps(trace.spans, kind) for kind in ("draft", "target", "verify"))
     alone = trace.mode == "alone" and batched_text is not None
     return Score(
         **{name: getattr(trace, name) for name in COPIED},
@@ -68,4 +58,12 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
+        steps=len(trace.steps),
+        own_tokens=sum(step.tokens for step in trace.steps if step.writer == "target"),
+        later_drafts=drafts[0],
+        later_drafts_seconds=drafts[1],
+        later_owns=owns[0],
+        later_owns_seconds=owns[1],
+        later_verdicts=verdicts[0],
+        later_verdicts_seconds=verdicts[1],
     )

@@ -15,12 +15,12 @@ from dreamr.statistics.intervals import Quantity, difference, mean, ratio
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {"accuracy": ("correct", "n")}
 COMPARED_ANSWERED: dict[str, tuple[str, str]] = {
     "acceptance": ("accepted", "verified"),
-    "tokens": ("tokens", "n"),
+    "tokens": ("tokens_by_target", "n"),
 }
 COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "speedup": ("baseline_seconds", "seconds"),
     "seconds": ("seconds", "n"),
-    "tokens_alone": ("tokens", "n"),
+    "tokens_alone": ("tokens_by_target", "n"),
 }
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
 KINDS: dict[str, set[str]] = {

@@ -65,6 +65,8 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -
         raise UserError(f"scored twice: {twice.iloc[0][CELL].to_dict()}; each cell may answer a question once")
     rows["n"] = 1.0
     rows["refused"] = rows.refusal.notna()
+    # The target's fit is told first.
+    rows["prompt_tokens"] = pd.Series([fits[0]["tokens"] if fits else nan for fits in rows.fits], dtype=float)
     for column in ("correct", "unresolved", "truncated", "refused", "same_text", "baseline_seconds"):
         rows[column] = rows[column].astype(float)
     rows = _beside_target(rows)
@@ -74,10 +76,9 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -
 def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
     """Add what the target by itself did with the same question; NaN where it was not run."""
     alone = rows[rows.method == BASELINE]
-    alone = alone[alone["mode"] == "batched"][["target", "item", "correct", "tokens", "truncated", "refused"]]
-    names = {"correct": "target_correct", "tokens": "target_tokens_alone"}
-    names |= {"truncated": "target_truncated", "refused": "target_refused"}
-    alone = alone.rename(columns=names)
+    names = {name: f"target_{name}" for name in ("correct", "truncated", "refused", "steps", "own_tokens")}
+    names |= {"tokens_by_target": "target_tokens_alone"}
+    alone = alone[alone["mode"] == "batched"][["target", "item", *names]].rename(columns=names)
     return rows.merge(alone, how="left", on=["target", "item"], validate="many_to_one")
 
 

@@ -135,6 +135,11 @@ def product(first: Quantity, second: Quantity) -> Quantity:
     return lambda sums: first(sums) * second(sums)
 
 
+def quotient(first: Quantity, second: Quantity) -> Quantity:
+    """Ratio of two quantities over the same questions."""
+    return lambda sums: first(sums) / second(sums)
+
+
 def mcnemar_p(lost: int, won: int) -> float:
     """Exact two-sided McNemar test; NaN where no question changed sides."""
     if lost + won == 0:

@@ -4,6 +4,7 @@
 OF_SCORES = {
     **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
+    "split": "factors",
 }
 TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "claims")
 OF_STEPS = ("verification", "thresholds", "roc", "calibration")  # functions of step_verdicts

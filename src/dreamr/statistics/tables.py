@@ -8,6 +8,7 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.factors import FEWER_TOKENS, time_per_token
 from dreamr.statistics.frame import (
     ALL,
     BASELINE,
@@ -32,7 +33,6 @@ from dreamr.statistics.intervals import (
     mean,
     minimum_detectable,
     non_inferiority,
-    product,
     ratio,
     unknown,
 )
@@ -48,20 +48,22 @@ SPEED: dict[str, Quantity] = {
     "speedup": ratio("baseline_seconds", "seconds"),
     "seconds": mean("seconds"),
     "baseline_seconds": mean("baseline_seconds"),
-    "tokens": mean("tokens"),
-    "seconds_per_token": ratio("seconds", "tokens"),
-    "device_seconds": mean("device_seconds"),
-    "speedup_per_device": ratio("baseline_device_seconds", "device_seconds"),
+    "tokens": mean("tokens_by_target"),
+    "seconds_per_token": ratio("seconds", "tokens_by_target"),
+    "busy_device_seconds": mean("busy_device_seconds"),
+    "speedup_per_busy_device": ratio("baseline_device_seconds", "busy_device_seconds"),
+    "held_device_seconds": mean("held_device_seconds"),
+    "speedup_per_held_device": ratio("baseline_device_seconds", "held_device_seconds"),
     # speed-up = fewer_tokens x time_per_token
-    "fewer_tokens": ratio("target_tokens_alone", "tokens"),
-    "time_per_token": product(ratio("baseline_seconds", "target_tokens_alone"), ratio("tokens", "seconds")),
+    "fewer_tokens": FEWER_TOKENS,
+    "time_per_token": time_per_token(),
     "same_text": mean("same_text"),
 }
 ACCEPTANCE: dict[str, Quantity] = {
     "acceptance": ratio("accepted", "verified"),
     "verified": mean("verified"),
     "accepted": mean("accepted"),
-    "tokens": mean("tokens"),
+    "tokens": mean("tokens_by_target"),
 }
 # Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
 WORK: dict[str, Quantity] = {
@@ -93,8 +95,8 @@ PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
     "draft wrote the answer": lambda rows: rows.answer_writer == "draft",
     "target wrote the answer": lambda rows: rows.answer_writer == "target",
     "neither was cut": lambda rows: _whole(rows) & (rows.truncated == 0) & (rows.target_truncated == 0),
-    "shorter than the target's": lambda rows: _whole(rows) & (rows.tokens < rows.target_tokens_alone),
-    "not shorter": lambda rows: _whole(rows) & (rows.tokens >= rows.target_tokens_alone),
+    "shorter than the target's": lambda rows: _whole(rows) & (rows.tokens_by_target < rows.target_tokens_alone),
+    "not shorter": lambda rows: _whole(rows) & (rows.tokens_by_target >= rows.target_tokens_alone),
     "refused to one of them": lambda rows: ~_whole(rows),
     "in a training set": lambda rows: rows.overlaps == 1,
     "in no training set": lambda rows: rows.overlaps == 0,
@@ -156,13 +158,16 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Times of questions answered alone, each beside a target-only run of the same question.
 
-    Device seconds are an engine's busy seconds times the devices that it holds, of both engines together. `left_out`
-    counts the timed questions that a refusal took from all methods of the same target and draft.
+    Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
+    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. `left_out` counts
+    the timed questions that a refusal took from all methods of the same target and draft.
     """
     timed = alone(rows)
     target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
+    holds_target = timed.method.map({name: method.needs_target for name, method in job.methods.items()}).astype(float)
     columns = {
-        "device_seconds": target * timed.target_busy + draft * timed.draft_busy,
+        "busy_device_seconds": target * timed.target_busy + draft * timed.draft_busy,
+        "held_device_seconds": (target * holds_target + draft) * timed.seconds,
         "baseline_device_seconds": target * timed.baseline_seconds,
     }
     table = tabulate(timed.assign(**columns), job, SPEED)

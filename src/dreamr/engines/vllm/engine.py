@@ -17,7 +17,7 @@ from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
 from dreamr.engines.protocol import Finish, Generation, Meter, Refused
 from dreamr.engines.vllm import internals
-from dreamr.engines.vllm.inputs import Inputs, Settings, Vocabulary
+from dreamr.engines.vllm.inputs import Inputs, Settings, Vocabulary, pieces
 from dreamr.engines.vllm.launch import Ngram, start
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
@@ -128,6 +128,10 @@ class VllmEngine:
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
         return await self._inputs.tokens(prompt)
+
+    def text_tokens(self, text: str) -> int:
+        """The number of tokens of an answer's text, step by step as it is read; no piece is remembered for that."""
+        return sum(len(self._words.encode_once(piece)) for piece in pieces(text))
 
     async def warm_up(self, prompt: Prompt, tokens: int = 8) -> None:
         """Run what later requests run, also side by side, so that none of them pays for first times."""
