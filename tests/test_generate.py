@@ -28,7 +28,15 @@ SOURCES = Path(__file__).resolve().parent.parent / "src"
 METHODS = {
     "target_only": {"loop": "target_only"},
     "ngram": {"loop": "spec_decoding", "ngram_tokens": 5, "ngram_lookup": [2, 4]},
-    "dreamr": {"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "alpha": 0.7, "window": 4},
+    "dreamr": {
+        "loop": "fpsr",
+        "draft": "balanced",
+        "verifier": "cpn",
+        "alpha": 0.7,
+        "window": 4,
+        "rivals": "all",
+        "continues": True,
+    },
     "draft_only": {"loop": "draft_only"},
     "specreason": {"loop": "specreason", "verifier": "cpn", "alpha": 0.7},
 }

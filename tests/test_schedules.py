@@ -17,14 +17,15 @@ DRAFT = ("d0", "d1", "d2", "Answer:D")
 COSTS = (Cost(decode=10.0, verdict=3.0), Cost(decode=1.0))
 ALL = (1.0, 1.0, 1.0, 1.0)
 NOT_1 = (1.0, 0.0, 1.0, 1.0)
+NOT_12 = (1.0, 0.0, 0.0, 1.0)
 
 
-def fpsr(window: int) -> Method:
-    return METHODS["fpsr"].model_copy(update={"window": window})
+def fpsr(window: int, rivals: str = "all", continues: bool = True) -> Method:
+    return METHODS["fpsr"].model_copy(update={"window": window, "rivals": rivals, "continues": continues})
 
 
-def lookahead(window: int) -> Method:
-    return METHODS["lookahead"].model_copy(update={"window": window})
+def lookahead(window: int, continues: bool = False) -> Method:
+    return METHODS["lookahead"].model_copy(update={"window": window, "continues": continues})
 
 
 @pytest.mark.parametrize(
@@ -36,18 +37,29 @@ def lookahead(window: int) -> Method:
         (METHODS["specreason"], NOT_1, 4 * (2 + 3) + 20, "d0 t1 d2 Answer:D"),
         # Drafts are there at 2, 4, 6, 8; the last verdict comes 3 later.
         (fpsr(4), ALL, 11, "d0 d1 d2 Answer:D"),
-        (fpsr(2), ALL, 11, "d0 d1 d2 Answer:D"),
-        # One verdict at a time, of drafts that wait: 2 + 4 * 3.
-        (fpsr(1), ALL, 14, "d0 d1 d2 Answer:D"),
+        # Step 2 is drafted from the first verdict at 5 on, step 3 from the second at 7 on.
+        (fpsr(2), ALL, 12, "d0 d1 d2 Answer:D"),
+        # One draft at a time: as SpecReason.
+        (fpsr(1), ALL, 4 * (2 + 3), "d0 d1 d2 Answer:D"),
         # The target's own step 1 runs from 2 (its prefix is drafted) to 22; then two drafts and the last verdict.
         (fpsr(4), NOT_1, 22 + 4 + 3, "d0 t1 d2 Answer:D"),
-        (fpsr(1), NOT_1, 25 + 2 + 3 + 3, "d0 t1 d2 Answer:D"),
+        (fpsr(1), NOT_1, 25 + 2 * (2 + 3), "d0 t1 d2 Answer:D"),
+        # It starts with the verdict on step 0 at 5, or with the one that rejects step 1 at 7.
+        (fpsr(4, "frontier"), NOT_1, 25 + 4 + 3, "d0 t1 d2 Answer:D"),
+        (fpsr(4, "none"), NOT_1, 27 + 4 + 3, "d0 t1 d2 Answer:D"),
+        # Two rejections in a row: the target's step 2 follows its step 1, unless it waits for a verdict.
+        (fpsr(4), NOT_12, 22 + 20 + 2 + 3, "d0 t1 t2 Answer:D"),
+        (fpsr(4, "frontier", False), NOT_12, 25 + 20 + 2 + 3, "d0 t1 t2 Answer:D"),
+        (fpsr(4, "none"), NOT_12, 27 + 20 + 2 + 3, "d0 t1 t2 Answer:D"),
+        (fpsr(4, "none", False), NOT_12, 27 + 2 + 3 + 20 + 2 + 3, "d0 t1 t2 Answer:D"),
         # Own versions end at 20, 22, 24, 26; a judge each.
         (lookahead(4), (1, 1, 1, 1), 29, "d0 d1 d2 Answer:D"),
         # Step 2 waits for the first judge at 23, step 3 for the second at 25.
         (lookahead(2), (1, 1, 1, 1), 25 + 20 + 3, "d0 d1 d2 Answer:D"),
         # The judge of step 1 is there at 25; step 3 starts when step 2 is drafted again.
         (lookahead(4), NOT_1, 25 + 2 + 20 + 3, "d0 t1 d2 Answer:D"),
+        # The target has written step 2 at 42, before the judge of step 1 is there: step 3 starts at 27, as above.
+        (lookahead(4, True), NOT_1, 25 + 2 + 20 + 3, "d0 t1 d2 Answer:D"),
     ],
 )
 def test_schedule(method: Method, rhos: tuple[float, ...], seconds: float, text: str) -> None:
@@ -93,7 +105,7 @@ def test_spans_tell_the_schedule() -> None:
 
 def steady(acceptance: float, seed: int, steps: int) -> tuple[Script, Script]:
     """A pair whose steps have two tokens, and whose verdicts are independent coin flips."""
-    coins = [float(random.Random(f"{seed} {place}").random() < acceptance) for place in range(steps + 1)]
+    coins = [float(random.Random(f"{seed} {place}").random() < acceptance) for place in range(steps + 2)]
 
     def write(name: str) -> Script:
         return Script(
@@ -128,5 +140,5 @@ def test_lookahead_is_bounded(acceptance: float, c: float) -> None:
     The form starts every window anew, ours slides, so ours is a little faster.
     """
     k = 4
-    ratio, a = speedup(Method(loop="lookahead", verifier="cpn", alpha=0.7, window=k), acceptance, c)
+    ratio, a = speedup(lookahead(k), acceptance, c)
     assert ratio == pytest.approx((1 - a**k) / ((1 - a) + c * (a - a ** (k + 1) - k * (1 - a) * a**k)), rel=0.06)

@@ -248,7 +248,8 @@ def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
     found = ablated(settings.methods, "dreamr").set_index("method")
     assert dict(found.kind) == {
         "schedule_sequential": "schedule",
-        "schedule_overlapped": "schedule",
+        "schedule_pipelined": "schedule",
+        "verifier_score": "verifier",
         "alpha_05": "alpha",
         "alpha_09": "alpha",
         "outcome_heavy": "rewards",
@@ -256,7 +257,9 @@ def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
         "length_heavy": "rewards",
         "outcome_first": "rewards",
     }
-    assert found.setting["alpha_05"] == "0.5"
+    assert found.setting["alpha_05"] == "0.5" and found.setting["verifier_score"] == "score"
+    assert found.setting["schedule_sequential"] == "specreason"
+    assert found.setting["schedule_pipelined"] == "fpsr, rivals none, asked anew"
     assert trained_twins(settings.methods, "dreamr") == {"dreamr": "dreamr_ns", "draft_only_sapo": "draft_only"}
 
 
@@ -448,7 +451,7 @@ def test_no_step_or_token_of_a_refused_question_is_in_a_mean() -> None:
 def test_a_refused_question_is_timed_for_no_method_of_its_draft() -> None:
     job = SummariseJob.of(everything()[0])
     table, before = (MAKERS["speed"](score_frame(rows), job) for rows in (with_refused(hit), everything()[1]))
-    for method in ("dreamr", "dreamr_ns", "specreason", "draft_only", "schedule_overlapped"):
+    for method in ("dreamr", "dreamr_ns", "specreason", "draft_only", "schedule_pipelined"):
         own = line(table, method=method, benchmark="mmmu", **PAIR)
         kept = [row for row in of(method, "mmmu", "alone") if cell_of(row, method) and row.question not in HIT]
         assert (own.n, own.left_out) == (len(kept), 3) and own.n == 3

@@ -409,7 +409,7 @@ def _job(data: Path, methods: dict[str, dict]) -> dict:
 
 def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -> None:
     methods = {
-        "dreamr_ns": {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4},
+        "dreamr_ns": {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4, "rivals": "all", "continues": True},
         "draft_only": {"loop": "draft_only"},
     }
     command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
@@ -438,8 +438,9 @@ def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path
     write_rows(tmp_path / "data" / "mathverse.jsonl", [*rows[:2], long, *rows[2:]])
     (tmp_path / "data" / "images").symlink_to(data / "images")
     methods = {"target_only": {"loop": "target_only"}, "lookahead": {"loop": "lookahead", "verifier": "align"}}
-    methods["lookahead"] |= {"alpha": 0.5, "window": 4}
+    methods["lookahead"] |= {"alpha": 0.5, "window": 4, "continues": False}
     methods["dreamr_ns"] = {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4}
+    methods["dreamr_ns"] |= {"rivals": "all", "continues": True}
     job = _job(data, methods) | {"suite": {"slices": [{"benchmark": "mathverse"}], "alone": 5}}
     command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(job), "--models", str(ZOO)]
     command += ["--data", str(tmp_path / "data"), "--cells", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]

@@ -18,8 +18,8 @@ METHODS = {
     "target_only": Method(loop="target_only"),
     "draft_only": Method(loop="draft_only"),
     "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
-    "lookahead": Method(loop="lookahead", verifier="align", alpha=0.5, window=4),
-    "fpsr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4),
+    "lookahead": Method(loop="lookahead", verifier="align", alpha=0.5, window=4, continues=False),
+    "fpsr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, rivals="all", continues=True),
 }
 
 

@@ -114,7 +114,11 @@ class Method(Spec):
     verifier: Literal["cpn", "score", "align"] | None = None
     alpha: Fraction | None = None  # cpn: accept iff rho > alpha; align: iff p(aligned) > alpha
     threshold: Annotated[int, Field(ge=0, le=9)] | None = None  # score: accept iff score >= threshold
-    window: Count | None = None  # unverified draft steps ahead
+    window: Count | None = None  # draft steps ahead of the committed answer
+    # fpsr: of which undecided steps the target starts its own version: of all in the window, of the first, of none
+    # (then a rejected step's is started by the rejection).
+    rivals: Literal["all", "frontier", "none"] | None = None
+    continues: bool | None = None  # whether the target writes on behind a rejected step, or is asked anew for each
     ngram_tokens: Count | None = None  # spec_decoding: tokens proposed a step
     ngram_lookup: tuple[Count, Count] | None = None  # spec_decoding: shortest and longest match
     budget: Count = 1  # of an answer, in times `generation.answer_tokens`
@@ -133,25 +137,26 @@ class Method(Spec):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""
+        if (self.verifier == "align") != (self.loop == "lookahead"):
+            raise ValueError(
+                f"verifier 'align' and loop 'lookahead' go together, as it compares two versions of each step: "
+                f"not {self.verifier!r} with {self.loop!r}"
+            )
         needs = {
             "target_only": set(),
             "draft_only": set(),
             "beside": set(),
             "spec_decoding": {"ngram_tokens", "ngram_lookup"},
             "specreason": {"verifier"},
-            "lookahead": {"verifier", "window"},
-            "fpsr": {"verifier", "window"},
+            "lookahead": {"verifier", "window", "continues"},
+            "fpsr": {"verifier", "window", "rivals", "continues"},
         }[self.loop]
         needs = needs | {"cpn": {"alpha"}, "align": {"alpha"}, "score": {"threshold"}, None: set()}[self.verifier]
-        optional = ("verifier", "alpha", "threshold", "window", "ngram_tokens", "ngram_lookup")
+        optional = ("verifier", "alpha", "threshold", "window", "rivals", "continues", "ngram_tokens", "ngram_lookup")
         given = {key for key in optional if getattr(self, key) is not None}
         if given != needs:
             raise ValueError(
                 f"loop {self.loop!r} with verifier {self.verifier!r} takes {sorted(needs)}, not {sorted(given)}"
-            )
-        if self.verifier == "align" and self.loop != "lookahead":
-            raise ValueError(
-                f"verifier 'align' compares two versions of a step: only loop 'lookahead', not {self.loop!r}"
             )
         if self.answers and self.loop not in ("specreason", "fpsr"):
             raise ValueError(

@@ -4,12 +4,12 @@ The draft writes ahead. The target writes its own version of each step behind th
 both versions of a step are there, a judge compares them. The answer is the accepted steps, then the target's version
 of the first that differs; from it everything starts anew.
 
-With the CPN verifier it is the partly overlapped arm of the schedule ablation: a verdict still waits for the target's
-version. Departures from the published code: the judge is the target itself; nothing polls; the window counts the
-places that are open at once, the one being drafted included.
+Departures from the published code: the judge is the target itself; the draft's steps are one request; nothing polls.
+The window counts the places that are open at once, the one being drafted included, so the published depth of 4, which
+lets five steps of the target be in flight, is a window of 5. With `continues` the target writes on behind a step that
+differs, as FPSR's does; as published it is asked anew.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from dreamr.engines.protocol import Generation
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import Begun, QuestionRun, running
-from dreamr.methods.streams import Feed, Stream
+from dreamr.methods.streams import Feed, Stream, Versions
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
 from dreamr.verifiers import Verdict, Verifier, verifier
@@ -28,29 +28,29 @@ async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limit
     """The answer of both models, `method.window` places at a time."""
     assert method.window is not None, "the configuration sees to that"
     async with running(prompt, engines, limits) as run:
+        own = Versions(run, method.continues is True)
         while run.prefix.finish is None:
-            await _Lookahead(run, verifier(method), method.window).extend()
-            run.cancel()
+            await _Lookahead(run, verifier(method), method.window, own).extend()
     return run.outcome()
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Both versions of one step."""
+    """The draft's version of one step, and the verdict on whether the target's means the same."""
 
     draft: Generation
-    own: Begun[Generation]
     verdict: Begun[Verdict]
 
 
 class _Lookahead:
     """One chain of drafts from the committed prefix, and the target's version of each step."""
 
-    def __init__(self, run: QuestionRun, judge: Verifier, window: int) -> None:
+    def __init__(self, run: QuestionRun, judge: Verifier, window: int, own: Versions) -> None:
         self._run = run
         self._judge = judge
-        self._drafts = Stream(run, "draft", run.prefix)
-        self._room = asyncio.Semaphore(window)
+        self._window = window
+        self._own = own
+        self._drafts = Stream(run, "draft", run.prefix, window)
 
     async def extend(self) -> None:
         """Commit step by step until the target's version differs or the answer ends."""
@@ -60,24 +60,24 @@ class _Lookahead:
             place = await places.at(run.prefix.index)
             verdict = await place.verdict
             if not verdict.accepted:
-                run.overrule(place.draft, verdict, await place.own)
+                run.overrule(place.draft, verdict, await self._own.take(run.prefix))
                 return
+            self._own.drop(run.prefix.index)
             run.accept(place.draft, verdict)
-            self._room.release()
 
     async def _places(self) -> AsyncGenerator[_Place, None]:
         """Let the target start each step as soon as its prefix is drafted and the window has room."""
         run, prefix = self._run, self._run.prefix
         while prefix.finish is None:
-            await self._room.acquire()
-            own = run.start(run.write("target", prefix))
+            await run.opened(prefix.index, self._window)
+            own = self._own.begin(prefix)
             draft = await self._drafts.at(prefix.index)
-            yield _Place(draft, own, run.start(self._compare(prefix, draft, own)))
+            yield _Place(draft, run.start(self._compare(prefix, draft, own)))
             prefix = prefix.after(draft)
 
-    async def _compare(self, prefix: Prefix, draft: Generation, own: Begun[Generation]) -> Verdict:
+    async def _compare(self, prefix: Prefix, draft: Generation, own: Feed[Generation]) -> Verdict:
         """The verdict once both versions are there; text that is equal and ends alike needs no judge, unless capped."""
-        version = await own
+        version = await own.at(prefix.index)
         if not is_blank(draft.text) and draft.finish == version.finish != "length" and same(draft.text, version.text):
             return Verdict(None, True)
         return await self._run.verify(self._judge, prefix, draft, version.text)

@@ -1,6 +1,7 @@
 """One question under way: what is committed, what is in flight, and the record of every request."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -61,6 +62,16 @@ class QuestionRun:
         self._steps: list[Step] = []
         self._spans: list[Span] = []
         self._drafted = self._verified = self._accepted = 0
+        self._longer = asyncio.Event()  # set by the next commit, and then replaced
+
+    def is_open(self, place: int, window: float) -> bool:
+        """Whether step `place` is one of the first `window` that are undecided."""
+        return place < self.prefix.index + window
+
+    async def opened(self, place: int, window: float) -> None:
+        """Wait until that is so."""
+        while not self.is_open(place, window):
+            await self._longer.wait()
 
     # Requests
 
@@ -88,15 +99,19 @@ class QuestionRun:
         self._note_written(writer)
         return prefix.taken(step, writer)
 
-    async def stream(self, writer: Writer, prefix: Prefix) -> AsyncGenerator[Generation, None]:
+    async def stream(
+        self, writer: Writer, prefix: Prefix, window: float = math.inf
+    ) -> AsyncGenerator[Generation, None]:
         """All steps by `writer` from `prefix` to the end of the answer, in one request if the engine can.
 
-        Where the answer takes a step otherwise than it was written, a new request goes on from what was taken.
+        Where the answer takes a step otherwise than it was written, a new request goes on from what was taken. Where
+        the window is full the request is dropped, as none can be held, and a new one goes on once there is room.
         """
         while prefix.finish is None:
+            await self.opened(prefix.index, window)
             meter, verbatim = Meter(), True
             async with aclosing(self._request(writer, prefix, meter)) as steps:
-                while verbatim and prefix.finish is None:
+                while verbatim and prefix.finish is None and self.is_open(prefix.index, window):
                     with self._span(writer, prefix.index, meter):
                         written = await anext(steps)
                     self._note_written(writer)
@@ -172,6 +187,8 @@ class QuestionRun:
         capped = step.finish == "length"
         self._steps.append(Step(text=step.text, writer=writer, tokens=step.tokens, capped=capped, **decision))
         self.prefix = self.prefix.after(step)
+        self._longer.set()
+        self._longer = asyncio.Event()
         WATCHER.get()(self._steps[-1], self._now())
 
     def refuse(self, refusal: Refused) -> None:

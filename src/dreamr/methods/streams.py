@@ -1,6 +1,7 @@
 """What is made step by step while others read it: a model that writes on, attempts that are opened ahead."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Generic, TypeVar
@@ -8,7 +9,7 @@ from typing import Generic, TypeVar
 from dreamr.engines.protocol import Generation, Refused
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Writer
-from dreamr.methods.run import QuestionRun
+from dreamr.methods.run import Begun, QuestionRun
 
 T = TypeVar("T")
 
@@ -51,7 +52,45 @@ class Feed(Generic[T]):
 
 
 class Stream(Feed[Generation]):
-    """The steps of one writer from `prefix` on."""
+    """The steps of one writer from `prefix` on, no more than `window` of them ahead of the committed answer."""
 
-    def __init__(self, run: QuestionRun, writer: Writer, prefix: Prefix) -> None:
-        super().__init__(run, prefix.index, run.stream(writer, prefix))
+    def __init__(self, run: QuestionRun, writer: Writer, prefix: Prefix, window: float = math.inf) -> None:
+        super().__init__(run, prefix.index, run.stream(writer, prefix, window))
+
+
+class Versions:
+    """The target's own versions of steps, each begun at a place of the answer, several under way at once.
+
+    Where the target `continues` it writes on behind a version that is taken; otherwise each is a request of its own.
+    """
+
+    def __init__(self, run: QuestionRun, continues: bool) -> None:
+        self._run = run
+        self._continues = continues
+        self._begun: dict[int, Feed[Generation]] = {}
+
+    def begin(self, prefix: Prefix) -> Feed[Generation]:
+        """The version of the step behind `prefix`, begun now unless it is under way."""
+        if prefix.index not in self._begun:
+            self._begun[prefix.index] = Feed(self._run, prefix.index, self._written(prefix))
+        return self._begun[prefix.index]
+
+    async def _written(self, prefix: Prefix) -> AsyncGenerator[Generation, None]:
+        if not self._continues:
+            yield await self._run.write("target", prefix)
+            return
+        async with aclosing(self._run.stream("target", prefix)) as steps:
+            async for step in steps:
+                yield step
+
+    def drop(self, place: int) -> None:
+        """End the version of a step that the draft's stands for."""
+        if place in self._begun:
+            self._begun.pop(place).task.cancel()
+
+    async def take(self, prefix: Prefix, *spared: Begun[None]) -> Generation:
+        """The version of the step behind `prefix`, to be committed. All else in flight but `spared` is dropped."""
+        version = self.begin(prefix)
+        self._begun = {prefix.index + 1: version} if self._continues else {}
+        self._run.cancel(version.task, *spared)
+        return await version.at(prefix.index)

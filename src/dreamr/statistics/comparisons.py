@@ -25,7 +25,7 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
 KINDS: dict[str, set[str]] = {
     "window": {"window"},
-    "schedule": {"loop", "window"},
+    "schedule": {"loop", "window", "rivals", "continues"},
     "alpha": {"alpha"},
     "verifier": {"verifier", "alpha", "threshold"},
     "rewards": {"draft"},
@@ -131,4 +131,6 @@ def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:
 
 def setting(kind: str, method: Method) -> str:
     """The varied setting in words."""
+    if kind == "schedule" and method.rivals:
+        return f"{method.loop}, rivals {method.rivals}, {'writes on' if method.continues else 'asked anew'}"
     return str(getattr(method, {"schedule": "loop", "rewards": "draft"}.get(kind, kind)))
