@@ -9,12 +9,12 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from dreamr.cli.audit import write as write_overlaps
+from dreamr.cli.audit import write as write_audit
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
 from dreamr.config import NO_DRAFT, PLAIN, Config
-from dreamr.data.contamination import Overlap
+from dreamr.data.contamination import Exposure, Overlap, Plant
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load
 from dreamr.records import IMAGE_MARK, Fit, Question, Score, Span, Step, Trace, write_rows
@@ -220,6 +220,11 @@ BY_SOURCE = OVERLAP.model_copy(
 )
 
 
+PLACE = {"benchmark": "mathverse", "question": "q0", "training_set": "geometry3k", "training_question": "007"}
+EXPOSURE = Exposure(recipe="balanced", seed=0, cluster="p0", **PLACE)
+PLANT = Plant(kind="exact", **PLACE)
+
+
 def whole_report(folder: Path) -> Path:
     """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
     settings = small(f"Test {HOSTILE}")
@@ -228,10 +233,10 @@ def whole_report(folder: Path) -> Path:
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
     write_rows(folder / "traces.jsonl", traces(settings))
     _write_sources(folder)
-    write_overlaps(folder / "audit" / "overlaps.csv", [OVERLAP, BY_SOURCE])
+    write_audit(folder / "audit", [OVERLAP, BY_SOURCE], [EXPOSURE], [PLANT])
     _write_verification(folder, settings)
-    overlaps = ["--overlaps", str(folder / "audit" / "overlaps.csv")]
-    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *overlaps, "--out", str(folder / "tables")])
+    audited = ["--audit", str(folder / "audit")]
+    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *audited, "--out", str(folder / "tables")])
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
     names = ("tables", "audit", "figures", "cells", "benchmarks", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]

@@ -117,6 +117,14 @@ WRONG = {
     "ranks": ({"sapo": {"ranks": 3}}, ["sapo", "32 completions", "micro_batch 32 on each of 3 ranks"]),
     "rollouts": ({"sapo": {"rollouts": {"url": "http://a:1"}}}, ["sapo", "rollouts.url", "leave it out"]),
     "alpha of the drafts": ({"sapo": {"alpha": 0.6}}, ["sapo.alpha is 0.6", "methods.dreamr.alpha is 0.7"]),
+    "planted": (
+        {
+            "micro": None,
+            "sapo": {"recipes": {"copied": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}},
+            "estimates": {"questions": dict.fromkeys(("mathverse", "mmbench", "realworldqa", "mmmu"), 24)},
+        },
+        ["sapo.recipes.copied.planted", "only generated data hold planted questions"],
+    ),
     "micro batches": ({"sapo": {"micro_batch": 5}}, ["sapo", "32 completions", "micro_batch 5"]),
     "path in a name": ({"models": {"../up": {"from": "zoo"}}}, ["models", "../up"]),
 }

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ from PIL import Image
 
 from dreamr.cli.audit import main as audit_command
 from dreamr.cli.prepare import main as prepare_command
+from dreamr.config import Drawing
 from dreamr.data.contamination import (
     Hashes,
     Side,
+    exposed,
     names_source,
     near_images,
     overlaps,
@@ -24,6 +28,9 @@ from dreamr.data.contamination import (
     text_share,
     touched_clusters,
 )
+from dreamr.data.sampling import asked, copies, drawn
+from dreamr.errors import UserError
+from dreamr.planning.jobs import AuditJob, Draw
 from dreamr.records import Question
 
 SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
@@ -114,16 +121,77 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_planted_copies_are_found(micro: Path) -> None:
+@pytest.fixture(scope="module")
+def audited(micro: Path) -> dict[str, list[dict[str, str]]]:
+    """The audit's tables, for a training that draws and one that asks planted copies."""
+    planted = str(micro / "planted.csv")
+    drawing = Drawing(training_sets=TRAINING_SETS, questions=60, seed=5, planted=None)
+    draws = (
+        Draw(recipe="balanced", seed=0, drawing=drawing),
+        Draw(recipe="copied", seed=2, drawing=drawing.model_copy(update={"planted": planted})),
+    )
+    job = AuditJob(benchmarks=tuple(SPLITS), training_sets=TRAINING_SETS, draws=draws, planted=planted)
+    audit_command(["--spec", job.model_dump_json(), "--data", str(micro / "data"), "--out", str(micro / "audit")])
+    names = ("overlaps", "exposures", "planted")
+    return {name: list(csv.DictReader((micro / "audit" / f"{name}.csv").open())) for name in names}
+
+
+def places(rows: Iterable[dict[str, str]]) -> set[tuple[str, ...]]:
+    return {tuple(row[name] for name in ("benchmark", "question", "training_set", "training_question")) for row in rows}
+
+
+def test_planted_copies_are_found(micro: Path, audited: dict[str, list[dict[str, str]]]) -> None:
     """Recall 1 and precision >= 0.98 by images, over copies that are exact, resized, re-encoded and recoloured."""
-    out = micro / "contamination.csv"
-    places = ["--data", str(micro / "data"), "--out", str(out)]
-    audit_command([*places, "--benchmarks", *SPLITS, "--training-sets", *TRAINING_SETS])
-    columns = ("benchmark", "question", "training_set", "training_question")
-    with out.open() as table, (micro / "planted.csv").open() as truth:
-        found = {tuple(row[name] for name in columns) for row in csv.DictReader(table) if row["by_image"] == "True"}
+    with (micro / "planted.csv").open() as truth:
         plants = list(csv.DictReader(truth))
-    planted = {tuple(row[name] for name in columns) for row in plants}
+    assert audited["planted"] == plants
+    found, planted = places(row for row in audited["overlaps"] if row["by_image"] == "True"), places(plants)
     assert {row["kind"] for row in plants} >= {"exact", "resized", "jpeg"}
     assert planted <= found
     assert len(planted & found) / len(found) >= 0.98
+
+
+def test_a_training_is_exposed_to_what_it_drew_and_no_more(
+    micro: Path, audited: dict[str, list[dict[str, str]]]
+) -> None:
+    """By hand: a planted copy is seen where one of the drawn questions is about its image."""
+    seen = {(one.dataset, one.cluster) for one in drawn(micro / "data", TRAINING_SETS, 60, 5)}
+    expected = {
+        place
+        for place in places(audited["overlaps"])
+        if (place[2], place[3].rsplit("-")[0] if place[2] == "ocr_vqa" else place[3]) in seen and place[3]
+    }
+    by_recipe = {
+        name: [row for row in audited["exposures"] if row["recipe"] == name] for name in ("balanced", "copied")
+    }
+    assert places(by_recipe["balanced"]) == expected
+    assert 0 < len(expected) < len(audited["planted"])
+    assert places(by_recipe["copied"]) >= places(audited["planted"])
+    assert {row["seed"] for row in by_recipe["copied"]} == {"2"}
+
+
+def test_another_question_about_the_same_image_exposes_and_a_source_alone_does_not() -> None:
+    shown = question(1, LONG + " " + LONG)
+    twin = question(2).model_copy(update={"cluster": shown.cluster})
+    training = without_images("t", shown, twin, question(3))
+    found = overlaps(without_images("b", question(0, LONG + " " + LONG), question(9, origin="t")), training)
+    assert [one.training_question for one in found] == ["1", ""]
+    assert exposed(found, [training], {"t": [twin]}) == found[:1]
+    assert exposed(found, [training], {"t": [question(3)], "other": [shown]}) == []
+
+
+def test_copies_are_asked_as_often_as_each_other(micro: Path) -> None:
+    planted = micro / "planted.csv"
+    found = copies(micro / "data", TRAINING_SETS, 40, planted)
+    times = Counter((name, one.id) for name, questions in found.items() for one in questions)
+    with planted.open() as truth:
+        assert times.keys() == {(row["training_set"], row["training_question"]) for row in csv.DictReader(truth)}
+    assert sum(times.values()) == 40 and max(times.values()) - min(times.values()) <= 1
+    with pytest.raises(UserError, match=r"planted\.csv: none of its questions is in mathverse"):
+        copies(micro / "data", ("mathverse",), 40, planted)
+
+
+def test_without_copies_a_training_asks_what_is_drawn(micro: Path) -> None:
+    drawing = Drawing(training_sets=TRAINING_SETS, questions=31, seed=8, planted=None)
+    questions = [one for part in asked(micro / "data", drawing).values() for one in part]
+    assert questions == drawn(micro / "data", TRAINING_SETS, 31, 8) and len(questions) == 31

@@ -14,11 +14,11 @@ ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " +
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
 )
 MICRO_DATA = "data.loading data.rows micro.datasets micro.drawing micro.rows micro.world"
-FRAME = "statistics.frame statistics.intervals"
+FRAME = "statistics.frame statistics.intervals statistics.names"
 COVERED = {
     "make_micro": MICRO_DATA,
     "prepare": "data.loading data.rows",
-    "audit": "data.contamination",
+    "audit": "data.contamination data.sampling",
     "quantize": "data.sampling engines.chat engines.images models.awq models.cards models.folders models.loading "
     "prompts provenance runtime.processes",
     "train_sapo": f"{ENGINE} data.sampling models.cards models.folders models.loading prompts provenance "
@@ -28,12 +28,12 @@ COVERED = {
     "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.factors statistics.names "
+    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.exposure statistics.factors "
     "statistics.tables",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery statistics.names "
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.step_verdicts",
     "plot": f"{FRAME} report.drawing report.figures report.labels report.timeline spans statistics.closed_form",
-    "report": f"{FRAME} provenance report.labels report.page statistics.names",
+    "report": f"{FRAME} provenance report.labels report.page",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr.config import Config
+from dreamr.config import Config, sapo_model
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import GenerateJob, TrainJob
@@ -19,6 +19,7 @@ from dreamr.planning.reading import load
 
 ROOT = Path(__file__).parent.parent
 ABLATION = Group("ablation", "q3vl-deep-awq", "q3vl-2l", "all")
+PAIR = ("q3vl-deep-awq", "q3vl-2l")
 MAIN = Group("main", "q3vl-deep-awq", "q3vl-2l", "all")
 
 
@@ -123,6 +124,35 @@ def test_an_alpha_changes_only_its_own_cell() -> None:
 def test_a_recipe_changes_only_the_cells_that_draft_with_it() -> None:
     after = digests(merged({"sapo": {"recipes": {"length_heavy": {"weights": {"length": 3}}}}}))
     assert changed(digests(merged()), after) == {(ABLATION, "length_heavy")}
+
+
+COPIED = {
+    "sapo": {"recipes": {"copied": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}},
+    "methods": {"copied": {"loop": "draft_only", "draft": "copied"}},
+    "runs": {"copied": {"targets": PAIR[:1], "drafts": PAIR[1:], "methods": ["copied"], "suites": ["all"], "seed": 2}},
+}
+
+
+def test_a_training_on_planted_copies_differs_by_what_it_asks() -> None:
+    plan = Plan(merged(COPIED))
+    copied, usual = (plan.train(sapo_model(recipe, *PAIR, seed)) for recipe, seed in (("copied", 2), ("balanced", 0)))
+    assert copied.planted == "resources/micro/planted.csv" and usual.planted is None
+    assert copied.drawing.planted and copied.recipe.weights == usual.recipe.weights
+    other = Plan(merged(COPIED, {"micro": {"clusters": {"mmbench": 13}}}))
+    assert other.ref(copied.name).digest != plan.ref(copied.name).digest, "other copies, another draft"
+    assert changed(digests(merged()), digests(merged(COPIED))) == {(Group("copied", *PAIR, "all"), "copied")}
+
+
+def test_the_audit_knows_what_every_training_draws() -> None:
+    """Trainings of one recipe and seed draw the same, whatever the pair, and as the training itself does."""
+    plan = Plan(merged(COPIED))
+    job = plan.audit()
+    draws = {(draw.recipe, draw.seed): draw.drawing for draw in job.draws}
+    assert len(draws) == len(job.draws) == len(plan.config.sapo.recipes)
+    for name, training in plan.trainings.items():
+        assert draws[training.recipe, training.seed] == plan.train(name).drawing
+    assert (job.planted, len(job.benchmarks), len(job.training_sets)) == ("resources/micro/planted.csv", 4, 3)
+    assert Plan(merged("config/paper.yaml")).audit().planted is None
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from dreamr.statistics.comparisons import ablated, trained_twins
 from dreamr.statistics.factors import sequential_twins
 from dreamr.statistics.frame import ALL, KEYS, read_table, score_frame
 from dreamr.statistics.intervals import holm
-from dreamr.statistics.tables import contamination, fitting, refusals
+from dreamr.statistics.tables import fitting, refusals
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -295,14 +295,21 @@ def test_parts_of_the_questions_add_up(tables: dict[str, pd.DataFrame]) -> None:
     )
 
 
-def test_overlapping_problems_are_told_apart_and_counted() -> None:
+def test_a_draft_trained_on_planted_questions_is_no_ablation() -> None:
+    settings, rows = everything()
+    job = SummariseJob.of(settings)
+    control = job.model_copy(update={"planted": ("length_heavy",)})
+    frame = score_frame(row for row in rows if (row.target, row.draft) == tuple(PAIR.values()))
+    lost = {*MAKERS["ablation"](frame, job).method} - {*MAKERS["ablation"](frame, control).method}
+    assert lost == {"length_heavy"}
+
+
+def test_overlapping_problems_are_told_apart() -> None:
     settings, rows = everything()
     found = {"training_set": "geometry3k", "by_image": True, "by_text": False, "by_source": False}
     lines = [{"benchmark": "mathverse", "question": name, "cluster": "p0", **found} for name in ("q0", "q0", "q1")]
     overlaps = pd.DataFrame(lines)
     frame = score_frame([row for row in rows if row.method in ("target_only", "specreason")], overlaps)
-    counts = contamination(overlaps, frame).iloc[0]
-    assert (counts.questions, counts.overlapping, counts.by_image, counts.by_text) == (20, 2, 2, 0)
     parts = MAKERS["explained"](frame, SummariseJob.of(settings)).query("draft == 'q3vl-2l' and benchmark == 'all'")
     parts = parts[parts.target == PAIR["target"]].set_index("part")
     assert parts.n["in a training set"] == 5  # all five versions of the problem

@@ -230,6 +230,16 @@ class Recipe(Spec):
 
     weights: Weights
     final_weights: Weights | None = None
+    planted: bool = False  # asks nothing but the micro world's planted copies of benchmark questions: a control
+
+
+class Drawing(Spec):
+    """Which training questions SAPO asks."""
+
+    training_sets: tuple[Name, ...]
+    questions: Count
+    seed: int
+    planted: str | None  # planted.csv, where its copies alone are asked
 
 
 class SapoSettings(Spec):
@@ -465,6 +475,14 @@ class Config(Spec):
                 if owner := owners.get((target, draft, method, suite, training)):
                     raise ValueError(f"runs.{name}: {(target, draft, method, suite)} is in runs.{owner} already")
                 owners[target, draft, method, suite, training] = name
+        return self
+
+    @model_validator(mode="after")
+    def _copies_are_planted(self) -> Self:
+        """Only in generated data sets is it known which training question is a benchmark's."""
+        for name, recipe in self.sapo.recipes.items():
+            if recipe.planted and not self.micro:
+                raise ValueError(f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro)")
         return self
 
     @model_validator(mode="after")

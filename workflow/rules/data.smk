@@ -1,11 +1,12 @@
 # Data sets: generated (micro) or from the hub, to one schema.
 # Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, images beside it in images/; which benchmark
-# items also stand in a training set.
+# items also stand in a training set, and which of them SAPO drew.
 
 
 rule make_micro:
     output:
         PLAN.micro_files.values(),
+        PLANTED,
     log:
         "<logs>/make_micro.log",
     benchmark:
@@ -54,11 +55,15 @@ rule prepare:
         """
 
 
+AUDIT = expand("<results>/audit/{table}.csv", table=list(AUDITED))
+
+
 rule audit:
     input:
         data=data(PLAN.datasets),
+        planted=PLANTED,
     output:
-        overlaps="<results>/audit/overlaps.csv",
+        tables=AUDIT,
     log:
         "<logs>/audit.log",
     benchmark:
@@ -68,15 +73,14 @@ rule audit:
         "../../envs/workflow.yaml"
     params:
         code=command_digest("audit"),
+        spec=as_json(PLAN.audit()),
         data=folder("data"),
-        benchmarks=[name for name in CONFIG.benchmarks if name in PLAN.datasets],
-        training_sets=[name for name in CONFIG.training_sets if name in PLAN.datasets],
+        folder=folder("tables"),
     shell:
         """
         python -m dreamr.cli.audit \
+            --spec {params.spec:q} \
             --data {params.data:q} \
-            --benchmarks {params.benchmarks:q} \
-            --training-sets {params.training_sets:q} \
-            --out {output.overlaps:q} \
+            --out {params.folder:q} \
             > {log:q} 2>&1
         """

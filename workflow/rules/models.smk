@@ -76,6 +76,7 @@ rule train_sapo:
         environment("models"),
         cards=lambda wildcards: cards([PLAN.trainings[wildcards.model].target, PLAN.trainings[wildcards.model].draft]),
         data=data(CONFIG.sapo.training_sets),
+        planted=lambda wildcards: PLAN.train(wildcards.model).planted or [],
     output:
         card="<results>/models/{model}/card.json",
         curve="<results>/models/{model}/training.csv",

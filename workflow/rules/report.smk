@@ -6,7 +6,7 @@ rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
         claims="config/claims.yaml",
-        overlaps="<results>/audit/overlaps.csv",
+        audit=AUDIT,
     output:
         tables=[
             report(
@@ -24,6 +24,7 @@ rule summarise:
     params:
         code=command_digest("summarise"),
         spec=as_json(SummariseJob.of(CONFIG)),
+        audit=folder("audit"),
         folder=folder("tables"),
     shell:
         """
@@ -31,7 +32,7 @@ rule summarise:
             --spec {params.spec:q} \
             --scores {input.scores:q} \
             --claims {input.claims:q} \
-            --overlaps {input.overlaps:q} \
+            --audit {params.audit:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """
@@ -117,7 +118,7 @@ rule report:
     input:
         tables=rules.summarise.output.tables,
         verified=VERIFIED,
-        overlaps="<results>/audit/overlaps.csv",
+        audit=AUDIT,
         templates=sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
         cards=cards(name for names in PLAN.models.values() for name in names),
@@ -137,7 +138,7 @@ rule report:
         code=command_digest("report"),
         spec=as_json(CONFIG),
         tables=folder("tables"),
-        audit=folder("overlaps"),
+        audit=folder("audit"),
         cells=f"{RESULTS}/cells",
         templates=folder("templates"),
         verification=option("--verification", "verified"),

@@ -1,50 +1,82 @@
-"""List the benchmark items that also stand in a training set, with the evidence.
+"""List the benchmark items that also stand in a training set, with the evidence, and which of them SAPO drew.
 
 Compares the prepared questions of all benchmarks with those of all training sets: images by perceptual hashes,
-wording, and the benchmarks' own source columns. OUT gets one row per pair: benchmark, question, cluster, training_set,
-training_question, image_bits, text_share, by_image, by_text, by_source. An empty training_question means that the
-source column alone names the training set.
+wording, and the benchmarks' own source columns. OUT/overlaps.csv gets one row per pair: benchmark, question, cluster,
+training_set, training_question, image_bits, text_share, by_image, by_text, by_source. An empty training_question means
+that the source column alone names the training set. OUT/exposures.csv gets one row for each of them that the trainings
+of a recipe and seed drew: recipe, seed, benchmark, question, cluster, training_set, training_question. OUT/planted.csv
+lists what the audit should find in generated data sets, and is empty for others.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from dreamr.cli.common import command_parser
-from dreamr.data.contamination import Hashes, Overlap, audit, side, summary
+from dreamr.cli.common import command_parser, read_spec
+from dreamr.data.contamination import (
+    Exposure,
+    Hashes,
+    Overlap,
+    Plant,
+    Side,
+    audit,
+    exposed,
+    read_plants,
+    side,
+    summary,
+)
+from dreamr.data.sampling import asked
 from dreamr.files import write_atomically
-from dreamr.records import Question, read_rows
+from dreamr.planning.jobs import AuditJob
+from dreamr.records import Question, Record, read_rows
 from dreamr.runtime.endings import worded
 
 
 @worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    job = read_spec(AuditJob, options.spec)
     known: dict[str, Hashes] = {}
     sides = {
         name: side(name, list(read_rows(options.data / f"{name}.jsonl", Question)), options.data, known)
-        for name in [*options.benchmarks, *options.training_sets]
+        for name in [*job.benchmarks, *job.training_sets]
     }
-    found = audit([sides[name] for name in options.benchmarks], [sides[name] for name in options.training_sets])
-    write(options.out, found)
+    training_sets = [sides[name] for name in job.training_sets]
+    found = audit([sides[name] for name in job.benchmarks], training_sets)
+    seen = list(exposures(job, options.data, training_sets, found))
+    plants = read_plants(Path(job.planted), sides) if job.planted else []
+    write(options.out, found, seen, plants)
     for row in summary(found, {name: len(each.questions) for name, each in sides.items()}):
         print(" ".join(f"{key}={value}" for key, value in row.items()))
 
 
-def write(path: Path, found: Sequence[Overlap]) -> None:
-    """The overlaps as a CSV file, in one atomic move."""
-    table = pd.DataFrame([one.model_dump() for one in found], columns=list(Overlap.model_fields))
-    write_atomically(path, table.astype({"image_bits": "Int64"}).to_csv(index=False))
+def exposures(job: AuditJob, data: Path, training_sets: Sequence[Side], found: Sequence[Overlap]) -> Iterator[Exposure]:
+    """What each recipe and seed drew of the overlaps."""
+    shared = ("benchmark", "question", "cluster", "training_set", "training_question")
+    for draw in job.draws:
+        for one in exposed(found, training_sets, asked(data, draw.drawing)):
+            yield Exposure(recipe=draw.recipe, seed=draw.seed, **one.model_dump(include=set(shared)))
+
+
+def write(folder: Path, found: Sequence[Overlap], seen: Sequence[Exposure], plants: Sequence[Plant]) -> None:
+    """The three tables, each in one atomic move."""
+    overlaps = _table(found, Overlap).astype({"image_bits": "Int64"})
+    tables = {"overlaps": overlaps, "exposures": _table(seen, Exposure), "planted": _table(plants, Plant)}
+    for name, table in tables.items():
+        write_atomically(folder / f"{name}.csv", table.to_csv(index=False))
+
+
+def _table(rows: Sequence[Record], kind: type[Record]) -> pd.DataFrame:
+    return pd.DataFrame([row.model_dump() for row in rows], columns=list(kind.model_fields))
 
 
 def parser() -> argparse.ArgumentParser:
     described = command_parser("audit", __doc__)
+    described.add_argument("--spec", required=True, metavar="JSON", help="an AuditJob: data sets, and what SAPO draws")
     described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")
-    described.add_argument("--benchmarks", required=True, nargs="+", metavar="NAME")
-    described.add_argument("--training-sets", required=True, nargs="+", metavar="NAME")
-    described.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV file")
+    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the CSV files")
     return described
 
 

@@ -12,8 +12,9 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.runtime.endings import worded
 from dreamr.statistics import comparisons, factors, tables
 from dreamr.statistics.claims import judged, load_claims
-from dreamr.statistics.frame import NO_OVERLAPS, first_training, load_scores, read_table, write_table
-from dreamr.statistics.names import OF_SCORES, TABLES
+from dreamr.statistics.exposure import contamination, exposure
+from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
+from dreamr.statistics.names import AUDITED, OF_SCORES, TABLES
 
 MODULES = {"tables": tables, "comparisons": comparisons, "factors": factors}
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
@@ -24,13 +25,15 @@ CLAIMS = Path(__file__).parents[3] / "config" / "claims.yaml"
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     job = read_spec(SummariseJob, options.spec)
-    overlaps = read_table(options.overlaps) if options.overlaps else NO_OVERLAPS
-    rows = first_training(load_scores(options.scores, overlaps))
+    audited = {name: read_table(options.audit / f"{name}.csv") for name in AUDITED} if options.audit else NO_AUDIT
+    trainings = load_scores(options.scores, audited["overlaps"])
+    rows = first_training(trainings)
     for name, make in MAKERS.items():
         write_table(make(rows, job), options.out / f"{name}.csv")
     write_table(tables.refusals(rows), options.out / "refusals.csv")
     write_table(tables.fitting(rows), options.out / "fitting.csv")
-    write_table(tables.contamination(overlaps, rows), options.out / "contamination.csv")
+    write_table(contamination(audited, rows, job), options.out / "contamination.csv")
+    write_table(exposure(trainings, audited["exposures"], job), options.out / "exposure.csv")
     written = {name: read_table(options.out / f"{name}.csv") for name in MAKERS}
     write_table(judged(load_claims(options.claims), written, job.scale), options.out / "claims.csv")
 
@@ -44,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--spec", required=True, metavar="JSON", help="a SummariseJob: statistics, methods, pairs")
     described.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="Score rows")
     described.add_argument("--claims", default=CLAIMS, type=Path, metavar="FILE", help="claims to judge (YAML)")
-    described.add_argument("--overlaps", type=Path, metavar="FILE", help="overlaps of cli.audit, where audited (CSV)")
+    described.add_argument("--audit", type=Path, metavar="FOLDER", help="tables of cli.audit, where audited")
     described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the CSV files")
     return described
 

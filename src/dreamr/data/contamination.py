@@ -7,6 +7,7 @@ only where it is long and nearly the same. All thresholds are our decision; the 
 bits of their originals, strangers at least 18 away.
 """
 
+import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,6 +47,28 @@ class Overlap(Record):
     by_image: bool
     by_text: bool
     by_source: bool  # the benchmark names the training set as this item's source
+
+
+class Exposure(Record):
+    """A benchmark question whose likeness the trainings of one recipe and seed drew."""
+
+    recipe: str
+    seed: int
+    benchmark: str
+    question: str
+    cluster: str
+    training_set: str
+    training_question: str  # the one that the audit names; drawn was it or another about the same image
+
+
+class Plant(Record):
+    """A question of a generated benchmark that a generated training set holds as well, as cli.make_micro wrote it."""
+
+    benchmark: str
+    question: str
+    training_set: str
+    training_question: str
+    kind: str  # how its image was altered
 
 
 class Side(NamedTuple):
@@ -129,6 +152,31 @@ def _by_source_alone(benchmark: str, question: Question, training_set: str) -> O
         by_text=False,
         by_source=True,
     )
+
+
+def exposed(
+    found: Iterable[Overlap], training_sets: Iterable[Side], drawn: Mapping[str, Sequence[Question]]
+) -> list[Overlap]:
+    """Of the overlaps those that a training saw: it drew the training question, or another about the same image.
+
+    `drawn` holds its questions by training set. Where the source column alone speaks, the training question is unknown,
+    and so is whether it was drawn: such an overlap is left out.
+    """
+    seen = {(name, question.cluster) for name, questions in drawn.items() for question in questions}
+    about = {(side.name, one.id): (side.name, one.cluster) for side in training_sets for one in side.questions}
+    return [one for one in found if about.get((one.training_set, one.training_question)) in seen]
+
+
+def read_plants(path: Path, sides: Mapping[str, Side]) -> list[Plant]:
+    """The plants of planted.csv whose two questions are both in the prepared data sets, which may be cut short."""
+    held = {(name, question.id) for name, one in sides.items() for question in one.questions}
+    with path.open(encoding="utf-8", newline="") as file:
+        plants = [Plant.model_validate(row) for row in csv.DictReader(file)]
+    return [
+        one
+        for one in plants
+        if (one.benchmark, one.question) in held and (one.training_set, one.training_question) in held
+    ]
 
 
 def near_images(left: Side, right: Side, most: int = IMAGE_BITS) -> dict[Pair, int]:

@@ -1,11 +1,23 @@
 """Training questions for SAPO and for calibration, drawn evenly from several sets."""
 
+import csv
 import random
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
+from dreamr.config import Drawing
 from dreamr.errors import UserError
 from dreamr.records import Question, read_rows
+
+BySet = dict[str, list[Question]]
+
+
+def asked(data: Path, drawing: Drawing) -> BySet:
+    """The questions that a training of SAPO asks, by training set."""
+    if drawing.planted:
+        return copies(data, drawing.training_sets, drawing.questions, Path(drawing.planted))
+    return by_set(data, drawing.training_sets, drawing.questions, drawing.seed)
 
 
 def drawn(data: Path, sets: Sequence[str], number: int, seed: int | str) -> list[Question]:
@@ -13,11 +25,30 @@ def drawn(data: Path, sets: Sequence[str], number: int, seed: int | str) -> list
 
     A set that holds too few stops the job.
     """
-    return [
-        question
+    return [question for questions in by_set(data, sets, number, seed).values() for question in questions]
+
+
+def by_set(data: Path, sets: Sequence[str], number: int, seed: int | str) -> BySet:
+    """What `drawn` draws, by set."""
+    return {
+        name: _sample(data / f"{name}.jsonl", (number + len(sets) - 1 - place) // len(sets), seed)
         for place, name in enumerate(sets)
-        for question in _sample(data / f"{name}.jsonl", (number + len(sets) - 1 - place) // len(sets), seed)
-    ]
+    }
+
+
+def copies(data: Path, sets: Sequence[str], number: int, planted: Path) -> BySet:
+    """`number` questions, all of them planted copies of benchmark questions, each as often as any other but once.
+
+    `planted` lists them (planted.csv of cli.make_micro). None in `sets` stops the job.
+    """
+    with planted.open(encoding="utf-8", newline="") as file:
+        listed = {(row["training_set"], row["training_question"]) for row in csv.DictReader(file)}
+    held = [(name, one) for name in sets for one in read_rows(data / f"{name}.jsonl", Question)]
+    found = [(name, one) for name, one in held if (name, one.id) in listed]
+    if not found:
+        raise UserError(f"{planted}: none of its questions is in {', '.join(sets)}; raise micro.clusters")
+    taken = list(islice(cycle(found), number))
+    return {name: [one for where, one in taken if where == name] for name in sets}
 
 
 def _sample(path: Path, number: int, seed: int | str) -> list[Question]:

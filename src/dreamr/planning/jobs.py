@@ -13,6 +13,7 @@ from dreamr.config import (
     Config,
     Count,
     DataSpec,
+    Drawing,
     ImageSize,
     Method,
     Model,
@@ -60,15 +61,43 @@ class TrainJob(Spec):
     target: ModelRef
     draft: ModelRef
     recipe: Recipe
+    planted: str | None = None  # planted.csv, where the recipe asks its copies
     sapo: SapoSettings
     generation: Sampling
     context_tokens: Count
     images: ImageSize
     device: Literal["cpu", "cuda"]
 
+    @property
+    def drawing(self) -> Drawing:
+        """Which questions it asks."""
+        return Drawing(
+            training_sets=self.sapo.training_sets,
+            questions=self.sapo.questions,
+            seed=self.generation.seed,
+            planted=self.planted,
+        )
+
     def anywhere(self) -> "TrainJob":
         """The same training whoever serves its models."""
         return self.model_copy(update={"target": self.target.anywhere(), "draft": self.draft.anywhere()})
+
+
+class Draw(Spec):
+    """What the trainings of one recipe and seed ask."""
+
+    recipe: str
+    seed: int
+    drawing: Drawing
+
+
+class AuditJob(Spec):
+    """cli.audit: benchmarks against training sets, and against what SAPO drew of them."""
+
+    benchmarks: tuple[str, ...]
+    training_sets: tuple[str, ...]
+    draws: tuple[Draw, ...]
+    planted: str | None  # planted.csv of generated data sets
 
 
 class Cell(Spec):
@@ -101,10 +130,16 @@ class SummariseJob(Spec):
     methods: dict[str, Method]
     reference: str  # the method that the ablations vary
     pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
+    planted: tuple[str, ...]  # recipes that ask planted questions: a control, no ablation of the rewards
     quantized: dict[str, str]  # target: the model it was quantized from
     devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
     circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """The methods whose draft was trained on planted questions."""
+        return tuple(name for name, method in self.methods.items() if method.draft in self.planted)
 
     @classmethod
     def of(cls, config: Config, reference: str = REFERENCE) -> Self:
@@ -117,6 +152,7 @@ class SummariseJob(Spec):
             methods=config.methods,
             reference=reference,
             pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
+            planted=tuple(name for name, recipe in config.sapo.recipes.items() if recipe.planted),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
             versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),

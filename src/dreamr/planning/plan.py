@@ -24,7 +24,7 @@ from dreamr.config import (
     sapo_model,
 )
 from dreamr.methods.protocol import IN_BATCHES
-from dreamr.planning.jobs import Cell, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
+from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
 from dreamr.provenance import code_digest, spec_digest
 
 # SAPO's outcome reward is the scorer. Its code is left out of the digest of a training, so that a repaired scorer
@@ -175,11 +175,25 @@ class Plan:
             target=self.ref(training.target),
             draft=self.ref(training.draft),
             recipe=config.sapo.recipes[training.recipe],
+            planted=self.planted if config.sapo.recipes[training.recipe].planted else None,
             sapo=SapoSettings(**config.sapo.model_dump(exclude={"recipes"})),
             generation=config.generation.model_copy(update={"seed": config.generation.seed + training.seed}),
             context_tokens=config.context_tokens,
             images=config.images,
             device=config.device,
+        )
+
+    def audit(self) -> AuditJob:
+        """The spec of the contamination audit. Trainings of one recipe and seed ask the same, whatever the pair."""
+        config = self.config
+        drawings = {(training.recipe, training.seed): self.train(name) for name, training in self.trainings.items()}
+        return AuditJob(
+            benchmarks=tuple(name for name in config.benchmarks if name in self.datasets),
+            training_sets=tuple(name for name in config.training_sets if name in self.datasets),
+            draws=tuple(
+                Draw(recipe=recipe, seed=seed, drawing=job.drawing) for (recipe, seed), job in drawings.items()
+            ),
+            planted=self.planted,
         )
 
     def generate(self, group: Group) -> GenerateJob:
@@ -274,6 +288,11 @@ class Plan:
         """Whether a data set is generated here."""
         micro = self.config.micro
         return micro is not None and self.datasets[name].path.startswith(f"{micro.folder}/")
+
+    @property
+    def planted(self) -> str | None:
+        """The list of benchmark questions that the generated training sets hold, where data sets are generated."""
+        return f"{self.config.micro.folder}/planted.csv" if self.config.micro and self.micro_files else None
 
     @cached_property
     def micro_files(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
-from dreamr.data.sampling import drawn
+from dreamr.data.sampling import asked
 from dreamr.engines.chat import user_parts
 from dreamr.engines.images import load_image
 from dreamr.errors import Interrupted, UserError
@@ -59,7 +59,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
     Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit), it writes a checkpoint first.
     """
     disable_progress_bar()  # of loading and saving; the training has its own
-    questions = drawn(data, job.sapo.training_sets, job.sapo.questions, job.generation.seed)
+    questions = [question for questions in asked(data, job.drawing).values() for question in questions]
     seen = draft_devices(job)
     check_room(models / job.draft.name, job.sapo.rollouts.dtype)
     # The engines start before the ranks meet: one that is forked from a process that has met others waits for ever.

@@ -70,9 +70,14 @@ def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, str]:
     """Methods with the reference's SAPO draft, each with the method that is the same but for its plain draft."""
-    recipe = methods[reference].draft
+    twins = plain_twins(methods).items()
+    return {name: plain for name, plain in twins if methods[name].draft == methods[reference].draft}
+
+
+def plain_twins(methods: Mapping[str, Method]) -> dict[str, str]:
+    """Methods with a trained draft, each with the method that is the same but for its plain draft."""
     plain = {method: name for name, method in methods.items() if method.draft == PLAIN}
-    trained = {name: method for name, method in methods.items() if method.draft == recipe != PLAIN}
+    trained = {name: method for name, method in methods.items() if method.draft != PLAIN}
     untrained = {name: method.model_copy(update={"draft": PLAIN}) for name, method in trained.items()}
     return {name: plain[method] for name, method in untrained.items() if method in plain}
 
@@ -105,7 +110,8 @@ def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Each ablated method against the reference on the same pair and questions; the reference itself for comparison."""
-    members = ablated(job.methods, job.reference)
+    methods = {name: method for name, method in job.methods.items() if method.draft not in job.planted}
+    members = ablated(methods, job.reference)
     where = rows[rows.method.isin(members.method)]
     reference = rows[rows.method == job.reference].merge(where[["target", "draft", "mode", "item"]].drop_duplicates())
     ran = pd.concat([where, reference])

@@ -19,6 +19,7 @@ from dreamr.files import write_atomically
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Score, read_rows
 from dreamr.statistics.intervals import Array, Bootstrap, Interval, Quantity, cluster_sums
+from dreamr.statistics.names import AUDITED
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
@@ -28,7 +29,7 @@ Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
 
 IDS = dict.fromkeys(("question", "cluster", "training_question"), str)  # "007" is not 7
-NO_OVERLAPS = pd.DataFrame(columns=["benchmark", "cluster"])  # nothing was audited
+NO_AUDIT = {name: pd.DataFrame(columns=columns) for name, columns in AUDITED.items()}
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame) -> pd.DataFrame:
     return score_frame((row for path in paths for row in read_rows(path, Score)), overlaps)
 
 
-def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_OVERLAPS) -> pd.DataFrame:
+def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_AUDIT["overlaps"]) -> pd.DataFrame:
     """All scores as one frame, with numeric columns only where sums make sense.
 
     `overlaps` is the contamination audit; one version of a problem in a training set taints all of its versions.

@@ -6,6 +6,12 @@ OF_SCORES = {
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
     "split": "factors",
 }
-TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "claims")
+TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "claims")
+# Tables of cli.audit, with the columns that are read here.
+AUDITED = {
+    "overlaps": ("benchmark", "question", "cluster", "training_set", "by_image", "by_text", "by_source"),
+    "exposures": ("recipe", "seed", "benchmark", "question", "training_set"),
+    "planted": ("benchmark", "question", "training_set"),
+}
 OF_STEPS = ("verification", "thresholds", "roc", "calibration")  # functions of step_verdicts
 GALLERY = "gallery.jsonl"

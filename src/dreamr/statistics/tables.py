@@ -243,15 +243,3 @@ def fitting(rows: pd.DataFrame) -> pd.DataFrame:
     counts = {"questions": ("item", "size"), "longest": ("tokens", "max")}
     counts |= {"perhaps_refused": ("perhaps", "sum"), "refused": ("refused", "sum")}
     return groups.agg(**counts).reset_index()
-
-
-def contamination(overlaps: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """How many questions of each benchmark also stand in each training set, by what evidence."""
-    evidence = ["by_image", "by_text", "by_source"]
-    keys = ["benchmark", "training_set"]
-    if overlaps.empty:
-        return pd.DataFrame(columns=[*keys, "questions", "overlapping", *evidence])
-    found = overlaps.groupby([*keys, "question"])[evidence].any().assign(overlapping=True)
-    counts = found.groupby(keys)[["overlapping", *evidence]].sum().reset_index()
-    counts.insert(2, "questions", counts.benchmark.map(rows.groupby("benchmark").item.nunique()))
-    return counts
