@@ -190,9 +190,9 @@ def test_a_speedup_is_split_where_the_sequential_twin_was_timed_on_the_same_ques
 
 def test_only_a_schedule_of_the_same_text_splits_a_speedup(tables: dict[str, pd.DataFrame]) -> None:
     twins = sequential_twins(config().methods)
-    assert {name: twins[name] for name in ("dreamr", "schedule_overlapped", "specreason")} == {
+    assert {name: twins[name] for name in ("dreamr", "schedule_pipelined", "specreason")} == {
         "dreamr": "schedule_sequential",
-        "schedule_overlapped": "schedule_sequential",
+        "schedule_pipelined": "schedule_sequential",
         "specreason": "specreason",
     }
     assert not {"dreamr_ns", "lookahead", "alpha_05", "target_only", "draft_only_sapo"} & twins.keys()
