@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ from dreamr.cli.audit import write as write_audit
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
-from dreamr.config import NO_DRAFT, PLAIN, Config
+from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds
 from dreamr.data.contamination import Exposure, Overlap, Plant
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load
-from dreamr.records import IMAGE_MARK, Fit, Question, Score, Span, Step, Trace, write_rows
+from dreamr.records import IMAGE_MARK, Fit, Load, Question, Score, Span, Step, Trace, write_rows
 from dreamr.statistics import step_verdicts
 from dreamr.statistics.frame import write_table
 from dreamr.statistics.gallery import examples, worst
@@ -39,8 +40,14 @@ def small(title: str = "Test") -> Config:
     settings = config()
     main = settings.runs["main"].model_copy(update={"drafts": ("q3vl-2l", "r4b-2l")})
     statistics = settings.statistics.model_copy(update={"resamples": 100})
+    loaded = settings.suites["all"].model_copy(update={"alone": 0, "crowds": Crowds(sizes=(1, 4, 16), blocks=8)})
     return settings.model_copy(
-        update={"title": title, "statistics": statistics, "runs": {**settings.runs, "main": main}}
+        update={
+            "title": title,
+            "statistics": statistics,
+            "runs": {**settings.runs, "main": main},
+            "suites": {**settings.suites, "load": loaded},
+        }
     )
 
 
@@ -123,6 +130,20 @@ def _timed(settings: Config, rng: np.random.Generator, score: Score) -> Score:
             "same_text": bool(rng.random() < 0.98),
         }
     )
+
+
+def crowds(settings: Config) -> list[Score]:
+    """Four questions in each of eight blocks under three loads, by two methods of one pair; faster up to about 4."""
+    rng, rows = np.random.default_rng(0), []
+    for method, block, at_once in product(("dreamr_ns", "dreamr"), range(8), (1, 4, 16)):
+        gain = 2.0 / at_once**0.5 * float(rng.lognormal(0, 0.1))
+        told = Load(at_once=at_once, block=block, questions=4, seconds=4 / gain, baseline_seconds=4.0)
+        for number in range(4):
+            cell, question = ("q3vl-deep-awq", "q3vl-2l", method), ("mmmu", f"q{4 * block + number}", f"q{number}", "")
+            score = _score(settings, rng, cell, question, 0.5, "test")
+            timed = {"mode": "crowd", "load": told, "seconds": 1 / gain, "baseline_seconds": 1.0}
+            rows.append(score.model_copy(update=timed))
+    return rows
 
 
 def traces(settings: Config) -> list[Trace]:
@@ -229,7 +250,7 @@ def whole_report(folder: Path) -> Path:
     """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
     settings = small(f"Test {HOSTILE}")
     job = SummariseJob.of(settings).model_dump_json()
-    rows = scores(settings)
+    rows = [*scores(settings), *crowds(settings)]
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
     write_rows(folder / "traces.jsonl", traces(settings))
     _write_sources(folder)

@@ -96,6 +96,14 @@ WRONG = {
         {"suites": {"all": {"slices": [{"benchmark": "mmmu", "shard": [3, 2]}]}}},
         ["suites.all.slices.0.shard", "3 of 2", "1 to 2"],
     ),
+    "crowds and answers alone": (
+        {"suites": {"all": {"crowds": {"sizes": [1, 2], "blocks": 8}}}},
+        ["suites.all", "alone is 3", "allowed: 0"],
+    ),
+    "crowds that do not grow": (
+        {"suites": {"all": {"alone": 0, "crowds": {"sizes": [4, 2], "blocks": 8}}}},
+        ["suites.all.crowds.sizes", "[4, 2]", "must grow"],
+    ),
     "unused setting": ({"methods": {"target_only": {"window": 4}}}, ["methods.target_only", "window"]),
     "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
     "verifier": (

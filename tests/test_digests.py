@@ -28,11 +28,12 @@ COVERED = {
     "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.exposure statistics.factors "
-    "statistics.tables",
+    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.crowds statistics.exposure "
+    "statistics.factors statistics.tables",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.step_verdicts",
-    "plot": f"{FRAME} report.drawing report.figures report.labels report.timeline spans statistics.closed_form",
+    "plot": f"{FRAME} report.crowds report.drawing report.figures report.labels report.timeline spans "
+    "statistics.closed_form",
     "report": f"{FRAME} provenance report.labels report.page",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dreamr.answering.cells import CellFile
 from dreamr.answering.fitting import fit, in_words
-from dreamr.answering.questions import Asked, spread, suite_questions
+from dreamr.answering.questions import Asked, _blocks, spread, suite_questions
 from dreamr.answering.runs import MOST_REFUSED
 from dreamr.config import Suite
 from dreamr.engines.protocol import Refused
@@ -332,7 +332,7 @@ def test_wrong_input_is_named(bench: Bench, change: dict, told: str) -> None:
 
 
 def asked(number: int) -> list[Asked]:
-    return [Asked("sums", str(i), Prompt("?", ())) for i in range(number)]
+    return [Asked("sums", str(i), str(i), Prompt("?", ())) for i in range(number)]
 
 
 @given(st.integers(1, 200), st.integers(0, 60))
@@ -366,6 +366,73 @@ def test_shards_cover_a_benchmark_once(shards: int) -> None:
         parts = [{"benchmark": "sums", "shard": (number + 1, shards)} for number in range(shards)]
         slices = suite_questions(Suite.model_validate({"slices": parts, "alone": 0}), Path(folder))
     assert [one.question for part in slices for one in part] == [row.id for row in rows]
+
+
+# --- crowds ---
+
+
+def crowded(methods: list[str], sizes: tuple[int, ...] = (1, 3), blocks: int = 2) -> dict:
+    spec = job(methods, alone=0)
+    spec["suite"]["crowds"] = {"sizes": sizes, "blocks": blocks}
+    return spec
+
+
+def under_way(trace: Trace) -> tuple[int, int, str, str]:
+    assert trace.load
+    return trace.load.block, trace.load.at_once, trace.benchmark, trace.question
+
+
+def test_every_block_is_answered_at_every_size_beside_the_target(bench: Bench) -> None:
+    traces = bench.run(crowded(["dreamr", "specreason"]))
+    assert {trace.mode for trace in traces} == {"crowd"}
+    found = Counter((trace.method, *under_way(trace)[1:]) for trace in traces)
+    asked = [(part, str(i)) for part in ("sums", "words") for i in range(5)]
+    assert found == Counter((name, n, *one) for name in ("dreamr", "specreason") for n in (1, 3) for one in asked)
+    blocks = {under_way(trace)[2:]: trace.load.block for trace in traces}
+    assert Counter(blocks.values()) == {0: 6, 1: 4} and {trace.load.questions for trace in traces} == {4, 6}
+    crowds = {(trace.method, *under_way(trace)[:2]): trace.load for trace in traces}
+    assert len(crowds) == 2 * 2 * 2 == len({load.seconds for load in crowds.values()})
+    assert len({load.baseline_seconds for load in crowds.values()}) == 4, "both methods have one baseline"
+    assert all(0 < trace.baseline_seconds < trace.load.baseline_seconds for trace in traces)
+
+
+def test_no_more_than_asked_are_under_way_and_a_crowd_is_faster_than_its_answers(bench: Bench) -> None:
+    process = bench.start(crowded(["specreason"], blocks=1), delay=0.01)
+    assert process.wait(timeout=60) == 0
+    for at_once in (1, 3):
+        part = [row for row in read_rows(bench.folder / "traces/all.jsonl", Trace) if row.load.at_once == at_once]
+        share = sum(trace.seconds for trace in part) / part[0].load.seconds
+        assert at_once * 0.6 < share <= at_once
+
+
+def test_a_crowd_that_lacks_an_answer_is_answered_anew_and_no_other(bench: Bench) -> None:
+    spec = crowded(["specreason"])
+    first = bench.run(spec)
+    (path,) = bench.folder.glob("cells/*.jsonl")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    again = bench.run(spec)
+    torn = under_way(Trace.model_validate_json(lines[-1]))[:2]
+    assert [under_way(trace) for trace in again] == [under_way(trace) for trace in first]
+    for before, after in zip(first, again, strict=True):
+        assert (before == after) == (under_way(before)[:2] != torn)
+    assert bench.run(spec) == again
+
+
+def test_a_block_smaller_than_a_crowd_is_named(bench: Bench) -> None:
+    process = bench.start(crowded(["specreason"], sizes=(1, 8)))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "2 blocks have 4 questions and more, too few for 8 at once" in errors
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(1, 4))
+def test_blocks_hold_all_questions_and_whole_clusters(sizes: list[int], number: int) -> None:
+    part = [Asked("sums", f"{c}-{i}", str(c), Prompt("?", ())) for c, size in enumerate(sizes) for i in range(size)]
+    blocks = _blocks([part], number)
+    assert sorted(one.question for block in blocks for one in block) == sorted(one.question for one in part)
+    homes = Counter(one.cluster for block in blocks for one in {each.cluster: each for each in block}.values())
+    assert set(homes.values()) == {1}
+    assert max(map(len, blocks)) <= len(part) / number + max(sizes)
 
 
 # --- questions that an engine refuses ---
@@ -513,7 +580,7 @@ class Measured:
 def test_a_question_fits_with_its_longest_answer(tokens: int, expected: str) -> None:
     import asyncio
 
-    limits, one = Limits(step_tokens=10, answer_tokens=70), Asked("sums", "1", Prompt("x" * tokens, ()))
+    limits, one = Limits(step_tokens=10, answer_tokens=70), Asked("sums", "1", "1", Prompt("x" * tokens, ()))
     found = asyncio.run(fit(Measured(), "m", one, limits, 100))
     assert (found.tokens, found.fits) == (tokens if tokens <= 900 else None, expected)
     assert in_words("m", [found, found], 100).endswith(

@@ -14,7 +14,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK
 from dreamr.report.page import RULES, cell, first, machines, pairs_of, rule_times, verdict
 
-FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc"}
+FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"}
 
 
 @pytest.fixture(scope="module")

@@ -180,11 +180,32 @@ class Slice(Spec):
         return shard
 
 
+class Crowds(Spec):
+    """The load experiment: every block of a suite's questions is answered with so many of them at once."""
+
+    sizes: Annotated[tuple[Count, ...], Field(min_length=1)]  # questions at once
+    blocks: Count  # equal parts of the questions; an interval rests on so many
+
+    @field_validator("sizes")
+    @classmethod
+    def _grow(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if sorted({*sizes}) != [*sizes]:
+            raise ValueError(f"sizes {list(sizes)} must grow from one to the next")
+        return sizes
+
+
 class Suite(Spec):
     """Questions that one job answers."""
 
     slices: Annotated[tuple[Slice, ...], Field(min_length=1)]
     alone: Annotated[int, Field(ge=0)]  # questions per slice that are also timed one at a time
+    crowds: Crowds | None = None  # then the questions are answered in crowds, and in no other way
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> Self:
+        if self.crowds and self.alone:
+            raise ValueError(f"a suite with crowds is timed in crowds: alone is {self.alone}, allowed: 0")
+        return self
 
 
 class Run(Spec):

@@ -29,15 +29,15 @@ class CellFile:
         _drop_torn_line(self.path)
         rows = read_rows(self.path, Trace) if self.path.exists() else ()
         kept = (row for row in rows if row.mode == "batched" or row.device == device)
-        self.traces: dict[AnswerKey, Trace] = {(row.mode, row.benchmark, row.question): row for row in kept}
+        self.traces: dict[AnswerKey, Trace] = {_key(row): row for row in kept}
 
-    def append(self, trace: Trace) -> None:
-        """Keep a finished question; once this returns, a power cut does not lose it."""
+    def append(self, *traces: Trace) -> None:
+        """Keep what is finished; once this returns, a power cut does not lose it. Of one key the last trace counts."""
         with self.path.open("a", encoding="utf-8") as out:
-            out.write(trace.model_dump_json() + "\n")
+            out.write("".join(trace.model_dump_json() + "\n" for trace in traces))
             out.flush()
             os.fsync(out.fileno())
-        self.traces[trace.mode, trace.benchmark, trace.question] = trace
+        self.traces |= {_key(trace): trace for trace in traces}
 
     def write_card(self, spec: dict[str, Any], device: str) -> None:
         """Say beside the traces where they come from; each machine is added when work on the cell begins there."""
@@ -47,6 +47,10 @@ class CellFile:
             begun = datetime.now(UTC).isoformat(timespec="seconds")
             card["machines"].append({"device": device, "versions": provenance.versions(), "begun": begun})
             write_atomically(path, json.dumps({"digest": self.digest, **spec, **card}, indent=1) + "\n")
+
+
+def _key(trace: Trace) -> AnswerKey:
+    return trace.mode, trace.benchmark, trace.question, trace.load.at_once if trace.load else 0
 
 
 def _drop_torn_line(path: Path) -> None:

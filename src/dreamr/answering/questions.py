@@ -1,17 +1,17 @@
 """The questions of a suite as they are put to the models, and which of them are timed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from dreamr.config import Slice, Suite
+from dreamr.config import Crowds, Slice, Suite
 from dreamr.errors import UserError
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.provenance import spec_digest
 from dreamr.records import Question, read_rows
 
-Mode = Literal["batched", "alone"]
-AnswerKey = tuple[Mode, str, str]  # mode, benchmark, question
+Mode = Literal["batched", "alone", "crowd"]
+AnswerKey = tuple[Mode, str, str, int]  # mode, benchmark, question, questions at once (0 where mode is not "crowd")
 
 
 class Asked(NamedTuple):
@@ -19,11 +19,26 @@ class Asked(NamedTuple):
 
     benchmark: str
     question: str
+    cluster: str  # questions that share it are not independent
     prompt: Prompt
 
-    def key(self, mode: Mode) -> AnswerKey:
+    def key(self, mode: Mode, at_once: int = 0) -> AnswerKey:
         """What its answer in this mode is kept under."""
-        return mode, self.benchmark, self.question
+        return mode, self.benchmark, self.question, at_once
+
+
+class Crowd(NamedTuple):
+    """Questions that are timed together: one by itself, or a block of them with so many at once."""
+
+    mode: Mode
+    asked: tuple[Asked, ...]
+    at_once: int = 1
+    block: int = 0
+
+    @property
+    def keys(self) -> list[AnswerKey]:
+        """What its answers are kept under."""
+        return [one.key(self.mode, self.at_once if self.mode == "crowd" else 0) for one in self.asked]
 
 
 def suite_questions(suite: Suite, data: Path) -> list[list[Asked]]:
@@ -38,7 +53,8 @@ def _slice_questions(part: Slice, data: Path) -> list[Asked]:
     chosen = questions[len(questions) * (number - 1) // shards : len(questions) * number // shards]
     if not chosen:
         raise UserError(f"{path}: shard {number} of {shards} holds none of its {len(questions)} questions")
-    return [Asked(part.benchmark, row.id, question_prompt(row, str(data.resolve()))) for row in chosen]
+    folder = str(data.resolve())
+    return [Asked(part.benchmark, row.id, row.cluster, question_prompt(row, folder)) for row in chosen]
 
 
 def spread(asked: Sequence[Asked], wanted: int, draft: str) -> list[Asked]:
@@ -51,3 +67,35 @@ def spread(asked: Sequence[Asked], wanted: int, draft: str) -> list[Asked]:
     wanted = min(wanted, len(asked))
     stretches = [asked[len(asked) * i // wanted : len(asked) * (i + 1) // wanted] for i in range(wanted)]
     return [min(stretch, key=lambda one: spec_digest(draft, one.question)) for stretch in stretches]
+
+
+def crowds(slices: Iterable[Sequence[Asked]], settings: Crowds) -> list[Crowd]:
+    """Each block of the questions at each size, block after block, so that what is compared lies close together.
+
+    The order of the sizes turns from block to block, so that none is always the first. A block has about the same share
+    of every slice, mixed by what ids decide, and questions of one cluster stay together. One that is smaller than a
+    crowd stops the job.
+    """
+    blocks = _blocks(slices, settings.blocks)
+    smallest, largest = min(map(len, blocks)), settings.sizes[-1]
+    if smallest < largest:
+        raise UserError(
+            f"crowds: {settings.blocks} blocks have {smallest} questions and more, too few for {largest} at once; "
+            "ask fewer at once, or make fewer blocks"
+        )
+    order = [settings.sizes[turn:] + settings.sizes[:turn] for turn in range(len(settings.sizes))]
+    return [
+        Crowd("crowd", tuple(block), size, number)
+        for number, block in enumerate(blocks)
+        for size in order[number % len(order)]
+    ]
+
+
+def _blocks(slices: Iterable[Sequence[Asked]], number: int) -> list[list[Asked]]:
+    """A cluster goes where its first question lies when the slice is cut into `number` equal stretches."""
+    blocks: list[list[Asked]] = [[] for _ in range(number)]
+    for part in slices:
+        places: dict[str, int] = {}
+        for position, one in enumerate(part):
+            blocks[places.setdefault(one.cluster, position * number // len(part))].append(one)
+    return [sorted(block, key=lambda one: spec_digest(one.benchmark, one.question)) for block in blocks]

@@ -1,28 +1,35 @@
-"""Put questions to models by a method: many at once, or one at a time with the machine to itself.
+"""Put questions to models by a method: many at once, one at a time with the machine to itself, or in crowds.
 
-Both modes give the same text, up to rounding in the engine. Only the second measures latency, and only it spends work
-that may be thrown away: FPSR's text does not depend on its schedule, so in a batch, where the target has other
-questions to go on with, it is written by the sequential loop with the same verifier, for a fraction of the work.
+All modes give the same text, up to rounding in the engine. A batch measures no time and spends no work that may be
+thrown away: FPSR's text does not depend on its schedule, so there, where the target has other questions to go on with,
+it is written by the sequential loop with the same verifier, for a fraction of the work. The other modes run each
+method's own loop and measure it beside target-only, on the same questions with as many at once.
+
+A crowd is a block of questions as a closed loop: n are under way, and one that ends is followed by the next, until
+none is left. Its throughput is its questions over the wall clock of all; latencies are of each question. At its end
+fewer than n are under way, so blocks should hold several times as many as the largest crowd; the baseline ends alike.
 """
 
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from dreamr.answering.cells import CellFile
 from dreamr.answering.fitting import Reader
-from dreamr.answering.questions import Asked, Mode
+from dreamr.answering.questions import Asked, Crowd, Mode
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.prompts import Prompt
-from dreamr.records import Fit, Trace
+from dreamr.records import Fit, Load, Trace
+
+T = TypeVar("T")
 
 MOST_REFUSED = 16  # questions in a row; more is no matter of single questions (our decision)
 
@@ -55,9 +62,16 @@ class CellRun:
     fits: Mapping[Asked, tuple[Fit, ...]]  # of each question that is left, to the models that take part
     count: Callable[[str], int]  # tokens of a text by the target's tokenizer
 
-    def keep(self, asked: Asked, mode: Mode, outcome: Outcome, seconds: float, baseline: float | None = None) -> None:
-        """Keep a finished answer, with its seconds and, timed, those of the target beside it."""
-        trace = Trace(
+    def trace(
+        self,
+        asked: Asked,
+        mode: Mode,
+        timed: "Timed",
+        baseline: float | None = None,
+        load: Load | None = None,
+    ) -> Trace:
+        """A finished answer with its seconds and, timed by themselves or in a crowd, those of the target beside it."""
+        return Trace(
             question=asked.question,
             benchmark=asked.benchmark,
             target=self.target,
@@ -66,28 +80,49 @@ class CellRun:
             seed=self.seed,
             mode=mode,
             digest=self.file.digest,
-            seconds=seconds,
+            seconds=timed.seconds,
             baseline_seconds=baseline,
+            load=load,
             device=self.device,
             thinking=self.thinking,
             fits=self.fits[asked],
-            tokens_by_target=self.count(outcome.text),
-            **{field.name: getattr(outcome, field.name) for field in fields(Outcome)},
+            tokens_by_target=self.count(timed.outcome.text),
+            **{field.name: getattr(timed.outcome, field.name) for field in fields(Outcome)},
         )
-        self.file.append(trace)
 
-    def left(self, asked: Iterable[Asked], mode: Mode) -> list[Asked]:
-        """The questions that this cell has no trace of."""
-        return [one for one in asked if one.key(mode) not in self.file.traces]
+    def lacks(self, crowd: Crowd) -> bool:
+        """Whether an answer of `crowd` is missing: then all of them are given anew."""
+        return any(key not in self.file.traces for key in crowd.keys)
 
 
-async def timed_answer(
-    loop: str, method: Method, engines: Engines, asked: Asked, limits: Limits
-) -> tuple[Outcome, float]:
-    """The outcome of `method` as `loop` writes it, and the seconds it took; what an engine refuses is an outcome."""
+class Timed(NamedTuple):
+    """How a question was answered, and the seconds that it took."""
+
+    outcome: Outcome
+    seconds: float
+
+
+async def timed_answer(loop: str, method: Method, engines: Engines, asked: Asked, limits: Limits) -> Timed:
+    """The outcome of `method` as `loop` writes it; what an engine refuses is an outcome."""
     start = time.perf_counter()
     outcome = await methods.load(loop)(asked.prompt, engines, method, limits.under(method))
-    return outcome, time.perf_counter() - start
+    return Timed(outcome, time.perf_counter() - start)
+
+
+async def closed_loop(work: Callable[[Asked], Awaitable[T]], asked: Iterable[Asked], at_once: int) -> list[T]:
+    """`work` on every question in their order, `at_once` of them under way; the first failure drops the others."""
+    places = asyncio.Semaphore(at_once)
+
+    async def one(question: Asked) -> T:
+        async with places:
+            return await work(question)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            begun = [tasks.create_task(one(question)) for question in asked]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in begun]
 
 
 async def answer_batched(
@@ -97,21 +132,16 @@ async def answer_batched(
 
     Too many refused questions in a row are one.
     """
-    places = asyncio.Semaphore(concurrency)
     loop = methods.IN_BATCHES.get(cell.method.loop, cell.method.loop)
 
     async def one(question: Asked) -> None:
-        async with places:
-            cell.keep(question, "batched", *await timed_answer(loop, cell.method, cell.engines, question, limits))
-            stop_at_refusals(cell.name, cell.file, asked)
-            done()
+        timed = await timed_answer(loop, cell.method, cell.engines, question, limits)
+        cell.file.append(cell.trace(question, "batched", timed))
+        stop_at_refusals(cell.name, cell.file, asked)
+        done()
 
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for question in cell.left(asked, "batched"):
-                tasks.create_task(one(question))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    left = [question for question in asked if question.key("batched") not in cell.file.traces]
+    await closed_loop(one, left, concurrency)
 
 
 def stop_at_refusals(method: str, file: CellFile, asked: Sequence[Asked]) -> None:
@@ -133,50 +163,81 @@ def stop_at_refusals(method: str, file: CellFile, asked: Sequence[Asked]) -> Non
             )
 
 
+class TimedCrowd(NamedTuple):
+    """How a crowd was answered, and the seconds that all of it took."""
+
+    answers: list[Timed]
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Stopwatch:
-    """Times answers one at a time, on engines that remember nothing of the answer before."""
+    """Times answers by themselves or in crowds, on engines that remember nothing of what was timed before."""
 
     engines: Sequence[TimedEngine]
     target: TimedEngine  # plain: every speed-up is a ratio to it
     limits: Limits
 
-    async def answer_alone(
-        self, cells: Sequence[CellRun], asked: Sequence[Asked], warm_up: Asked | None, done: Callable[[CellRun], object]
+    async def answer(
+        self,
+        cells: Sequence[CellRun],
+        crowds: Sequence[Crowd],
+        warm_up: Asked | None,
+        done: Callable[[int], object],
     ) -> None:
-        """Time what is left, question by question: all cells and target-only on one question right after each other.
+        """Time what is left, crowd by crowd: all cells and target-only on one crowd right after each other.
 
-        The order turns from question to question, so that no method always runs first or next to the baseline.
-        `warm_up` is answered once for nothing, where there is a question that no engine refuses.
+        The order turns from crowd to crowd, so that no method always runs first or next to the baseline. `warm_up` is
+        answered once for nothing, where there is a question that no engine refuses. `done` is told how many answers
+        were kept.
         """
-        left = [[cell for cell in cells if cell.left([question], "alone")] for question in asked]
+        left = [[cell for cell in cells if cell.lacks(crowd)] for crowd in crowds]
         if any(left):
             gc.freeze()  # what is loaded stays; from here on, collecting garbage is quick
             if warm_up:
-                await self._round(cells, warm_up, turn=0)
-        for turn, (question, missing) in enumerate(zip(asked, left, strict=True)):
+                await self._round(cells, Crowd("alone", (warm_up,)), turn=0)
+        for turn, (crowd, missing) in enumerate(zip(crowds, left, strict=True)):
             if missing:
-                outcomes, baseline = await self._round(missing, question, turn)
-                for cell, outcome in zip(missing, outcomes, strict=True):
-                    cell.keep(question, "alone", *outcome, baseline=baseline)
-                    done(cell)
+                *timed, baseline = await self._round(missing, crowd, turn)
+                for cell, own in zip(missing, timed, strict=True):
+                    cell.file.append(*_traces(cell, crowd, own, baseline))
+                    done(len(crowd.asked))
 
-    async def _round(
-        self, cells: Sequence[CellRun], question: Asked, turn: int
-    ) -> tuple[list[tuple[Outcome, float]], float | None]:
-        """Outcome and seconds of each cell, and the seconds of target-only; None where that was refused."""
+    async def _round(self, cells: Sequence[CellRun], crowd: Crowd, turn: int) -> list[TimedCrowd]:
+        """How each cell and, behind them, target-only answered."""
         plain = (Method(loop="target_only"), Engines(target=self.target))
         runs = [*((cell.method, cell.engines) for cell in cells), plain]  # target-only as a cell is a control: two runs
         order = [(turn + place) % len(runs) for place in range(len(runs))]
-        outcomes = {place: await self._timed(*runs[place], question) for place in order}
-        *answers, (baseline, seconds) = (outcomes[place] for place in range(len(runs)))
-        return answers, None if baseline.refusal else seconds
+        timed = {place: await self._timed(*runs[place], crowd) for place in order}
+        return [timed[place] for place in range(len(runs))]
 
-    async def _timed(self, method: Method, engines: Engines, question: Asked) -> tuple[Outcome, float]:
+    async def _timed(self, method: Method, engines: Engines, crowd: Crowd) -> TimedCrowd:
         for engine in self.engines:
             await engine.reset()
+
+        def one(question: Asked) -> Awaitable[Timed]:
+            return timed_answer(method.loop, method, engines, question, self.limits)
+
         with _no_garbage_collection():
-            return await timed_answer(method.loop, method, engines, question, self.limits)
+            start = time.perf_counter()
+            answers = await closed_loop(one, crowd.asked, crowd.at_once)
+            return TimedCrowd(answers, time.perf_counter() - start)
+
+
+def _traces(cell: CellRun, crowd: Crowd, timed: TimedCrowd, baseline: TimedCrowd) -> Iterator[Trace]:
+    """A cell's answers to a crowd beside target-only; a question that was refused to that has no baseline."""
+    load = None
+    if crowd.mode == "crowd":
+        load = Load(
+            at_once=crowd.at_once,
+            block=crowd.block,
+            questions=len(crowd.asked),
+            seconds=timed.seconds,
+            baseline_seconds=baseline.seconds,
+        )
+    for question, own, beside in zip(crowd.asked, timed.answers, baseline.answers, strict=True):
+        seconds = None if beside.outcome.refusal else beside.seconds
+        yield cell.trace(question, crowd.mode, own, seconds, load)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dreamr import provenance
 from dreamr.answering.cells import CellFile
 from dreamr.answering.fitting import fit, in_words
-from dreamr.answering.questions import AnswerKey, Asked, spread, suite_questions
+from dreamr.answering.questions import AnswerKey, Asked, Crowd, crowds, spread, suite_questions
 from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
 from dreamr.config import PLAIN, Method, ModelRef
 from dreamr.engines.protocol import EngineDied, Refused
@@ -68,22 +68,35 @@ class Work:
         for name, file in self.files.items():
             stop_at_refusals(name, file, self.questions)
 
+    @property
+    def batched(self) -> list[Asked]:
+        """The questions that are answered many at once."""
+        return [] if self.job.suite.crowds else self.questions
+
     @cached_property
-    def timed(self) -> list[Asked]:
-        """The questions that are also answered alone."""
-        return [one for part in self.slices for one in spread(part, self.job.suite.alone, self.job.draft)]
+    def timed(self) -> list[Crowd]:
+        """What is timed: some questions one at a time, or all of them in crowds."""
+        suite = self.job.suite
+        if suite.crowds:
+            return crowds(self.slices, suite.crowds)
+        chosen = (one for part in self.slices for one in spread(part, suite.alone, self.job.draft))
+        return [Crowd("alone", (one,)) for one in chosen]
 
     @property
     def keys(self) -> list[AnswerKey]:
         """What each cell answers, in the order of the output."""
-        batched = [one.key("batched") for one in self.questions]
-        return batched + [one.key("alone") for one in self.timed]
+        return [one.key("batched") for one in self.batched] + [key for crowd in self.timed for key in crowd.keys]
 
     @property
     def left(self) -> dict[str, int]:
         """Unfinished answers by cell, cells without any left out."""
-        counts = {name: sum(key not in file.traces for key in self.keys) for name, file in self.files.items()}
+        counts = {name: len(self._missing(file)) for name, file in self.files.items()}
         return {name: number for name, number in counts.items() if number}
+
+    def _missing(self, file: CellFile) -> list[AnswerKey]:
+        """What a cell still has to answer; where one answer of a crowd is missing, all of it."""
+        asked = [[one.key("batched")] for one in self.batched] + [crowd.keys for crowd in self.timed]
+        return [key for keys in asked if not file.traces.keys() >= {*keys} for key in keys]
 
     @property
     def kept(self) -> int:
@@ -93,17 +106,19 @@ class Work:
     @cached_property
     def warm_ups(self) -> list[Asked]:
         """The questions in the order in which they may be answered for nothing: first those that are not timed."""
-        return sorted(self.questions, key=lambda one: one in self.timed)
+        timed = {one for crowd in self.timed for one in crowd.asked}
+        return sorted(self.questions, key=lambda one: one in timed)
 
     @property
     def unanswered(self) -> list[Asked]:
         """Questions that some cell still has to answer."""
-        left = {key[1:] for file in self.files.values() for key in self.keys if key not in file.traces}
+        left = {key[1:3] for file in self.files.values() for key in self._missing(file)}
         return [one for one in self.questions if (one.benchmark, one.question) in left]
 
     def refused(self, asked: Asked) -> bool:
         """Whether an engine refused this question to some method, many being asked at once."""
-        return any(file.traces[asked.key("batched")].refusal for file in self.files.values())
+        found = (file.traces.get(asked.key("batched")) for file in self.files.values())
+        return any(trace.refusal for trace in found if trace)
 
     def traces(self) -> list[Trace]:
         """All answers in the order of the output; all have to be there."""
@@ -139,8 +154,9 @@ class Work:
     def _questions_digest(self) -> str:
         """Digest of what is asked; images are named by their content."""
         asked = []
-        for benchmark, question, prompt in self.questions:
-            asked.append((benchmark, question, prompt.user, [Path(image).name for image in prompt.images]))
+        for one in self.questions:
+            images = [Path(image).name for image in one.prompt.images]
+            asked.append((one.benchmark, one.question, one.prompt.user, images))
         return provenance.spec_digest(asked)
 
 
@@ -168,12 +184,12 @@ async def _answer(work: Work) -> None:
                 for cell in cells:
                     bar.set_description(f"{cell.name}, batched")
                     concurrency = work.job.generation.concurrency
-                    await answer_batched(cell, work.questions, work.limits, concurrency, bar.update)
-            with _told("alone"):
-                bar.set_description("one at a time")
+                    await answer_batched(cell, work.batched, work.limits, concurrency, bar.update)
+            with _told("timed"):
+                bar.set_description("timed")
                 watch = Stopwatch(list(engines.values()), engines[EngineKey(work.job.target)], work.limits)
                 warm_up = next((one for one in work.warm_ups if not work.refused(one)), None)
-                await watch.answer_alone(cells, work.timed, warm_up, lambda _: bar.update())
+                await watch.answer(cells, work.timed, warm_up, bar.update)
 
 
 async def _start(work: Work, stack: AsyncExitStack) -> dict[EngineKey, TimedEngine]:

@@ -14,7 +14,7 @@ from dreamr.cli.common import command_parser, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.report import figures
+from dreamr.report import crowds, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
@@ -54,6 +54,9 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
+    crowded = tables["load"][lambda rows: rows.draft != ALL]
+    if len(crowded):
+        yield "load", crowds.load(crowded)
     if len(tables["ablation"]):
         yield "ablation", figures.ablation(tables["ablation"])
     shown = side_by_side(timed(options.traces), job.pairs, job.reference)

@@ -10,13 +10,13 @@ from pathlib import Path
 from dreamr.cli.common import command_parser, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.runtime.endings import worded
-from dreamr.statistics import comparisons, factors, tables
+from dreamr.statistics import comparisons, crowds, factors, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
 from dreamr.statistics.names import AUDITED, OF_SCORES, TABLES
 
-MODULES = {"tables": tables, "comparisons": comparisons, "factors": factors}
+MODULES = {"tables": tables, "comparisons": comparisons, "crowds": crowds, "factors": factors}
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CLAIMS = Path(__file__).parents[3] / "config" / "claims.yaml"
 

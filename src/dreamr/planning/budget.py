@@ -127,18 +127,20 @@ def batch(plan: Plan, training: Training) -> dict[str, float]:
 def answers(plan: Plan, group: Group) -> Estimate:
     """A generate job: its engines start, each method answers all questions many at once, and some one at a time."""
     asked, timed = questions(plan, group)
-    methods = list(plan.methods(group).values())
+    methods, crowds = list(plan.methods(group).values()), plan.config.suites[group.suite].crowds
     starting = sum(engine.starting_seconds() for engine in generate_engines(plan, group))
-    batched = sum(_batched(plan, group, method, asked) for method in methods)
-    rounds = timed + 1  # one warms up; target-only is in each as the baseline
-    alone = rounds * sum(_alone(plan, group, method) for method in [TARGET_ONLY, *methods])
-    written = asked * len(methods) + rounds * (1 + len(methods))
+    beside = [TARGET_ONLY, *methods]  # what is timed has target-only as its baseline
+    rounds = timed + 1  # one warms up
+    alone = rounds * sum(_alone(plan, group, method) for method in beside)
+    at_once, together = (crowds.sizes, beside) if crowds else ((plan.config.generation.concurrency,), methods)
+    many = sum(_batched(plan, group, method, asked, size) for method in together for size in at_once)
+    written = rounds * len(beside) + asked * len(together) * len(at_once)
     gpus = plan.config.resources["generate"].gpus
     return Estimate(
         rule="generate",
         models=pair(group.target, group.draft),
         starting=starting,
-        working=batched + alone,
+        working=many + alone,
         gpus=plan.gpus(group) if gpus is None else gpus,
         tokens=written * text(plan).answer,
     )
@@ -170,10 +172,10 @@ def _pair(plan: Plan, group: Group, method: Method) -> tuple[ServedModel, Served
     return served(plan, "generate", group.target), served(plan, "generate", draft)
 
 
-def _batched(plan: Plan, group: Group, method: Method, asked: int) -> float:
-    """Seconds of a method on all questions, with `concurrency` of them at once."""
+def _batched(plan: Plan, group: Group, method: Method, asked: int, at_once: int) -> float:
+    """Seconds of a method on all questions, with `at_once` of them at once."""
     engines, works = _pair(plan, group, method), _works(plan, method)
-    most = plan.config.generation.concurrency // sum(work.tokens > 0 for work in works)
+    most = max(1, at_once // sum(work.tokens > 0 for work in works))
     return _side_by_side(
         engines,
         [

@@ -11,7 +11,7 @@ from dreamr.spans import busy_seconds, later_steps
 
 CellKey = tuple[str, ...]
 COPIED = (
-    *("question", "benchmark", "target", "draft", "method", "seed", "mode", "drafted", "verified", "accepted"),
+    *("question", "benchmark", "target", "draft", "method", "seed", "mode", "load", "drafted", "verified", "accepted"),
     *("tokens", "tokens_by_target", "draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device"),
     *("refused_by", "refusal", "fits"),
 )
@@ -25,13 +25,14 @@ def scored(traces: Sequence[Trace], questions: Mapping[tuple[str, str], Question
     for trace in traces:
         if (trace.benchmark, trace.question) not in questions:
             raise UserError(f"a trace of {trace.benchmark} names the unknown question {trace.question!r}")
-    batched = {cell(trace)[:-1]: trace.text for trace in traces if trace.mode == "batched" and not trace.refusal}
-    return [score(trace, questions[trace.benchmark, trace.question], batched.get(cell(trace)[:-1])) for trace in traces]
+    batched = {cell(trace)[:-2]: trace.text for trace in traces if trace.mode == "batched" and not trace.refusal}
+    return [score(trace, questions[trace.benchmark, trace.question], batched.get(cell(trace)[:-2])) for trace in traces]
 
 
 def cell(trace: Trace) -> CellKey:
-    """What a trace is one of: a cell, its question and mode."""
-    return trace.target, trace.draft, trace.method, trace.benchmark, trace.question, trace.mode
+    """What a trace is one of: a cell, its question and mode, and how many were under way at once."""
+    at_once = str(trace.load.at_once) if trace.load else ""
+    return trace.target, trace.draft, trace.method, trace.benchmark, trace.question, trace.mode, at_once
 
 
 def score(trace: Trace, question: Question, batched_text: str | None) -> Score:

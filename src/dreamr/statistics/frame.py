@@ -2,7 +2,8 @@
 
 A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters` and for each quantity X the
 columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched" (all questions) carry accuracy,
-acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time. A question that an
+acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time, and those of mode
+"crowd" time under load. A question that an
 engine refused counts as wrong, and in nothing else: what there is of its answer is no answer's length or time.
 """
 
@@ -23,7 +24,7 @@ from dreamr.statistics.names import AUDITED
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
-CELL = ["target", "draft", "method", "seed", "mode", "item"]
+CELL = ["target", "draft", "method", "seed", "mode", "at_once", "item"]
 BASELINE = "target_only"
 Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
@@ -60,6 +61,7 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_AUDIT["over
     tainted = set(zip(overlaps.benchmark, overlaps.cluster, strict=True))
     rows["overlaps"] = [float(one in tainted) for one in zip(rows.benchmark, rows.cluster, strict=True)]
     rows["item"] = rows.benchmark + "/" + rows.question
+    rows["at_once"] = [load["at_once"] if load else 0 for load in rows.load]
     rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.cluster, sort=True)[0]
     twice = rows[rows.duplicated(CELL)]
     if len(twice):
@@ -167,9 +169,13 @@ def answered(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def alone(rows: pd.DataFrame) -> pd.DataFrame:
-    """Timed rows, in a comparison on both sides; times of different devices are refused, never averaged."""
+    """Timed rows, in a comparison on both sides."""
     sides = [name for name in ("untimed", "untimed_other") if name in rows]
-    timed = rows[(rows["mode"] == "alone") & (rows[sides] == 0).all(axis=1)]
+    return on_one_device(rows[(rows["mode"] == "alone") & (rows[sides] == 0).all(axis=1)])
+
+
+def on_one_device(timed: pd.DataFrame) -> pd.DataFrame:
+    """The rows; times of different devices are refused, never averaged."""
     if timed.device.nunique() > 1:
         raise UserError(f"times from different devices cannot be compared: {', '.join(sorted(set(timed.device)))}")
     return timed

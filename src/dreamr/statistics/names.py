@@ -5,6 +5,7 @@ OF_SCORES = {
     **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
     "split": "factors",
+    **dict.fromkeys(("load", "break_even"), "crowds"),
 }
 TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "claims")
 # Tables of cli.audit, with the columns that are read here.
