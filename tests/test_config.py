@@ -14,7 +14,8 @@ from dreamr.planning.plan import Plan
 from dreamr.planning.reading import load, read
 
 ROOT = Path(__file__).parent.parent
-CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")
+STATEMENTS = {"claims.yaml", "published.yaml"}  # of the paper, not settings
+CONFIGS = sorted({path.name for path in (ROOT / "config").glob("*.yaml")} - STATEMENTS)
 
 
 def tree(*overlays: Any) -> dict[str, Any]:

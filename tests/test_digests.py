@@ -28,8 +28,8 @@ COVERED = {
     "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.crowds statistics.exposure "
-    "statistics.factors statistics.tables",
+    "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
+    "statistics.crowds statistics.exposure statistics.factors statistics.pairs statistics.published statistics.tables",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.step_verdicts",
     "plot": f"{FRAME} report.crowds report.drawing report.figures report.labels report.timeline spans "

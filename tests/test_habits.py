@@ -14,7 +14,9 @@ from projects import ROOT
 
 from dreamr.cli.make_schema import schemas
 
-OVERLAYS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path.stem not in ("config", "claims"))
+OVERLAYS = sorted(
+    path.stem for path in (ROOT / "config").glob("*.yaml") if path.stem not in ("config", "claims", "published")
+)
 
 
 def config(name: str) -> Any:

@@ -366,7 +366,7 @@ def test_a_thin_experiment_has_thin_tables() -> None:
     job = SummariseJob.of(settings)
     found = {name: table(score_frame(thin), job) for name, table in MAKERS.items()}
     assert {name for name, table in found.items() if len(table)} == {
-        "accuracy", "versions", "acceptance", "explained", "clean", "harness", "quantization",
+        "accuracy", "versions", "acceptance", "explained", "clean", "harness", "quantization", "pairs",
     }  # fmt: skip
     assert {"speedup", "speedup_low"} <= set(found["speed"])
     assert {"kind", "setting", "target"} <= set(found["ablation"])

@@ -6,6 +6,7 @@ rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
         claims="config/claims.yaml",
+        published="config/published.yaml",
         audit=AUDIT,
     output:
         tables=[
@@ -32,6 +33,7 @@ rule summarise:
             --spec {params.spec:q} \
             --scores {input.scores:q} \
             --claims {input.claims:q} \
+            --published {input.published:q} \
             --audit {params.audit:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1

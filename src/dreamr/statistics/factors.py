@@ -12,6 +12,7 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.comparisons import KINDS
 from dreamr.statistics.frame import CELL, alone, tabulate
 from dreamr.statistics.intervals import Quantity, product, quotient, ratio
 
@@ -48,8 +49,8 @@ def split(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def sequential_twins(methods: Mapping[str, Method]) -> dict[str, str]:
     """Methods in which the target judges steps, each with the sequential one that writes the same text, where named."""
 
-    def text(method: Method) -> tuple[object, ...]:
-        return method.draft, method.verifier, method.alpha, method.threshold
+    def text(method: Method) -> str:
+        return method.model_dump_json(exclude=KINDS["schedule"])
 
     sequential = {text(method): name for name, method in methods.items() if method.loop == SEQUENTIAL}
     return {name: sequential[text(method)] for name, method in methods.items() if text(method) in sequential}

@@ -6,8 +6,10 @@ OF_SCORES = {
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
     "split": "factors",
     **dict.fromkeys(("load", "break_even"), "crowds"),
+    "pairs": "pairs",
+    "bound": "bounds",
 }
-TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "claims")
+TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "regime", "consistency", "claims")
 # Tables of cli.audit, with the columns that are read here.
 AUDITED = {
     "overlaps": ("benchmark", "question", "cluster", "training_set", "by_image", "by_text", "by_source"),
