@@ -1,6 +1,7 @@
 """Invented scores and traces for tests of tables, figures and the page. Seeded; nothing here was measured."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -14,16 +15,15 @@ from dreamr.cli.audit import write as write_audit
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
-from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds
+from dreamr.cli.verify import tables as step_tables
+from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method
 from dreamr.data.contamination import Exposure, Overlap, Plant
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load
 from dreamr.records import IMAGE_MARK, Fit, Load, Question, Score, Span, Step, Trace, write_rows
-from dreamr.statistics import step_verdicts
-from dreamr.statistics.frame import write_table
+from dreamr.statistics.frame import score_frame, write_table
 from dreamr.statistics.gallery import examples, worst
-from dreamr.statistics.names import OF_STEPS
-from dreamr.statistics.step_verdicts import verified_steps
+from dreamr.statistics.step_frame import Judgement, answers, verified_steps
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
@@ -49,6 +49,22 @@ def small(title: str = "Test") -> Config:
             "suites": {**settings.suites, "load": loaded},
         }
     )
+
+
+def with_interventions(settings: Config) -> Config:
+    """The same with interventions on one pair."""
+    base, run = settings.methods["dreamr"], settings.runs["ablation"]
+    doubled = {"target_only_double": Method(loop="target_only", budget=2)}
+    changed = {
+        "dreamr_double": base.model_copy(update={"budget": 2}),
+        "dreamr_target_answers": base.model_copy(update={"answers": "target"}),
+    }
+    runs = {
+        "doubled": settings.runs["baseline"].model_copy(update={"targets": run.targets, "methods": tuple(doubled)}),
+        "changed": run.model_copy(update={"methods": tuple(changed)}),
+    }
+    methods = {**settings.methods, **doubled, **changed}
+    return settings.model_copy(update={"methods": methods, "runs": {**settings.runs, **runs}})
 
 
 def cells(settings: Config) -> Iterator[tuple[str, str, str]]:
@@ -206,15 +222,18 @@ def _verified_step(rng: np.random.Generator, score: bool) -> Step:
     right = bool(rng.random() < 0.6)
     rho = float(rng.beta(4, 2) if right else rng.beta(2, 4))
     text, accepted = f"{'right' if right else 'wrong'} {rng.integers(1000)} {HOSTILE}", rho > 0.5
-    verdict = float(round(rho * 9)) if score else rho
+    verdict, expected = (float(round(rho * 9)), rho * 9) if score else (rho, None)
     if accepted:
-        return Step(text=text, writer="draft", verdict=verdict, accepted=True)
-    return Step(text="target's own", writer="target", verdict=verdict, accepted=False, rejected=text)
+        return Step(text=text, writer="draft", verdict=verdict, expected=expected, accepted=True)
+    own = f"own, {'right' if rng.random() < 0.8 else 'wrong'}"
+    return Step(text=own, writer="target", verdict=verdict, expected=expected, accepted=False, rejected=text)
 
 
-def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) -> bool:
-    """The oracle of `verified_traces`."""
-    return step.startswith("right")
+def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) -> Judgement:
+    """The oracle of `verified_traces`; a step claims what its number's last digit says."""
+    last = re.match(r"\w+ \d*(\d)", step)
+    kinds = ("read", "sum", "filler")
+    return Judgement(step.startswith(("right", "own, right")), kinds[int(last[1]) % 3] if last else "unreadable")
 
 
 HOSTILE = '<script>alert("x")</script></pre>'
@@ -248,7 +267,7 @@ PLANT = Plant(kind="exact", **PLACE)
 
 def whole_report(folder: Path) -> Path:
     """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
-    settings = small(f"Test {HOSTILE}")
+    settings = with_interventions(small(f"Test {HOSTILE}"))
     job = SummariseJob.of(settings).model_dump_json()
     rows = [*scores(settings), *crowds(settings)]
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
@@ -288,8 +307,9 @@ def _write_verification(folder: Path, settings: Config) -> None:
     Image.new("RGB", (8, 8), "red").save(folder / "data" / "images" / "one.png")
     rows, job = verified_traces(settings), SummariseJob.of(settings)
     steps = verified_steps(rows, asked(settings), says_right)
-    for name in OF_STEPS:
-        write_table(getattr(step_verdicts, name)(steps, job), folder / "verification" / f"{name}.csv")
+    graded = answers(rows, score_frame(scores(settings)), says_right)
+    for name, table in step_tables(steps, graded, job):
+        write_table(table, folder / "verification" / f"{name}.csv")
     shown = examples(worst(steps, job.reference), rows, asked(settings), folder / "data")
     write_rows(folder / "verification" / "gallery.jsonl", shown)
 

@@ -25,14 +25,14 @@ import os
 import sys
 from pathlib import Path
 
-from dreamr.statistics.names import GALLERY, OF_STEPS, TABLES
+from dreamr.statistics.names import GALLERY, JUDGED, TABLES
 
 MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
          "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
 FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
-    "verify": [*(f"{table}.csv" for table in OF_STEPS), GALLERY],
+    "verify": [*(f"{table}.csv" for table in JUDGED), GALLERY],
     "make_micro": [f"{name}/{split}.parquet" for name, split in MICRO.items()],
     "make_environment": ["ready.txt"],
 }

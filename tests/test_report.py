@@ -14,7 +14,10 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK
 from dreamr.report.page import RULES, cell, first, machines, pairs_of, rule_times, verdict
 
-FIGURES = {"accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"}
+FIGURES = {
+    *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
+    *("claims", "errors"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,17 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
     assert f"<strong>{row.speedup:.2f}×</strong>" in made.page
     assert f"<span>{row.speedup_low:.2f} to {row.speedup_high:.2f}</span>" in made.page
     assert "Faster than the target by itself." in made.page
+
+
+def test_why_a_method_differs_from_its_target_is_shown(made: SimpleNamespace) -> None:
+    shown = made.page[made.page.index('id="explained"') : made.page.index('id="contamination"')]
+    for kind in ("2 x budget", "target answers"):
+        assert f'<td class="words">{kind}</td>' in shown
+    table = pd.read_csv(made.folder / "verification" / "answers_by_errors.csv")
+    whole = table[(table[["target", "draft", "benchmark"]] == "all").all(axis=1) & (table.method == "dreamr")]
+    parts = whole.set_index("errors").contribution
+    assert f"{100 * parts['1 or more']:+.1f}".replace("-", "−") + " lie in the" in " ".join(shown.split())
+    assert "Not part of this configuration" not in shown
 
 
 def test_rule_times_add_up_and_leave_out_other_scales(made: SimpleNamespace) -> None:

@@ -20,7 +20,7 @@ from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
-from dreamr.statistics.names import AUDITED, GALLERY, OF_STEPS, TABLES
+from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)

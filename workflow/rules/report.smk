@@ -40,7 +40,7 @@ rule summarise:
         """
 
 
-STEP_VERDICTS = [*(f"{table}.csv" for table in OF_STEPS), GALLERY]
+STEP_VERDICTS = [*(f"{table}.csv" for table in JUDGED), GALLERY]
 # Only the micro world knows whether a single step is right.
 VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if CONFIG.micro else []
 
@@ -50,6 +50,7 @@ rule verify:
         micro=PLAN.micro_files.values(),
         data=data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
+        scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
         verified=expand("<results>/verification/{file}", file=STEP_VERDICTS),
     log:
@@ -70,6 +71,7 @@ rule verify:
         python -m dreamr.cli.verify \
             --spec {params.spec:q} \
             --traces {input.traces:q} \
+            --scores {input.scores:q} \
             --data {params.data:q} \
             --truth {params.truth:q} \
             --out {params.folder:q} \

@@ -47,11 +47,11 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "split", figures.split(speed, main_pairs(tables["split"], job))
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
     if options.verification:
-        verified = {
-            name: read_table(options.verification / f"{name}.csv") for name in ("calibration", "roc", "thresholds")
-        }
+        verified = {path.stem: read_table(path) for path in sorted(options.verification.glob("*.csv"))}
         yield "calibration", figures.calibration(verified["calibration"])
         yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
+        yield "claims", figures.claims(verified["step_parts"])
+        yield "errors", figures.errors(verified["answers_by_errors"])
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     crowded = tables["load"][lambda rows: rows.draft != ALL]

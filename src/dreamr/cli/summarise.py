@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamr.cli.common import command_parser, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.runtime.endings import worded
-from dreamr.statistics import bounds, comparisons, crowds, factors, pairs, published, tables
+from dreamr.statistics import bounds, comparisons, crowds, factors, interventions, pairs, published, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
@@ -19,7 +19,7 @@ from dreamr.statistics.names import AUDITED, OF_SCORES, TABLES
 
 MODULES = {
     **{"tables": tables, "comparisons": comparisons, "crowds": crowds, "factors": factors},
-    **{"pairs": pairs, "bounds": bounds},
+    **{"pairs": pairs, "bounds": bounds, "interventions": interventions},
 }
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CONFIG = Path(__file__).parents[3] / "config"

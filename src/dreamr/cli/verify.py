@@ -1,28 +1,37 @@
 """Hold the target's verdicts against the micro world's step oracle: error rates, calibration, the worst examples.
 
 Works where the questions were generated here, since only then is it known whether a single step is right. Writes
-verification.csv, thresholds.csv, roc.csv, calibration.csv and gallery.jsonl.
+a table for each name in `statistics.names.JUDGED`, and gallery.jsonl.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+
+import pandas as pd
 
 from dreamr.cli.common import command_parser, read_spec
 from dreamr.data.prepared import prepared_questions
 from dreamr.errors import UserError
 from dreamr.micro.datasets import Fact
-from dreamr.micro.oracle import is_right
+from dreamr.micro.oracle import is_right, kind
 from dreamr.micro.world import Truth
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows, write_rows
 from dreamr.runtime.endings import worded
-from dreamr.statistics import step_verdicts
-from dreamr.statistics.frame import write_table
+from dreamr.statistics import answer_errors, separation, step_parts, step_verdicts
+from dreamr.statistics.frame import first_training, load_scores, write_table
 from dreamr.statistics.gallery import examples, worst
-from dreamr.statistics.names import GALLERY, OF_STEPS
-from dreamr.statistics.step_verdicts import StepOracle, verified_steps
+from dreamr.statistics.names import GALLERY, OF_ANSWERS, OF_STEPS
+from dreamr.statistics.step_frame import Judgement, StepOracle, answers, verified_steps
+
+MODULES = {
+    "answer_errors": answer_errors,
+    "separation": separation,
+    "step_parts": step_parts,
+    "step_verdicts": step_verdicts,
+}
 
 
 @worded()
@@ -39,12 +48,20 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError("no verified step: none of the traces given was verified by a target")
     benchmarks = {trace.benchmark for trace in traces}
     questions = prepared_questions(options.data, benchmarks)
-    steps = verified_steps(traces, questions, oracle(options.truth, benchmarks))
-    for name in OF_STEPS:
-        write_table(getattr(step_verdicts, name)(steps, job), options.out / f"{name}.csv")
+    judge = oracle(options.truth, benchmarks)
+    steps = verified_steps(traces, questions, judge)
+    graded = answers(traces, first_training(load_scores(options.scores)), judge)
+    for name, table in tables(steps, graded, job):
+        write_table(table, options.out / f"{name}.csv")
     shown = list(examples(worst(steps, job.reference), traces, questions, options.data))
     shown.sort(key=lambda one: (one.target, one.draft, one.kind, one.question))
     write_rows(options.out / GALLERY, shown)
+
+
+def tables(steps: pd.DataFrame, graded: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every table by name: of the verified steps, and of the answers that they are part of."""
+    for frame, makers in ((steps, OF_STEPS), (graded, OF_ANSWERS)):
+        yield from ((name, getattr(MODULES[module], name)(frame, job)) for name, module in makers.items())
 
 
 def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:
@@ -54,11 +71,11 @@ def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:
     }
 
     @cache
-    def right(benchmark: str, question: str, step: str, before: tuple[str, ...]) -> bool:
-        return is_right(truths[benchmark, question], step, before)
+    def judged(benchmark: str, question: str, step: str, before: tuple[str, ...]) -> Judgement:
+        return Judgement(is_right(truths[benchmark, question], step, before), kind(step, before))
 
-    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> bool:
-        return right(benchmark, question, step, tuple(before))
+    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> Judgement:
+        return judged(benchmark, question, step, tuple(before))
 
     return judge
 
@@ -67,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     described = command_parser("verify", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
     described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
+    described.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="their Score rows")
     described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")
     described.add_argument(
         "--truth", required=True, type=Path, metavar="FOLDER", help="micro data sets, with truth.jsonl"

@@ -55,6 +55,14 @@ def is_right(truth: Truth, step: str, before: Sequence[str] | None = None) -> bo
     return True
 
 
+def kind(step: str, before: Sequence[str]) -> str:
+    """What a step claims: the kind of its claim, "repeat" where a step before has said the same, or "unreadable"."""
+    said = parse(step)
+    if said is None:
+        return "unreadable"
+    return "repeat" if said.kind != "filler" and said in map(parse, before) else said.kind
+
+
 def same(first: str, second: str) -> bool:
     """Whether two steps make the same claim; a running result and a total are the same if their results are."""
     one, other = parse(first), parse(second)

@@ -23,6 +23,7 @@ from dreamr.statistics.frame import ALL
 
 COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
 JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
+NUMBERS = ("0", "1", "2", "3 or more")  # of wrong accepted steps
 ROW = 0.22  # inches per line of a chart
 
 
@@ -171,12 +172,16 @@ def calibration(table: pd.DataFrame) -> Chart:
 
 
 def roc(curves: pd.DataFrame, marked: pd.DataFrame) -> Chart:
-    """Right against wrong steps accepted, one curve a method; CPN's thresholds `marked` on it, with their intervals."""
+    """Right against wrong steps accepted, one curve a method and reading of its verdict.
+
+    CPN's thresholds are `marked` on it, with their intervals.
+    """
     rows = curves[curves.method.isin(JUDGED_RIGHT)]
     figure, (axes,) = panels(1, 1, 4.2, 3.6)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
-    for method, part in rows.groupby("method", sort=False):
-        axes.plot(part.false_accept, part.true_accept, color=colour(method), linewidth=1.1)
+    for (method, reading), part in rows.groupby(["method", "reading"], sort=False):
+        style = "--" if reading == "expected" else "-"
+        axes.plot(part.false_accept, part.true_accept, style, color=colour(method), linewidth=1.1)
     for _, row in marked.iterrows():
         place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method)
         axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
@@ -185,8 +190,45 @@ def roc(curves: pd.DataFrame, marked: pd.DataFrame) -> Chart:
         axes.annotate(f"{row.alpha:g}", place, xytext=(4, -9), textcoords="offset points", fontsize=8)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
     legend(figure, list(dict.fromkeys(rows.method)))
-    alt = "ROC curves of the verdicts, all pairs together, with the thresholds alpha of CPN marked on its curves."
+    alt = (
+        "ROC curves of the verdicts, all pairs together, dashed for SpecReason's mean digit, with the thresholds alpha "
+        "of CPN marked on its curves."
+    )
     return Chart(figure, rows, alt)
+
+
+def claims(table: pd.DataFrame) -> Chart:
+    """False accepts by what a step claims, one row a kind, where all steps before are right; all pairs together."""
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
+    rows = rows[(rows.prefix == "right so far") & rows.false_accept.notna()]
+    kinds = list(dict.fromkeys(rows.sort_values("n", ascending=False).claim))
+    figure, (axes,) = panels(1, 1, 5.6, 0.9 + ROW * 1.4 * len(kinds))
+    for _, row in rows.iterrows():
+        at = kinds.index(row.claim) + (JUDGED_RIGHT.index(row.method) - 1) * 0.22
+        interval(axes, row, "false_accept", at, color=colour(row.method))
+    axes.set_yticks(range(len(kinds)), kinds)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="share of wrong steps accepted")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    data = _shown(rows, ["false_accept"], ["prefix", "claim"])
+    return Chart(figure, data, "Share of wrong steps that were accepted, by what they claim, with intervals.")
+
+
+def errors(table: pd.DataFrame) -> Chart:
+    """Accuracy by the number of wrong accepted steps; hollow the target's on the same questions. All pairs together."""
+    whole = (table[["target", "draft", "benchmark"]] == ALL).all(axis=1)
+    rows = table[whole & table.method.isin(COMPARED) & table.errors.isin(NUMBERS) & table.accuracy.notna()]
+    figure, (axes,) = panels(1, 1, 5.6, 3.4)
+    for _, row in rows.iterrows():
+        at, shade = NUMBERS.index(row.errors) + (COMPARED.index(row.method) - 1.5) * 0.16, colour(row.method)
+        axes.vlines(at, row.accuracy_low, row.accuracy_high, color=shade, linewidth=1.1)
+        axes.plot(at, row.accuracy, "o", markersize=5, color=shade)
+        axes.plot(at, row.target_accuracy, "o", markersize=5, markerfacecolor="none", color=shade)
+    axes.set_xticks(range(len(NUMBERS)), NUMBERS)
+    axes.set(ylim=(-0.03, 1.03), xlabel="wrong steps accepted in an answer", ylabel="accuracy")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    data = _shown(rows, ["share", "accuracy", "target_accuracy"], ["errors"])
+    return Chart(figure, data, "Accuracy of answers by the number of wrong steps that the target accepted in them.")
 
 
 def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Chart:

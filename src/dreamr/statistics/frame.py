@@ -45,7 +45,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     write_atomically(path, table.to_csv(index=False, float_format="%.6g"))
 
 
-def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame) -> pd.DataFrame:
+def load_scores(paths: Iterable[Path], overlaps: pd.DataFrame = NO_AUDIT["overlaps"]) -> pd.DataFrame:
     """The score frame of several files."""
     return score_frame((row for path in paths for row in read_rows(path, Score)), overlaps)
 
@@ -96,12 +96,16 @@ def _untimed(rows: pd.DataFrame) -> "pd.Series[float]":
 
 
 def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Sums]]:
-    """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all."""
+    """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all.
+
+    Where the benchmark is no key, all of them are together from the start.
+    """
     pooled = complete(rows, job)
     for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
         names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name not in ("cluster", "seed")]
         numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
-        for part in (view[keys], view[keys].assign(benchmark=ALL)):
+        parts = (view[keys], view[keys].assign(benchmark=ALL)) if "benchmark" in keys else (view[keys],)
+        for part in parts:
             for key, place in part.groupby(keys, sort=True).indices.items():
                 columns = dict(zip(names, numbers[place].T, strict=True))
                 yield dict(zip(keys, key, strict=True)), cluster_sums(columns, clusters[place])

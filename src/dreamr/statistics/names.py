@@ -8,6 +8,7 @@ OF_SCORES = {
     **dict.fromkeys(("load", "break_even"), "crowds"),
     "pairs": "pairs",
     "bound": "bounds",
+    "interventions": "interventions",
 }
 TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "regime", "consistency", "claims")
 # Tables of cli.audit, with the columns that are read here.
@@ -16,5 +17,12 @@ AUDITED = {
     "exposures": ("recipe", "seed", "benchmark", "question", "training_set"),
     "planted": ("benchmark", "question", "training_set"),
 }
-OF_STEPS = ("verification", "thresholds", "roc", "calibration")  # functions of step_verdicts
+# Tables of cli.verify, in the same way: of verified steps, and of answers in which the target accepted wrong ones.
+OF_STEPS = {
+    **dict.fromkeys(("verification", "thresholds"), "step_verdicts"),
+    **dict.fromkeys(("roc", "calibration"), "separation"),
+    **dict.fromkeys(("step_parts", "replacements"), "step_parts"),
+}
+OF_ANSWERS = {"answers_by_errors": "answer_errors"}
+JUDGED = (*OF_STEPS, *OF_ANSWERS)
 GALLERY = "gallery.jsonl"

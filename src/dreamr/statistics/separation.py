@@ -1,0 +1,101 @@
+"""How well a verdict tells right steps from wrong ones, whatever threshold is put to it."""
+
+from collections.abc import Iterator
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.frame import ALL, KEYS, as_cells, complete, sampling, tabulate
+from dreamr.statistics.intervals import Array, Bootstrap, Interval, mean, resampling_weights
+
+BINS = 10
+# Two readings of one verdict: the one that decided, and the mean of SpecReason's ten digits.
+READINGS = {"verdict": "auc", "expected": "auc_expected"}
+
+
+def areas(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Areas of each method on each single pair, then on all main pairs together; all benchmarks."""
+    lines = []
+    for key, part in _methods(steps, job):
+        known = {name: part[part[reading].notna()] for reading, name in READINGS.items()}
+        found = {name: area(known[name], job, reading) for reading, name in READINGS.items()}
+        lines.append(key | as_cells(found))
+    return pd.DataFrame(lines)
+
+
+def _methods(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    steps = steps.assign(stratum=steps.target + "/" + steps.draft)
+    for view in (steps, complete(steps, job).assign(target=ALL, draft=ALL)):
+        for key, part in view.assign(benchmark=ALL).groupby(KEYS):
+            yield dict(zip(KEYS, key, strict=True)), part
+
+
+def area(steps: pd.DataFrame, job: SummariseJob, reading: str = "verdict") -> Interval:
+    """Area under the ROC curve: how often a right step has the higher verdict than a wrong one (ties count half).
+
+    Steps are compared within their `stratum`, a pair of models, never across: one pair's verdicts may all lie higher
+    than another's. The interval resamples clusters: a resample's area is the weighted mean over pairs of clusters.
+    """
+    names, place = np.unique(steps.cluster, return_inverse=True)
+    wins, compared = np.zeros((2, len(names), len(names)))
+    for _, rows in steps.assign(place=place).groupby("stratum"):
+        more, of = _comparisons(rows[reading].to_numpy(), rows.right.to_numpy(), np.eye(len(names))[rows.place])
+        wins, compared = wins + more, compared + of
+    if not compared.any():
+        return Interval(nan)
+    return sampling(job).interval(*_areas(wins, compared, sampling(job)))
+
+
+def _comparisons(verdicts: Array, right: Array, belongs: Array) -> tuple[Array, Array]:
+    """Between the right steps of one cluster and the wrong ones of another: wins, and how many were compared."""
+    good, bad = right > 0.5, right < 0.5
+    higher = np.sign(verdicts[good][:, None] - verdicts[bad][None, :]) / 2 + 0.5
+    return belongs[good].T @ higher @ belongs[bad], np.outer(belongs[good].sum(axis=0), belongs[bad].sum(axis=0))
+
+
+def _areas(wins: Array, compared: Array, bootstrap: Bootstrap) -> tuple[float, Array, Array]:
+    """The area, in every resample, and without each cluster."""
+    weights = resampling_weights(len(wins), bootstrap.resamples, bootstrap.seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resampled = _weighted(weights, wins) / _weighted(weights, compared)
+        left_out = _without_each(wins) / _without_each(compared)
+    return float(wins.sum() / compared.sum()), resampled, left_out
+
+
+def _weighted(weights: Array, between: Array) -> Array:
+    summed: Array = ((weights @ between) * weights).sum(axis=1)
+    return summed
+
+
+def _without_each(between: Array) -> Array:
+    kept: Array = between.sum() - between.sum(axis=0) - between.sum(axis=1) + np.diag(between)
+    return kept
+
+
+def calibration(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Share of right steps by verdict, in ten bins of equal width; scores from 0 to 9 are put on the same scale."""
+    scaled = steps.verdict / steps.method.map(lambda name: 9 if job.methods[name].verifier == "score" else 1)
+    binned = steps.assign(bin=np.minimum((scaled * BINS).astype(int), BINS - 1).astype(str), scaled=scaled)
+    quantities = {"right": mean("right"), "verdict": mean("scaled")}
+    table = tabulate(binned, job, quantities, [*KEYS, "bin"])
+    return table[table.benchmark == ALL].reset_index(drop=True)
+
+
+def roc(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Shares of wrong and of right steps whose verdict exceeds a threshold, per method and reading.
+
+    All main pairs are put together, under one threshold for all of them.
+    """
+    lines = []
+    for method, rows in complete(steps, job).groupby("method"):
+        for reading in READINGS:
+            known = rows[rows[reading].notna()]
+            value = known[reading].round(3)
+            for threshold in [-1.0, *np.unique(value)] if len(known) else []:
+                above = value > threshold
+                shares = {"false_accept": above[known.right == 0].mean(), "true_accept": above[known.right == 1].mean()}
+                place = {"method": method, "reading": reading, "threshold": threshold, "n": len(known)}
+                lines.append(place | shares)
+    return pd.DataFrame(lines, columns=["method", "reading", "threshold", "n", "false_accept", "true_accept"])
