@@ -17,7 +17,7 @@ from dreamr.statistics.intervals import Bootstrap, cluster_sums
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 JOB = SummariseJob.of(config())
-LEAST = 6
+LEAST = 6  # clusters of an interval
 
 
 def frame(overlapping: int, seeds: tuple[int, ...] = (0,)) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def test_the_effect_is_a_difference_of_two_differences() -> None:
 
 @pytest.mark.parametrize(
     ("drawn", "why"),
-    [(0, "no benchmark question was drawn"), (LEAST - 1, f"{LEAST - 1} exposed problems; an interval takes {LEAST}")],
+    [(0, "no benchmark question was drawn"), (LEAST - 1, f"exposed problems: {LEAST - 1}; an interval takes {LEAST}")],
 )
 def test_too_little_exposure_is_an_empty_cell_with_words(drawn: int, why: str) -> None:
     (found,) = exposure(frame(10), drew(drawn), JOB).to_dict("records")

@@ -1,7 +1,7 @@
 """Write the micro world's data sets: four benchmarks and three training sets, in the columns of those on the hub.
 
     python -m dreamr.cli.make_micro --out resources/micro --spec '{"folder": "resources/micro", "seed": 1, "clusters":
-        {"mathverse": 24, "mmbench": 12, "realworldqa": 24, "mmmu": 24}, "training_questions": 300}'
+        {"mathverse": 24, "mmbench": 12, "realworldqa": 24, "mmmu": 24}, "training_questions": 120}'
 
 Each data set gets a folder with <split>.parquet (images inside) and truth.jsonl (what is true of each question).
 planted.csv lists the benchmark questions that were put into a training set as well, on purpose, for the contamination

@@ -5,11 +5,13 @@ LABELS = {
     "beside": "Target beside a busy draft",
     "draft_only": "Draft only",
     "draft_only_sapo": "Draft only, SAPO",
+    "draft_only_planted": "Draft only, planted",
     "ngram": "n-gram speculation",
     "specreason": "SpecReason",
     "lookahead": "Lookahead Reasoning",
     "dreamr_ns": "DREAM-R-NS",
     "dreamr": "DREAM-R",
+    "dreamr_planted": "DREAM-R, planted",
 }
 # Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
 COLOURS = {

@@ -137,7 +137,7 @@ def _line(key: tuple[Any, ...], part: pd.DataFrame, bootstrap: Bootstrap) -> dic
         named = {f"{name}_{group}": found for name, found in bootstrap.intervals(sums, QUANTITIES).items()}
         line |= as_cells(named)
     if line["exposed_clusters"] < LEAST_CLUSTERS:
-        return line | {"why": f"{line['exposed_clusters']} exposed problems; an interval takes {LEAST_CLUSTERS}"}
+        return line | {"why": f"exposed problems: {line['exposed_clusters']}; an interval takes {LEAST_CLUSTERS}"}
     effect = _effect(shown["exposed"], shown["clean"], bootstrap)
     line |= as_cells({"effect": effect}) | {"detectable": _detectable(shown, bootstrap)}
     return line | {"why": "" if effect.low < effect.high else "too few problems changed"}
