@@ -1,15 +1,21 @@
-"""Claims of the paper: every rule reads the tables that exist, and verdicts follow the intervals."""
+"""Claims of the paper: every rule reads the tables that exist, and verdicts follow contrasts and intervals."""
 
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
+from factories import config
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dreamr.errors import UserError
-from dreamr.statistics.claims import Check, PaperClaim, judged, load_claims, outcome, verdict
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.claims import Check, PaperClaim, judged, load_claims, p_of_interval
+from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.intervals import Interval
 
 FILE = Path(__file__).parents[1] / "config" / "claims.yaml"
@@ -20,52 +26,108 @@ def claim(*tests: Check, scale: str = "any") -> PaperClaim:
     return PaperClaim(id="c", text="", source="", scale=scale, section="speed", tests=tests)
 
 
-def speeds(*rows: tuple[str, float, float, float]) -> dict[str, pd.DataFrame]:
-    columns = ["method", "speedup", "speedup_low", "speedup_high"]
-    return {"speed": pd.DataFrame(rows, columns=columns).assign(target="t", draft="d", benchmark="b")}
+def contrast(method: str, value: float, low: float, high: float, p: float, over: str = "questions") -> dict[str, Any]:
+    """A row of the table of contrasts."""
+    numbers = {"speed_ratio": value, "speed_ratio_low": low, "speed_ratio_high": high, "speed_ratio_p": p}
+    return {"target": "t", "draft": "d", "method": method, "other": "o", "benchmark": "b", "over": over, **numbers}
+
+
+def verdict_on(*rows: dict[str, Any], scale: str = "any", at: str = "micro", **bound: float) -> tuple[str, str]:
+    """Verdict and evidence of a claim that all rows of a table of contrasts keep the bound."""
+    check = Check(table="contrasts", row={"benchmark": "b"}, quantity="speed_ratio", **bound)
+    job = SummariseJob.of(config()).model_copy(update={"scale": at})
+    found = judged([claim(check, scale=scale)], {"contrasts": pd.DataFrame(rows)}, job).iloc[0]
+    return found.verdict, found.evidence
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "p", "expected"),
+    [
+        ({"above": 1}, 1.2, 0.04, "consistent"),
+        ({"above": 1}, 0.9, 0.04, "inconsistent"),
+        ({"above": 1}, 1.2, 0.06, "inconclusive"),
+        ({"below": 1}, 0.9, 0.04, "consistent"),
+        ({"below": 1}, 1.2, 0.04, "inconsistent"),
+        ({"above": 1}, 1.2, nan, "inconclusive"),
+    ],
+)
+def test_methods_are_told_apart_by_the_p_of_their_contrast(
+    bound: dict[str, float], value: float, p: float, expected: str
+) -> None:
+    assert verdict_on(contrast("m", value, nan, nan, p), **bound)[0] == expected
 
 
 @pytest.mark.parametrize(
     ("bound", "low", "high", "expected"),
     [
-        ({"above": 1}, 1.1, 1.2, "met"),
-        ({"above": 1}, 0.8, 0.9, "broken"),
-        ({"above": 1}, 0.9, 1.1, "open"),
-        ({"below": 0}, -2, -1, "met"),
-        ({"below": 0}, 1, 2, "broken"),
-        ({"contains": 2.4}, 2, 3, "met"),
-        ({"contains": 2.4}, 2.5, 3, "broken"),
-        ({"above": 1}, nan, nan, "open"),
+        ({"above": 2}, 2.1, 3.1, "consistent"),
+        ({"above": 2}, 1.9, 3.3, "inconclusive"),
+        ({"above": 4}, 2.1, 3.1, "inconsistent"),
+        ({"contains": 2.4}, 2, 3, "consistent"),
+        ({"contains": 2.4}, 2.5, 3, "inconsistent"),
+        ({"above": 2}, nan, nan, "inconclusive"),
     ],
 )
-def test_an_outcome_is_where_the_interval_lies(bound: dict, low: float, high: float, expected: str) -> None:
-    assert outcome(Check(table="speed", row=ROW, quantity="speedup", **bound), Interval(1, low, high)) == expected
+def test_any_other_number_is_told_by_the_interval(
+    bound: dict[str, float], low: float, high: float, expected: str
+) -> None:
+    assert verdict_on(contrast("m", 2.6, low, high, 1e-9), **bound)[0] == expected
 
 
-def test_one_broken_test_refutes_and_all_must_be_met() -> None:
-    assert verdict(claim(), ["met", "met"], "micro") == "consistent"
-    assert verdict(claim(), ["met", "open"], "micro") == "inconclusive"
-    assert verdict(claim(), ["met", "open", "broken"], "micro") == "inconsistent"
-    assert verdict(claim(), [], "micro") == "inconclusive"
-    assert verdict(claim(scale="paper"), ["broken"], "micro") == "not testable at this scale"
-    assert verdict(claim(scale="paper"), ["broken"], "paper") == "inconsistent"
+@given(st.floats(-5, 5), st.floats(0.1, 2), st.floats(0.1, 2), st.floats(-9, 9))
+def test_the_p_of_an_interval_is_below_the_level_where_it_leaves_the_bound_out(
+    value: float, below: float, above: float, bound: float
+) -> None:
+    interval = Interval(value, value - below, value + above)
+    inside = interval.low < bound < interval.high
+    if min(abs(bound - interval.low), abs(bound - interval.high)) > 1e-6:
+        assert (p_of_interval(interval, bound, 0.95) > 0.05) == inside
 
 
-@pytest.mark.parametrize(("faster", "expected"), [((1.5, 1.4, 1.6), "consistent"), ((1.25, 1.1, 1.4), "inconclusive")])
-def test_rows_are_told_apart_by_their_intervals(faster: tuple, expected: str) -> None:
-    test = Check(table="speed", row={"method": "slow"}, quantity="speedup", below_row={"method": "fast"})
-    tables = speeds(("slow", 1.2, 1.1, 1.3), ("fast", *faster))
-    found = judged([claim(test)], tables, "micro").iloc[0]
-    assert found.verdict == expected
-    assert "speedup of t ← d, slow, b: 1.2 (1.1 to 1.3)" in found.evidence
+def test_one_of_many_tests_is_not_broken_by_chance() -> None:
+    """p = .03 breaks a claim of one test; of three tests it breaks none, and the claim is not met either."""
+    against, fair = contrast("m", 0.9, 0.8, 1.0, 0.03), contrast("m", 1.1, 0.9, 1.3, 0.4)
+    assert verdict_on(against, above=1)[0] == "inconsistent"
+    assert verdict_on(against, fair, fair, above=1)[0] == "inconclusive"
+    assert verdict_on({**against, "speed_ratio_p": 0.01}, fair, fair, above=1)[0] == "inconsistent"
+
+
+def test_a_recipe_of_one_training_is_inconclusive_and_says_so() -> None:
+    row = contrast("m", 1.2, 1.1, 1.3, 0.001, over=ONE_TRAINING)
+    told, evidence = verdict_on(row, above=1)
+    assert told == "inconclusive" and "rests on one training" in evidence
+    told, evidence = verdict_on({**row, "over": "questions and trainings"}, above=1)
+    assert told == "consistent" and "one training" not in evidence
+    assert "speed_ratio of t ← d, m against o, b: 1.2 (1.1 to 1.3, p 0.001)" in evidence
+
+
+@pytest.mark.parametrize(
+    ("scale", "at", "value", "expected"),
+    [
+        ("planted", "micro", 1.2, "planted effect found"),
+        ("planted", "depth", 0.8, "planted effect not found"),
+        ("planted", "paper", 1.2, "consistent"),
+        ("gpu", "micro", 1.2, "not testable at this scale"),
+        ("gpu", "gpu", 1.2, "consistent"),
+        ("paper", "gpu", 0.8, "not testable at this scale"),
+        ("paper", "paper", 0.8, "inconsistent"),
+    ],
+)
+def test_a_verdict_says_no_more_than_its_scale_can(scale: str, at: str, value: float, expected: str) -> None:
+    assert verdict_on(contrast("m", value, nan, nan, 0.01), scale=scale, at=at, above=1)[0] == expected
+
+
+def test_what_is_undecided_is_inconclusive_planted_or_not() -> None:
+    assert verdict_on(contrast("m", 1.2, nan, nan, 0.5), scale="planted", above=1)[0] == "inconclusive"
 
 
 def test_what_was_not_run_is_inconclusive_and_what_cannot_be_asked_is_an_error() -> None:
-    absent = Check(table="speed", row={"method": "absent"}, quantity="speedup", above=1)
-    assert judged([claim(absent)], speeds(("m", 2, 1.5, 2.5)), "micro").verdict.tolist() == ["inconclusive"]
-    misspelt = Check(table="speed", row=ROW, quantity="sped", above=1)
+    job, tables = SummariseJob.of(config()), {"contrasts": pd.DataFrame([contrast("m", 2, 1.5, 2.5, 0.01)])}
+    absent = Check(table="contrasts", row={"method": "absent"}, quantity="speed_ratio", above=1)
+    assert judged([claim(absent)], tables, job).verdict.tolist() == ["inconclusive"]
+    misspelt = Check(table="contrasts", row=ROW, quantity="sped", above=1)
     with pytest.raises(UserError, match="sped, sped_low"):
-        judged([claim(misspelt)], speeds(("m", 2, 1.5, 2.5)), "micro")
+        judged([claim(misspelt)], tables, job)
 
 
 def test_a_test_has_exactly_one_bound() -> None:

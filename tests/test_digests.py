@@ -29,8 +29,8 @@ COVERED = {
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
-    "statistics.crowds statistics.exposure statistics.factors statistics.interventions statistics.pairs "
-    "statistics.published statistics.tables",
+    "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
+    "statistics.paired statistics.pairs statistics.published statistics.tables",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",

@@ -42,6 +42,8 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
     accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
     if len(accuracy):
         yield "accuracy", figures.accuracy(accuracy, job.statistics.margin)
+    if len(tables["contrasts"]):
+        yield "contrasts", figures.contrasts(tables["contrasts"])
     if len(speed):
         yield "speed", figures.speed(speed)
         yield "split", figures.split(speed, main_pairs(tables["split"], job))

@@ -11,14 +11,14 @@ from pathlib import Path
 from dreamr.cli.common import command_parser, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.runtime.endings import worded
-from dreamr.statistics import bounds, comparisons, crowds, factors, interventions, pairs, published, tables
+from dreamr.statistics import bounds, comparisons, contrasts, crowds, factors, interventions, pairs, published, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
 from dreamr.statistics.names import AUDITED, OF_SCORES, TABLES
 
 MODULES = {
-    **{"tables": tables, "comparisons": comparisons, "crowds": crowds, "factors": factors},
+    **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "crowds": crowds, "factors": factors},
     **{"pairs": pairs, "bounds": bounds, "interventions": interventions},
 }
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     trainings = load_scores(options.scores, audited["overlaps"])
     rows = first_training(trainings)
     for name, make in MAKERS.items():
-        write_table(make(rows, job), options.out / f"{name}.csv")
+        write_table(make(trainings if name == "contrasts" else rows, job), options.out / f"{name}.csv")
     write_table(tables.refusals(rows), options.out / "refusals.csv")
     write_table(tables.fitting(rows), options.out / "fitting.csv")
     write_table(contamination(audited, rows, job), options.out / "contamination.csv")
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     numbers = published.load_published(options.published)
     write_table(published.consistency(numbers), options.out / "consistency.csv")
     write_table(published.regime(written["pairs"], numbers), options.out / "regime.csv")
-    write_table(judged(load_claims(options.claims), written, job.scale), options.out / "claims.csv")
+    write_table(judged(load_claims(options.claims), written, job), options.out / "claims.csv")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,30 +1,48 @@
 """The paper's claims, each with a rule that reads a verdict from the tables.
 
-A claim holds tests of single table cells. A test is met where the whole interval meets it, broken where the whole
-interval breaks it, and open in between. All met: consistent. One broken: inconsistent. Else: inconclusive. A number
-(`contains`) is met where our interval contains it, else broken: here "consistent" says no more than that, and a wide
-interval contains much. A claim about absolute numbers of the paper's models is not testable at another scale.
+A claim holds tests of single table cells. Each has a p: the table's own where the cell is a contrast and the bound its
+null, else that of the interval (Altman and Bland 2011), which is below the level where the interval leaves the bound
+out. A test is met where that is so on its side; a number (`contains`) where it is not. All met: consistent, and as all
+must be, each at the level by itself. One broken: inconsistent, and as one is enough, p is corrected by Holm over the
+claim's tests. Else: inconclusive. For a number "consistent" says no more than that our interval contains it, and a wide
+interval contains much.
+
+A claim about absolute numbers of the paper's models is not testable at another scale. What the lessons of the micro
+world put into its models is a planted effect there: finding it says that the code works, nothing of the paper. A cell
+that speaks of a recipe but rests on one training leaves its test open.
 """
 
-from collections.abc import Mapping, Sequence
-from math import inf, isnan
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
 import yaml
 from pydantic import ValidationError, model_validator
+from scipy import stats as scipy_stats
 
 from dreamr.config import Spec
 from dreamr.errors import UserError
-from dreamr.statistics.intervals import Interval
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.contrasts import ONE_TRAINING
+from dreamr.statistics.intervals import Interval, holm
 
 CheckOutcome = Literal["met", "broken", "open"]
-ClaimVerdict = Literal["consistent", "inconsistent", "inconclusive", "not testable at this scale"]
+ClaimVerdict = Literal[
+    "consistent",
+    "inconsistent",
+    "inconclusive",
+    "planted effect found",
+    "planted effect not found",
+    "not testable at this scale",
+]
+MICRO = ("micro", "smoke", "depth")  # scales whose models this project trained
 
 
 class Check(Spec):
-    """A quantity of the rows with these keys, against a bound or the same quantity in another row (intervals apart)."""
+    """A quantity of every row with these keys, against a bound."""
 
     table: str
     row: dict[str, str]
@@ -32,14 +50,18 @@ class Check(Spec):
     above: float | None = None
     below: float | None = None
     contains: float | None = None
-    below_row: dict[str, str] | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
-        given = [name for name in ("above", "below", "contains", "below_row") if getattr(self, name) is not None]
+        given = [name for name in ("above", "below", "contains") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"a test takes one of above, below, contains and below_row, not {given}")
+            raise ValueError(f"a test takes one of above, below and contains, not {given}")
         return self
+
+    @property
+    def bound(self) -> float:
+        """The number that the quantity is held against."""
+        return next(bound for bound in (self.above, self.below, self.contains) if bound is not None)
 
 
 class PaperClaim(Spec):
@@ -49,9 +71,22 @@ class PaperClaim(Spec):
     text: str
     source: str  # where it was read
     doubt: str = ""  # why the number may be wrong; a doubted number is never a goal
-    scale: Literal["paper", "any"]  # "any": a direction, which tiny models can show as well
+    # any: a direction, which tiny models can show as well; planted: one that the micro models were taught;
+    # gpu: one that takes a GPU; paper: numbers of the paper's models
+    scale: Literal["any", "planted", "gpu", "paper"]
     section: str  # of the page, where the evidence lies
     tests: tuple[Check, ...] = ()  # none: no table holds what it takes
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check found in one row of its table."""
+
+    check: Check
+    place: str
+    interval: Interval
+    p: float  # that the quantity is the bound; NaN where the data cannot tell
+    over: str  # what varies in interval and p, where the table says so
 
 
 def load_claims(path: Path) -> list[PaperClaim]:
@@ -71,82 +106,91 @@ def _claim(path: Path, entry: Any) -> PaperClaim:
         raise UserError(f"{path}, claim {name!r}: {error}") from None
 
 
-def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], scale: str) -> pd.DataFrame:
+def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:
     """One row per claim: verdict and the numbers it rests on."""
-    lines = []
+    lines, confidence = [], job.statistics.confidence
     for claim in claims:
-        found = [(test, intervals(tables[test.table], test.row, test.quantity)) for test in claim.tests]
-        outcomes = [one for test, rows in found for one in outcomes_of(test, rows, tables[test.table])]
+        found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
         facts = claim.model_dump(include={"id", "text", "source", "doubt", "scale", "section"})
-        shown = "; ".join(worded(test, rows) for test, rows in found)
-        lines.append({**facts, "verdict": verdict(claim, outcomes, scale), "evidence": shown})
+        told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale)
+        shown = "; ".join(worded(check, rows) for check, rows in found)
+        lines.append({**facts, "verdict": told, "evidence": shown})
     return pd.DataFrame(lines)
 
 
-def verdict(claim: PaperClaim, outcomes: Sequence[CheckOutcome], scale: str) -> ClaimVerdict:
+def verdict(claim: PaperClaim, found: Sequence[CheckOutcome], scale: str) -> ClaimVerdict:
     """The verdict on a claim from the outcomes of its checks."""
-    if claim.scale == "paper" and scale != "paper":
+    if (claim.scale == "paper" and scale != "paper") or (claim.scale == "gpu" and scale in MICRO):
         return "not testable at this scale"
-    if "broken" in outcomes:
-        return "inconsistent"
-    return "consistent" if outcomes and set(outcomes) == {"met"} else "inconclusive"
+    planted = claim.scale == "planted" and scale in MICRO
+    if "broken" in found:
+        return "planted effect not found" if planted else "inconsistent"
+    if found and set(found) == {"met"}:
+        return "planted effect found" if planted else "consistent"
+    return "inconclusive"
 
 
-def intervals(table: pd.DataFrame, row: Mapping[str, str], quantity: str) -> dict[str, Interval]:
-    """The quantity in every row that has these keys, by the row's own keys; an unknown column is an error."""
+def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[Found]:
+    """The quantity in every row that has the check's keys; an unknown column is an error."""
     if table.empty:
-        return {}
-    if missing := ({*row, quantity, f"{quantity}_low"} - {*table}):
+        return
+    name = check.quantity
+    if missing := ({*check.row, name, f"{name}_low"} - {*table}):
         raise UserError(f"a claim asks for {', '.join(sorted(missing))}, which its table does not have")
-    fits = [all(line[key] == value for key, value in row.items()) for line in table.to_dict("records")]
-    return {
-        f"{line['target']} ← {line['draft']}, {line['method']}, {line['benchmark']}": Interval(
-            line[quantity], line[f"{quantity}_low"], line[f"{quantity}_high"]
-        )
-        for line in table[fits].to_dict("records")
-    }
+    null = 1.0 if name.endswith("_ratio") else 0.0
+    for row in table.to_dict("records"):
+        if any(row[key] != value for key, value in check.row.items()):
+            continue
+        interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        tested = check.bound == null and f"{name}_p" in row
+        p = row[f"{name}_p"] if tested else p_of_interval(interval, check.bound, confidence)
+        against = f" against {row['other']}" if "other" in row else ""
+        place = f"{row['target']} ← {row['draft']}, {row['method']}{against}, {row['benchmark']}"
+        yield Found(check, place, interval, p, row.get("over", ""))
 
 
-def outcomes_of(test: Check, rows: Mapping[str, Interval], table: pd.DataFrame) -> list[CheckOutcome]:
-    """One outcome a row, and where another row is named, a pair of rows; a row that was not run leaves a test open."""
-    if test.below_row is None:
-        return [outcome(test, row) for row in rows.values()] or ["open"]
-    others = intervals(table, test.below_row, test.quantity)
-    return [_apart(row, other) for row in rows.values() for other in others.values()] or ["open"]
-
-
-def outcome(test: Check, found: Interval) -> CheckOutcome:
-    """Unknown intervals leave a test open."""
+def p_of_interval(found: Interval, bound: float, confidence: float) -> float:
+    """Two-sided p of a bound from the interval on its side, as if that were a normal one."""
     if isnan(found.low):
-        return "open"
-    if test.contains is not None:
-        return "met" if found.low <= test.contains <= found.high else "broken"
-    if test.above is not None:
-        return _side(found, test.above, inf)
-    assert test.below is not None
-    return _side(found, -inf, test.below)
+        return nan
+    half = found.high - found.value if bound > found.value else found.value - found.low
+    if half <= 0:
+        return float(bound == found.value)
+    quantile = scipy_stats.norm.ppf((1 + confidence) / 2)
+    return float(2 * scipy_stats.norm.sf(quantile * abs(bound - found.value) / half))
 
 
-def _side(found: Interval, least: float, most: float) -> CheckOutcome:
-    if least < found.low and found.high < most:
+def outcomes(found: Sequence[Sequence[Found]], level: float) -> list[CheckOutcome]:
+    """One outcome a row, all rows of a claim's checks together; a check without a row is open."""
+    rows = [one for part in found for one in part]
+    known = [nan if one.over == ONE_TRAINING else one.p for one in rows]
+    told = [_outcome(one, p, corrected, level) for one, p, corrected in zip(rows, known, holm(known), strict=True)]
+    absent: list[CheckOutcome] = ["open" for part in found if not part]
+    return told + absent
+
+
+def _outcome(found: Found, p: float, corrected: float, level: float) -> CheckOutcome:
+    """Unknown p leave a test open, and so does a distance that only the correction takes away."""
+    check, apart = found.check, p <= level
+    if check.contains is not None:
+        right = not isnan(p) and not apart
+    else:
+        right = apart and (found.interval.value > check.bound) == (check.above is not None)
+    if right:
         return "met"
-    return "broken" if found.high < least or most < found.low else "open"
+    return "broken" if corrected <= level and apart else "open"
 
 
-def _apart(own: Interval, other: Interval) -> CheckOutcome:
-    """Whether one interval lies wholly below the other: stricter than a test of the difference."""
-    if own.high < other.low:
-        return "met"
-    return "broken" if other.high < own.low else "open"
-
-
-def worded(test: Check, rows: Mapping[str, Interval]) -> str:
+def worded(check: Check, rows: Sequence[Found]) -> str:
     """The evidence of one check in words."""
     if not rows:
-        return f"{test.quantity}: not run"
-    return "; ".join(f"{test.quantity} of {place}: {_interval(found)}" for place, found in rows.items())
+        return f"{check.quantity}: not run"
+    return "; ".join(f"{check.quantity} of {one.place}: {_numbers(one)}" for one in rows)
 
 
-def _interval(found: Interval) -> str:
-    bounds = "interval unknown" if isnan(found.low) else f"{found.low:.3g} to {found.high:.3g}"
-    return f"{found.value:.3g} ({bounds})"
+def _numbers(found: Found) -> str:
+    value, low, high = found.interval.value, found.interval.low, found.interval.high
+    bounds = "interval unknown" if isnan(low) else f"{low:.3g} to {high:.3g}"
+    p = "" if isnan(found.p) else f", p {found.p:.2g}"
+    one = ", rests on one training of a draft, which cannot speak of its recipe" if found.over == ONE_TRAINING else ""
+    return f"{value:.3g} ({bounds}{p}{one})"

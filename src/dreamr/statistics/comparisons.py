@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from math import nan
 
-import numpy as np
 import pandas as pd
 
 from dreamr.config import PLAIN, Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, CELL, KEYS, alone, answered, as_cells, batched, sampling, tabulate
-from dreamr.statistics.intervals import Quantity, difference, mean, ratio
+from dreamr.statistics.frame import CELL, KEYS, alone, answered, batched, tabulate
+from dreamr.statistics.intervals import Quantity, difference, ratio
 
 # What two methods, drafts or targets are compared by, on the same questions.
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {"accuracy": ("correct", "n")}
@@ -60,12 +59,11 @@ def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Qu
 
 
 def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """The trained draft against the plain one, same target and loop; column `over` says what varies in an interval."""
+    """The trained draft against the plain one, same target and loop, on the usual training of each pair."""
     twins = trained_twins(job.methods, job.reference)
     plain = rows[rows.method.isin(twins.values())]
     plain = plain.assign(method=plain.method.map({old: new for new, old in twins.items()}))
-    table = compare(rows[rows.method.isin(twins)], plain, job, "plain").assign(over="questions")
-    return pd.concat([table, over_pairs(table, job)], ignore_index=True)
+    return compare(rows[rows.method.isin(twins)], plain, job, "plain")
 
 
 def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, str]:
@@ -80,25 +78,6 @@ def plain_twins(methods: Mapping[str, Method]) -> dict[str, str]:
     trained = {name: method for name, method in methods.items() if method.draft != PLAIN}
     untrained = {name: method.model_copy(update={"draft": PLAIN}) for name, method in trained.items()}
     return {name: plain[method] for name, method in untrained.items() if method in plain}
-
-
-def over_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Mean over the pairs of each quantity, the pairs themselves resampled; `n` and `n_alone` count pairs.
-
-    Each pair is a training of its own, and the interval takes the pairs as independent. They share drafts and targets,
-    so for new drafts or targets it is too narrow.
-    """
-    values = [name for name in table if f"{name}_low" in table]
-    single = table[(table.target != ALL) & (table.draft != ALL)]
-    quantities = {name: mean(name) for name in values}
-    lines = []
-    for (method, benchmark), part in single.groupby(["method", "benchmark"]):
-        sums = {name: part[name].to_numpy(dtype=float) for name in values} | {"n": np.ones(len(part))}
-        intervals = sampling(job).intervals(sums, quantities)
-        key = {"target": ALL, "draft": ALL, "method": method, "benchmark": benchmark}
-        size = {"n": len(part), "clusters": len(part), "n_alone": int(part.n_alone.notna().sum())}
-        lines.append(key | size | as_cells(intervals) | {"over": "pairs"})
-    return pd.DataFrame(lines)
 
 
 def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -13,8 +13,6 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 Array = NDArray[np.float64]
@@ -120,6 +118,11 @@ def ratio(above: str, below: str) -> Quantity:
     return lambda sums: sums[above] / sums[below]
 
 
+def total(column: str) -> Quantity:
+    """Sum of a column over questions."""
+    return lambda sums: sums[column]
+
+
 def difference(first: Quantity, second: Quantity) -> Quantity:
     """Difference of two quantities over the same questions."""
     return lambda sums: first(sums) - second(sums)
@@ -140,20 +143,17 @@ def quotient(first: Quantity, second: Quantity) -> Quantity:
     return lambda sums: first(sums) / second(sums)
 
 
-def mcnemar_p(lost: int, won: int) -> float:
-    """Exact two-sided McNemar test; NaN where no question changed sides."""
-    if lost + won == 0:
-        return nan
-    return float(mcnemar([[0, lost], [won, 0]], exact=True).pvalue)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction over one family; NaN entries are no tests and stay NaN."""
+    """Holm's step-down correction over one family; NaN entries are no tests and stay NaN.
+
+    As statsmodels has it, but without its collection of garbage, which takes longer than all else in a table.
+    """
     p = np.asarray(p_values, dtype=float)
     tested = ~np.isnan(p)
     corrected = np.full(len(p), nan)
-    if tested.any():
-        corrected[tested] = multipletests(p[tested], method="holm")[1]
+    order = np.flatnonzero(tested)[np.argsort(p[tested], kind="stable")]
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    corrected[order] = np.minimum(stepped, 1)
     return corrected.tolist()
 
 

@@ -5,6 +5,7 @@ OF_SCORES = {
     **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
     "split": "factors",
+    "contrasts": "contrasts",
     **dict.fromkeys(("load", "break_even"), "crowds"),
     "pairs": "pairs",
     "bound": "bounds",

@@ -1,7 +1,7 @@
 """The tables that every question of a run goes into: what each method does, and where."""
 
 from collections.abc import Callable
-from math import isnan, nan
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -29,13 +29,14 @@ from dreamr.statistics.intervals import (
     Quantity,
     difference,
     holm,
-    mcnemar_p,
     mean,
     minimum_detectable,
     non_inferiority,
     ratio,
+    total,
     unknown,
 )
+from dreamr.statistics.paired import flip_p
 
 ACCURACY: dict[str, Quantity] = {
     "accuracy": mean("correct"),
@@ -119,7 +120,7 @@ def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> p
     # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
     # its own, so its test is corrected for none and corrects none.
     main = table[of_pairs(table, job)]
-    table["mcnemar_p_holm"] = main.groupby(["method", "benchmark"]).mcnemar_p.transform(holm)
+    table["p_holm"] = main.groupby(["method", "benchmark"]).p.transform(holm)
     return table
 
 
@@ -127,17 +128,16 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
     """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
     bootstrap = sampling(job)
     if key["method"] == BASELINE:
-        return estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"mcnemar_p": nan}
+        return estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
     line = estimates(sums, bootstrap, ACCURACY)
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
     lost, won = sums["lost"].sum(), sums["won"].sum()
     per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
-    # A pool over pairs asks the same question several times: no test of independent questions.
-    single = ALL not in (key["target"], key["draft"])
+    sides = {"correct": sums["correct"], "correct_other": sums["target_correct"]}
     return line | {
         "lost": lost,
         "won": won,
-        "mcnemar_p": mcnemar_p(int(lost), int(won)) if single and not isnan(lost + won) else nan,
+        "p": flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed),
         "non_inferior": non_inferiority(change, job.statistics.margin),
         "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
     }

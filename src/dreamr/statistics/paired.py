@@ -1,0 +1,105 @@
+"""How far two methods are apart on the same questions: a test by sign flips of clusters, and Student's intervals.
+
+Sums hold columns X of the one method and X_other of the other, one sum a cluster. A distance is a quantity of them that
+changes its sign where the methods are exchanged.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import product
+from math import nan, sqrt
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from dreamr.statistics.intervals import LEAST_CLUSTERS, Array, Interval, Quantity, cluster_sums, informative
+
+FLIPS = 4096
+Sums = Mapping[str, Array]
+Columns = Mapping[str, Sequence[float]]
+
+
+def flip_p(sums: Sums, distance: Quantity, seed: int) -> float:
+    """Two-sided p that it makes no difference which of the methods answered a cluster; NaN where data are too few.
+
+    Both methods' sums of a cluster change places as a whole, so questions within a cluster may depend on each other in
+    any way. For a mean over questions this flips the sign of the cluster's difference.
+    """
+    clusters = len(next(iter(sums.values())))
+    if clusters < LEAST_CLUSTERS:
+        return nan
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(distance(_exchanged(sums, sign_flips(clusters, seed))))
+    if not np.isfinite(distances).all():
+        return nan
+    return float(np.mean(distances >= distances[0] * (1 - 1e-9) - 1e-12))  # equal ones, up to rounding, count
+
+
+@lru_cache(maxsize=8)  # of megabytes each
+def sign_flips(clusters: int, seed: int) -> Array:
+    """Signs of the clusters, shape (flips, clusters); the first line is what was seen.
+
+    All that there are where these are no more than FLIPS (13 clusters), the first cluster's sign being fixed, as a
+    distance and its negative are equally far. Else a sample: what was seen is one of it, so a p is never 0 and the test
+    keeps its level (Phipson and Smyth 2010).
+    """
+    if 2 ** (clusters - 1) <= FLIPS:
+        return np.array([(1.0, *signs) for signs in product((1.0, -1.0), repeat=clusters - 1)])
+    drawn = np.random.default_rng(seed).choice([1.0, -1.0], size=(FLIPS, clusters))
+    drawn[0] = 1
+    return drawn
+
+
+def _exchanged(sums: Sums, signs: Array) -> dict[str, Array]:
+    """Total sums where clusters of negative sign change places; shape (flips,)."""
+    exchanged: dict[str, Array] = {}
+    for name, other in ((name, f"{name}_other") for name in sums if f"{name}_other" in sums):
+        both, apart = np.sum(sums[name] + sums[other]), signs @ (sums[name] - sums[other])
+        exchanged |= {name: (both + apart) / 2, other: (both - apart) / 2}
+    return exchanged
+
+
+def student(sums: Sums, distance: Quantity, confidence: float) -> Interval:
+    """Student's interval with the jackknife's variance over clusters; unknown where they say nothing about spread."""
+    value, left_out = _jackknifed(sums, distance)
+    if not np.isfinite(value) or not informative(left_out):
+        return Interval(value)
+    return _interval(value, _variance(left_out), len(left_out) - 1, confidence)
+
+
+def crossed(
+    columns: Columns, clusters: Sequence[int], units: Sequence[str | int], distance: Quantity, confidence: float
+) -> tuple[Interval, float]:
+    """Interval and two-sided p where clusters of questions and units (trainings) were both drawn.
+
+    Units answer the same questions, so neither are independent: V_unit + V_question - V_cell, as both of the first hold
+    the cells' own variance (Cameron, Gelbach and Miller 2011), and never less than either. The degrees of freedom are
+    those of the fewer: conservative, since a handful of units tells little about its spread.
+    """
+    cells = np.unique(np.stack([np.unique(units, return_inverse=True)[1], clusters]), axis=1, return_inverse=True)[1]
+    groups = [cluster_sums(columns, labels) for labels in (units, clusters, np.ravel(cells).tolist())]
+    jackknifed = [_jackknifed(sums, distance) for sums in groups]
+    value, (by_unit, by_cluster, by_cell) = jackknifed[0][0], [_variance(left_out) for _, left_out in jackknifed]
+    if not np.isfinite(value) or len(jackknifed[0][1]) < 2 or not informative(jackknifed[1][1]):
+        return Interval(value), nan
+    variance = max(by_unit, by_cluster, by_unit + by_cluster - by_cell)
+    freedom = min(len(jackknifed[0][1]), len(jackknifed[1][1])) - 1
+    p = 2 * scipy_stats.t.sf(abs(value) / sqrt(variance), freedom)
+    return _interval(value, variance, freedom, confidence), float(p)
+
+
+def _jackknifed(sums: Sums, distance: Quantity) -> tuple[float, Array]:
+    """The distance, and that without each cluster."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(distance({name: column.sum() for name, column in sums.items()}))
+        return value, distance({name: column.sum() - column for name, column in sums.items()})
+
+
+def _variance(left_out: Array) -> float:
+    size = len(left_out)
+    return float((size - 1) / size * np.sum((left_out - left_out.mean()) ** 2))
+
+
+def _interval(value: float, variance: float, freedom: int, confidence: float) -> Interval:
+    half = float(scipy_stats.t.ppf((1 + confidence) / 2, freedom)) * sqrt(variance)
+    return Interval(value, value - half, value + half)

@@ -1,0 +1,173 @@
+"""How often an interval covers the truth, and a test finds what is there, in simulated experiments.
+
+The suite runs some hundreds of each (tests/test_coverage.py); `python tests/simulations.py 2000` runs as many as it is
+told and prints the rates.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log, sqrt
+
+import numpy as np
+from factories import config
+from scipy import stats
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.intervals import Bootstrap, Interval, difference, ratio
+from dreamr.statistics.paired import crossed, flip_p, student
+from dreamr.statistics.step_verdicts import area
+
+Random = np.random.Generator
+BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=0)
+APART = difference(ratio("x", "n"), ratio("x_other", "n_other"))
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One experiment: does its interval cover, or its test find; and between which rates that is as it should be."""
+
+    name: str
+    hit: Callable[[Random], bool]
+    least: float
+    most: float
+
+    def rate(self, number: int) -> float:
+        """Share of hits in `number` experiments."""
+        rng = np.random.default_rng(11)
+        return float(np.mean([self.hit(rng) for _ in range(number)]))
+
+
+def covers(found: Interval, truth: float) -> bool:
+    return found.low <= truth <= found.high
+
+
+def bootstrapped(above: np.ndarray, below: np.ndarray) -> Interval:
+    return BOOTSTRAP.intervals({"a": above, "b": below}, {"r": ratio("a", "b")})["r"]
+
+
+def paired(own: np.ndarray, other: np.ndarray, count: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Cluster sums of two methods; by default of one question a cluster."""
+    count = np.ones(len(own)) if count is None else count
+    return {"x": own, "x_other": other, "n": count, "n_other": count}
+
+
+def five_versions(rng: Random) -> bool:
+    """Five versions of each of 40 problems, right together more often than apart."""
+    return covers(bootstrapped(rng.binomial(5, rng.beta(4.8, 1.2, size=40)).astype(float), np.full(40, 5.0)), 0.8)
+
+
+def unequal_clusters(rng: Random) -> bool:
+    sizes = rng.integers(2, 9, size=60)
+    return covers(bootstrapped(rng.binomial(sizes, rng.beta(4, 2, size=60)).astype(float), sizes.astype(float)), 2 / 3)
+
+
+def rare_changes(rng: Random) -> bool:
+    """Paired differences of 384 answers: few won, few lost."""
+    return covers(bootstrapped(rng.choice([-1.0, 0.0, 1.0], p=[0.06, 0.9, 0.04], size=384), np.ones(384)), -0.02)
+
+
+def times(rng: Random, questions: int, speed: float, spread: float = 0.35) -> tuple[np.ndarray, np.ndarray]:
+    """Skewed times of the target, and those of a method that is `speed` times as fast, more or less."""
+    baseline = rng.lognormal(0, 0.5, size=questions)
+    return baseline, baseline / speed * rng.lognormal(0, spread, size=questions)
+
+
+def total_times(questions: int) -> Callable[[Random], bool]:
+    return lambda rng: covers(bootstrapped(*times(rng, questions, 2)), 2 / np.exp(0.35**2 / 2))
+
+
+def log_times(questions: int) -> Callable[[Random], bool]:
+    def hit(rng: Random) -> bool:
+        baseline, seconds = times(rng, questions, 2)
+        return covers(student(paired(np.log(baseline), np.log(seconds)), APART, 0.95), log(2))
+
+    return hit
+
+
+def accuracy_change(rng: Random) -> bool:
+    """Two methods on five versions of 40 problems, one of them a little worse."""
+    hard = rng.beta(4.8, 1.2, size=40)
+    own, other = rng.binomial(5, 0.95 * hard).astype(float), rng.binomial(5, hard).astype(float)
+    return covers(student(paired(own, other, np.full(40, 5.0)), APART, 0.95), -0.04)
+
+
+def acceptance_change(rng: Random) -> bool:
+    """Shares of steps, of which longer answers have more."""
+    sums, easy = {}, rng.normal(0, 0.5, size=48)
+    for side, base in (("", 2.0), ("_other", 1.5)):
+        sums[f"n{side}"] = rng.integers(3, 12, size=48).astype(float)
+        sums[f"x{side}"] = rng.binomial(sums[f"n{side}"].astype(int), stats.logistic.cdf(base + easy)).astype(float)
+    return covers(student(sums, APART, 0.95), ACCEPTANCE[2.0] - ACCEPTANCE[1.5])
+
+
+ACCEPTANCE = {
+    base: stats.norm.expect(lambda easy, base=base: stats.logistic.cdf(base + easy), scale=0.5) for base in (2.0, 1.5)
+}
+
+
+def auc(rng: Random) -> bool:
+    """Verdicts on five steps of each of 40 questions; some questions' verdicts are high altogether."""
+    right = rng.random(200) < 0.7
+    verdicts = rng.normal(1.2 * right + np.repeat(rng.normal(0, 0.5, size=40), 5), 1)
+    return covers(area(verdicts, right.astype(float), np.repeat(np.arange(40), 5), JOB), AREA)
+
+
+AREA = float(stats.norm.cdf(1.2 / sqrt(2 * (1 + 0.5**2))))
+JOB = SummariseJob.of(config())
+JOB = JOB.model_copy(update={"statistics": JOB.statistics.model_copy(update={"resamples": 1000})})
+
+
+def over_trainings(
+    units: int, each: int, questions: int, unit_spread: float, spread: float
+) -> Callable[[Random], bool]:
+    """`each` trainings of `units` drafts: what they share, what a question has for all, and .4 for each answer."""
+
+    def hit(rng: Random) -> bool:
+        cells = rng.normal(0, 0.4, size=(units, each, questions)) + rng.normal(0, spread, size=questions)
+        cells += rng.normal(0, unit_spread, size=(units, 1, 1))
+        place = np.indices(cells.shape).reshape(3, -1)
+        columns = paired(cells.ravel(), np.zeros(cells.size))
+        return covers(crossed(columns, place[2], place[0], APART, 0.95)[0], 0)
+
+    return hit
+
+
+def finds(questions: int, own: float, other: float, noise: float) -> Callable[[Random], bool]:
+    """Whether the test by sign flips tells two methods apart whose times hang together by the question."""
+
+    def hit(rng: Random) -> bool:
+        baseline = rng.lognormal(0, 0.5, size=questions)
+        logs = [
+            np.log(times) for times in (baseline / s * rng.lognormal(0, noise, size=questions) for s in (own, other))
+        ]
+        return flip_p(paired(*logs), APART, 0) <= 0.05
+
+    return hit
+
+
+SIMULATIONS = (
+    Simulation("bootstrap: accuracy, 40 problems of five versions", five_versions, 0.93, 0.97),
+    Simulation("bootstrap: accuracy, 60 unequal clusters", unequal_clusters, 0.93, 0.97),
+    Simulation("bootstrap: change of accuracy, 384 answers, few changes", rare_changes, 0.93, 0.97),
+    Simulation("bootstrap: ratio of total times, 96 questions", total_times(96), 0.93, 0.97),
+    Simulation("bootstrap: ratio of total times, 12 questions", total_times(12), 0.91, 0.96),
+    Simulation("bootstrap: area under a ROC curve, 40 questions", auc, 0.93, 0.97),
+    Simulation("Student: ratio of times by logarithms, 12 questions", log_times(12), 0.93, 0.97),
+    Simulation("Student: ratio of times by logarithms, 96 questions", log_times(96), 0.93, 0.97),
+    Simulation("Student: change of accuracy, 40 problems of five versions", accuracy_change, 0.93, 0.97),
+    Simulation("Student: change of acceptance, 48 questions", acceptance_change, 0.93, 0.97),
+    Simulation("crossed: 4 drafts on 2 targets, 96 questions", over_trainings(4, 2, 96, 0.1, 0.25), 0.94, 1),
+    Simulation("crossed: 4 drafts that are alike, 96 questions", over_trainings(4, 2, 96, 0, 0.25), 0.94, 1),
+    Simulation("crossed: 4 drafts, 48 questions unlike each other", over_trainings(4, 2, 48, 0.05, 0.3), 0.94, 1),
+    Simulation("crossed: 5 trainings of one draft, 48 questions", over_trainings(5, 1, 48, 0.1, 0.2), 0.94, 1),
+    Simulation("crossed: 2 trainings of one draft, 48 questions", over_trainings(2, 1, 48, 0.1, 0.2), 0.94, 1),
+    Simulation("sign flips: size, 12 questions (all flips)", finds(12, 1.5, 1.5, 0.15), 0.03, 0.06),
+    Simulation("sign flips: size, 40 questions (sampled)", finds(40, 1.5, 1.5, 0.15), 0.03, 0.06),
+    Simulation("sign flips: power, 1.5 against 1.7, 40 questions", finds(40, 1.7, 1.5, 0.15), 0.9, 1),
+)
+
+
+if __name__ == "__main__":
+    for simulation in SIMULATIONS:
+        print(f"{simulation.rate(int(sys.argv[1])):6.1%}  {simulation.name}", flush=True)
