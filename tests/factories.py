@@ -17,7 +17,8 @@ from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
 from dreamr.cli.verify import tables as step_tables
 from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method
-from dreamr.data.contamination import Exposure, Overlap, Plant
+from dreamr.data.contamination import Exposure, Overlap
+from dreamr.data.plants import Plant
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load
 from dreamr.records import IMAGE_MARK, Fit, Load, Question, Score, Span, Step, Trace, write_rows

@@ -28,6 +28,7 @@ from dreamr.data.contamination import (
     text_share,
     touched_clusters,
 )
+from dreamr.data.plants import read_plants
 from dreamr.data.sampling import asked, copies, drawn
 from dreamr.errors import UserError
 from dreamr.planning.jobs import AuditJob, Draw
@@ -195,3 +196,11 @@ def test_without_copies_a_training_asks_what_is_drawn(micro: Path) -> None:
     drawing = Drawing(training_sets=TRAINING_SETS, questions=31, seed=8, planted=None)
     questions = [one for part in asked(micro / "data", drawing).values() for one in part]
     assert questions == drawn(micro / "data", TRAINING_SETS, 31, 8) and len(questions) == 31
+
+
+def test_a_missing_or_broken_list_of_plants_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"planted\.csv: no such file; cli\.make_micro writes it"):
+        read_plants(tmp_path / "planted.csv")
+    (tmp_path / "planted.csv").write_text("benchmark,question\nmathverse,1\n")
+    with pytest.raises(UserError, match=r"(?s)planted\.csv: .*training_set"):
+        read_plants(tmp_path / "planted.csv")

@@ -13,15 +13,15 @@ from dreamr.provenance import SOURCES, import_closure
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
 )
-MICRO_DATA = "data.loading data.rows micro.datasets micro.drawing micro.rows micro.world"
+MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
 FRAME = "statistics.frame statistics.intervals statistics.names"
 COVERED = {
     "make_micro": MICRO_DATA,
     "prepare": "data.loading data.rows",
-    "audit": "data.contamination data.sampling",
-    "quantize": "data.sampling engines.chat engines.images models.awq models.cards models.folders models.loading "
-    "prompts provenance runtime.processes",
-    "train_sapo": f"{ENGINE} data.sampling models.cards models.folders models.loading prompts provenance "
+    "audit": "data.contamination data.plants data.sampling",
+    "quantize": "data.plants data.sampling engines.chat engines.images models.awq models.cards models.folders "
+    "models.loading prompts provenance runtime.processes",
+    "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
     "sapo.trainer steps verifiers",
     "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "

@@ -19,14 +19,14 @@ from dreamr.data.contamination import (
     Exposure,
     Hashes,
     Overlap,
-    Plant,
     Side,
     audit,
     exposed,
-    read_plants,
+    held,
     side,
     summary,
 )
+from dreamr.data.plants import Plant, read_plants
 from dreamr.data.sampling import asked
 from dreamr.files import write_atomically
 from dreamr.planning.jobs import AuditJob
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training_sets = [sides[name] for name in job.training_sets]
     found = audit([sides[name] for name in job.benchmarks], training_sets)
     seen = list(exposures(job, options.data, training_sets, found))
-    plants = read_plants(Path(job.planted), sides) if job.planted else []
+    plants = held(read_plants(Path(job.planted)), sides) if job.planted else []
     write(options.out, found, seen, plants)
     for row in summary(found, {name: len(each.questions) for name, each in sides.items()}):
         print(" ".join(f"{key}={value}" for key, value in row.items()))

@@ -7,7 +7,6 @@ only where it is long and nearly the same. All thresholds are our decision; the 
 bits of their originals, strangers at least 18 away.
 """
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamr.data.plants import Plant
 from dreamr.records import IMAGE_MARK, Question, Record
 
 HASH_SIDE = 16  # pHash of 16 x 16 bits
@@ -59,16 +59,6 @@ class Exposure(Record):
     cluster: str
     training_set: str
     training_question: str  # the one that the audit names; drawn was it or another about the same image
-
-
-class Plant(Record):
-    """A question of a generated benchmark that a generated training set holds as well, as cli.make_micro wrote it."""
-
-    benchmark: str
-    question: str
-    training_set: str
-    training_question: str
-    kind: str  # how its image was altered
 
 
 class Side(NamedTuple):
@@ -167,15 +157,11 @@ def exposed(
     return [one for one in found if about.get((one.training_set, one.training_question)) in seen]
 
 
-def read_plants(path: Path, sides: Mapping[str, Side]) -> list[Plant]:
-    """The plants of planted.csv whose two questions are both in the prepared data sets, which may be cut short."""
-    held = {(name, question.id) for name, one in sides.items() for question in one.questions}
-    with path.open(encoding="utf-8", newline="") as file:
-        plants = [Plant.model_validate(row) for row in csv.DictReader(file)]
+def held(plants: Iterable[Plant], sides: Mapping[str, Side]) -> list[Plant]:
+    """The plants whose two questions are both in the prepared data sets, which may be cut short."""
+    there = {(name, question.id) for name, one in sides.items() for question in one.questions}
     return [
-        one
-        for one in plants
-        if (one.benchmark, one.question) in held and (one.training_set, one.training_question) in held
+        one for one in plants if {(one.benchmark, one.question), (one.training_set, one.training_question)} <= there
     ]
 
 

@@ -1,12 +1,12 @@
 """Training questions for SAPO and for calibration, drawn evenly from several sets."""
 
-import csv
 import random
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
 from dreamr.config import Drawing
+from dreamr.data.plants import read_plants
 from dreamr.errors import UserError
 from dreamr.records import Question, read_rows
 
@@ -41,8 +41,7 @@ def copies(data: Path, sets: Sequence[str], number: int, planted: Path) -> BySet
 
     `planted` lists them (planted.csv of cli.make_micro). None in `sets` stops the job.
     """
-    with planted.open(encoding="utf-8", newline="") as file:
-        listed = {(row["training_set"], row["training_question"]) for row in csv.DictReader(file)}
+    listed = {(one.training_set, one.training_question) for one in read_plants(planted)}
     held = [(name, one) for name in sets for one in read_rows(data / f"{name}.jsonl", Question)]
     found = [(name, one) for name, one in held if (name, one.id) in listed]
     if not found:

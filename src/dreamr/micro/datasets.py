@@ -1,6 +1,5 @@
 """The seven micro data sets as files: parquet in the hub's columns, the truth of each question, the planted overlap."""
 
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from PIL import Image, ImageEnhance
 
 from dreamr.config import Micro
 from dreamr.data.loading import adapter, decoded
+from dreamr.data.plants import Plant, write_plants
 from dreamr.micro.rows import BENCHMARKS, TRAINING_SETS, Made, Maker, Row
 from dreamr.micro.world import Truth
 from dreamr.records import Record
@@ -29,17 +29,6 @@ class Fact(Record):
 
     id: str
     truth: Truth
-
-
-@dataclass(frozen=True)
-class Plant:
-    """A benchmark question that a training set holds as well."""
-
-    benchmark: str
-    question: str
-    training_set: str
-    training_question: str
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ def write_all(out: Path, micro: Micro) -> list[Plant]:
         rng = np.random.default_rng([seed, 100 + k])
         made = list(_training_set(name, maker, rng, _rows(name, micro.training_questions), sources, plants))
         write(out, name, "train", made)
-    _write_plants(out / "planted.csv", plants)
+    write_plants(out / "planted.csv", plants)
     return plants
 
 
@@ -124,7 +113,8 @@ def _training_set(
             continue
         row, truths = next(maker(rng, "train", number, (source.truth, altered(source.image, kind, rng))))
         copy = _ids(name, row, number)[0]
-        plants += [Plant(source.benchmark, question, name, copy, kind) for question in source.ids]
+        place = {"benchmark": source.benchmark, "training_set": name, "training_question": copy, "kind": kind}
+        plants += [Plant(question=question, **place) for question in source.ids]
         yield row, truths
 
 
@@ -142,13 +132,6 @@ def write(out: Path, name: str, split: str, made: list[Made]) -> None:
     ]
     text = "".join(fact.model_dump_json() + "\n" for fact in facts)
     (folder / "truth.jsonl").write_text(text, encoding="utf-8")
-
-
-def _write_plants(path: Path, plants: list[Plant]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["benchmark", "question", "training_set", "training_question", "kind"])
-        writer.writerows((p.benchmark, p.question, p.training_set, p.training_question, p.kind) for p in plants)
 
 
 def features(name: str) -> Any:
