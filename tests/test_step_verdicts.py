@@ -1,5 +1,6 @@
 """Verdicts against an oracle that is known: rates, areas, parts and the gallery, against slow definitions."""
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -19,7 +20,7 @@ from dreamr.statistics.answer_errors import answers_by_errors
 from dreamr.statistics.frame import ALL, read_table, score_frame
 from dreamr.statistics.gallery import Example, worst
 from dreamr.statistics.separation import area, calibration, roc
-from dreamr.statistics.step_frame import answers, verified_steps
+from dreamr.statistics.step_frame import Judgement, answers, verified_steps
 from dreamr.statistics.step_parts import NEW, replacements, step_parts
 from dreamr.statistics.step_verdicts import VERIFICATION, thresholds, verification
 
@@ -158,7 +159,8 @@ def test_parts_add_up_to_the_whole_and_say_what_the_rows_say() -> None:
     parts = parts.set_index(["prefix", "claim"])
     assert parts.loc[(ALL, ALL)][[*VERIFICATION]].to_dict() == whole[[*VERIFICATION]].to_dict()
     assert parts.loc[[("right so far", ALL), ("behind a wrong step", ALL)]].n.sum() == whole.n
-    assert parts.loc[[(ALL, kind) for kind in ("read", "sum", "filler")]].n.sum() == whole.n
+    clean = "right so far"
+    assert parts.loc[[(clean, kind) for kind in ("read", "sum", "filler")]].n.sum() == parts.loc[(clean, ALL)].n
     assert parts.loc[[(ALL, "filler"), (ALL, NEW)]].n.sum() == whole.n
     rows = of("dreamr")
     clean_sums = rows[rows.clean & (rows.claim == "sum") & (rows.right == 0)]
@@ -176,12 +178,27 @@ def test_the_target_s_replacement_is_judged_as_well() -> None:
     assert found.gain == pytest.approx(rejected.own_right.mean() - rejected.right.mean())
 
 
+def test_a_wrong_answer_line_is_no_error_before_it() -> None:
+    """By hand: a wrong step, accepted unasked as equal to the target's, one that the target wrote, and the answer."""
+    steps = (
+        Step(text="wrong 1", writer="draft", verdict=None, accepted=True),
+        Step(text="own, wrong", writer="target", verdict=0.1, accepted=False, rejected="wrong 2"),
+        Step(text="wrong answer", writer="draft", verdict=0.9, accepted=True),
+    )
+
+    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> Judgement:
+        return Judgement(False, "answer" if step.endswith("answer") else "read")
+
+    traces = [verified_traces(small())[0].model_copy(update={"steps": steps})]
+    assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
+
+
 def test_answers_by_errors_add_up_to_the_change_of_accuracy() -> None:
     traces = verified_traces(small())
     rows = score_frame(scores(small()))
     table = answers_by_errors(answers(traces, rows, says_right), job())
     found = table[(table.target == PAIR["target"]) & (table.draft == PAIR["draft"]) & (table.method == "dreamr")]
-    found = found[found.benchmark == ALL].set_index("errors")
+    found = found.set_index("errors")
     wrong = {}
     for trace in traces:
         if (trace.target, trace.draft, trace.method) == (*PAIR.values(), "dreamr"):

@@ -215,7 +215,7 @@ def claims(table: pd.DataFrame) -> Chart:
 
 
 def errors(table: pd.DataFrame) -> Chart:
-    """Accuracy by the number of wrong accepted steps; hollow the target's on the same questions. All pairs together."""
+    """Accuracy by the number of wrong accepted steps, of all pairs; crosses: the target's on the same questions."""
     whole = (table[["target", "draft", "benchmark"]] == ALL).all(axis=1)
     rows = table[whole & table.method.isin(COMPARED) & table.errors.isin(NUMBERS) & table.accuracy.notna()]
     figure, (axes,) = panels(1, 1, 5.6, 3.4)
@@ -223,7 +223,7 @@ def errors(table: pd.DataFrame) -> Chart:
         at, shade = NUMBERS.index(row.errors) + (COMPARED.index(row.method) - 1.5) * 0.16, colour(row.method)
         axes.vlines(at, row.accuracy_low, row.accuracy_high, color=shade, linewidth=1.1)
         axes.plot(at, row.accuracy, "o", markersize=5, color=shade)
-        axes.plot(at, row.target_accuracy, "o", markersize=5, markerfacecolor="none", color=shade)
+        axes.plot(at, row.target_accuracy, "x", markersize=5, color=shade)
     axes.set_xticks(range(len(NUMBERS)), NUMBERS)
     axes.set(ylim=(-0.03, 1.03), xlabel="wrong steps accepted in an answer", ylabel="accuracy")
     legend(figure, list(dict.fromkeys(rows.method)))

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, KEYS, answered, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, answered, tabulate
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
 
-# How many wrong steps were accepted: each number, and the two sides of the question whether there was any.
+# How many wrong steps were accepted: each number, and whether there was any.
 NUMBERS: dict[str, Callable[["pd.Series[int]"], "pd.Series[bool]"]] = {
     ALL: lambda errors: errors >= 0,
     "0": lambda errors: errors == 0,
@@ -28,13 +28,14 @@ BY_ERRORS: dict[str, Quantity] = {
 
 
 def answers_by_errors(answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy by the number of wrong steps that were accepted, and how much of the change of accuracy lies there.
+    """Accuracy by the number of wrong steps that were accepted before the answer line, all benchmarks together.
 
-    `n` counts all answers of a cell that no engine refused; `share` of them have that number.
+    And how much of the change of accuracy lies in these answers. `n` counts all answers of a cell that no engine
+    refused; `share` of them have that number.
     """
     rows = answered(answers)
     parts = [_inside(rows, chosen(rows.errors).astype(float)).assign(errors=name) for name, chosen in NUMBERS.items()]
-    table = tabulate(pd.concat(parts), job, BY_ERRORS, [*KEYS, "errors"])
+    table = tabulate(pd.concat(parts), job, BY_ERRORS, [*ALL_BENCHMARKS, "errors"])
     return table.sort_values("errors", key=lambda names: names.map([*NUMBERS].index), kind="stable", ignore_index=True)
 
 

@@ -25,6 +25,7 @@ from dreamr.statistics.names import AUDITED
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
 CELL = ["target", "draft", "method", "seed", "mode", "at_once", "item"]
+ALL_BENCHMARKS = ["target", "draft", "method"]
 BASELINE = "target_only"
 Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
@@ -98,17 +99,18 @@ def _untimed(rows: pd.DataFrame) -> "pd.Series[float]":
 def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Sums]]:
     """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all.
 
-    Where the benchmark is no key, all of them are together from the start.
+    Where the benchmark is no key, there is nothing by benchmark.
     """
+    whole = {} if "benchmark" in keys else {"benchmark": ALL}
     pooled = complete(rows, job)
     for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
         names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name not in ("cluster", "seed")]
         numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
-        parts = (view[keys], view[keys].assign(benchmark=ALL)) if "benchmark" in keys else (view[keys],)
+        parts = (view[keys],) if whole else (view[keys], view[keys].assign(benchmark=ALL))
         for part in parts:
             for key, place in part.groupby(keys, sort=True).indices.items():
                 columns = dict(zip(names, numbers[place].T, strict=True))
-                yield dict(zip(keys, key, strict=True)), cluster_sums(columns, clusters[place])
+                yield dict(zip(keys, key, strict=True)) | whole, cluster_sums(columns, clusters[place])
 
 
 def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -134,7 +136,7 @@ def tabulate(
     bootstrap = sampling(job)
     lines = [key | estimates(sums, bootstrap, quantities) for key, sums in pools(rows, job, keys)]
     empty = dict.fromkeys(quantities, Interval(nan))
-    return pd.DataFrame(lines, columns=[*keys, "n", "clusters", *as_cells(empty)])
+    return pd.DataFrame(lines, columns=[*dict.fromkeys([*keys, "benchmark"]), "n", "clusters", *as_cells(empty)])
 
 
 def sampling(job: SummariseJob) -> Bootstrap:

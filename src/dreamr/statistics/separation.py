@@ -5,9 +5,10 @@ from math import nan
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, KEYS, as_cells, complete, sampling, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS, as_cells, complete, sampling, tabulate
 from dreamr.statistics.intervals import Array, Bootstrap, Interval, mean, resampling_weights
 
 BINS = 10
@@ -79,8 +80,7 @@ def calibration(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     scaled = steps.verdict / steps.method.map(lambda name: 9 if job.methods[name].verifier == "score" else 1)
     binned = steps.assign(bin=np.minimum((scaled * BINS).astype(int), BINS - 1).astype(str), scaled=scaled)
     quantities = {"right": mean("right"), "verdict": mean("scaled")}
-    table = tabulate(binned, job, quantities, [*KEYS, "bin"])
-    return table[table.benchmark == ALL].reset_index(drop=True)
+    return tabulate(binned, job, quantities, [*ALL_BENCHMARKS, "bin"])
 
 
 def roc(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -92,10 +92,13 @@ def roc(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     for method, rows in complete(steps, job).groupby("method"):
         for reading in READINGS:
             known = rows[rows[reading].notna()]
-            value = known[reading].round(3)
+            value, right = known[reading].round(3).to_numpy(), known.right.to_numpy() > 0.5
             for threshold in [-1.0, *np.unique(value)] if len(known) else []:
                 above = value > threshold
-                shares = {"false_accept": above[known.right == 0].mean(), "true_accept": above[known.right == 1].mean()}
-                place = {"method": method, "reading": reading, "threshold": threshold, "n": len(known)}
-                lines.append(place | shares)
+                shares = {"false_accept": _share(above[~right]), "true_accept": _share(above[right])}
+                lines.append({"method": method, "reading": reading, "threshold": threshold, "n": len(known)} | shares)
     return pd.DataFrame(lines, columns=["method", "reading", "threshold", "n", "false_accept", "true_accept"])
+
+
+def _share(which: NDArray[np.bool_]) -> float:
+    return float(which.mean()) if len(which) else nan

@@ -13,6 +13,7 @@ from dreamr.records import Question, Step, Trace
 from dreamr.statistics.frame import KEYS, batched
 
 ANSWER = [*KEYS, "question"]
+ANSWER_LINE = "answer"  # the claim that an answer line makes
 
 
 class Judgement(NamedTuple):
@@ -85,7 +86,10 @@ def _with_steps_before(trace: Trace) -> Iterator[tuple[Step, list[str]]]:
 
 
 def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) -> pd.DataFrame:
-    """The rows of the score frame that are batched answers of `traces`, with `errors`: their wrong accepted steps."""
+    """The rows of the score frame that are batched answers of `traces`, with `errors`: their wrong accepted steps.
+
+    The answer line is not counted: an answer whose every step is right, that one included, is right by definition.
+    """
     counts = [
         {key: getattr(trace, key) for key in ANSWER} | {"errors": _errors(trace, judge)}
         for trace in traces
@@ -97,4 +101,5 @@ def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) ->
 def _errors(trace: Trace, judge: StepOracle) -> int:
     """Accepted draft steps that are wrong, also those accepted unasked as equal to the target's."""
     accepted = ((step.text, before) for step, before in _with_steps_before(trace) if step.accepted)
-    return sum(not judge(trace.benchmark, trace.question, text, before).right for text, before in accepted)
+    judged = [judge(trace.benchmark, trace.question, text, before) for text, before in accepted]
+    return sum(not one.right and one.claim != ANSWER_LINE for one in judged)

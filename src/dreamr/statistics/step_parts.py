@@ -3,14 +3,13 @@
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, tabulate
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
 from dreamr.statistics.step_verdicts import VERIFICATION
 
 PREFIX = {True: "right so far", False: "behind a wrong step"}
 IDLE = ("filler", "repeat")  # right by the oracle, since they claim nothing new
 NEW = "all but fillers and repeats"
-CELL = ["target", "draft", "method"]
 # Of the rejected steps.
 REPLACED: dict[str, Quantity] = {
     "right": mean("right"),  # the draft's steps
@@ -22,30 +21,24 @@ REPLACED: dict[str, Quantity] = {
 
 
 def step_parts(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Error rates by the kind of claim and by whether all steps before are right; all benchmarks together.
+    """Error rates by whether all steps before are right, and there by the kind of claim; all benchmarks together.
 
     Behind a wrong step a claim that follows from it is wrong as well, though no new mistake: only what is right so far
     tells how well single steps are judged.
     """
     named = _by_prefix(steps)
-    kinds = [named.assign(claim=ALL), named[~named.claim.isin(IDLE)].assign(claim=NEW), named]
-    return _tabulated(pd.concat(kinds), job, VERIFICATION, ["prefix", "claim"])
+    idle = named.claim.isin(IDLE)
+    kinds = [named.assign(claim=ALL), named[~idle].assign(claim=NEW), named[idle | (named.prefix == PREFIX[True])]]
+    return tabulate(pd.concat(kinds), job, VERIFICATION, [*ALL_BENCHMARKS, "prefix", "claim"])
 
 
 def replacements(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """What the target wrote in the place of rejected steps, by whether all steps before are right; all benchmarks."""
     rejected = _by_prefix(steps[steps.accepted == 0])
     mended, spoiled = rejected.wrong * rejected.own_right, rejected.right * (1 - rejected.own_right)
-    return _tabulated(rejected.assign(wrong_mended=mended, right_spoiled=spoiled), job, REPLACED, ["prefix"])
+    columns = {"wrong_mended": mended, "right_spoiled": spoiled}
+    return tabulate(rejected.assign(**columns), job, REPLACED, [*ALL_BENCHMARKS, "prefix"])
 
 
 def _by_prefix(steps: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([steps.assign(prefix=ALL), steps.assign(prefix=steps.clean.map(PREFIX))])
-
-
-def _tabulated(
-    rows: pd.DataFrame, job: SummariseJob, quantities: dict[str, Quantity], parts: list[str]
-) -> pd.DataFrame:
-    table = tabulate(rows, job, quantities, [*CELL, *parts])
-    table.insert(len(CELL), "benchmark", ALL)
-    return table
