@@ -31,6 +31,7 @@ class PublishedSize(Spec):
     """A size that decides what a schedule can gain; None: not published."""
 
     quantity: str  # a column of the table `pairs`
+    text: str  # in words
     value: float | None
     source: str
 
@@ -83,4 +84,4 @@ def _beside(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
     for one in numbers.regime:
         ends = {end: f"{one.quantity}{end}" for end in ("", "_low", "_high")}
         here = {f"here{end}": pool[name].squeeze() if len(pool) else None for end, name in ends.items()}
-        yield {"quantity": one.quantity, **here, "published": one.value, "source": one.source}
+        yield {"quantity": one.quantity, "text": one.text, **here, "published": one.value, "source": one.source}
