@@ -16,7 +16,7 @@ from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
 from dreamr.cli.verify import tables as step_tables
-from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method
+from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method, Run
 from dreamr.data.contamination import Exposure, Overlap
 from dreamr.data.plants import Plant
 from dreamr.planning.jobs import SummariseJob
@@ -41,13 +41,21 @@ def small(title: str = "Test") -> Config:
     settings = config()
     main = settings.runs["main"].model_copy(update={"drafts": ("q3vl-2l", "r4b-2l")})
     statistics = settings.statistics.model_copy(update={"resamples": 100})
+    verdicts = {
+        f"oracle_{accepted}{rejected}": Method(
+            loop="specreason", verifier="oracle", false_accept=accepted, false_reject=rejected
+        )
+        for accepted, rejected in product((0, 1), repeat=2)
+    }
+    dosed = Run(targets=main.targets[:1], drafts=main.drafts[:1], methods=(*verdicts,), suites=("untimed",))
     loaded = settings.suites["all"].model_copy(update={"alone": 0, "crowds": Crowds(sizes=(1, 4, 16), blocks=8)})
     return settings.model_copy(
         update={
             "title": title,
             "statistics": statistics,
-            "runs": {**settings.runs, "main": main},
-            "suites": {**settings.suites, "load": loaded},
+            "methods": {**settings.methods, **verdicts},
+            "runs": {**settings.runs, "main": main, "dose": dosed},
+            "suites": {**settings.suites, "load": loaded, "untimed": loaded.model_copy(update={"crowds": None})},
         }
     )
 
@@ -204,11 +212,16 @@ def asked(settings: Config) -> dict[tuple[str, str], Question]:
 
 
 def verified_traces(settings: Config, seed: int = 0) -> list[Trace]:
-    """Batched traces of two verifying methods on every main pair: three verified steps each; right ones say "right"."""
+    """Batched traces of two verifying methods on every main pair, and of the step oracle's: three verified steps each.
+
+    Right ones say "right".
+    """
     rng = np.random.default_rng(seed)
     run = settings.runs["main"]
     rows = []
-    for target, draft, method in ((t, d, m) for t in run.targets for d in run.drafts for m in ("specreason", "dreamr")):
+    verifying = [(t, d, m) for t in run.targets for d in run.drafts for m in ("specreason", "dreamr")]
+    verifying += [cell for cell in cells(settings) if settings.methods[cell[2]].verifier == "oracle"]
+    for target, draft, method in verifying:
         for benchmark, name in asked(settings):
             steps = tuple(_verified_step(rng, settings.methods[method].verifier == "score") for _ in range(3))
             rows.append(

@@ -105,6 +105,33 @@ WRONG = {
         {"suites": {"all": {"alone": 0, "crowds": {"sizes": [4, 2], "blocks": 8}}}},
         ["suites.all.crowds.sizes", "[4, 2]", "must grow"],
     ),
+    "oracle beyond the micro world": (
+        {
+            "benchmarks": {"mmmu": {"path": "MMMU/MMMU"}},
+            "methods": {"perfect": {"loop": "specreason", "verifier": "oracle", "false_accept": 0, "false_reject": 0}},
+            "suites": {"dose": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mmmu"}], "alone": 0}},
+            "runs": {
+                "dose": {
+                    "targets": ["q3vl-deep-awq"],
+                    "drafts": ["q3vl-2l"],
+                    "methods": ["perfect"],
+                    "suites": ["dose"],
+                }
+            },
+        },
+        ["runs.dose.methods", "'perfect'", "generated questions alone", "not those of mmmu"],
+    ),
+    "oracle on the clock": (
+        {
+            "methods": {"perfect": {"loop": "specreason", "verifier": "oracle", "false_accept": 0, "false_reject": 0}},
+            "runs": {"main": {"methods": ["perfect"]}},
+        },
+        ["runs.main.suites", "'all' is timed", "'perfect' takes no time", "alone 0"],
+    ),
+    "oracle without rates": (
+        {"methods": {"new": {"loop": "specreason", "verifier": "oracle", "false_accept": 0.5}}},
+        ["methods.new", "false_accept", "false_reject"],
+    ),
     "unused setting": ({"methods": {"target_only": {"window": 4}}}, ["methods.target_only", "window"]),
     "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
     "verifier": (

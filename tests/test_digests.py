@@ -7,7 +7,9 @@ rerun: a module more under `train_sapo` is twelve trainings more per edit of it.
 import pytest
 
 from dreamr.cli.train_sapo import WORDS
-from dreamr.planning.plan import SCORER, UNCOUNTED
+from dreamr.config import Method
+from dreamr.methods.protocol import ORACLE
+from dreamr.planning.plan import SCORER, UNCOUNTED, _by_name
 from dreamr.provenance import SOURCES, import_closure
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
@@ -32,9 +34,9 @@ COVERED = {
     "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
     "statistics.paired statistics.pairs statistics.published statistics.tables",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
-    "statistics.answer_errors statistics.separation statistics.step_frame statistics.step_parts "
+    "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
-    "plot": f"{FRAME} report.crowds report.drawing report.figures report.labels report.timeline spans "
+    "plot": f"{FRAME} report.crowds report.dose report.drawing report.figures report.labels report.timeline spans "
     "statistics.closed_form",
     "report": f"{FRAME} provenance report.labels report.page",
 }
@@ -67,6 +69,15 @@ def test_a_commands_digest_covers_what_it_says_here(command: str) -> None:
 def test_an_answer_depends_on_its_own_loop(loop: str) -> None:
     expected = {*COVERED["generate"].split(), *LOOP.split(), *COVERED_BY_LOOPS[loop].split(), f"methods.{loop}"}
     assert covered("cli.generate", f"methods.{loop}") == expected | {"cli.generate", "records"}
+
+
+def test_only_an_answer_that_asks_the_step_oracle_depends_on_it() -> None:
+    ordinary = covered("cli.generate", "methods.specreason")
+    asking = covered("cli.generate", "methods.specreason", ORACLE.removeprefix("dreamr."))
+    assert asking - ordinary >= {"micro.verdicts", "micro.oracle", "micro.world"}
+    oracle = {"loop": "specreason", "verifier": "oracle", "false_accept": 0.0, "false_reject": 0.0}
+    target = {"loop": "specreason", "verifier": "cpn", "alpha": 0.7}
+    assert [ORACLE in _by_name(Method(**settings)) for settings in (oracle, target)] == [True, False]
 
 
 @pytest.mark.parametrize(

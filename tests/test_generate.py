@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from dreamr.answering.runs import MOST_REFUSED
 from dreamr.config import Suite
 from dreamr.engines.protocol import Refused
 from dreamr.methods.protocol import Limits
+from dreamr.micro.datasets import Fact
+from dreamr.micro.world import random_truth
 from dreamr.prompts import Prompt
 from dreamr.records import Question, Trace, read_rows, write_rows
 
@@ -433,6 +436,24 @@ def test_blocks_hold_all_questions_and_whole_clusters(sizes: list[int], number: 
     homes = Counter(one.cluster for block in blocks for one in {each.cluster: each for each in block}.values())
     assert set(homes.values()) == {1}
     assert max(map(len, blocks)) <= len(part) / number + max(sizes)
+
+
+# --- verdicts of the step oracle ---
+
+
+@pytest.mark.parametrize(("false_accept", "accepted"), [(0.0, 0), (1.0, 4)])
+def test_the_step_oracle_judges_in_the_targets_place(bench: Bench, false_accept: float, accepted: int) -> None:
+    """No step of a scripted engine says what the micro world could call right."""
+    truth = random_truth(np.random.default_rng(0))
+    for name in ("sums", "words"):
+        write_rows(bench.folder / "micro" / name / "truth.jsonl", [Fact(id=str(i), truth=truth) for i in range(5)])
+    spec = job(["specreason"], alone=0) | {"truth": "micro"}
+    spec["cells"]["specreason"]["method"] = {
+        **{"loop": "specreason", "verifier": "oracle", "false_accept": false_accept, "false_reject": 0.0}
+    }
+    traces = bench.run(spec)
+    assert {trace.accepted for trace in traces} == {accepted} and len(traces) == 10
+    assert not any(" verify " in line for line in bench.requests())
 
 
 # --- questions that an engine refuses ---

@@ -33,7 +33,7 @@ ALLOWED = {
     "answering": "config engines errors files methods models planning prompts provenance records",
     "statistics": "config errors files planning records",
     "report": "config planning provenance records spans statistics",
-    "micro": "config data engines errors models prompts records",
+    "micro": "config data engines errors models prompts provenance records steps",
     "cli": "answering config data engines errors files methods micro models planning prompts provenance records report "
     "runtime sapo scoring spans statistics",
 }

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 # Every name becomes part of a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
@@ -111,9 +112,11 @@ class Method(Spec):
 
     loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr", "beside"]
     draft: Name = PLAIN  # `plain`, or the SAPO recipe whose draft takes part
-    verifier: Literal["cpn", "score", "align"] | None = None
+    verifier: Literal["cpn", "score", "align", "oracle"] | None = None
     alpha: Fraction | None = None  # cpn: accept iff rho > alpha; align: iff p(aligned) > alpha
     threshold: Annotated[int, Field(ge=0, le=9)] | None = None  # score: accept iff score >= threshold
+    false_accept: Share | None = None  # oracle: which share of wrong steps it accepts
+    false_reject: Share | None = None  # oracle: which share of right steps it rejects
     window: Count | None = None  # draft steps ahead of the committed answer
     # fpsr: of which undecided steps the target starts its own version: of all in the window, of the first, of none
     # (then a rejected step's is started by the rejection).
@@ -151,8 +154,20 @@ class Method(Spec):
             "lookahead": {"verifier", "window", "continues"},
             "fpsr": {"verifier", "window", "rivals", "continues"},
         }[self.loop]
-        needs = needs | {"cpn": {"alpha"}, "align": {"alpha"}, "score": {"threshold"}, None: set()}[self.verifier]
-        optional = ("verifier", "alpha", "threshold", "window", "rivals", "continues", "ngram_tokens", "ngram_lookup")
+        needs = (
+            needs
+            | {
+                "cpn": {"alpha"},
+                "align": {"alpha"},
+                "score": {"threshold"},
+                "oracle": {"false_accept", "false_reject"},
+                None: set(),
+            }[self.verifier]
+        )
+        optional = (
+            *("verifier", "alpha", "threshold", "false_accept", "false_reject"),
+            *("window", "rivals", "continues", "ngram_tokens", "ngram_lookup"),
+        )
         given = {key for key in optional if getattr(self, key) is not None}
         if given != needs:
             raise ValueError(
@@ -505,6 +520,30 @@ class Config(Spec):
             if recipe.planted and not self.micro:
                 raise ValueError(f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro)")
         return self
+
+    @model_validator(mode="after")
+    def _oracle_knows(self) -> Self:
+        """The step oracle is asked about generated questions, and never timed."""
+        for name, run in self.runs.items():
+            asked = [method for method in run.methods if self.methods[method].verifier == "oracle"]
+            for method, suite in product(asked, run.suites):
+                parts = [part.benchmark for part in self.suites[suite].slices]
+                foreign = [part for part in parts if not self.is_micro(self.benchmarks[part])]
+                if foreign:
+                    raise ValueError(
+                        f"runs.{name}.methods: {method!r} asks the step oracle, which knows generated questions alone "
+                        f"(micro), not those of {', '.join(foreign)}"
+                    )
+                if self.suites[suite].alone or self.suites[suite].crowds:
+                    raise ValueError(
+                        f"runs.{name}.suites: {suite!r} is timed, and the oracle of {method!r} takes no time; allowed: "
+                        "suites with alone 0 and without crowds"
+                    )
+        return self
+
+    def is_micro(self, data: DataSpec) -> bool:
+        """Whether a data set is generated here."""
+        return self.micro is not None and data.path.startswith(f"{self.micro.folder}/")
 
     @model_validator(mode="after")
     def _trained_as_judged(self) -> Self:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import AnswerKey, Asked, Crowd, crowds, spread, suite_questions
 from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
 from dreamr.config import PLAIN, Method, ModelRef
-from dreamr.engines.protocol import EngineDied, Refused
+from dreamr.engines.protocol import Engine, EngineDied, Refused
 from dreamr.errors import Interrupted
-from dreamr.methods.protocol import Engines, Limits
+from dreamr.methods.protocol import ORACLE, Engines, Limits
 from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import Cell, GenerateJob
 from dreamr.records import Fit, Trace
@@ -247,11 +248,24 @@ def _cell_run(
         seed=job.seed if cell.method.draft != PLAIN else 0,
         device=work.device,
         thinking=(draft if draft and cell.method.loop == "draft_only" else target).model.thinking,
-        engines=Engines(target=engines[target], draft=engines[draft] if draft else None),
+        engines=Engines(target=_judging(work, cell.method, engines[target]), draft=engines[draft] if draft else None),
         file=work.files[name],
         fits={one: tuple(own[one] for own in part) for one in work.unanswered},
         count=engines[EngineKey(job.target)].text_tokens,
     )
+
+
+def _judging(work: Work, method: Method, target: Engine) -> Engine:
+    """The target, with the step oracle's verdicts in the place of its own where the method says so."""
+    if method.verifier != "oracle":
+        return target
+    assert work.job.truth is not None, "the plan sees to that"
+    oracle = import_module(ORACLE)
+    truths = oracle.truths(Path(work.job.truth), ((one.benchmark, one.question, one.prompt) for one in work.questions))
+    engine: Engine = oracle.OracleEngine(
+        target, truths, method.false_accept, method.false_reject, work.job.generation.seed
+    )
+    return engine
 
 
 @contextmanager

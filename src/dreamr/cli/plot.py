@@ -14,7 +14,7 @@ from dreamr.cli.common import command_parser, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.report import crowds, figures
+from dreamr.report import crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
@@ -54,6 +54,8 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
         yield "claims", figures.claims(verified["step_parts"])
         yield "errors", figures.errors(verified["answers_by_errors"])
+        if dose.maps(verified["dose"]):
+            yield "dose", dose.dose(verified["dose"], job.statistics.margin)
     if options.trainings:
         yield "sapo", figures.sapo(curves(options.trainings), CURVES)
     crowded = tables["load"][lambda rows: rows.draft != ALL]

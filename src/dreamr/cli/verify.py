@@ -21,6 +21,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows, write_rows
 from dreamr.runtime.endings import worded
 from dreamr.statistics import answer_errors, separation, step_parts, step_verdicts
+from dreamr.statistics.dose import dose
 from dreamr.statistics.frame import first_training, load_scores, write_table
 from dreamr.statistics.gallery import examples, worst
 from dreamr.statistics.names import GALLERY, OF_ANSWERS, OF_STEPS
@@ -59,9 +60,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def tables(steps: pd.DataFrame, graded: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every table by name: of the verified steps, and of the answers that they are part of."""
+    """Every table by name: of the verified steps, of the answers that they are part of, and of both."""
     for frame, makers in ((steps, OF_STEPS), (graded, OF_ANSWERS)):
         yield from ((name, getattr(MODULES[module], name)(frame, job)) for name, module in makers.items())
+    yield "dose", dose(graded, steps, job)
 
 
 def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:

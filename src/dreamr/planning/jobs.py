@@ -120,6 +120,7 @@ class GenerateJob(Spec):
     context_tokens: Count
     images: ImageSize
     device: Literal["cpu", "cuda"]
+    truth: str | None = None  # folder of the generated data sets, where a method asks the step oracle
 
 
 class SummariseJob(Spec):

@@ -23,7 +23,7 @@ from dreamr.config import (
     Spec,
     sapo_model,
 )
-from dreamr.methods.protocol import IN_BATCHES
+from dreamr.methods.protocol import IN_BATCHES, ORACLE
 from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
 from dreamr.provenance import code_digest, spec_digest
 
@@ -210,10 +210,16 @@ class Plan:
             context_tokens=config.context_tokens,
             images=config.images,
             device=config.device,
+            truth=self._truth(group),
         )
 
+    def _truth(self, group: Group) -> str | None:
+        """Where the truth of a group's questions lies, if a method asks for it."""
+        micro, methods = self.config.micro, self.methods(group).values()
+        return micro.folder if micro and any(method.verifier == "oracle" for method in methods) else None
+
     def cell(self, group: Group, name: str) -> Cell:
-        """A method's cell, with the code of all loops that take part in it."""
+        """A method's cell, with the code of all that takes part in it."""
         method, config = self.config.methods[name], self.config
         models = [group.target, *([self.drafts(group)[method.draft]] if method.needs_draft else [])]
         digest = spec_digest(
@@ -223,7 +229,7 @@ class Plan:
             config.suites[group.suite],
             [self.data_digest(benchmark) for benchmark in self.benchmarks(group)],
             [config.generation, config.context_tokens, config.images, config.device],
-            command_digest("generate", *_loops(method)),
+            command_digest("generate", *_by_name(method)),
         )
         return Cell(method=method, digest=digest)
 
@@ -286,8 +292,7 @@ class Plan:
 
     def is_micro(self, name: str) -> bool:
         """Whether a data set is generated here."""
-        micro = self.config.micro
-        return micro is not None and self.datasets[name].path.startswith(f"{micro.folder}/")
+        return self.config.is_micro(self.datasets[name])
 
     @property
     def planted(self) -> str | None:
@@ -302,10 +307,10 @@ class Plan:
         }
 
 
-def _loops(method: Method) -> list[str]:
-    """Modules of the loops behind a cell. Every speed-up is a ratio to target-only, so that one is behind all."""
+def _by_name(method: Method) -> list[str]:
+    """Modules behind a cell that its job loads by name. Target-only is behind all: every speed-up is a ratio to it."""
     loops = {"target_only", method.loop, IN_BATCHES.get(method.loop, method.loop)}
-    return [f"dreamr.methods.{loop}" for loop in sorted(loops)]
+    return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + [ORACLE] * (method.verifier == "oracle")
 
 
 @cache

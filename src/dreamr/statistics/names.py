@@ -25,5 +25,5 @@ OF_STEPS = {
     **dict.fromkeys(("step_parts", "replacements"), "step_parts"),
 }
 OF_ANSWERS = {"answers_by_errors": "answer_errors"}
-JUDGED = (*OF_STEPS, *OF_ANSWERS)
+JUDGED = (*OF_STEPS, *OF_ANSWERS, "dose")
 GALLERY = "gallery.jsonl"
