@@ -6,6 +6,7 @@ from factories import scores, small
 
 from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.contrasts import contrasts
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.interventions import Intervention, intervened, interventions
 
@@ -75,6 +76,14 @@ def test_a_pool_is_over_the_pairs_on_which_it_was_tried() -> None:
     table = interventions(frame(RIGHT, both), job())
     pool = table[(table.target == ALL) & (table.draft == ALL) & (table.benchmark == ALL)]
     assert pool.set_index("method").n.to_dict() == dict.fromkeys(METHODS.keys() - {"target_only", "dreamr"}, 24)
+
+
+def test_interventions_are_a_family_of_contrasts() -> None:
+    found = contrasts(frame(RIGHT), job())
+    found = found[found.family == "intervention, each pair"].set_index("method")
+    assert found.other.to_dict() == {one.method: one.without for one in intervened(METHODS)}
+    changes = {"target_only_double": 0, "dreamr_double": 2 / 12, "dreamr_target_answers": 1 / 12}
+    assert found.accuracy_change.to_dict() == pytest.approx(changes)
 
 
 def test_without_interventions_there_is_an_empty_table() -> None:

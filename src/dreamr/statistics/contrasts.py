@@ -19,6 +19,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablated, trained_twins
 from dreamr.statistics.frame import ALL, BASELINE, Key, alone, answered, as_cells, batched, complete
 from dreamr.statistics.intervals import Interval, cluster_sums, difference, holm, ratio
+from dreamr.statistics.interventions import intervened
 from dreamr.statistics.paired import crossed, flip_p, student
 
 
@@ -85,6 +86,7 @@ def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     yield from (Contrast(method, plain, "training") for method, plain in twins.items())
     for row in ablated(job.methods, job.reference).itertuples():
         yield Contrast(row.method, job.reference, row.kind)
+    yield from (Contrast(one.method, one.without, "intervention") for one in intervened(job.methods))
 
 
 def _with_logarithms(rows: pd.DataFrame) -> pd.DataFrame:
