@@ -57,6 +57,11 @@ def test_what_is_contrasted_follows_from_the_methods() -> None:
     assert single >= {("alpha_05", "alpha"), ("length_heavy", "rewards")}
 
 
+def test_a_control_of_contamination_is_no_contrast_of_rewards() -> None:
+    found = contrasts(score_frame(rows()), JOB.model_copy(update={"planted": ("outcome_heavy",)}))
+    assert set(found.method[found.differs == "rewards"]) == {"length_heavy"}
+
+
 def test_distances_are_those_of_the_same_questions() -> None:
     found = line(table(), "lookahead", "dreamr_ns", PAIR)
     pair = dict(zip(("target", "draft"), PAIR, strict=True))

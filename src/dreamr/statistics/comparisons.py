@@ -89,8 +89,7 @@ def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Each ablated method against the reference on the same pair and questions; the reference itself for comparison."""
-    methods = {name: method for name, method in job.methods.items() if method.draft not in job.planted}
-    members = ablated(methods, job.reference)
+    members = ablations(job)
     where = rows[rows.method.isin(members.method)]
     reference = rows[rows.method == job.reference].merge(where[["target", "draft", "mode", "item"]].drop_duplicates())
     ran = pd.concat([where, reference])
@@ -100,6 +99,12 @@ def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     table = pd.concat([members, pd.DataFrame(own, columns=members.columns)]).merge(table, on="method")
     table.loc[table.method == job.reference, [name for name in table if name.endswith("_change")]] = nan
     return table[["kind", "setting", *[name for name in table if name not in ("kind", "setting")]]]
+
+
+def ablations(job: SummariseJob) -> pd.DataFrame:
+    """What `ablated` finds among the configured methods; a draft of planted questions is a control and no ablation."""
+    methods = {name: method for name, method in job.methods.items() if method.draft not in job.planted}
+    return ablated(methods, job.reference)
 
 
 def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:

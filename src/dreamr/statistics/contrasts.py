@@ -16,7 +16,7 @@ import pandas as pd
 
 from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import ablated, trained_twins
+from dreamr.statistics.comparisons import ablations, trained_twins
 from dreamr.statistics.frame import ALL, BASELINE, Key, alone, answered, as_cells, batched, complete
 from dreamr.statistics.intervals import Interval, cluster_sums, difference, holm, ratio
 from dreamr.statistics.interventions import intervened
@@ -84,7 +84,7 @@ def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     yield from (one for one in BETWEEN if {one.method, one.other} <= {*job.methods})
     twins = trained_twins(job.methods, job.reference)
     yield from (Contrast(method, plain, "training") for method, plain in twins.items())
-    for row in ablated(job.methods, job.reference).itertuples():
+    for row in ablations(job).itertuples():
         yield Contrast(row.method, job.reference, row.kind)
     yield from (Contrast(one.method, one.without, "intervention") for one in intervened(job.methods))
 
