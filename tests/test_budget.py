@@ -21,7 +21,7 @@ from dreamr.config import Config, Device, EngineSpec, Size, Text
 from dreamr.engines.vllm import launch
 from dreamr.errors import UserError
 from dreamr.planning import costs
-from dreamr.planning.budget import batch, estimates, questions
+from dreamr.planning.budget import answers, batch, estimates, questions
 from dreamr.planning.costs import ServedModel, TrainedModel, quantized, weights_gb
 from dreamr.planning.limits import LIMITED, refuse_excess
 from dreamr.planning.memory import fullest, holdings, rank_gpus
@@ -182,6 +182,16 @@ def test_shards_and_limits_count_questions() -> None:
     assert questions(Plan(paper()), group) == (math.ceil(3940 / 8), 20)
     small = Group("main", "qwen3-vl-8b-awq", "qwen3-vl-2b", "all")
     assert questions(Plan(merged("config/gpu.yaml")), small) == (100, 6)
+
+
+def test_each_size_of_a_crowd_costs_time_and_a_larger_one_less() -> None:
+    """Beside target-only, on the same questions: more at once take fewer passes."""
+    working = {}
+    for sizes in ([1], [8], [1, 8]):
+        crowds = {"suites": {"all": {"alone": 0, "crowds": {"sizes": sizes, "blocks": 6}}}}
+        plan = Plan(merged("config/config.yaml", crowds))
+        working[tuple(sizes)] = answers(plan, Group("quantization", "q3vl-deep", "q3vl-2l", "all")).working
+    assert working[8,] < 0.7 * working[1,] < working[1,] < working[1, 8] < working[1,] + working[8,]
 
 
 # -- memory

@@ -116,6 +116,12 @@ def test_another_seed_is_another_training_of_the_same_recipe() -> None:
     assert digests(merged()).items() <= digests(plan.config).items(), "the usual answers are as they were"
 
 
+def test_only_jobs_that_ask_the_step_oracle_are_told_the_truth() -> None:
+    plan = Plan(merged("config/depth.yaml"))
+    told = {group.run: plan.generate(group).truth for group in plan.groups}
+    assert told.pop("dose") == plan.config.micro.folder and set(told.values()) == {None}
+
+
 def test_an_alpha_changes_only_its_own_cell() -> None:
     after = digests(merged({"methods": {"alpha_05": {"alpha": 0.4}}}))
     assert changed(digests(merged()), after) == {(ABLATION, "alpha_05")}
