@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import METHODS, WIDE, answer, listed, random_pair
 
+from dreamr.config import Method
 from dreamr.engines.virtual import Cost
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
@@ -208,6 +209,14 @@ def test_costs_of_a_pair_are_those_of_methods_without_overlap() -> None:
     assert line.acceptance == pytest.approx(sum(r.accepted for r in mine) / sum(r.verified for r in mine))
     assert line.n == len(of("specreason", "alone")) + len(of("schedule_sequential", "alone"))
     assert line.tokens_per_prompt == 130
+
+
+def test_a_verdict_that_asks_no_model_is_no_cost_of_one() -> None:
+    rows = score_frame([row for row in scores(config()) if row.method in ("target_only", "specreason", "dreamr")])
+    given = job()
+    oracle = Method(loop="specreason", verifier="oracle", false_accept=0.0, false_reject=0.0)
+    found = pairs(rows, given.model_copy(update={"methods": {**given.methods, "specreason": oracle}}))
+    assert found.v.isna().all() and found.target_step_seconds.notna().any()
 
 
 def test_the_regime_stands_beside_what_is_published() -> None:
