@@ -24,6 +24,7 @@ from dreamr.planning.reading import load
 from dreamr.records import IMAGE_MARK, Fit, Load, Question, Score, Span, Step, Trace, write_rows
 from dreamr.statistics.frame import score_frame, write_table
 from dreamr.statistics.gallery import examples, worst
+from dreamr.statistics.predicted import compared
 from dreamr.statistics.step_frame import Judgement, answers, verified_steps
 
 ROOT = Path(__file__).parents[1]
@@ -291,8 +292,9 @@ def whole_report(folder: Path) -> Path:
     _write_verification(folder, settings)
     audited = ["--audit", str(folder / "audit")]
     summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *audited, "--out", str(folder / "tables")])
+    _write_replay(folder / "replay", settings)
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
-    names = ("tables", "audit", "figures", "cells", "benchmarks", "verification")
+    names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
     cards = [str(folder / "models" / name / "card.json") for name in TRAINED]
     sources += ["--cards", *cards, "--traces", str(folder / "traces.jsonl")]
@@ -311,8 +313,44 @@ def refused(score: Score) -> Score:
 def drawing(folder: Path, job: str) -> list[str]:
     """Arguments of cli.plot for a report's folder."""
     curves = sorted(str(path) for path in folder.glob("models/*/training.csv"))
-    inputs = ["--tables", str(folder / "tables"), "--traces", str(folder / "traces.jsonl")]
+    inputs = [
+        "--tables",
+        str(folder / "tables"),
+        "--replay",
+        str(folder / "replay"),
+        "--traces",
+        str(folder / "traces.jsonl"),
+    ]
     return ["--spec", job, *inputs, "--verification", str(folder / "verification"), "--trainings", *curves]
+
+
+def replayed(settings: Config, seed: int = 0) -> pd.DataFrame:
+    """Predictions of twelve answers a pair and method that are right but for chance."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for target, draft in SummariseJob.of(settings).pairs:
+        for method in ("specreason", "lookahead", "dreamr_ns", "dreamr"):
+            speed = LOOP_SPEED[settings.methods[method].loop]
+            for place in range(12):
+                cell = {"target": target, "draft": draft, "method": method, "benchmark": "mmmu", "question": str(place)}
+                times = {"baseline_seconds": 1.0, "seconds": float(rng.lognormal(0, 0.1)) / speed}
+                foretold = {"predicted_baseline_seconds": 1.0, "predicted_seconds": 1 / speed}
+                steps = {"verified": 5.0, "accepted": 4.0, "draft_step": 0.1, "target_step": 1.0}
+                rows.append(cell | {"cluster": f"mmmu/{place}", "n": 1.0} | times | foretold | steps)
+    return pd.DataFrame(rows)
+
+
+def _write_replay(folder: Path, settings: Config) -> None:
+    answers = replayed(settings)
+    costs = [
+        {"target": target, "draft": draft, "fold": 0, "engine": engine}
+        | dict.fromkeys(("decode", "prefill", "request", "opening", "verdict", "crowding", "sharing"), 0.01)
+        for target, draft in SummariseJob.of(settings).pairs
+        for engine in ("target", "draft")
+    ]
+    write_table(compared(answers, SummariseJob.of(settings)), folder / "replay.csv")
+    write_table(answers, folder / "replay_questions.csv")
+    write_table(pd.DataFrame(costs), folder / "replay_costs.csv")
 
 
 def _write_verification(folder: Path, settings: Config) -> None:

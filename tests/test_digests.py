@@ -36,9 +36,12 @@ COVERED = {
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
-    "plot": f"{FRAME} report.crowds report.dose report.drawing report.figures report.labels report.timeline spans "
-    "statistics.closed_form",
-    "report": f"{FRAME} provenance report.labels report.page",
+    "replay": f"{FRAME} data.prepared engines.protocol engines.scripts engines.virtual methods.protocol prompts "
+    "replay.fitting replay.predictions replay.recorded replay.running replay.serving statistics.closed_form "
+    "statistics.predicted steps",
+    "plot": f"{FRAME} report.crowds report.dose report.drawing report.figures report.labels report.predicted "
+    "report.timeline spans statistics.closed_form statistics.predicted",
+    "report": f"{FRAME} provenance report.labels report.page statistics.closed_form statistics.predicted",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

@@ -16,7 +16,7 @@ from dreamr.report.page import RULES, cell, first, machines, pairs_of, rule_time
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
-    *("claims", "errors", "contrasts", "dose"),
+    *("claims", "errors", "contrasts", "dose", "replay"),
 }
 
 
@@ -210,3 +210,10 @@ def test_rows_are_chosen_by_their_keys() -> None:
     assert pairs_of(rows) == [rows[0], rows[2]]
     assert first(rows, method=("alpha_05", "other")) == rows[3]
     assert first(rows, method="none") is None
+
+
+def test_the_gate_and_its_figures_are_told(made: SimpleNamespace) -> None:
+    section = made.page[made.page.index('<section id="replay"') :].partition("</section>")[0]
+    assert "each pooled speed-up within 5.0 %, the median question within 10.0 %" in section
+    assert section.count(": met.") == 3 and "The gate is met." in section and "No projection" not in section
+    assert "Speed-up, measured and predicted, all benchmarks" in section and "Fitted costs" in section

@@ -11,7 +11,7 @@ SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT
-from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.jobs import ReplayJob, SummariseJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
@@ -20,7 +20,7 @@ from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
-from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
+from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)

@@ -79,9 +79,40 @@ rule verify:
         """
 
 
+# Runs the loops of the traces on a virtual clock; a changed loop gives other traces, so its code is no parameter here.
+rule replay:
+    input:
+        data=data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
+        traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
+    output:
+        replayed=expand("<results>/replay/{table}.csv", table=OF_REPLAY),
+    log:
+        "<logs>/replay.log",
+    benchmark:
+        "<benchmarks>/replay.tsv"
+    localrule: True
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=command_digest("replay"),
+        spec=as_json(ReplayJob.of(CONFIG)),
+        data=folder("data"),
+        folder=folder("replayed"),
+    shell:
+        """
+        python -m dreamr.cli.replay \
+            --spec {params.spec:q} \
+            --traces {input.traces:q} \
+            --data {params.data:q} \
+            --out {params.folder:q} \
+            > {log:q} 2>&1
+        """
+
+
 rule plot:
     input:
         verified=VERIFIED,
+        replayed=rules.replay.output.replayed,
         tables=rules.summarise.output.tables,
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
@@ -104,12 +135,14 @@ rule plot:
         code=command_digest("plot"),
         spec=as_json(SummariseJob.of(CONFIG)),
         tables=folder("tables"),
+        replay=folder("replayed"),
         verification=option("--verification", "verified"),
     shell:
         """
         python -m dreamr.cli.plot \
             --spec {params.spec:q} \
             --tables {params.tables:q} \
+            --replay {params.replay:q} \
             --trainings {input.trainings:q} \
             --traces {input.traces:q} \
             {params.verification:q} \
@@ -123,6 +156,7 @@ rule report:
         tables=rules.summarise.output.tables,
         verified=VERIFIED,
         audit=AUDIT,
+        replayed=rules.replay.output.replayed,
         templates=sorted(map(str, Path("reports").glob("*.*"))),
         figures=rules.plot.output.figures,
         cards=cards(name for names in PLAN.models.values() for name in names),
@@ -143,6 +177,7 @@ rule report:
         spec=as_json(CONFIG),
         tables=folder("tables"),
         audit=folder("audit"),
+        replay=folder("replayed"),
         cells=f"{RESULTS}/cells",
         templates=folder("templates"),
         verification=option("--verification", "verified"),
@@ -153,6 +188,7 @@ rule report:
             --spec {params.spec:q} \
             --tables {params.tables:q} \
             --audit {params.audit:q} \
+            --replay {params.replay:q} \
             --figures {input.figures:q} \
             --cards {input.cards:q} \
             --traces {input.traces:q} \

@@ -16,9 +16,11 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.report import crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
+from dreamr.report.predicted import replay
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
+from dreamr.statistics.predicted import QUESTION_MARGIN
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
@@ -63,6 +65,9 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "load", crowds.load(crowded)
     if len(tables["ablation"]):
         yield "ablation", figures.ablation(tables["ablation"])
+    predicted = read_table(options.replay / "replay_questions.csv")
+    if len(predicted):
+        yield "replay", replay(main_pairs(predicted, job), QUESTION_MARGIN)
     shown = side_by_side(timed(options.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", timeline(shown)
@@ -96,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     described = command_parser("plot", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
     described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
+    described.add_argument("--replay", required=True, type=Path, metavar="FOLDER", help="tables of cli.replay")
     described.add_argument(
         "--out", required=True, type=Path, metavar="FOLDER", help="folder for figures; emptied first"
     )

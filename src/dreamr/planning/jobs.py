@@ -159,3 +159,15 @@ class SummariseJob(Spec):
             versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),
             circular=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mmbench"),
         )
+
+
+class ReplayJob(Spec):
+    """cli.replay: limits of answers, and what belongs together in the tables."""
+
+    generation: Sampling
+    tables: SummariseJob
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """That of a configuration."""
+        return cls(generation=config.generation, tables=SummariseJob.of(config))

@@ -22,6 +22,7 @@ from dreamr.records import Trace, read_rows
 from dreamr.report.labels import label
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.names import GALLERY
+from dreamr.statistics.predicted import MARGIN, QUESTION_MARGIN
 
 Row = dict[str, Any]
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
@@ -29,7 +30,7 @@ UNKNOWN = "–"
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
 RULES = (
     *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
-    *("generate", "grade", "verify", "summarise", "plot", "report"),
+    *("generate", "grade", "verify", "replay", "summarise", "plot", "report"),
 )
 
 
@@ -53,6 +54,7 @@ class Sources:
 
     tables: Path
     audit: Path
+    replay: Path
     figures: Path
     cards: tuple[Path, ...]  # of the models
     traces: tuple[Path, ...]
@@ -63,7 +65,7 @@ class Sources:
     @property
     def csv(self) -> list[Path]:
         """All tables."""
-        folders = [self.tables, self.audit, *([self.verification] if self.verification else [])]
+        folders = [self.tables, self.audit, self.replay, *([self.verification] if self.verification else [])]
         return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
 
 
@@ -84,6 +86,8 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         "cell": cell,
         "formatted": formatted,
         "ALL": ALL,
+        "MARGIN": MARGIN,
+        "QUESTION_MARGIN": QUESTION_MARGIN,
         "MAIN": MAIN,
     }
     tables = {path.stem: records(read_table(path)) for path in sources.csv}
