@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -406,6 +407,14 @@ def test_no_more_than_asked_are_under_way_and_a_crowd_is_faster_than_its_answers
         part = [row for row in read_rows(bench.folder / "traces/all.jsonl", Trace) if row.load.at_once == at_once]
         share = sum(trace.seconds for trace in part) / part[0].load.seconds
         assert at_once * 0.6 < share <= at_once
+
+
+def test_at_each_size_the_target_answers_first_as_often_as_last(bench: Bench) -> None:
+    bench.run(crowded(["specreason"], sizes=(1, 2)))
+    log = [line.split()[:2] for line in bench.requests()]
+    starts = [place for place, (name, kind) in enumerate(log) if (name, kind) == ("big", "reset")][2:]
+    first = ["draft" if ["small", "generate"] in log[a:b] else "target" for a, b in pairwise([*starts, len(log)])]
+    assert first == 2 * ["draft", "target"] + 2 * ["target", "draft"], "two sizes of one block, then of the other"
 
 
 def test_a_crowd_that_lacks_an_answer_is_answered_anew_and_no_other(bench: Bench) -> None:

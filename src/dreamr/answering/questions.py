@@ -33,7 +33,7 @@ class Crowd(NamedTuple):
     mode: Mode
     asked: tuple[Asked, ...]
     at_once: int = 1
-    block: int = 0
+    block: int = 0  # its number, or that of the question by itself: turns go by it
 
     @property
     def keys(self) -> list[AnswerKey]:

@@ -187,27 +187,27 @@ class Stopwatch:
     ) -> None:
         """Time what is left, crowd by crowd: all cells and target-only on one crowd right after each other.
 
-        The order turns from crowd to crowd, so that no method always runs first or next to the baseline. `warm_up` is
-        answered once for nothing, where there is a question that no engine refuses. `done` is told how many answers
-        were kept.
+        The order turns from block to block, so that no method always runs first or next to the baseline, at no size of
+        a crowd. `warm_up` is answered once for nothing, where there is a question that no engine refuses. `done` is
+        told how many answers were kept.
         """
         left = [[cell for cell in cells if cell.lacks(crowd)] for crowd in crowds]
         if any(left):
             gc.freeze()  # what is loaded stays; from here on, collecting garbage is quick
             if warm_up:
-                await self._round(cells, Crowd("alone", (warm_up,)), turn=0)
-        for turn, (crowd, missing) in enumerate(zip(crowds, left, strict=True)):
+                await self._round(cells, Crowd("alone", (warm_up,)))
+        for crowd, missing in zip(crowds, left, strict=True):
             if missing:
-                *timed, baseline = await self._round(missing, crowd, turn)
+                *timed, baseline = await self._round(missing, crowd)
                 for cell, own in zip(missing, timed, strict=True):
                     cell.file.append(*_traces(cell, crowd, own, baseline))
                     done(len(crowd.asked))
 
-    async def _round(self, cells: Sequence[CellRun], crowd: Crowd, turn: int) -> list[TimedCrowd]:
+    async def _round(self, cells: Sequence[CellRun], crowd: Crowd) -> list[TimedCrowd]:
         """How each cell and, behind them, target-only answered."""
         plain = (Method(loop="target_only"), Engines(target=self.target))
         runs = [*((cell.method, cell.engines) for cell in cells), plain]  # target-only as a cell is a control: two runs
-        order = [(turn + place) % len(runs) for place in range(len(runs))]
+        order = [(crowd.block + place) % len(runs) for place in range(len(runs))]
         timed = {place: await self._timed(*runs[place], crowd) for place in order}
         return [timed[place] for place in range(len(runs))]
 

@@ -81,7 +81,7 @@ class Work:
         if suite.crowds:
             return crowds(self.slices, suite.crowds)
         chosen = (one for part in self.slices for one in spread(part, suite.alone, self.job.draft))
-        return [Crowd("alone", (one,)) for one in chosen]
+        return [Crowd("alone", (one,), block=number) for number, one in enumerate(chosen)]
 
     @property
     def keys(self) -> list[AnswerKey]:
