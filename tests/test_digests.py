@@ -32,7 +32,7 @@ COVERED = {
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
     "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
-    "statistics.paired statistics.pairs statistics.published statistics.tables",
+    "statistics.shares statistics.paired statistics.pairs statistics.published statistics.tables",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",

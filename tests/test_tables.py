@@ -20,7 +20,7 @@ from dreamr.statistics.comparisons import ablated, trained_twins
 from dreamr.statistics.factors import sequential_twins
 from dreamr.statistics.frame import ALL, KEYS, read_table, score_frame
 from dreamr.statistics.intervals import holm
-from dreamr.statistics.tables import fitting, refusals
+from dreamr.statistics.tables import accuracy, fitting, refusals
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
@@ -508,3 +508,17 @@ def test_how_questions_fit_is_counted_once_a_model() -> None:
     assert (big.questions, big.longest, big.perhaps_refused, big.refused) == (20, 119, 0, 2)
     small = line(table, model="small.dreamr", benchmark=ALL)
     assert (small.questions, small.longest, small.perhaps_refused, small.refused) == (80, 50, 4, 0)
+
+
+def test_an_accuracy_near_one_has_an_interval() -> None:
+    """All right but one question of the method: too little for a bootstrap, so limits are exact."""
+    settings, rows = everything()
+    job = SummariseJob.of(settings)
+    chosen = [row for row in rows if row.mode == "batched" and row.method in ("target_only", "dreamr")]
+    wrong = min(row.question for row in chosen)
+    right = [row.model_copy(update={"correct": row.method == "target_only" or row.question != wrong}) for row in chosen]
+    table = accuracy(score_frame(right), job)
+    assert table[["accuracy_low", "accuracy_high"]].notna().all(axis=None)
+    changes = table[table.method == "dreamr"]
+    assert (changes.accuracy_change_low < changes.accuracy_change).all()
+    assert (changes.accuracy_change < changes.accuracy_change_high).all()

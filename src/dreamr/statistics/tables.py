@@ -1,7 +1,7 @@
 """The tables that every question of a run goes into: what each method does, and where."""
 
 from collections.abc import Callable
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from dreamr.statistics.frame import (
     Sums,
     alone,
     answered,
+    as_cells,
     batched,
     estimates,
     of_pairs,
@@ -37,6 +38,7 @@ from dreamr.statistics.intervals import (
     unknown,
 )
 from dreamr.statistics.paired import flip_p
+from dreamr.statistics.shares import change_interval, share_interval
 
 ACCURACY: dict[str, Quantity] = {
     "accuracy": mean("correct"),
@@ -45,6 +47,7 @@ ACCURACY: dict[str, Quantity] = {
     "truncated": mean("truncated"),
     "refused": mean("refused"),
 }
+SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
 SPEED: dict[str, Quantity] = {
     "speedup": ratio("baseline_seconds", "seconds"),
     "seconds": mean("seconds"),
@@ -128,8 +131,10 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
     """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
     bootstrap = sampling(job)
     if key["method"] == BASELINE:
-        return estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
+        line = estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
+        return line | _exact(line, sums, job)
     line = estimates(sums, bootstrap, ACCURACY)
+    line |= _exact(line, sums, job)
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
     lost, won = sums["lost"].sum(), sums["won"].sum()
     per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
@@ -141,6 +146,16 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
         "non_inferior": non_inferiority(change, job.statistics.margin),
         "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
     }
+
+
+def _exact(line: dict[str, Any], sums: Sums, job: SummariseJob) -> dict[str, float]:
+    """Cells of the intervals that the bootstrap left empty, since too few clusters differ, by exact limits."""
+    confidence = job.statistics.confidence
+    empty = [name for name in ACCURACY if isnan(line[f"{name}_low"]) and not isnan(line[name])]
+    found = {name: share_interval(sums[SHARES[name]], sums["n"], confidence) for name in empty if name in SHARES}
+    if "accuracy_change" in empty:
+        found["accuracy_change"] = change_interval(sums["lost"], sums["won"], sums["n"], confidence)
+    return as_cells(found)
 
 
 def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
