@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from math import log, sqrt
 
 import numpy as np
+import pandas as pd
 from factories import config
 from scipy import stats
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.crowds import crossing
 from dreamr.statistics.intervals import Bootstrap, Interval, difference, ratio
 from dreamr.statistics.paired import crossed, flip_p, student
-from dreamr.statistics.step_verdicts import area
+from dreamr.statistics.separation import area
 
 Random = np.random.Generator
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=0)
@@ -85,6 +87,33 @@ def log_times(questions: int) -> Callable[[Random], bool]:
     return hit
 
 
+def under_load(rng: Random, blocks: int) -> dict[str, np.ndarray]:
+    """Wall clocks of blocks at five loads: the gains fall from 2.5 to .7, and hang together in a block."""
+    sums = {"n": np.ones(blocks)}
+    minute = rng.normal(0, 0.05, size=blocks)
+    for size, gain in GAINS.items():
+        sums[f"a {size}"] = rng.lognormal(0, 0.15, size=blocks)
+        sums[f"b {size}"] = sums[f"a {size}"] / gain * np.exp(minute + rng.normal(0, 0.08, size=blocks))
+    return sums
+
+
+GAINS = {1: 2.5, 2: 1.9, 4: 1.4, 8: 0.95, 16: 0.7}
+AS_DRAWN = {size: gain / np.exp((0.05**2 + 0.08**2) / 2) for size, gain in GAINS.items()}  # ratios of expected clocks
+
+
+def gain_under_load(blocks: int) -> Callable[[Random], bool]:
+    return lambda rng: covers(
+        BOOTSTRAP.intervals(under_load(rng, blocks), {"r": ratio("a 4", "b 4")})["r"], AS_DRAWN[4]
+    )
+
+
+def break_even(blocks: int) -> Callable[[Random], bool]:
+    """Where the gain falls to 1, between the loads that were measured."""
+    at = crossing("a", "b", [*GAINS])
+    exact = float(at({f"{side} {n}": np.array(g if side == "a" else 1) for n, g in AS_DRAWN.items() for side in "ab"}))
+    return lambda rng: covers(BOOTSTRAP.intervals(under_load(rng, blocks), {"at": at})["at"], exact)
+
+
 def accuracy_change(rng: Random) -> bool:
     """Two methods on five versions of 40 problems, one of them a little worse."""
     hard = rng.beta(4.8, 1.2, size=40)
@@ -110,7 +139,8 @@ def auc(rng: Random) -> bool:
     """Verdicts on five steps of each of 40 questions; some questions' verdicts are high altogether."""
     right = rng.random(200) < 0.7
     verdicts = rng.normal(1.2 * right + np.repeat(rng.normal(0, 0.5, size=40), 5), 1)
-    return covers(area(verdicts, right.astype(float), np.repeat(np.arange(40), 5), JOB), AREA)
+    steps = {"verdict": verdicts, "right": right.astype(float), "cluster": np.repeat(np.arange(40), 5), "stratum": "a"}
+    return covers(area(pd.DataFrame(steps), JOB), AREA)
 
 
 AREA = float(stats.norm.cdf(1.2 / sqrt(2 * (1 + 0.5**2))))
@@ -153,6 +183,9 @@ SIMULATIONS = (
     Simulation("bootstrap: ratio of total times, 96 questions", total_times(96), 0.93, 0.97),
     Simulation("bootstrap: ratio of total times, 12 questions", total_times(12), 0.91, 0.96),
     Simulation("bootstrap: area under a ROC curve, 40 questions", auc, 0.93, 0.97),
+    Simulation("bootstrap: gain under load, 6 blocks", gain_under_load(6), 0.91, 0.96),
+    Simulation("bootstrap: where the gain is 1, 6 blocks", break_even(6), 0.91, 0.96),
+    Simulation("bootstrap: gain under load, 8 blocks", gain_under_load(8), 0.93, 0.97),
     Simulation("Student: ratio of times by logarithms, 12 questions", log_times(12), 0.93, 0.97),
     Simulation("Student: ratio of times by logarithms, 96 questions", log_times(96), 0.93, 0.97),
     Simulation("Student: change of accuracy, 40 problems of five versions", accuracy_change, 0.93, 0.97),
