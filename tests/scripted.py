@@ -98,8 +98,8 @@ def main() -> None:
     refused = json.loads(os.environ.get("SCRIPTED_REFUSED", "{}"))
 
     def opened(_: object, key: work.EngineKey) -> ScriptedEngine:
-        name = key.model.name
-        return ScriptedEngine(name + "+ngram" * bool(key.ngram), delay, log, refused.get(name, ()))
+        name, extra = key.model.name, "+ngram" * bool(key.ngram) + "+threads" * (key.threads > 1)
+        return ScriptedEngine(name + extra, delay, log, refused.get(name, ()))
 
     work.open_engine = opened
     generate.main()

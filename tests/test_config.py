@@ -132,6 +132,9 @@ WRONG = {
         {"methods": {"new": {"loop": "specreason", "verifier": "oracle", "false_accept": 0.5}}},
         ["methods.new", "false_accept", "false_reject"],
     ),
+    "one thread": ({"methods": {"target_only": {"threads": 1}}}, ["methods.target_only.threads", "greater than"]),
+    "threads of a pair": ({"methods": {"dreamr": {"threads": 2}}}, ["methods.dreamr", "threads"]),
+    "rivals of a sequence": ({"methods": {"specreason": {"rivals": "none"}}}, ["methods.specreason", "rivals"]),
     "unused setting": ({"methods": {"target_only": {"window": 4}}}, ["methods.target_only", "window"]),
     "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
     "verifier": (

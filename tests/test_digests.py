@@ -39,8 +39,8 @@ COVERED = {
     "replay": f"{FRAME} data.prepared engines.protocol engines.scripts engines.virtual methods.protocol prompts "
     "replay.fitting replay.predictions replay.recorded replay.running replay.serving statistics.closed_form "
     "statistics.predicted steps",
-    "plot": f"{FRAME} report.crowds report.dose report.drawing report.figures report.labels report.predicted "
-    "report.timeline spans statistics.closed_form statistics.predicted",
+    "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
+    "report.predicted report.timeline spans statistics.closed_form statistics.predicted",
     "report": f"{FRAME} provenance report.labels report.page statistics.closed_form statistics.predicted",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share

@@ -32,6 +32,7 @@ SOURCES = Path(__file__).resolve().parent.parent / "src"
 METHODS = {
     "target_only": {"loop": "target_only"},
     "ngram": {"loop": "spec_decoding", "ngram_tokens": 5, "ngram_lookup": [2, 4]},
+    "two_threads": {"loop": "target_only", "threads": 2},
     "dreamr": {
         "loop": "fpsr",
         "draft": "balanced",
@@ -149,12 +150,12 @@ def test_every_answer_is_counted_by_the_target_s_tokenizer(bench: Bench) -> None
 
 def test_target_only_is_timed_against_a_second_run_of_itself(bench: Bench) -> None:
     """Its speed-up is a control of the clock: it should be 1, and is not by construction."""
-    traces = bench.run(job(["target_only", "ngram"], draft="none"))
+    traces = bench.run(job(["target_only", "ngram", "two_threads"], draft="none"))
     alone = [trace for trace in traces if trace.mode == "alone"]
     assert all(trace.seconds != trace.baseline_seconds for trace in alone)
     baselines = [[one.baseline_seconds for one in alone if one.method == name] for name in ("target_only", "ngram")]
     assert baselines[0] == baselines[1]
-    assert {line.split()[0] for line in bench.requests()} == {"big", "big+ngram"}
+    assert {line.split()[0] for line in bench.requests()} == {"big", "big+ngram", "big+threads"}
     assert {trace.draft for trace in traces} == {"none"}
 
 

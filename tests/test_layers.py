@@ -27,6 +27,7 @@ ALLOWED = {
     "engines": "config cpn errors prompts records runtime steps",
     "verifiers": "config cpn engines prompts",
     "methods": "config engines prompts records steps verifiers",
+    "simulation": "config engines methods prompts",
     "planning": "config errors methods provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
@@ -36,7 +37,7 @@ ALLOWED = {
     "report": "config planning provenance records spans statistics",
     "micro": "config data engines errors models prompts provenance records steps",
     "cli": "answering config data engines errors files methods micro models planning prompts provenance records replay "
-    "report runtime sapo scoring spans statistics",
+    "report runtime sapo scoring simulation spans statistics",
 }
 
 

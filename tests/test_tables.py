@@ -11,7 +11,7 @@ from factories import config, scores
 
 from dreamr.cli.summarise import MAKERS
 from dreamr.cli.summarise import main as summarise
-from dreamr.config import Config
+from dreamr.config import Config, Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Fit, Score, write_rows
@@ -165,6 +165,21 @@ def test_device_seconds_count_the_devices_of_each_engine() -> None:
     by_itself = of("target_only", mode="alone", target=PAIR["target"])
     assert control.busy_device_seconds == pytest.approx(4 * sum(r.target_busy for r in by_itself) / 24)
     assert control.speedup_per_held_device == pytest.approx(control.speedup)
+
+
+def test_a_target_on_two_threads_holds_two_cores() -> None:
+    settings, rows = everything()
+    methods = {**settings.methods, "target_only": Method(loop="target_only", threads=2)}
+    job = SummariseJob.of(settings.model_copy(update={"methods": methods}))
+    found = line(
+        MAKERS["speed"](score_frame(rows), job),
+        target="q3vl-deep-awq",
+        draft="none",
+        method="target_only",
+        benchmark=ALL,
+    )
+    assert found.held_device_seconds == pytest.approx(2 * found.seconds)
+    assert found.speedup_per_held_device == pytest.approx(found.speedup / 2)
 
 
 def test_a_speedup_is_split_where_the_sequential_twin_was_timed_on_the_same_questions(

@@ -217,6 +217,13 @@ def test_on_gpus_engines_are_started_anew_never_forked(monkeypatch: pytest.Monke
     assert environment("cpu")["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"
 
 
+def test_an_engine_on_a_cpu_has_one_thread_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "16")
+    assert environment("cpu")["OMP_NUM_THREADS"] == "1"
+    assert environment("cpu", 2)["OMP_NUM_THREADS"] == environment("cpu", 2)["NUMBA_NUM_THREADS"] == "2"
+    assert environment("cuda", 2)["OMP_NUM_THREADS"] == "16"
+
+
 def test_ngram_speculation_is_asked_for() -> None:
     assert "speculative_config" not in arguments("cpu")
     found = arguments("cpu", Ngram(5, 2, 4))["speculative_config"]

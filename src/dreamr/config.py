@@ -17,6 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
+Rivals = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
 PLAIN = "plain"  # a method's draft before SAPO
 PER_CLUSTER = {"mathverse": 5, "mmbench": 4}  # questions: a problem's versions, a question's rotations
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
@@ -118,12 +119,11 @@ class Method(Spec):
     false_accept: Share | None = None  # oracle: which share of wrong steps it accepts
     false_reject: Share | None = None  # oracle: which share of right steps it rejects
     window: Count | None = None  # draft steps ahead of the committed answer
-    # fpsr: of which undecided steps the target starts its own version: of all in the window, of the first, of none
-    # (then a rejected step's is started by the rejection).
-    rivals: Literal["all", "frontier", "none"] | None = None
+    rivals: Rivals | None = None  # fpsr: of all in the window, of the first, of none until one is rejected
     continues: bool | None = None  # whether the target writes on behind a rejected step, or is asked anew for each
     ngram_tokens: Count | None = None  # spec_decoding: tokens proposed a step
     ngram_lookup: tuple[Count, Count] | None = None  # spec_decoding: shortest and longest match
+    threads: Annotated[int, Field(ge=2)] | None = None  # target_only: of its engine on a CPU, else one
     budget: Count = 1  # of an answer, in times `generation.answer_tokens`
     answers: Literal["target"] | None = None  # who alone may end the answer by an answer line; None: either model
 
@@ -146,7 +146,7 @@ class Method(Spec):
                 f"not {self.verifier!r} with {self.loop!r}"
             )
         needs = {
-            "target_only": set(),
+            "target_only": {"threads"} if self.threads else set(),
             "draft_only": set(),
             "beside": set(),
             "spec_decoding": {"ngram_tokens", "ngram_lookup"},
@@ -164,10 +164,7 @@ class Method(Spec):
                 None: set(),
             }[self.verifier]
         )
-        optional = (
-            *("verifier", "alpha", "threshold", "false_accept", "false_reject"),
-            *("window", "rivals", "continues", "ngram_tokens", "ngram_lookup"),
-        )
+        optional = {key for key, field in type(self).model_fields.items() if field.default is None} - {"answers"}
         given = {key for key in optional if getattr(self, key) is not None}
         if given != needs:
             raise ValueError(

@@ -40,6 +40,27 @@ rule summarise:
         """
 
 
+# What schedules bring by theory alone; nothing of a run goes in, so it is made once.
+rule simulate:
+    output:
+        table="<results>/tables/rivals.csv",
+    log:
+        "<logs>/simulate.log",
+    benchmark:
+        "<benchmarks>/simulate.tsv"
+    localrule: True
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        code=command_digest("simulate", "dreamr.methods.fpsr"),
+    shell:
+        """
+        python -m dreamr.cli.simulate \
+            --out {output.table:q} \
+            > {log:q} 2>&1
+        """
+
+
 STEP_VERDICTS = [*(f"{table}.csv" for table in JUDGED), GALLERY]
 # Only the micro world knows whether a single step is right.
 VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if CONFIG.micro else []
@@ -114,6 +135,7 @@ rule plot:
         verified=VERIFIED,
         replayed=rules.replay.output.replayed,
         tables=rules.summarise.output.tables,
+        simulated=rules.simulate.output.table,
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
@@ -154,6 +176,7 @@ rule plot:
 rule report:
     input:
         tables=rules.summarise.output.tables,
+        simulated=rules.simulate.output.table,
         verified=VERIFIED,
         audit=AUDIT,
         replayed=rules.replay.output.replayed,

@@ -38,10 +38,11 @@ Room = tuple[str, int]  # a model, and the tokens that an answer may have
 
 @dataclass(frozen=True)
 class EngineKey:
-    """An engine of a job: a model, as it is or with n-gram speculation."""
+    """An engine of a job: a model, as it is or with n-gram speculation, on one thread of a CPU or more."""
 
     model: ModelRef
     ngram: tuple[int, int, int] | None = None
+    threads: int = 1
 
 
 def ngram_of(method: Method) -> tuple[int, int, int] | None:
@@ -128,7 +129,7 @@ class Work:
     def engines_of(self, method: Method) -> tuple[EngineKey, EngineKey | None]:
         """Target and draft engine of a method."""
         draft = EngineKey(self.job.drafts[method.draft]) if method.needs_draft else None
-        return EngineKey(self.job.target, ngram_of(method)), draft
+        return EngineKey(self.job.target, ngram_of(method), method.threads or 1), draft
 
     def models_of(self, cell: Cell) -> list[str]:
         """The models that an answer comes from, and its baseline."""
@@ -230,7 +231,7 @@ def open_engine(work: Work, key: EngineKey) -> AbstractAsyncContextManager[Timed
     from dreamr.engines.vllm.engine import VllmEngine
     from dreamr.engines.vllm.launch import Ngram
 
-    return VllmEngine(work.models, key.model, work.job, Ngram(*key.ngram) if key.ngram else None)
+    return VllmEngine(work.models, key.model, work.job, Ngram(*key.ngram) if key.ngram else None, key.threads)
 
 
 def _cell_run(

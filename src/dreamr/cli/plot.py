@@ -14,7 +14,7 @@ from dreamr.cli.common import command_parser, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.report import crowds, dose, figures
+from dreamr.report import arms, crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.predicted import replay
 from dreamr.report.timeline import side_by_side, timeline
@@ -22,6 +22,7 @@ from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.predicted import QUESTION_MARGIN
 
+LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 
@@ -63,8 +64,14 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
     crowded = tables["load"][lambda rows: rows.draft != ALL]
     if len(crowded):
         yield "load", crowds.load(crowded)
-    if len(tables["ablation"]):
-        yield "ablation", figures.ablation(tables["ablation"])
+    ablation = tables["ablation"]
+    if len(ablation):
+        yield "ablation", figures.ablation(ablation)
+    if "rivals" in tables:
+        yield "rivals", arms.computed(tables["rivals"])
+    settings = ablation[(ablation.benchmark == ALL) & ablation.setting.str.contains("rivals") & (ablation.draft != ALL)]
+    if len(settings) > LADDER:
+        yield "rivals-measured", arms.measured(settings)
     predicted = read_table(options.replay / "replay_questions.csv")
     if len(predicted):
         yield "replay", replay(main_pairs(predicted, job), QUESTION_MARGIN)

@@ -161,8 +161,8 @@ def known(plan: Plan, benchmark: str) -> int:
 
 
 def generate_engines(plan: Plan, group: Group) -> list[ServedModel]:
-    """What is open in a generate job; n-gram speculation has the target a second time."""
-    again = any(method.ngram_tokens for method in plan.methods(group).values())
+    """What is open in a generate job; n-gram speculation, and the target on several threads, have it a second time."""
+    again = len({(method.ngram_tokens, method.threads) for method in plan.methods(group).values()} - {(None, None)})
     return [served(plan, "generate", name) for name in [*plan.models_of(group), *[group.target] * again]]
 
 

@@ -30,7 +30,7 @@ UNKNOWN = "–"
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
 RULES = (
     *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
-    *("generate", "grade", "verify", "replay", "summarise", "plot", "report"),
+    *("generate", "grade", "verify", "replay", "summarise", "simulate", "plot", "report"),
 )
 
 

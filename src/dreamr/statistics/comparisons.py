@@ -20,6 +20,7 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "speedup": ("baseline_seconds", "seconds"),
     "seconds": ("seconds", "n"),
     "tokens_alone": ("tokens_by_target", "n"),
+    "target_tokens": ("target_tokens", "n"),
 }
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
 KINDS: dict[str, set[str]] = {

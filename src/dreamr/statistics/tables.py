@@ -174,15 +174,17 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Times of questions answered alone, each beside a target-only run of the same question.
 
     Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
-    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. `left_out` counts
-    the timed questions that a refusal took from all methods of the same target and draft.
+    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. An engine on several
+    threads of a CPU holds as many. `left_out` counts the timed questions that a refusal took from all methods of the
+    same target and draft.
     """
     timed = alone(rows)
     target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
-    holds_target = timed.method.map({name: method.needs_target for name, method in job.methods.items()}).astype(float)
+    threads = {name: method.needs_target * (method.threads or 1) for name, method in job.methods.items()}
+    held_target = target * timed.method.map(threads).astype(float)
     columns = {
-        "busy_device_seconds": target * timed.target_busy + draft * timed.draft_busy,
-        "held_device_seconds": (target * holds_target + draft) * timed.seconds,
+        "busy_device_seconds": held_target * timed.target_busy + draft * timed.draft_busy,
+        "held_device_seconds": (held_target + draft) * timed.seconds,
         "baseline_device_seconds": target * timed.baseline_seconds,
     }
     table = tabulate(timed.assign(**columns), job, SPEED)

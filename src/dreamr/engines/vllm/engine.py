@@ -39,9 +39,12 @@ class VllmEngine:
 
     _arguments: Mapping[str, Any] = MappingProxyType({})  # of vLLM, beside those of every engine
 
-    def __init__(self, models: Path, model: ModelRef, settings: Settings, ngram: Ngram | None = None) -> None:
+    def __init__(
+        self, models: Path, model: ModelRef, settings: Settings, ngram: Ngram | None = None, cpu_threads: int = 1
+    ) -> None:
         self.name = model.name
         self._folder, self._model, self._settings, self._ngram = str(models / model.name), model, settings, ngram
+        self._cpu_threads = cpu_threads
         self._sampling = settings.generation
         self._numbers = count()
 
@@ -57,7 +60,7 @@ class VllmEngine:
 
     def _started(self) -> internals.Vllm:
         try:
-            return start(self._folder, self._model, self._settings, self._ngram, self._arguments)
+            return start(self._folder, self._model, self._settings, self._ngram, self._cpu_threads, self._arguments)
         except UserError:
             raise
         except Exception as error:

@@ -26,7 +26,6 @@ QUIET = {
 }
 ON_CPU = {
     "TORCHDYNAMO_DISABLE": "1",  # else each verdict costs a second of compiling
-    **ONE_THREAD,  # several engines share the cores; more threads than free cores stall, the n-gram proposer's too
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
 }
@@ -47,7 +46,12 @@ class Ngram:
 
 
 def start(
-    folder: str, model: ModelRef, settings: Settings, ngram: Ngram | None, others: Mapping[str, Any]
+    folder: str,
+    model: ModelRef,
+    settings: Settings,
+    ngram: Ngram | None,
+    cpu_threads: int,
+    others: Mapping[str, Any],
 ) -> internals.Vllm:
     """A running vLLM with the model in `folder`, and `others` of vLLM's arguments: seconds, for large models minutes.
 
@@ -56,10 +60,10 @@ def start(
     internals.check_version()
     if ngram and model.engine.url:
         raise UserError(f"model {model.name}: its server ({model.engine.url}) cannot be told to speculate by n-grams")
-    os.environ.update(environment(settings.device))
+    os.environ.update(environment(settings.device, cpu_threads))
     with visible_devices(model.engine.devices):
         configuration = internals.configuration({**engine_arguments(folder, model, settings, ngram), **others})
-        if settings.device == "cpu":
+        if settings.device == "cpu" and cpu_threads == 1:
             _fork_if_possible()
         if model.engine.url:
             return RemoteVllm(configuration, model.name, model.engine.url)
@@ -78,16 +82,21 @@ def _deaf_to_stops() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def environment(device: Literal["cpu", "cuda"]) -> dict[str, str]:
-    """What vLLM reads. What a device needs is not a matter of taste: Snakemake sets the threads to a job's cores."""
-    return {**QUIET, **os.environ, **(ON_CPU if device == "cpu" else ON_GPU)}
+def environment(device: Literal["cpu", "cuda"], cpu_threads: int = 1) -> dict[str, str]:
+    """What vLLM reads. What a device needs is not a matter of taste: Snakemake sets the threads to a job's cores.
+
+    Several engines share a CPU's cores, so each has one thread: more than there are free cores stall, the n-gram
+    proposer's too.
+    """
+    threads = dict.fromkeys(ONE_THREAD, str(cpu_threads))
+    return {**QUIET, **os.environ, **({**ON_CPU, **threads} if device == "cpu" else ON_GPU)}
 
 
 def _fork_if_possible() -> None:
     """Let engines be forked, which starts them four times faster.
 
-    A forked one would wait for ever on the OpenMP threads of a parent that has some. Making the configuration sets
-    "spawn", so this comes behind it.
+    A forked one would wait for ever on the OpenMP threads of a parent that has some, and has as many as its parent.
+    Making the configuration sets "spawn", so this comes behind it.
     """
     import torch
 

@@ -1,0 +1,57 @@
+"""Figures of what the target writes ahead of a verdict."""
+
+from itertools import product
+
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from dreamr.config import Rivals
+from dreamr.report.drawing import INK, Chart, panels
+from dreamr.report.labels import COLOURS
+from dreamr.statistics.closed_form import with_rivals
+
+PIPELINED: tuple[Rivals, bool] = ("none", False)  # rivals, continues: what the others are set against
+SHADES = {"all": COLOURS["dreamr"], "frontier": COLOURS["lookahead"], "none": COLOURS["specreason"]}
+
+
+def computed(table: pd.DataFrame) -> Chart:
+    """Speed-up of each setting over that of the pipelined one against acceptance, a panel for each condition."""
+    verdicts, crowdings = sorted(table.verdict.unique()), sorted(table.crowding.unique())
+    figure, axes_list = panels(len(verdicts), len(crowdings), 2.5, 2.1, sharex=True, sharey="row")
+    for axes, (verdict, crowding) in zip(axes_list, product(verdicts, crowdings), strict=True):
+        here = table[(table.verdict == verdict) & (table.crowding == crowding)]
+        slowest = here[(here.rivals == PIPELINED[0]) & ~here.continues].set_index("acceptance").speedup
+        for rivals, part in here[here.continues].groupby("rivals", sort=False):
+            axes.plot(
+                part.acceptance, part.speedup / part.acceptance.map(slowest), "o-", markersize=3, color=SHADES[rivals]
+            )
+            expected = [_gain(a, part.cost.iloc[0], verdict, rivals) for a in slowest.index]
+            axes.plot(slowest.index, expected, ":", linewidth=1, color=SHADES[rivals])
+        axes.axhline(1, color=INK, linewidth=0.8)
+        axes.set_title(f"verdict {verdict:g}, crowding {crowding:g}")
+    figure.supxlabel("acceptance", fontsize=9, color=INK)
+    figure.supylabel("speed-up over the pipelined arm's", fontsize=9, color=INK)
+    handles = [Line2D([], [], color=shade, label=f"rivals {name}") for name, shade in SHADES.items()]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+    alt = "Gain of rivals over a pipeline without them, by acceptance, length of a verdict, and crowding: computed."
+    return Chart(figure, table, alt)
+
+
+def _gain(acceptance: float, cost: float, verdict: float, rivals: Rivals) -> float:
+    with_them, without = (with_rivals(acceptance, cost, verdict, *setting) for setting in ((rivals, True), PIPELINED))
+    return with_them / without
+
+
+def measured(table: pd.DataFrame) -> Chart:
+    """Speed-up against the tokens that the target wrote, for rows of the ablation that commit the same text."""
+    figure, (axes,) = panels(1, 1, 5.2, 3.4)
+    for _, row in table.iterrows():
+        axes.vlines(row.target_tokens, row.speedup_low, row.speedup_high, color=INK, linewidth=0.8)
+        axes.hlines(row.speedup, row.target_tokens_low, row.target_tokens_high, color=INK, linewidth=0.8)
+        axes.plot(row.target_tokens, row.speedup, "o", markersize=4, color=COLOURS["dreamr"])
+        words = row.setting.removeprefix("fpsr, ")
+        axes.annotate(words, (row.target_tokens, row.speedup), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="tokens that the target wrote, an answer", ylabel="speed-up over the target by itself")
+    cells = [f"{name}{end}" for name in ("target_tokens", "speedup") for end in ("", "_low", "_high")]
+    data = table[["setting", "target", "draft", "method", "benchmark", "n_alone", *cells]]
+    return Chart(figure, data, "Speed-up against the target's tokens, per setting.")
