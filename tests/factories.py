@@ -20,8 +20,9 @@ from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method, Run
 from dreamr.data.contamination import Exposure, Overlap
 from dreamr.data.plants import Plant
 from dreamr.planning.jobs import SummariseJob
-from dreamr.planning.reading import load
+from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Fit, Load, Question, Score, Span, Step, Trace, write_rows
+from dreamr.simulation import rivals
 from dreamr.statistics.frame import score_frame, write_table
 from dreamr.statistics.gallery import examples, worst
 from dreamr.statistics.predicted import compared
@@ -75,6 +76,24 @@ def with_interventions(settings: Config) -> Config:
     }
     methods = {**settings.methods, **doubled, **changed}
     return settings.model_copy(update={"methods": methods, "runs": {**settings.runs, **runs}})
+
+
+def with_arms(settings: Config) -> Config:
+    """The same with arms of depth.yaml: what the target does ahead of a verdict, and the target on two threads."""
+    deep = read([ROOT / "config" / name for name in ("config.yaml", "depth.yaml")])
+    runs = {name: deep.runs[name].model_copy(update={"suites": ("all",)}) for name in ("arms", "two_threads")}
+    methods = {name: deep.methods[name] for run in runs.values() for name in run.methods}
+    methods, runs = {**settings.methods, **methods}, {**settings.runs, **runs}
+    return settings.model_copy(update={"methods": methods, "runs": runs})
+
+
+def computed_rivals() -> pd.DataFrame:
+    """The table of the virtual clock, with invented speed-ups."""
+    rng = np.random.default_rng(0)
+    conditions = product(rivals.SETTINGS, rivals.ACCEPTANCE, (rivals.COST,), rivals.VERDICTS, rivals.CROWDING)
+    rows = [(*setting, *others, 1 + rng.random(), rng.random()) for setting, *others in conditions]
+    names = ("rivals", "continues", "acceptance", "cost", "verdict", "crowding", "speedup", "lost")
+    return pd.DataFrame(rows, columns=names)
 
 
 def cells(settings: Config) -> Iterator[tuple[str, str, str]]:
@@ -282,7 +301,7 @@ PLANT = Plant(kind="exact", **PLACE)
 
 def whole_report(folder: Path) -> Path:
     """Everything from invented scores to the page, with a hostile title and a hostile card; returns the page."""
-    settings = with_interventions(small(f"Test {HOSTILE}"))
+    settings = with_arms(with_interventions(small(f"Test {HOSTILE}")))
     job = SummariseJob.of(settings).model_dump_json()
     rows = [*scores(settings), *crowds(settings)]
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
@@ -293,6 +312,7 @@ def whole_report(folder: Path) -> Path:
     audited = ["--audit", str(folder / "audit")]
     summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *audited, "--out", str(folder / "tables")])
     _write_replay(folder / "replay", settings)
+    write_table(computed_rivals(), folder / "tables" / "rivals.csv")
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
     names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
