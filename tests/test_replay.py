@@ -215,7 +215,8 @@ def of_pair(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_a_world_that_is_as_the_replay_thinks_is_foretold() -> None:
-    table, costs = tables(world(TRUE))
+    crowd = told("dreamr_ns", 0, TRUE).model_copy(update={"mode": "crowd", "crowd": 4})
+    table, costs = tables([*world(TRUE), crowd])
     rows = of_pair(table)
     assert set(rows.index) == {"specreason", "lookahead", "dreamr_ns"} and (rows.n == 12).all()
     assert (rows.error.abs() < 0.01).all() and (rows.question_error < 0.02).all()

@@ -117,7 +117,7 @@ def predictions(
 
     Both are empty where no target was timed beside a busy draft, or where too few questions were timed.
     """
-    rows = [trace for trace in traces if not trace.refusal and not trace.seed]
+    rows = [trace for trace in traces if trace.mode in ("alone", "batched") and not trace.refusal and not trace.seed]
     beside = [row for row in rows if row.mode == "alone" and job.tables.methods[row.method].loop == "beside"]
     pairs = [_pair(rows, job, *names) for names in job.tables.pairs] if beside else []
     found = [(pair, [pair.costs(fold) for fold in pair.folds]) for pair in pairs if pair.is_enough]
