@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from worlds import METHODS, QUESTION, WIDE, Refusing, answer, answers, listed, r
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.engines.scripts import Script
-from dreamr.engines.virtual import Cost, VirtualEngine, run
+from dreamr.engines.virtual import Cost, Request, VirtualEngine, run
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.methods.run import running
@@ -342,11 +343,13 @@ class Failing(VirtualEngine):
         super().__init__(model, cost)
         self._requests, self._at = itertools.count(), at
 
-    async def _read(self, prompt: Prompt) -> None:
+    @asynccontextmanager
+    async def _request(self, prompt: Prompt, meter: Meter) -> AsyncIterator[Request]:
         number = next(self._requests)
-        await super()._read(prompt)
-        if number == self._at:
-            raise ConnectionError("engine died")
+        async with super()._request(prompt, meter) as request:
+            if number == self._at:
+                raise ConnectionError("engine died")
+            yield request
 
 
 def watched(seed: int, method: Method, make: Callable[[int, Any], VirtualEngine], act: Any) -> Any:
