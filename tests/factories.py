@@ -25,7 +25,7 @@ from dreamr.records import IMAGE_MARK, Fit, Load, Question, Score, Span, Step, T
 from dreamr.simulation import rivals
 from dreamr.statistics.frame import score_frame, write_table
 from dreamr.statistics.gallery import examples, worst
-from dreamr.statistics.predicted import compared
+from dreamr.statistics.predicted import compared, projected
 from dreamr.statistics.step_frame import Judgement, answers, verified_steps
 
 ROOT = Path(__file__).parents[1]
@@ -371,6 +371,12 @@ def _write_replay(folder: Path, settings: Config) -> None:
     write_table(compared(answers, SummariseJob.of(settings)), folder / "replay.csv")
     write_table(answers, folder / "replay_questions.csv")
     write_table(pd.DataFrame(costs), folder / "replay_costs.csv")
+    machines = [(0.05, ""), (0.2, ""), (0.1, "a machine")]
+    settings_of = [
+        {"c": c, "machine": machine, "v": v, "overhead": r} for c, machine in machines for v in (1, 2) for r in (0, 1)
+    ]
+    elsewhere = pd.concat([answers[answers.method == "dreamr"].assign(**setting) for setting in settings_of])
+    write_table(projected(elsewhere, SummariseJob.of(settings)), folder / "projection.csv")
 
 
 def _write_verification(folder: Path, settings: Config) -> None:

@@ -37,8 +37,8 @@ COVERED = {
     "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
     "replay": f"{FRAME} data.prepared engines.protocol engines.scripts engines.virtual methods.protocol prompts "
-    "replay.fitting replay.predictions replay.recorded replay.running replay.serving statistics.closed_form "
-    "statistics.predicted steps",
+    "replay.elsewhere replay.fitting replay.predictions replay.recorded replay.running replay.serving "
+    "statistics.closed_form statistics.predicted steps",
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
     "report.predicted report.timeline spans statistics.closed_form statistics.predicted",
     "report": f"{FRAME} provenance report.labels report.page statistics.closed_form statistics.predicted",

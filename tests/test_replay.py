@@ -20,12 +20,14 @@ from dreamr.methods.protocol import Limits
 from dreamr.planning.jobs import ReplayJob
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 from dreamr.records import Fit, Question, Span, Trace
+from dreamr.replay.elsewhere import PUBLISHED, Setting, answers_elsewhere
+from dreamr.replay.elsewhere import settings as elsewhere_settings
 from dreamr.replay.fitting import crowding, fitted, sharing, timing, whole
-from dreamr.replay.predictions import predictions
+from dreamr.replay.predictions import costs, parts, predictions
 from dreamr.replay.recorded import Recorded, recorded
 from dreamr.replay.running import Costs, answered, seconds_in_batch
 from dreamr.replay.serving import BLOCK, Batch, Cost, ServingEngine
-from dreamr.statistics.predicted import compared
+from dreamr.statistics.predicted import compared, is_met, projected
 
 EVEN = (IdealCost(decode=1.0, verdict=1.0), IdealCost(decode=0.2))
 TARGET = Cost(decode=0.016, prefill=0.0002, request=0.004, opening=0.008, verdict=0.002, crowding=0.025)
@@ -201,13 +203,15 @@ def world(costs: Costs, slowed: float = 1.0) -> list[Trace]:
 
 
 def tables(traces: list[Trace]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    asked = {("mmmu", str(number)): question(number) for number in range(24)}
-    answers, costs = predictions(traces, asked, JOB)
-    return compared(answers, JOB.tables), costs
+    folds = parts(traces, JOB)
+    return compared(predictions(folds, ASKED), JOB.tables), costs(folds)
 
 
 def question(number: int) -> Question:
     return Question(id=str(number), dataset="mmmu", prompt="", images=(), gold=("1",), cluster=f"c{number}")
+
+
+ASKED = {("mmmu", str(number)): question(number) for number in range(24)}
 
 
 def of_pair(table: pd.DataFrame) -> pd.DataFrame:
@@ -216,12 +220,12 @@ def of_pair(table: pd.DataFrame) -> pd.DataFrame:
 
 def test_a_world_that_is_as_the_replay_thinks_is_foretold() -> None:
     crowd = told("dreamr_ns", 0, TRUE).model_copy(update={"mode": "crowd", "crowd": 4})
-    table, costs = tables([*world(TRUE), crowd])
+    table, found = tables([*world(TRUE), crowd])
     rows = of_pair(table)
     assert set(rows.index) == {"specreason", "lookahead", "dreamr_ns"} and (rows.n == 12).all()
     assert (rows.error.abs() < 0.01).all() and (rows.question_error < 0.02).all()
     assert (rows.speedup_low < rows.predicted).all() and (rows.predicted < rows.speedup_high).all()
-    assert set(costs.engine) == {"target", "draft"} and costs.sharing.mean() == pytest.approx(0.2, abs=0.01)
+    assert set(found.engine) == {"target", "draft"} and found.sharing.mean() == pytest.approx(0.2, abs=0.01)
 
 
 def test_a_wrong_idea_of_shared_cores_is_seen() -> None:
@@ -234,8 +238,9 @@ def test_without_the_control_or_with_few_questions_nothing_is_predicted() -> Non
     traces = world(TRUE)
     few = [trace for trace in traces if trace.mode == "batched" or int(trace.question) < 7]
     for left in ([trace for trace in traces if trace.method != "beside"], few):
-        table, costs = tables(left)
-        assert table.empty and costs.empty and "met" in table
+        table, found = tables(left)
+        assert table.empty and found.empty and not is_met(table)
+        assert projected(answers_elsewhere([], ASKED), JOB.tables).empty
 
 
 @pytest.mark.parametrize(
@@ -251,5 +256,32 @@ def test_the_gate_asks_for_the_pool_and_for_the_median_question(off: tuple[float
     ]
     table = compared(pd.DataFrame(rows), JOB.tables)
     whole_pool = table[(table[["target", "draft", "benchmark"]] == "all").all(axis=1)]
-    assert whole_pool.met.tolist() == [met] and table.met.notna().sum() == 1
+    assert whole_pool.met.tolist() == [met] and table.met.notna().sum() == 1 and is_met(table) == (met == "yes")
     assert whole_pool.closed_form.iloc[0] == pytest.approx(1.754, abs=0.001)
+
+
+# --- elsewhere ---
+
+
+def test_settings_are_times_of_a_targets_token() -> None:
+    here = replace(TRUE, sharing=0.2)
+    found = Setting(c=0.1, v=2.0, overhead=3.0, machine="").costs(here)
+    assert found == Costs(
+        Cost(decode=1.0, request=3.0, verdict=1.0, crowding=TARGET.crowding),
+        Cost(decode=0.1, request=3.0, crowding=DRAFT.crowding),
+    )
+    assert {setting.machine for setting in elsewhere_settings()} == {"", *PUBLISHED}
+
+
+def test_projections_fall_with_every_cost() -> None:
+    """By hand: what answers take elsewhere is the replay's time under those costs, pooled over questions."""
+    folds = parts(world(TRUE), JOB)
+    answers = answers_elsewhere(folds, ASKED)
+    answers = answers[answers.method == "lookahead"]
+    sums = answers.groupby(["c", "v", "overhead"])[["baseline_seconds", "seconds"]].sum()
+    speed = sums.baseline_seconds / sums.seconds
+    assert speed[0.05, 1.0, 0.0] > speed[0.05, 1.0, 1.0] > speed[0.05, 1.0, 4.0]
+    assert speed[0.4, 4.0, 0.0] < speed[0.4, 1.0, 0.0] < speed[0.05, 1.0, 0.0]
+    one = answers.iloc[0]
+    plain = next(t for t in world(TRUE) if (t.method, t.mode, t.question) == ("target_only", "batched", one.question))
+    assert one.baseline_seconds == plain.tokens, "a target's token is the unit"

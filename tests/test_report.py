@@ -16,7 +16,7 @@ from dreamr.report.page import RULES, cell, first, machines, pairs_of, rule_time
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
-    *("claims", "errors", "contrasts", "dose", "replay", "rivals", "rivals-measured"),
+    *("claims", "errors", "contrasts", "dose", "replay", "projection", "rivals", "rivals-measured"),
 }
 
 

@@ -16,7 +16,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.report import arms, crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
-from dreamr.report.predicted import replay
+from dreamr.report.predicted import projection, replay
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
@@ -75,6 +75,9 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
     predicted = read_table(options.replay / "replay_questions.csv")
     if len(predicted):
         yield "replay", replay(main_pairs(predicted, job), QUESTION_MARGIN)
+    projected = read_table(options.replay / "projection.csv")
+    if len(projected):
+        yield "projection", projection(projected, job.reference)
     shown = side_by_side(timed(options.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", timeline(shown)

@@ -1,8 +1,9 @@
 """Predict timed answers from answers in which nothing overlapped, and hold the predictions against what was measured.
 
-Writes replay.csv (measured and predicted speed-ups, with the gate), replay_questions.csv (each answer) and
-replay_costs.csv (what the engines' work was found to cost). Nothing in them is a measurement of another machine. Tables
-are empty where no target was timed beside a busy draft (loop `beside`), or too few questions were timed.
+Writes replay.csv (measured and predicted speed-ups, with the gate), replay_questions.csv (each answer),
+replay_costs.csv (what the engines' work was found to cost) and, where the gate is met, projection.csv (speed-ups on
+engines of other costs; never a measurement). Tables are empty where no target was timed beside a busy draft (loop
+`beside`), or too few questions were timed.
 """
 
 import argparse
@@ -12,10 +13,11 @@ from dreamr.cli.common import command_parser, read_spec
 from dreamr.data.prepared import prepared_questions
 from dreamr.planning.jobs import ReplayJob
 from dreamr.records import Trace, read_rows
-from dreamr.replay.predictions import predictions
+from dreamr.replay.elsewhere import answers_elsewhere
+from dreamr.replay.predictions import costs, parts, predictions
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import write_table
-from dreamr.statistics.predicted import compared
+from dreamr.statistics.predicted import compared, is_met, projected
 
 
 @worded()
@@ -24,10 +26,14 @@ def main(arguments: list[str] | None = None) -> None:
     job = read_spec(ReplayJob, options.spec)
     traces = [row for path in options.traces for row in read_rows(path, Trace)]
     questions = prepared_questions(options.data, {trace.benchmark for trace in traces})
-    answers, costs = predictions(traces, questions, job)
-    write_table(compared(answers, job.tables), options.out / "replay.csv")
+    folds = parts(traces, job)
+    answers = predictions(folds, questions)
+    table = compared(answers, job.tables)
+    write_table(table, options.out / "replay.csv")
     write_table(answers, options.out / "replay_questions.csv")
-    write_table(costs, options.out / "replay_costs.csv")
+    write_table(costs(folds), options.out / "replay_costs.csv")
+    elsewhere = answers_elsewhere(folds if is_met(table) else [], questions)
+    write_table(projected(elsewhere, job.tables), options.out / "projection.csv")
 
 
 def parser() -> argparse.ArgumentParser:

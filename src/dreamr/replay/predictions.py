@@ -110,31 +110,48 @@ class _Pair:
         }
 
 
-def predictions(
-    traces: Iterable[Trace], questions: Mapping[Key, Question], job: ReplayJob
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row per timed answer of the predicted loops, and the costs by which it was predicted.
+@dataclass(frozen=True)
+class Part:
+    """The timed questions of one fold of a pair, and the costs by the answers to its others."""
 
-    Both are empty where no target was timed beside a busy draft, or where too few questions were timed.
-    """
+    pair: _Pair
+    fold: int
+    keys: set[Key]
+    costs: Costs
+
+
+def parts(traces: Iterable[Trace], job: ReplayJob) -> list[Part]:
+    """All folds; none where no target was timed beside a busy draft, or where too few questions were timed."""
     rows = [trace for trace in traces if trace.mode in ("alone", "batched") and not trace.refusal and not trace.seed]
     beside = [row for row in rows if row.mode == "alone" and job.tables.methods[row.method].loop == "beside"]
     pairs = [_pair(rows, job, *names) for names in job.tables.pairs] if beside else []
     found = [(pair, [pair.costs(fold) for fold in pair.folds]) for pair in pairs if pair.is_enough]
     shared = _sharing(beside, found)
     if shared is None:
-        return pd.DataFrame(columns=QUESTIONS), pd.DataFrame(columns=COSTS)
-    answers: list[dict[str, object]] = []
-    costs: list[dict[str, object]] = []
-    for pair, bare in found:
-        by_fold = [replace(one, sharing=shared) for one in bare]
-        costs += [line for fold, one in enumerate(by_fold) for line in _told(pair, fold, one)]
-        for fold, other in zip(pair.folds, reversed(by_fold), strict=True):
-            names = [name for name in pair.alone if job.tables.methods[name].loop in PREDICTED]
-            answers += [pair.predicted(name, key, other) for name in names for key in pair.alone[name] if key in fold]
-    table = pd.DataFrame(answers, columns=[name for name in QUESTIONS if name != "cluster"])
-    clusters = [f"{row.benchmark}/{questions[row.benchmark, row.question].cluster}" for row in table.itertuples()]
-    return table.assign(cluster=clusters)[QUESTIONS], pd.DataFrame(costs, columns=COSTS)
+        return []
+    return [
+        Part(pair, fold, keys, replace(other, sharing=shared))
+        for pair, costs in found
+        for fold, (keys, other) in enumerate(zip(pair.folds, reversed(costs), strict=True))
+    ]
+
+
+def predictions(folds: Iterable[Part], questions: Mapping[Key, Question]) -> pd.DataFrame:
+    """One row per timed answer of the predicted loops."""
+    answers = [
+        part.pair.predicted(name, key, part.costs) | {"cluster": f"{key[0]}/{questions[key].cluster}"}
+        for part in folds
+        for name, traces in part.pair.alone.items()
+        if part.pair.job.tables.methods[name].loop in PREDICTED
+        for key in traces
+        if key in part.keys
+    ]
+    return pd.DataFrame(answers, columns=QUESTIONS)
+
+
+def costs(folds: Iterable[Part]) -> pd.DataFrame:
+    """The costs by which each fold is predicted."""
+    return pd.DataFrame([line for part in folds for line in _told(part)], columns=COSTS)
 
 
 def _pair(rows: Sequence[Trace], job: ReplayJob, target: str, draft: str) -> _Pair:
@@ -158,7 +175,7 @@ def _sharing(beside: Sequence[Trace], found: Iterable[tuple[_Pair, Sequence[Cost
     return mean(values) if values else None
 
 
-def _told(pair: _Pair, fold: int, costs: Costs) -> list[dict[str, object]]:
+def _told(part: Part) -> list[dict[str, object]]:
     """The costs of both engines as lines of a table."""
-    key = {"target": pair.target, "draft": pair.draft, "fold": fold, "sharing": costs.sharing}
-    return [key | {"engine": name} | vars(getattr(costs, name)) for name in ("target", "draft")]
+    key = {"target": part.pair.target, "draft": part.pair.draft, "fold": part.fold, "sharing": part.costs.sharing}
+    return [key | {"engine": name} | vars(getattr(part.costs, name)) for name in ("target", "draft")]

@@ -37,3 +37,30 @@ def replay(answers: pd.DataFrame, margin: float) -> Chart:
         f"have to lie in the band of {margin:.0%}."
     )
     return Chart(figure, rows[["target", "draft", "method", "benchmark", "question", "measured", "predicted"]], alt)
+
+
+def projection(table: pd.DataFrame, reference: str) -> Chart:
+    """Projected speed-up of the reference against the draft's cost, a line a verdict's cost, a panel an overhead."""
+    rows = table[table.method == reference].sort_values("c")
+    overheads, verdicts = sorted(set(rows.overhead)), sorted(set(rows.v))
+    figure, axes_list = panels(1, len(overheads), 2.7, 2.8, sharey=True)
+    for axes, overhead in zip(axes_list, overheads, strict=True):
+        part = rows[rows.overhead == overhead]
+        for verdict, line in zip(verdicts, ("-", "--", ":", "-."), strict=False):
+            one = part[part.v == verdict]
+            axes.plot(one.c, one.projected, line, color=colour(reference), linewidth=1.2, label=f"verdict {verdict:g}")
+            axes.fill_between(one.c, one.projected_low, one.projected_high, color=colour(reference), alpha=0.1)
+        for machine, c in part.dropna(subset=["machine"])[["machine", "c"]].drop_duplicates().itertuples(index=False):
+            axes.axvline(c, color=INK, linewidth=0.6, linestyle=":")
+            axes.annotate(machine, (c, 1.0), rotation=90, fontsize=6, xytext=(2, 4), textcoords="offset points")
+        axes.axhline(1, color=INK, linewidth=0.6)
+        axes.set(xscale="log", xlabel="draft's token / target's token", title=f"a request: {overhead:g} tokens")
+        axes.xaxis.set_ticks([0.05, 0.1, 0.2, 0.4], ["0.05", "0.1", "0.2", "0.4"])
+        axes.minorticks_off()
+    axes_list[0].set_ylabel("projected speed-up")
+    axes_list[0].legend(fontsize=7)
+    alt = (
+        "Projected, not measured: speed-up against the cost of the draft's token, for verdicts of "
+        f"{', '.join(f'{verdict:g}' for verdict in verdicts)} tokens of the target."
+    )
+    return Chart(figure, rows, alt)

@@ -27,4 +27,4 @@ OF_STEPS = {
 OF_ANSWERS = {"answers_by_errors": "answer_errors"}
 JUDGED = (*OF_STEPS, *OF_ANSWERS, "dose")
 GALLERY = "gallery.jsonl"
-OF_REPLAY = ("replay", "replay_questions", "replay_costs")  # of cli.replay
+OF_REPLAY = ("replay", "replay_questions", "replay_costs", "projection")  # of cli.replay

@@ -18,6 +18,8 @@ from dreamr.statistics.intervals import ratio
 GATED = ("lookahead", "fpsr")  # loops that the gate asks for
 MARGIN = 0.05  # of the pooled speed-up
 QUESTION_MARGIN = 0.10  # of the median question's
+SETTING = ["c", "v", "overhead", "machine"]  # of a projection: seconds of a draft's token, a verdict, a request over
+# those of a target's token; "" or whose published speeds c comes from
 
 
 def compared(answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -41,6 +43,18 @@ def compared(answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     asked = (table[["target", "draft", "benchmark"]] == ALL).all(axis=1)
     asked &= table.method.map(lambda name: methods[name].loop in GATED)
     return table.assign(met=within.map({True: "yes", False: "no"}).where(asked))
+
+
+def is_met(table: pd.DataFrame) -> bool:
+    """Whether the gate is met by every method that it asks for."""
+    asked = table.met.dropna()
+    return len(asked) > 0 and bool((asked == "yes").all())
+
+
+def projected(answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Projected speed-up over all pairs under each setting, the traces resampled."""
+    table = tabulate(answers, job, {"projected": ratio("baseline_seconds", "seconds")}, [*KEYS, *SETTING])
+    return table[(table[["target", "draft", "benchmark"]] == ALL).all(axis=1)]
 
 
 def _members(answers: pd.DataFrame, row: dict[str, str]) -> pd.DataFrame:
