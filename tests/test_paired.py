@@ -83,8 +83,9 @@ def test_crossed_variance_is_the_three_variances_of_means(units: int, questions:
     columns = against_zero(cells.ravel())
     found, p = crossed(columns, grid[1], grid[0], MEAN, 0.95)
     parts = [values.var(ddof=1) / values.size for values in (cells.mean(axis=1), cells.mean(axis=0), cells)]
-    error = np.sqrt(max(parts[0], parts[1], parts[0] + parts[1] - parts[2]))
-    half = stats.t.ppf(0.975, min(units, questions) - 1) * error
+    whole = max(parts[0], parts[1], parts[0] + parts[1] - parts[2])
+    wide, narrow = stats.t.ppf(0.975, [units - 1, questions - 1])
+    half = (wide * parts[0] + narrow * (whole - parts[0])) / whole * np.sqrt(whole)
     assert (found.value, found.high - found.value) == pytest.approx((cells.mean(), half))
     assert (p < 0.05) == (found.low > 0 or found.high < 0)
 

@@ -284,16 +284,17 @@ def ablation(table: pd.DataFrame) -> Chart:
 
 def contrasts(table: pd.DataFrame) -> Chart:
     """Forest plot of all contrasts over all benchmarks: of the pool, or of the single pair that they were run on."""
-    quantities = {"accuracy_change": "points", "acceptance_change": "points", "tokens_ratio": "", "speed_ratio": ""}
+    points = dict.fromkeys(("accuracy_change", "acceptance_change"), "points")
+    quantities = points | dict.fromkeys(("tokens_ratio", "speed_ratio"), "ratio")
     rows = _wherever_run(table[table.benchmark == ALL])
     lines = list(dict.fromkeys(rows.line))
     figure, axes_list = panels(1, len(quantities), 2.1, 0.9 + ROW * len(lines), sharey=True)
     for axes, (name, unit) in zip(axes_list, quantities.items(), strict=True):
         for _, row in rows[rows[name].notna()].iterrows():
             interval(axes, row, name, lines.index(row.line), color=colour(row.method))
-        axes.axvline(0 if unit else 1, color=INK, linewidth=0.8)
-        axes.set_title(f"{name.replace('_', ' ')} {unit}")
-        if unit:
+        axes.axvline(0 if name in points else 1, color=INK, linewidth=0.8)
+        axes.set_title(f"{name.partition('_')[0]}, {unit}")
+        if name in points:
             axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
     axes_list[0].set_yticks(range(len(lines)), lines)
     axes_list[0].invert_yaxis()

@@ -11,12 +11,15 @@ from math import nan, sqrt
 
 import numpy as np
 from scipy import stats as scipy_stats
+from scipy.optimize import brentq
 
 from dreamr.statistics.intervals import LEAST_CLUSTERS, Array, Interval, Quantity, cluster_sums, informative
 
 FLIPS = 4096
+LEAST_P = 1e-9  # of Student's; no data here tell smaller ones apart
 Sums = Mapping[str, Array]
 Columns = Mapping[str, Sequence[float]]
+Parts = Sequence[tuple[float, int]]  # of a variance, each with its degrees of freedom
 
 
 def flip_p(sums: Sums, distance: Quantity, seed: int) -> float:
@@ -64,7 +67,8 @@ def student(sums: Sums, distance: Quantity, confidence: float) -> Interval:
     value, left_out = _jackknifed(sums, distance)
     if not np.isfinite(value) or not informative(left_out):
         return Interval(value)
-    return _interval(value, _variance(left_out), len(left_out) - 1, confidence)
+    half = float(scipy_stats.t.ppf((1 + confidence) / 2, len(left_out) - 1)) * sqrt(_variance(left_out))
+    return Interval(value, value - half, value + half)
 
 
 def crossed(
@@ -73,19 +77,32 @@ def crossed(
     """Interval and two-sided p where clusters of questions and units (trainings) were both drawn.
 
     Units answer the same questions, so neither are independent: V_unit + V_question - V_cell, as both of the first hold
-    the cells' own variance (Cameron, Gelbach and Miller 2011), and never less than either. The degrees of freedom are
-    those of the fewer: conservative, since a handful of units tells little about its spread.
+    the cells' own variance (Cameron, Gelbach and Miller 2011), and never less than either. A handful of units tells
+    little about its spread, so each part of the variance has the quantile of its own degrees of freedom.
     """
     cells = np.unique(np.stack([np.unique(units, return_inverse=True)[1], clusters]), axis=1, return_inverse=True)[1]
     groups = [cluster_sums(columns, labels) for labels in (units, clusters, np.ravel(cells).tolist())]
-    jackknifed = [_jackknifed(sums, distance) for sums in groups]
-    value, (by_unit, by_cluster, by_cell) = jackknifed[0][0], [_variance(left_out) for _, left_out in jackknifed]
-    if not np.isfinite(value) or len(jackknifed[0][1]) < 2 or not informative(jackknifed[1][1]):
+    (value, by_unit), (_, by_cluster), (_, by_cell) = (_jackknifed(sums, distance) for sums in groups)
+    if not np.isfinite(value) or len(by_unit) < 2 or not informative(by_cluster):
         return Interval(value), nan
-    variance = max(by_unit, by_cluster, by_unit + by_cluster - by_cell)
-    freedom = min(len(jackknifed[0][1]), len(jackknifed[1][1])) - 1
-    p = 2 * scipy_stats.t.sf(abs(value) / sqrt(variance), freedom)
-    return _interval(value, variance, freedom, confidence), float(p)
+    unit, cluster, cell = (_variance(left_out) for left_out in (by_unit, by_cluster, by_cell))
+    rest = max(unit, cluster, unit + cluster - cell) - unit
+    parts, error = ((unit, len(by_unit) - 1), (rest, len(by_cluster) - 1)), sqrt(unit + rest)
+    half = _quantile(1 - confidence, parts) * error
+    return Interval(value, value - half, value + half), _p(abs(value) / error, parts)
+
+
+def _quantile(p: float, parts: Parts) -> float:
+    """Mean of Student's two-sided quantiles, weighted by the variances (Cochran 1964)."""
+    weighted = (variance * float(scipy_stats.t.isf(p / 2, freedom)) for variance, freedom in parts)
+    return sum(weighted) / sum(variance for variance, _ in parts)
+
+
+def _p(distance: float, parts: Parts) -> float:
+    """The p whose quantile a distance in standard errors is."""
+    if distance >= _quantile(LEAST_P, parts):
+        return LEAST_P
+    return float(brentq(lambda p: _quantile(p, parts) - distance, LEAST_P, 1))
 
 
 def _jackknifed(sums: Sums, distance: Quantity) -> tuple[float, Array]:
@@ -98,8 +115,3 @@ def _jackknifed(sums: Sums, distance: Quantity) -> tuple[float, Array]:
 def _variance(left_out: Array) -> float:
     size = len(left_out)
     return float((size - 1) / size * np.sum((left_out - left_out.mean()) ** 2))
-
-
-def _interval(value: float, variance: float, freedom: int, confidence: float) -> Interval:
-    half = float(scipy_stats.t.ppf((1 + confidence) / 2, freedom)) * sqrt(variance)
-    return Interval(value, value - half, value + half)
