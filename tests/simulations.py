@@ -19,6 +19,7 @@ from dreamr.statistics.crowds import crossing
 from dreamr.statistics.intervals import Bootstrap, Interval, difference, ratio
 from dreamr.statistics.paired import crossed, flip_p, student
 from dreamr.statistics.separation import area
+from dreamr.statistics.shares import change_interval, share_interval
 
 Random = np.random.Generator
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=0)
@@ -67,6 +68,19 @@ def unequal_clusters(rng: Random) -> bool:
 def rare_changes(rng: Random) -> bool:
     """Paired differences of 384 answers: few won, few lost."""
     return covers(bootstrapped(rng.choice([-1.0, 0.0, 1.0], p=[0.06, 0.9, 0.04], size=384), np.ones(384)), -0.02)
+
+
+def near_one(rng: Random) -> bool:
+    """Three questions of each of 24 clusters, of which one in 20 fails as a whole or in part."""
+    hits = rng.binomial(3, np.where(rng.random(24) < 0.1, 0.5, 1.0)).astype(float)
+    return covers(share_interval(hits, np.full(24, 3.0), 0.95), 0.95)
+
+
+def few_changes(rng: Random) -> bool:
+    """Of 60 questions one in 50 is won and one in 25 lost."""
+    changes = rng.choice([-1, 0, 1], p=[0.04, 0.94, 0.02], size=60)
+    lost, won = (changes < 0).astype(float), (changes > 0).astype(float)
+    return covers(change_interval(lost, won, np.ones(60), 0.95), -0.02)
 
 
 def times(rng: Random, questions: int, speed: float, spread: float = 0.35) -> tuple[np.ndarray, np.ndarray]:
@@ -186,6 +200,8 @@ SIMULATIONS = (
     Simulation("bootstrap: gain under load, 6 blocks", gain_under_load(6), 0.91, 0.96),
     Simulation("bootstrap: where the gain is 1, 6 blocks", break_even(6), 0.91, 0.96),
     Simulation("bootstrap: gain under load, 8 blocks", gain_under_load(8), 0.93, 0.97),
+    Simulation("exact: accuracy near one, 24 clusters of three", near_one, 0.95, 1),
+    Simulation("exact: change of accuracy, 60 questions, few changes", few_changes, 0.95, 1),
     Simulation("Student: ratio of times by logarithms, 12 questions", log_times(12), 0.93, 0.97),
     Simulation("Student: ratio of times by logarithms, 96 questions", log_times(96), 0.93, 0.97),
     Simulation("Student: change of accuracy, 40 problems of five versions", accuracy_change, 0.93, 0.97),
