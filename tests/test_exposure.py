@@ -66,7 +66,7 @@ def test_the_effect_is_a_difference_of_two_differences() -> None:
     assert (found["exposed"], found["exposed_clusters"], found["clean"], found["clean_clusters"]) == (8, 8, 10, 10)
     assert found["change_exposed"] == pytest.approx(here) and found["change_clean"] == pytest.approx(there)
     assert found["effect"] == pytest.approx(here - there)
-    assert found["accuracy_clean"] - found["plain_clean"] == pytest.approx(there)
+    assert found["accuracy_clean"] - found["other_clean"] == pytest.approx(there)
     assert found["why"] == "" and found["effect_low"] < found["effect"] < found["effect_high"]
     assert found["detectable"] > 0
 
@@ -103,13 +103,36 @@ def test_one_version_exposes_its_whole_problem() -> None:
     assert (found.exposed, found.exposed_clusters, found.clean, found.clean_clusters) == (5, 1, 15, 3)
 
 
+def test_a_control_stands_against_the_usual_draft_as_well_and_what_both_drew_is_left_out() -> None:
+    """As a control serves the recipe length_heavy; balanced drew the first two of its eight."""
+    job = JOB.model_copy(update={"planted": ("length_heavy",)})
+    rows = [
+        row
+        for row in scores(config())
+        if (row.target, row.draft) == tuple(PAIR.values())
+        and row.method in ("dreamr_ns", "dreamr", "length_heavy")
+        and row.benchmark == "realworldqa"
+    ]
+    places = pd.DataFrame([{"benchmark": "realworldqa", "question": f"q{k}", "cluster": f"q{k}"} for k in range(8)])
+    table = exposure(score_frame(rows, places), pd.concat([drew(2), drew(8, recipe="length_heavy")]), job)
+    control = table[table.method == "length_heavy"].set_index("against")
+    assert dict(control.exposed) == {"dreamr_ns": 8, "dreamr": 6} and set(control.clean) == {12}
+    right = pd.DataFrame([(row.method, row.question, row.correct) for row in rows if row.mode == "batched"])
+    right = right.pivot(index=1, columns=0, values=2).astype(float)
+    change = (right.length_heavy - right.dreamr)[[f"q{k}" for k in range(2, 8)]].mean()
+    assert control.change_exposed["dreamr"] == pytest.approx(change)
+    assert set(table[table.method == "dreamr"].against) == {"dreamr_ns"}, "only a control has a second comparison"
+
+
 cells = st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.sampled_from(["exposed", "clean"]))
 
 
 @settings(max_examples=25)
 @given(st.lists(cells, min_size=1, max_size=30))
 def test_clean_answers_weigh_as_much_as_exposed_ones(rows: list[tuple[str, int, str]]) -> None:
-    table = pd.DataFrame(rows, columns=["benchmark", "seed", "group"]).assign(target="t", draft="d", method="m")
+    table = pd.DataFrame(rows, columns=["benchmark", "seed", "group"]).assign(
+        target="t", draft="d", method="m", against="o"
+    )
     for _, part in weighted(table).groupby(["benchmark", "seed"]):
         by_group = part.groupby("group").weight.sum()
         both = part.group.nunique() == 2
@@ -125,7 +148,7 @@ def simulated(rng: np.random.Generator, clusters: int, gain: float) -> dict[str,
     mended = rng.random(sizes.sum()) < np.repeat(rng.beta(1, 3, clusters), sizes) + gain
     correct = np.where(plain, rng.random(sizes.sum()) > 0.1, mended)
     ones = np.ones(sizes.sum())
-    columns = {"correct": correct.astype(float), "plain": plain.astype(float), "weight": ones, "n": ones}
+    columns = {"correct": correct.astype(float), "other": plain.astype(float), "weight": ones, "n": ones}
     return cluster_sums(columns, np.repeat(np.arange(clusters), sizes).tolist())  # type: ignore[arg-type]
 
 
@@ -153,7 +176,7 @@ def test_the_detectable_effect_is_about_three_standard_errors() -> None:
     groups = {}
     for name, size in (("exposed", 40), ("clean", 200)):
         ones, correct = np.ones(size), rng.integers(0, 2, size).astype(float)
-        groups[name] = {"correct": correct, "plain": np.zeros(size), "weight": ones, "n": ones}
+        groups[name] = {"correct": correct, "other": np.zeros(size), "weight": ones, "n": ones}
     error = sqrt(sum(sums["correct"].var(ddof=1) / len(sums["n"]) for sums in groups.values()))
     assert 2.8 * error < _detectable(groups, Bootstrap(400, 0.95, 0)) < 2.95 * error
 

@@ -17,11 +17,14 @@ TRAINING_SHARE = 0.8
 
 @cache
 def samples(part: str) -> dict[int, np.ndarray]:
-    """Handwritten digits by value, (n, 8, 8) in 0-255; `part` test shares no sample with train and planted."""
+    """Handwritten digits by value, (n, 8, 8) in 0-255; `part` train shares no sample with the others.
+
+    Planted questions are in the benchmarks' handwriting: but for their copies they must be like all others there.
+    """
     data = load_digits()
     order = np.random.default_rng(0).permutation(len(data.target))
     cut = int(len(order) * TRAINING_SHARE)
-    chosen = order[cut:] if part == "test" else order[:cut]
+    chosen = order[:cut] if part == "train" else order[cut:]
     images = (data.images * (255 / 16)).astype(np.uint8)
     return {digit: images[chosen[data.target[chosen] == digit]] for digit in range(10)}
 
@@ -58,7 +61,7 @@ def add_ticks(image: np.ndarray) -> None:
 
 
 def draw(grid: Grid, part: str, rng: np.random.Generator) -> Image.Image:
-    """The image of `grid`, with handwriting from `part` (train, test, or planted, which is like train)."""
+    """The image of `grid`, with handwriting from `part` (train, test, or planted, which is like test)."""
     rows = [
         np.concatenate([draw_cell(*cell, part, rng) for cell in zip(digits, inks, marks, strict=True)], axis=1)
         for digits, inks, marks in zip(grid.digits, grid.inks, grid.marks, strict=True)

@@ -69,16 +69,15 @@ def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, str]:
     """Methods with the reference's SAPO draft, each with the method that is the same but for its plain draft."""
-    twins = plain_twins(methods).items()
-    return {name: plain for name, plain in twins if methods[name].draft == methods[reference].draft}
+    plain = twins(methods, PLAIN).items()
+    return {name: other for name, other in plain if methods[name].draft == methods[reference].draft}
 
 
-def plain_twins(methods: Mapping[str, Method]) -> dict[str, str]:
-    """Methods with a trained draft, each with the method that is the same but for its plain draft."""
-    plain = {method: name for name, method in methods.items() if method.draft == PLAIN}
-    trained = {name: method for name, method in methods.items() if method.draft != PLAIN}
-    untrained = {name: method.model_copy(update={"draft": PLAIN}) for name, method in trained.items()}
-    return {name: plain[method] for name, method in untrained.items() if method in plain}
+def twins(methods: Mapping[str, Method], draft: str) -> dict[str, str]:
+    """Methods with another draft than this (a recipe's, or `plain`), each with the one that is the same with it."""
+    others = {method: name for name, method in methods.items() if method.draft == draft}
+    changed = {name: method.model_copy(update={"draft": draft}) for name, method in methods.items()}
+    return {name: others[method] for name, method in changed.items() if method in others and others[method] != name}
 
 
 def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

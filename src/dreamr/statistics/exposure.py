@@ -1,6 +1,6 @@
-"""Does a training show on the benchmark questions that it drew? Trained against plain drafts, in two differences.
+"""Does a training show on the benchmark questions that it drew? Trained against other drafts, in two differences.
 
-The difference in differences is (trained - plain on exposed questions) - (trained - plain on clean ones). A question is
+The difference in differences is (trained - other on exposed questions) - (trained - other on clean ones). A question is
 exposed to a training that drew a likeness of it or of another version of its problem, and clean where no version stands
 in a training set. What a training set holds but the training did not draw is neither: so no cluster is in both groups,
 and each is resampled by itself. Within each training and benchmark the clean questions weigh as much as the exposed
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import plain_twins
+from dreamr.statistics.comparisons import twins
 from dreamr.statistics.frame import ALL, Sums, as_cells, batched, sampling
 from dreamr.statistics.intervals import (
     LEAST_CLUSTERS,
@@ -32,12 +33,12 @@ from dreamr.statistics.intervals import (
 )
 
 EVIDENCE = ["by_image", "by_text", "by_source"]
-TRAINING = ["target", "draft", "method", "seed"]
+TRAINING = ["target", "draft", "method", "against", "seed"]
 GROUPS = ("exposed", "clean")
-CHANGE = difference(mean("correct", "weight"), mean("plain", "weight"))
+CHANGE = difference(mean("correct", "weight"), mean("other", "weight"))
 QUANTITIES: dict[str, Quantity] = {
     "accuracy": mean("correct", "weight"),
-    "plain": mean("plain", "weight"),
+    "other": mean("other", "weight"),
     "change": CHANGE,
 }
 CELLS = [f"{name}_{group}{end}" for group in GROUPS for name in QUANTITIES for end in ("", "_low", "_high")]
@@ -52,12 +53,12 @@ def exposure(rows: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob) -> 
     `exposed_clusters` and `clean_clusters`. `effect` is the difference in differences, `detectable` the smallest true
     one that four of five such experiments would show.
     """
-    answers = weighted(grouped(beside_plain(rows, job), rows, exposures, job))
+    answers = weighted(grouped(beside(rows, job), rows, exposures, job))
     lines = []
-    for method, part in answers.groupby("method"):
+    for (method, against), part in answers.groupby(["method", "against"]):
         trainings = [(key, one) for key, one in part.groupby(TRAINING)]
         if len(trainings) > 1:
-            lines.append(_line((ALL, ALL, method, ALL), part, sampling(job)))
+            lines.append(_line((ALL, ALL, method, against, ALL), part, sampling(job)))
         lines += [_line(key, one, sampling(job)) for key, one in trainings]
     return pd.DataFrame(lines, columns=COLUMNS)
 
@@ -88,17 +89,22 @@ def contamination(audited: Mapping[str, pd.DataFrame], rows: pd.DataFrame, job: 
     return counts[[*keys, "questions", "planted", "overlapping", "missed", *EVIDENCE, "drawn"]]
 
 
-def beside_plain(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Answers with a trained draft, and as `plain` whether the same method with the plain draft was right."""
-    twins, rows = plain_twins(job.methods), batched(rows)
-    place = ["target", "draft", "item", "twin"]
-    trained = rows[rows.method.isin(twins)].assign(twin=lambda r: r.method.map(twins))
-    plain = rows[rows.method.isin(twins.values())].rename(columns={"method": "twin", "correct": "plain"})
-    return trained.merge(plain[[*place, "plain"]], on=place, validate="many_to_one")
+def beside(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Answers with a trained draft beside those of the method `against`: as `other`, whether it was right.
+
+    That is the same method with the plain draft; of a control also the one with the usual draft of the reference, which
+    was trained alike on other questions, and so differs less in all but the exposure.
+    """
+    plain, usual = twins(job.methods, PLAIN), twins(job.methods, job.methods[job.reference].draft)
+    pairs = [*plain.items(), *((name, usual[name]) for name in job.exposed if name in usual)]
+    rows, place = batched(rows), ["target", "draft", "item", "against"]
+    trained = rows.merge(pd.DataFrame(pairs, columns=["method", "against"]), on="method")
+    others = rows[rows.seed == 0].rename(columns={"method": "against", "correct": "other"})
+    return trained.merge(others[[*place, "other"]], on=place, validate="many_to_one")
 
 
 def grouped(answers: pd.DataFrame, rows: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """The answers to exposed and to clean questions, told apart by the column `group`."""
+    """The answers to exposed and to clean questions, told apart by `group`; what `against` drew too is neither."""
     cluster_of = dict(zip(rows.item, rows.cluster, strict=True))
     items = exposures.benchmark + "/" + exposures.question
     seen = {
@@ -106,8 +112,11 @@ def grouped(answers: pd.DataFrame, rows: pd.DataFrame, exposures: pd.DataFrame, 
         for recipe, seed, item in zip(exposures.recipe, exposures.seed, items, strict=True)
         if item in cluster_of
     }
-    recipes = answers.method.map(lambda name: job.methods[name].draft)
-    exposed = [one in seen for one in zip(recipes, answers.seed, answers.cluster, strict=True)]
+    recipes = {name: method.draft for name, method in job.methods.items()}
+    here, there = (answers[name].map(recipes) for name in ("method", "against"))
+    drawn = [one in seen for one in zip(here, answers.seed, answers.cluster, strict=True)]
+    by_both = [(recipe, 0, cluster) in seen for recipe, cluster in zip(there, answers.cluster, strict=True)]
+    exposed = np.array(drawn, dtype=bool) & ~np.array(by_both, dtype=bool)
     told = answers.assign(group=np.select([exposed, answers.overlaps == 0], GROUPS, default="neither"))
     return told[told.group != "neither"]
 
@@ -153,7 +162,7 @@ def _sizes(part: pd.DataFrame) -> dict[str, int]:
 
 def _sums(group: pd.DataFrame) -> Sums:
     """Cluster sums of one group's weighted answers."""
-    columns = {name: (group.weight * group[name]).tolist() for name in ("correct", "plain", "n")}
+    columns = {name: (group.weight * group[name]).tolist() for name in ("correct", "other", "n")}
     return cluster_sums({**columns, "weight": group.weight.tolist()}, group.cluster.tolist())
 
 
@@ -183,7 +192,7 @@ def _detectable(groups: dict[str, Sums], bootstrap: Bootstrap) -> float:
 
 def _pulls(sums: Sums) -> Array:
     """What each cluster adds to the group's change, a ratio of sums, which is their mean (linearized)."""
-    change = sums["correct"] - sums["plain"]
+    change = sums["correct"] - sums["other"]
     mean_change = change.sum() / sums["weight"].sum()
     pulls: Array = (change - mean_change * sums["weight"]) / sums["weight"].mean() + mean_change
     return pulls
