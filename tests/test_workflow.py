@@ -48,15 +48,47 @@ def rerun(finished: Path, tmp_path: Path) -> Project:
 
 MICRO_JOBS = {
     **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 2, "train_sapo": 12},
-    **{"generate": 14, "grade": 14, "summarise": 1, "verify": 1, "plot": 1, "report": 1, "all": 1, "total": 64},
+    **{
+        "generate": 14,
+        "grade": 14,
+        "summarise": 1,
+        "verify": 1,
+        "simulate": 1,
+        "replay": 1,
+        "plot": 1,
+        "report": 1,
+        "all": 1,
+        "total": 66,
+    },
 }
 PAPER_JOBS = {
     **{"environment": 2, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 1, "train_sapo": 12},
-    **{"generate": 396, "grade": 396, "summarise": 1, "plot": 1, "report": 1, "all": 1, "total": 825},
+    **{
+        "generate": 396,
+        "grade": 396,
+        "summarise": 1,
+        "simulate": 1,
+        "replay": 1,
+        "plot": 1,
+        "report": 1,
+        "all": 1,
+        "total": 827,
+    },
 }
 SMOKE_JOBS = {
     **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
-    **{"generate": 3, "grade": 3, "summarise": 1, "verify": 1, "plot": 1, "report": 1, "all": 1, "total": 26},
+    **{
+        "generate": 3,
+        "grade": 3,
+        "summarise": 1,
+        "verify": 1,
+        "simulate": 1,
+        "replay": 1,
+        "plot": 1,
+        "report": 1,
+        "all": 1,
+        "total": 28,
+    },
 }
 
 
