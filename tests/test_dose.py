@@ -111,7 +111,7 @@ def test_truths_are_found_by_words_and_images(tmp_path: Path) -> None:
 # --- the map ---
 
 PAIR = {"target": "t", "draft": "d"}
-NODES = {"n00": (0.0, 0.0), "n01": (0.0, 0.4), "n10": (0.8, 0.0), "n11": (0.8, 0.4)}
+NODES = {"n00": (0.0, 0.0), "n01": (0.0, 1.0), "n10": (1.0, 0.0), "n11": (1.0, 1.0)}
 METHODS = {
     **{n: Method(loop="specreason", verifier="oracle", false_accept=a, false_reject=r) for n, (a, r) in NODES.items()},
     "real": Method(loop="specreason", verifier="score", threshold=7),
@@ -133,12 +133,12 @@ def answers(correct: dict[str, list[int]]) -> pd.DataFrame:
 
 
 def steps(false_accept: int, false_reject: int, method: str = "real") -> pd.DataFrame:
-    """Ten wrong and ten right steps of ten questions, so many of them judged wrongly."""
+    """Eight wrong and eight right steps of eight questions, so many of them judged wrongly."""
     rows = [
         PAIR | {"method": method, "benchmark": "mmmu", "question": str(i), "cluster": i, "n": 1.0}
         | {"wrong": 1.0, "wrong_accepted": float(i < false_accept)}
         | {"right": 1.0, "right_rejected": float(i < false_reject)}
-        for i in range(10)
+        for i in range(8)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -154,10 +154,10 @@ CORRECT = {
 
 
 def test_a_real_verifier_is_compared_with_the_map_where_its_rates_put_it() -> None:
-    """Rates .2 and .1 are a quarter of the way on both axes: 9/16, 3/16, 3/16 and 1/16 of the nodes."""
-    table = dose(answers(CORRECT), steps(2, 1), MAP_JOB).set_index("method")
+    """Rates of a quarter, both: 9/16, 3/16, 3/16 and 1/16 of the nodes."""
+    table = dose(answers(CORRECT), steps(2, 2), MAP_JOB).set_index("method")
     real = table.loc["real"]
-    assert (real.kind, real.false_accept, real.false_reject) == ("measured", 0.2, 0.1)
+    assert (real.kind, real.false_accept, real.false_reject) == ("measured", 0.25, 0.25)
     assert real.predicted == pytest.approx((9 * 1.0 + 3 * 0.8 + 3 * 0.4 + 1 * 0.2) / 16)
     assert real.distance == pytest.approx(0.5 - real.predicted)
     assert real.distance_low < real.distance < real.distance_high
@@ -172,8 +172,10 @@ def test_a_node_is_what_was_answered_there_and_predicts_nothing() -> None:
 
 
 def test_beyond_the_map_nothing_is_predicted() -> None:
-    real = dose(answers(CORRECT), steps(9, 1), MAP_JOB).set_index("method").loc["real"]
-    assert real.false_accept == 0.9 and math.isnan(real.predicted) and math.isnan(real.distance)
+    near = {name: METHODS[name].model_copy(update={"false_accept": 0.2}) for name in ("n10", "n11")}
+    job = MAP_JOB.model_copy(update={"methods": METHODS | near})
+    real = dose(answers(CORRECT), steps(2, 2), job).set_index("method").loc["real"]
+    assert real.false_accept == 0.25 and math.isnan(real.predicted) and math.isnan(real.distance)
 
 
 def test_a_map_with_a_hole_predicts_nothing_there() -> None:

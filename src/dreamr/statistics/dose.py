@@ -4,12 +4,12 @@ The map comes from the micro world's step oracle with set error rates, errors th
 step. A real verifier, at the rates that were measured of it, should then be as accurate as the map says there. Where it
 is not, the rates do not tell enough: *which* steps it errs on matters.
 
-The map between its nodes is bilinear, so a prediction is a weighted mean of the answers at four nodes, and its distance
-to the real verifier is paired over the same questions. The rates at which that is placed count as known: their own
-intervals are beside it and not in that of the distance.
+The map between its nodes is bilinear, so a prediction is a weighted mean of the accuracies at four nodes. All of it,
+the rates that place a verifier too, is made anew in each resample of the questions' clusters: the interval of a
+distance holds what is uncertain about the rates. It holds no error of the straight lines between nodes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import nan
 from typing import Any
@@ -19,20 +19,21 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, KEYS, as_cells, estimates, sampling
-from dreamr.statistics.intervals import Interval, Quantity, cluster_sums, difference, mean, ratio
+from dreamr.statistics.frame import ALL, KEYS, estimates, sampling
+from dreamr.statistics.intervals import Array, Quantity, cluster_sums, difference, mean, ratio, unknown
 
-DOSE: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
-    "accuracy_change": difference(mean("correct"), mean("target_correct")),
-    "faultless_change": difference(mean("correct"), mean("faultless")),  # against the oracle without errors
-    "predicted": mean("predicted"),  # by the map; of real verifiers
-    "distance": difference(mean("correct"), mean("predicted")),
-}
 RATES: dict[str, Quantity] = {
     "false_accept": ratio("wrong_accepted", "wrong"),
     "false_reject": ratio("right_rejected", "right"),
 }
+DOSE: dict[str, Quantity] = {
+    **RATES,
+    "accuracy": mean("correct"),
+    "accuracy_change": difference(mean("correct"), mean("target_correct")),
+    "faultless_change": difference(mean("correct"), mean("faultless")),  # against the oracle without errors
+}
+JUDGED = ("wrong", "wrong_accepted", "right", "right_rejected")  # what rates are made of
+PREDICTED = ("predicted", "distance")  # by the map; of real verifiers
 Rates = tuple[float, float]  # false accepts of the wrong steps, false rejects of the right ones
 COLUMNS = [*KEYS, "kind", "set_false_accept", "set_false_reject", "n", "clusters"]
 
@@ -50,7 +51,7 @@ def dose(answers: pd.DataFrame, steps: pd.DataFrame, job: SummariseJob) -> pd.Da
         if here:
             own = steps[(steps.target == target) & (steps.draft == draft)]
             lines += [{"target": target, "draft": draft} | line for line in _lines(part, own, here, job)]
-    names = [f"{name}{end}" for name in (*RATES, *DOSE) for end in ("", "_low", "_high")]
+    names = [f"{name}{end}" for name in (*DOSE, *PREDICTED) for end in ("", "_low", "_high")]
     return pd.DataFrame(lines, columns=[*COLUMNS, *names])
 
 
@@ -77,44 +78,45 @@ def _lines(
     rows: pd.DataFrame, steps: pd.DataFrame, nodes: Mapping[str, Rates], job: SummariseJob
 ) -> Iterator[dict[str, Any]]:
     correct = rows.pivot(index="item", columns="method", values="correct").dropna(subset=[*nodes])
-    at = {rates: correct[name] for name, rates in nodes.items()}
+    answered = rows[rows.item.isin(correct.index)]
+    at = {_column(rates): answered.item.map(correct[name]) for name, rates in nodes.items()}
+    answered = answered.assign(**at, faultless=at.get(_column((0, 0)), nan))
+    judged = steps.assign(item=steps.benchmark + "/" + steps.question).groupby(["method", "item"])[[*JUDGED]].sum()
     real = [name for name in placed(job.methods, [*nodes]) if name in correct]
     for name in (*nodes, *real):
-        part = rows[(rows.method == name) & rows.item.isin(correct.index)]
-        judged = steps[(steps.method == name) & (steps.benchmark + "/" + steps.question).isin(part.item)]
-        found = _estimated(judged, RATES, job)
-        place = (found["false_accept"], found["false_reject"])
-        predicted = _read_off(at, place) if name in real else None
-        sums = part.assign(
-            faultless=part.item.map(at[0.0, 0.0]) if (0.0, 0.0) in at else nan,
-            predicted=nan if predicted is None else part.item.map(predicted),
-        )
+        part = answered[answered.method == name]
+        part = part.join(judged.loc[name] if name in judged.index else judged.droplevel(0).iloc[:0], on="item")
+        predicted = surface(nodes.values()) if name in real else unknown
+        quantities = DOSE | dict(zip(PREDICTED, (predicted, difference(mean("correct"), predicted)), strict=True))
+        numbers = part.select_dtypes("number").drop(columns="cluster").fillna(dict.fromkeys(JUDGED, 0.0))
+        sums = cluster_sums(numbers.to_dict("series"), part.cluster)
         rates = dict(zip(("set_false_accept", "set_false_reject"), nodes.get(name, (nan, nan)), strict=True))
         key = {"method": name, "benchmark": ALL, "kind": "set" if name in nodes else "measured"}
-        yield key | rates | found | _estimated(sums, DOSE, job)
+        yield key | rates | estimates(sums, sampling(job), quantities)
 
 
-def _estimated(rows: pd.DataFrame, quantities: Mapping[str, Quantity], job: SummariseJob) -> dict[str, Any]:
-    if rows.empty:
-        return as_cells(dict.fromkeys(quantities, Interval(nan)))
-    numbers = rows.select_dtypes("number").drop(columns="cluster")
-    return estimates(cluster_sums(numbers.to_dict("series"), rows.cluster), sampling(job), quantities)
+def _column(rates: Rates) -> str:
+    return f"at {rates[0]:g} {rates[1]:g}"
 
 
-def _read_off(at: Mapping[Rates, pd.Series], place: Rates) -> "pd.Series[float] | None":
-    """What the map says of each question at `place`, by the nodes around it; None outside, or where a node lacks."""
-    corners = [_around(sorted({rates[axis] for rates in at}), place[axis]) for axis in (0, 1)]
-    weights = {(one[0], other[0]): one[1] * other[1] for one, other in product(*corners)}
-    if not weights or not weights.keys() <= at.keys():
-        return None
-    return sum((weight * at[node] for node, weight in weights.items()), start=pd.Series(0.0, at[next(iter(at))].index))
+def surface(nodes: Iterable[Rates]) -> Quantity:
+    """Accuracy by the map at a verifier's own rates; unknown outside the map, and of one that lacks a node."""
+    nodes = {*nodes}
+    accepts, rejects = (sorted({rates[axis] for rates in nodes}) for axis in (0, 1))
+    if not {*product(accepts, rejects)} <= nodes:
+        return unknown
+
+    def quantity(sums: Mapping[str, Array]) -> Array:
+        accepted, rejected = (np.asarray(rate(sums)) for rate in RATES.values())
+        parts = [
+            _hat(accepts, node[0], accepted) * _hat(rejects, node[1], rejected) * mean(_column(node))(sums)
+            for node in sorted(nodes)
+        ]
+        return np.asarray(np.sum(parts, axis=0))
+
+    return quantity
 
 
-def _around(grid: Sequence[float], value: float) -> list[tuple[float, float]]:
-    """The two places of `grid` around `value`, each with its weight; nothing outside."""
-    if len(grid) < 2 or not grid[0] <= value <= grid[-1]:
-        return []
-    after = max(1, int(np.searchsorted(grid, value)))
-    low, high = grid[after - 1], grid[after]
-    share = (value - low) / (high - low)
-    return [(low, 1 - share), (high, share)]
+def _hat(grid: Sequence[float], node: float, values: Array) -> Array:
+    """1 at `node`, 0 at all others of `grid`, straight between them; NaN outside."""
+    return np.asarray(np.interp(values, grid, np.equal(grid, node).astype(float), left=nan, right=nan))
