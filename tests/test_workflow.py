@@ -282,7 +282,7 @@ class TestRerun:
     def test_an_edited_loop_reruns_the_groups_that_use_it(self, rerun: Project) -> None:
         rerun.edit("src/dreamr/methods/lookahead.py", lambda text: text + "\nEDITED = True\n")
         groups = {path.split("/")[-2] for path in rerun.outputs("generate")}
-        assert groups == {"main", "ablation"}
+        assert groups == {"main"}
         assert rerun.planned()["train_sapo"] == 0
 
     def test_an_edited_scorer_grades_again_and_answers_nothing_again(self, rerun: Project) -> None:
