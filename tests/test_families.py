@@ -44,7 +44,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", micro_size(7, 16, 8))
+    write_all(folder / "micro", micro_size(7, 16, 16))
     spec = DataSpec(adapter="mathverse", path=str(folder / "micro" / "mathverse"), split="testmini")
     rows = list(prepare_questions("mathverse", spec, folder))
     seen = [question_prompt(row, str(folder)) for row in rows if row.images]

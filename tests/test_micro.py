@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sizes import micro_size
 
+from dreamr.errors import UserError
 from dreamr.micro import oracle
 from dreamr.micro.datasets import Fact, altered, write_all
 from dreamr.micro.drawing import CELL, draw, samples
@@ -257,6 +258,11 @@ def test_the_same_seed_gives_the_same_world(world, tmp_path):
     write_all(tmp_path, micro_size(7, 20, 24))
     for path in world.rglob("*.*"):
         assert path.read_bytes() == (tmp_path / path.relative_to(world)).read_bytes()
+
+
+def test_a_training_set_too_small_for_what_is_planted_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"micro.training_questions gives ocr_vqa 3 rows, and 4 of the benchmarks'"):
+        write_all(tmp_path, micro_size(7, 16, 8))
 
 
 def test_steps_are_separated_by_blank_lines():

@@ -78,7 +78,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", micro_size(7, 16, 8))
+    write_all(folder / "micro", micro_size(7, 16, 16))
     spec = DataSpec(adapter="mmmu", path=str(folder / "micro" / "mmmu"), split="validation")
     write_rows(folder / "mmmu.jsonl", prepare_questions("mmmu", spec, folder))
     return folder

@@ -51,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dreamr.micro.datasets import write_all
 
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", micro_size(7, 16, 8))
+    write_all(folder / "micro", micro_size(7, 16, 16))
     for name, split in SPLITS.items():
         spec = DataSpec(adapter=name, path=str(folder / "micro" / name), split=split)
         write_rows(folder / f"{name}.jsonl", prepare_questions(name, spec, folder))

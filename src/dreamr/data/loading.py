@@ -2,42 +2,43 @@
 
 The first question of each micro data set as q3vl-2l reads it, with the tokens of its image and of the prompt:
 
-    mathverse: 60 x 60 pixels, 4 of 71 tokens; gold A
-      <image>The picture shows 8 6 / 4 1. What is the largest of the digits in row 1?
-      A. 8
-      B. 2
-      C. 10
-      D. 4
-      Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    mmbench: 60 x 60 pixels, 4 of 57 tokens; gold C
-      <image>What is the sum of the digits on grey?
-      A. 16
-      B. 17
-      C. 11
-      Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    realworldqa: 90 x 60 pixels, 6 of 46 tokens; gold 3
-      <image>What is the sum of the digits on yellow?
-      Reason in short steps with a blank line after each. End with Answer: and the value.
-    mmmu: 60 x 60 pixels, 4 of 62 tokens; gold B
-      <image>What is the sum of the digits in row 1?
+    mathverse: 60 x 60 pixels, 4 of 70 tokens; gold A
+      <image>The picture shows 2 5 / 9 7. What is the sum of the digits on grey?
       A. 9
-      B. 13
-      C. 16
-      D. 7
+      B. 14
+      C. 8
+      D. 13
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    geometry3k: 90 x 60 pixels, 6 of 47 tokens; gold 18
-      <image>What is the sum of the digits in row 1?
+    mmbench: 90 x 30 pixels, 3 of 60 tokens; gold B
+      <image>What is the largest of the digits on yellow?
+      A. 6
+      B. 5
+      C. 4
+      D. 9
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    realworldqa: 90 x 60 pixels, 6 of 48 tokens; gold No
+      <image>Is the sum of the digits on yellow greater than 13?
       Reason in short steps with a blank line after each. End with Answer: and the value.
-    ocr_vqa: 60 x 90 pixels, 6 of 49 tokens; gold No
-      <image>Is the sum of the digits in column 2 greater than 10?
-      Reason in short steps with a blank line after each. End with Answer: and the value.
-    scienceqa: 90 x 90 pixels, 9 of 72 tokens; gold C
-      <image>Look at the digits.
-      What is the sum of the digits on grey?
-      A. 5
-      B. 4
-      C. 7
+    mmmu: 90 x 30 pixels, 3 of 60 tokens; gold B
+      <image>What is the sum of the digits on grey?
+      A. 10
+      B. 6
+      C. 2
       D. 3
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    geometry3k: 90 x 90 pixels, 9 of 49 tokens; gold 6
+      <image>What is the sum of the digits on grey?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    ocr_vqa: 60 x 30 pixels, 2 of 42 tokens; gold 7
+      <image>What is the largest of the digits on yellow?
+      Reason in short steps with a blank line after each. End with Answer: and the value.
+    scienceqa: 60 x 30 pixels, 2 of 65 tokens; gold B
+      <image>Look at the digits.
+      What is the sum of the digits on yellow?
+      A. 12
+      B. 6
+      C. 4
+      D. 10
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
 """
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageEnhance
 
 from dreamr.config import Micro
 from dreamr.data.loading import adapter, decoded
+from dreamr.errors import UserError
 from dreamr.data.plants import Plant, write_plants
 from dreamr.micro.rows import BENCHMARKS, TRAINING_SETS, Made, Maker, Row
 from dreamr.micro.world import Truth
@@ -104,6 +105,11 @@ def _training_set(
 ) -> Iterator[Made]:
     """All rows of one training set, the copies of benchmark questions spread among them and noted in `plants`."""
     own = [each for each in sources if PLANTED[each.benchmark] == name]
+    if len(own) > rows:
+        raise UserError(
+            f"micro.training_questions gives {name} {rows} rows, and {len(own)} of the benchmarks' problems are to be "
+            f"planted there: ask for more, or for fewer clusters"
+        )
     places = sorted(rng.permutation(rows)[: len(own)].tolist())
     copies = dict(zip(places, zip(own, KINDS * len(own), strict=False), strict=True))
     for number in range(rows):
