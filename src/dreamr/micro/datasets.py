@@ -11,8 +11,8 @@ from PIL import Image, ImageEnhance
 
 from dreamr.config import Micro
 from dreamr.data.loading import adapter, decoded
-from dreamr.errors import UserError
 from dreamr.data.plants import Plant, write_plants
+from dreamr.errors import UserError
 from dreamr.micro.rows import BENCHMARKS, TRAINING_SETS, Made, Maker, Row
 from dreamr.micro.world import Truth
 from dreamr.records import Record
