@@ -329,7 +329,7 @@ def test_ranks_see_the_gpus_that_the_engines_leave(monkeypatch: pytest.MonkeyPat
         seen["draft"] = os.environ["CUDA_VISIBLE_DEVICES"]
         raise Interrupted
 
-    stubs = {"engines": deployed, "make_trainer": made, "drawn": lambda *_: [], "check_room": lambda *_: None}
+    stubs = {"engines": deployed, "make_trainer": made, "asked": lambda *_: {}, "check_room": lambda *_: None}
     for name, stub in stubs.items():
         monkeypatch.setattr(training, name, stub)
     for rank in ("0", "1"):
