@@ -46,49 +46,13 @@ def rerun(finished: Path, tmp_path: Path) -> Project:
     return Project(tmp_path / "copy")
 
 
-MICRO_JOBS = {
-    **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 2, "train_sapo": 12},
-    **{
-        "generate": 14,
-        "grade": 14,
-        "summarise": 1,
-        "verify": 1,
-        "simulate": 1,
-        "replay": 1,
-        "plot": 1,
-        "report": 1,
-        "all": 1,
-        "total": 66,
-    },
-}
+ONCE = dict.fromkeys(("audit", "summarise", "simulate", "replay", "plot", "report", "all"), 1)
+ON_MICRO = {**ONCE, "environment": 2, "make_micro": 1, "prepare": 7, "verify": 1}
+MICRO_JOBS = {**ON_MICRO, "fetch_model": 6, "quantize": 2, "train_sapo": 12, "generate": 14, "grade": 14, "total": 66}
+SMOKE_JOBS = {**ON_MICRO, "fetch_model": 2, "quantize": 1, "train_sapo": 1, "generate": 3, "grade": 3, "total": 28}
 PAPER_JOBS = {
-    **{"environment": 2, "prepare": 7, "audit": 1, "fetch_model": 6, "quantize": 1, "train_sapo": 12},
-    **{
-        "generate": 396,
-        "grade": 396,
-        "summarise": 1,
-        "simulate": 1,
-        "replay": 1,
-        "plot": 1,
-        "report": 1,
-        "all": 1,
-        "total": 827,
-    },
-}
-SMOKE_JOBS = {
-    **{"environment": 2, "make_micro": 1, "prepare": 7, "audit": 1, "fetch_model": 2, "quantize": 1, "train_sapo": 1},
-    **{
-        "generate": 3,
-        "grade": 3,
-        "summarise": 1,
-        "verify": 1,
-        "simulate": 1,
-        "replay": 1,
-        "plot": 1,
-        "report": 1,
-        "all": 1,
-        "total": 28,
-    },
+    **{**ONCE, "environment": 2, "prepare": 7, "fetch_model": 6, "quantize": 1, "train_sapo": 12},
+    **{"generate": 396, "grade": 396, "total": 827},
 }
 
 
