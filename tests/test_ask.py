@@ -3,6 +3,8 @@
 import io
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,58 @@ def test_the_summary_of_a_refused_question_says_who_refused_and_why() -> None:
     why = {"finish": "refused", "refused_by": "big", "refusal": "context_tokens (1024) is full: raise it"}
     shown = " ".join(words(ask.summary(trace.model_copy(update=why), "B")).split())
     assert "ended by model big: context_tokens (1024) is full: raise it" in shown
+
+
+def test_several_methods_stand_side_by_side() -> None:
+    steps = {"dreamr": ["one", "two"], "target_only": ["three"]}
+    table = ask.side_by_side(
+        {name: [ask.line(Step(text=t, writer="draft"), 1) for t in own] for name, own in steps.items()}
+    )
+    shown = words(table).splitlines()
+    heads, first, second = (next(row for row in shown if word in row) for word in ("target_only", "one", "two"))
+    assert heads.index("dreamr") < heads.index("target_only") and "three" in first and "three" not in second
+
+
+def test_one_method_is_shown_line_by_line() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    with ask.shown({"dreamr": None}, console) as told:  # type: ignore[dict-item]
+        told("dreamr", "first")
+        assert console.file.getvalue() == "first\n"
+
+
+def noisy(log: Path, ending: str) -> subprocess.CompletedProcess[str]:
+    """A command that shows a line, while it and a child of it print, and then does `ending`."""
+    program = f"""
+import subprocess
+from pathlib import Path
+from dreamr.errors import UserError
+from dreamr.runtime.endings import worded
+from dreamr.runtime.output import output_to
+
+with worded(), output_to(Path({str(log)!r})) as terminal:
+    subprocess.run(["sh", "-c", "echo noise; echo more >&2"])
+    print("own noise")
+    terminal.write("shown\\n")
+    {ending}
+print("afterwards")
+"""
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_what_engines_print_goes_to_a_log_and_what_is_shown_does_not(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "ask.log"
+    run = noisy(log, "pass")
+    assert (run.stdout, run.stderr, run.returncode) == ("shown\nafterwards\n", "", 0)
+    assert sorted(log.read_text().splitlines()) == ["more", "noise", "own noise"]
+
+
+def test_a_failure_names_the_log_that_tells_more(tmp_path: Path) -> None:
+    log = tmp_path / "ask.log"
+    run = noisy(log, 'raise RuntimeError("engine died")')
+    assert (run.stdout, run.stderr) == ("shown\n", f"RuntimeError: engine died; more is told in {log}\n")
+    assert "Traceback" in log.read_text() and run.returncode == 1
+    run = noisy(log, 'raise UserError("no such model")')
+    assert (run.stderr, "Traceback" in log.read_text()) == ("no such model\n", False)
 
 
 def test_each_method_names_the_models_of_its_pair() -> None:

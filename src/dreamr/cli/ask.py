@@ -1,13 +1,14 @@
 """Ask one question and watch how draft and target answer it together.
 
     .venv/bin/python -m dreamr.cli.ask --benchmark mathverse --question 1
-    .venv/bin/python -m dreamr.cli.ask --image grid.png --ask "What is the sum of row 1?" --method specreason
+    .venv/bin/python -m dreamr.cli.ask --image grid.png --ask "What is the sum of row 1?" --method target_only dreamr
 
 Each step is shown once it is committed: seconds since the question began, who wrote it, the verdict (rho, score or
 p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. Where an
-engine refuses to go on, the last lines say which, and why. The models
-are those that the workflow has made; one that is missing is named with the command that makes it. A Python without
-vLLM hands the question on to that of the models environment.
+engine refuses to go on, the last lines say which, and why. Several methods answer one after the other on the same
+engines and are shown side by side. The models are those that the workflow has made; one that is missing is named with
+the command that makes it. A Python without vLLM hands the question on to that of the models environment. What the
+engines print goes to <logs>/ask.log.
 """
 
 import argparse
@@ -15,26 +16,29 @@ import asyncio
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Column, Table
 from rich.text import Text
 
 import dreamr
-from dreamr.answering.work import ngram_of
+from dreamr.answering.work import EngineKey, ngram_of
 from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
+from dreamr.config import PLAIN, REFERENCE, Config, ImageSize, Method, sapo_model
 from dreamr.data.rows import option_lines
+from dreamr.engines.images import load_image
 from dreamr.engines.protocol import Refused
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
-from dreamr.methods.run import WATCHER, Watcher
+from dreamr.methods.run import WATCHER
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
@@ -42,11 +46,22 @@ from dreamr.prompts import Prompt, question_prompt
 from dreamr.provenance import environment_folder
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
 from dreamr.runtime.endings import worded
+from dreamr.runtime.output import output_to
+
+if TYPE_CHECKING:
+    from dreamr.engines.vllm.engine import VllmEngine
 
 COLOURS = {"draft": "green", "target": "magenta"}
 SHOWN = 20  # of the names that are allowed in the place of an unknown one
 
 T = TypeVar("T")
+
+
+class Contestant(NamedTuple):
+    """A method that answers, and its engines by role."""
+
+    method: Method
+    engines: dict[str, EngineKey]
 
 
 @worded()
@@ -55,19 +70,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (options.ask if options.image else options.question):
         parser().error("--image goes with --ask, --benchmark with --question")
     config = read([BASE, *options.configfile])
-    method = _known(config.methods, options.method, "method")
     pair = SummariseJob.of(config).pairs[0]
-    models = model_names(Plan(config), method, options.target or pair[0], options.draft or pair[1])
-    for name in models.values():
+    contestants = {
+        name: contestant(Plan(config), name, options.target or pair[0], options.draft or pair[1])
+        for name in options.method
+    }
+    for name in {key.model.name for one in contestants.values() for key in one.engines.values()}:
         _made(config, f"models/{name}/card.json", options.configfile)
     prompt, gold = asked(options, config)
     if find_spec("vllm") is None:
         _hand_on(config, options.configfile, arguments if arguments is not None else sys.argv[1:])
-    console = Console(highlight=False)
-    console.print(Text(prompt.user), Text(f"{options.method}: {models}", style="bold"), sep="\n")
-    with console.status("loading the models"):
-        outcome = asyncio.run(answer(config, method, models, prompt, lambda *step: console.print(line(*step))))
-    console.print(summary(outcome, gold))
+    with output_to(Path(config.pathvars.logs) / "ask.log") as terminal:
+        console = Console(file=terminal, highlight=False)
+        console.print(Text(prompt.user))
+        asyncio.run(answer(config, contestants, prompt, console, gold))
+
+
+def contestant(plan: Plan, name: str, target: str, draft: str) -> Contestant:
+    """The method of this name on the models of this pair."""
+    method = _known(plan.config.methods, name, "method")
+    models = model_names(plan, method, target, draft)
+    return Contestant(method, {role: engine_key(plan, method, role, model) for role, model in models.items()})
+
+
+def engine_key(plan: Plan, method: Method, role: str, model: str) -> EngineKey:
+    """The engine that a method wants for its target or draft."""
+    if role == "draft":
+        return EngineKey(plan.ref(model))
+    return EngineKey(plan.ref(model), ngram_of(method), method.threads or 1)
 
 
 def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str, str]:
@@ -102,25 +132,70 @@ def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
     return question_prompt(question, str(path.parent.resolve())), " or ".join(question.gold)
 
 
-async def answer(config: Config, method: Method, models: dict[str, str], prompt: Prompt, watcher: Watcher) -> Outcome:
-    """The answer, with warm engines where they take the question; `watcher` is told of each step."""
+async def answer(
+    config: Config, contestants: Mapping[str, Contestant], prompt: Prompt, console: Console, gold: str
+) -> None:
+    """Show the answer of each, on engines that are warm where they take the question."""
+    limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
+    async with AsyncExitStack() as stack:
+        with console.status("starting the engines"):
+            keys = dict.fromkeys(key for one in contestants.values() for key in one.engines.values())
+            engines = {key: await stack.enter_async_context(open_engine(config, key)) for key in keys}
+            console.print(await sizes(engines, prompt, config.images))
+            for engine in engines.values():
+                with suppress(Refused):  # told by the answer itself, with the steps before it
+                    await engine.warm_up(prompt)
+        with shown(contestants, console) as told:
+            for name, (method, roles) in contestants.items():
+                for engine in engines.values():
+                    await engine.reset()
+                WATCHER.set(lambda *step, name=name: told(name, line(*step)))
+                served = Engines(**{role: engines[key] for role, key in roles.items()})
+                told(name, summary(await methods.load(method.loop)(prompt, served, method, limits.under(method)), gold))
+
+
+def open_engine(config: Config, key: EngineKey) -> "VllmEngine":
+    """The engine, to be started on entering."""
     from dreamr.engines.vllm.engine import VllmEngine
     from dreamr.engines.vllm.launch import Ngram
 
-    plan, folder = Plan(config), Path(config.pathvars.results) / "models"
-    lookup = ngram_of(method)
-    ngram = Ngram(*lookup) if lookup else None
-    async with AsyncExitStack() as stack:
-        served = {}
-        for role, name in models.items():
-            engine = VllmEngine(folder, plan.ref(name), config, ngram)
-            served[role] = await stack.enter_async_context(engine)
-            with suppress(Refused):  # told by the answer itself, with the steps before it
-                await engine.warm_up(prompt)
-            await engine.reset()
-        WATCHER.set(watcher)
-        limits = Limits(config.generation.step_tokens, config.generation.answer_tokens).under(method)
-        return await methods.load(method.loop)(prompt, Engines(**served), method, limits)
+    folder, ngram = Path(config.pathvars.results) / "models", Ngram(*key.ngram) if key.ngram else None
+    return VllmEngine(folder, key.model, config, ngram, key.threads)
+
+
+async def sizes(engines: Mapping[EngineKey, "VllmEngine"], prompt: Prompt, images: ImageSize) -> Text:
+    """What the models read: pixels of each image within the caps, and tokens."""
+    seen = (load_image(path, images).size for path in prompt.images)
+    lines = [f"image of {width} x {height} pixels" for width, height in seen]
+    words = replace(prompt, user=prompt.user.replace(IMAGE_MARK, ""), images=())
+    for name, engine in {key.model.name: engine for key, engine in engines.items()}.items():
+        with suppress(Refused):
+            whole, rest = [len(await engine.prompt_tokens(one)) for one in (prompt, words)]
+            lines.append(f"{name} reads {whole} tokens, {whole - rest} of them for images")
+    return Text("\n".join(lines), style="dim")
+
+
+@contextmanager
+def shown(contestants: Mapping[str, Contestant], console: Console) -> Iterator[Callable[[str, RenderableType], None]]:
+    """A function that shows a line of a method: below each other, or in a column for each of several."""
+    lines: dict[str, list[RenderableType]] = {name: [] for name in contestants}
+    if len(contestants) == 1:
+        yield lambda name, added: console.print(added)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+
+        def told(name: str, added: RenderableType) -> None:
+            lines[name].append(added)
+            live.update(side_by_side(lines), refresh=True)
+
+        yield told
+
+
+def side_by_side(lines: Mapping[str, Sequence[RenderableType]]) -> Table:
+    """The lines of each method in a column of its own."""
+    table = Table(*(Column(name, ratio=1) for name in lines), expand=True)
+    table.add_row(*(Group(*own) for own in lines.values()))
+    return table
 
 
 def line(step: Step, seconds: float) -> Text:
@@ -187,7 +262,9 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--ask", metavar="TEXT", help="the question about --image")
     described.add_argument("--options", nargs="+", default=[], metavar="TEXT", help="its options, if it has some")
     described.add_argument("--question", metavar="ID", help="id of an item of --benchmark")
-    described.add_argument("--method", default=REFERENCE, metavar="NAME", help="of the configuration (%(default)s)")
+    described.add_argument(
+        "--method", nargs="+", default=[REFERENCE], metavar="NAME", help=f"of the configuration ({REFERENCE})"
+    )
     described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
     described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")
     add_configfile(described)

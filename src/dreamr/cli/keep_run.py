@@ -1,9 +1,9 @@
 """Keep the main results of a run in the repository, small: what README quotes.
 
-    python -m dreamr.cli.keep_run --out reports/kept
+    python -m dreamr.cli.keep_run --configfile config/depth.yaml --out reports/kept
 
-OUT gets the pools over all pairs of the main tables, and run.json: when the run ended, its scale, seed and machines.
-Prints the lines that README quotes.
+OUT gets the page, the main tables (of those by pairs the pools over all), and run.json: when the run ended, its scale,
+seed, machines, and the seconds of its rules. Prints the lines that README quotes.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from dreamr.cli.common import BASE, add_configfile, command_parser
@@ -20,16 +21,22 @@ from dreamr.files import write_atomically
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.report.labels import label
-from dreamr.report.page import MAIN, Row, first, formatted, machines, records
+from dreamr.report.page import MAIN, Row, first, formatted, machines, records, rule_times
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table, write_table
 
-KEPT = ("accuracy", "speed", "acceptance", "sapo")
+PAIRS = ("target", "draft")
+KEPT = {  # tables, with the columns over which only pools are kept
+    **dict.fromkeys(("accuracy", "speed", "acceptance", "sapo"), PAIRS),
+    **dict.fromkeys(("contrasts", "interventions"), ("benchmark",)),
+    **dict.fromkeys(("claims", "load", "break_even"), ()),
+}
 POOL = {"target": ALL, "draft": ALL, "benchmark": ALL}
 COLUMNS = {  # of the README's table: heading, table, quantity, format
     "accuracy %": ("accuracy", "accuracy", "share"),
     "against the target, points": ("accuracy", "accuracy_change", "points"),
     "speed-up": ("speed", "speedup", "times"),
+    "speed-up per held device": ("speed", "speedup_per_held_device", "times"),
     "accepted of verified steps %": ("acceptance", "acceptance", "share"),
 }
 
@@ -39,37 +46,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     config = read([BASE, *options.configfile])
     results, told = Path(config.pathvars.results), facts(config)
-    for name in KEPT:
+    for name, over in KEPT.items():
         table = read_table(results / "tables" / f"{name}.csv")
-        pools = table[(table.target == ALL) & (table.draft == ALL)]
-        write_table(pools, options.out / f"{name}.csv")
+        write_table(table[(table[[*over]] == ALL).all(axis=1)], options.out / f"{name}.csv")
+    copyfile(page(results), options.out / "page.html")
     write_atomically(options.out / "run.json", json.dumps(told, indent=1) + "\n")
     print(*readme_lines(options.out), sep="\n")
 
 
 def facts(config: Config) -> dict[str, Any]:
-    """When and on what a run was made."""
+    """When, on what and in what time a run was made."""
     results = Path(config.pathvars.results)
-    page = results / "report" / "index.html"
-    if not page.is_file():
-        raise UserError(f"{page}: no such file; keep a run that has come to its page")
-    ended = datetime.fromtimestamp(page.stat().st_mtime, UTC)
+    ended = datetime.fromtimestamp(page(results).stat().st_mtime, UTC)
     traces = [Path(path) for path in Plan(config).outputs()["generate"]]
     named = {"title": config.title, "scale": config.scale, "seed": config.micro.seed if config.micro else None}
-    return {"ended": f"{ended:%Y-%m-%d}", **named, "machines": machines(results / "cells", traces)}
+    rules = [
+        {"rule": row["rule"], "jobs": row["jobs"], "seconds": round(row["seconds"])}
+        for row in rule_times(Path(config.pathvars.benchmarks))
+    ]
+    return {"ended": f"{ended:%Y-%m-%d}", **named, "machines": machines(results / "cells", traces), "rules": rules}
+
+
+def page(results: Path) -> Path:
+    """The page of a run; a UserError where the run has not come to it."""
+    found = results / "report" / "index.html"
+    if not found.is_file():
+        raise UserError(f"{found}: no such file; keep a run that has come to its page")
+    return found
 
 
 def readme_lines(folder: Path) -> Iterator[str]:
     """What README quotes of a kept run: where it was made, and the table of its methods."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     named = " and ".join(machine["device"] for machine in run["machines"])
-    yield f"Run of {run['ended']} on {named}; question seed {run['seed']}."
+    yield f"Run of {run['ended']} on {named}; scale {run['scale']}, question seed {run['seed']}."
     yield ""
-    tables = {name: records(read_table(folder / f"{name}.csv")) for name in KEPT}
+    tables = {table: records(read_table(folder / f"{table}.csv")) for table, _, _ in COLUMNS.values()}
     yield f"| method | {' | '.join(COLUMNS)} |"
     yield "| --- |" + " --- |" * len(COLUMNS)
     for method in MAIN:
-        rows = {name: first(tables[name], method=method, **POOL) for name in KEPT}
+        rows = {name: first(table, method=method, **POOL) for name, table in tables.items()}
         if rows["accuracy"]:
             cells = [_cell(rows[table], quantity, kind) for table, quantity, kind in COLUMNS.values()]
             yield f"| {label(method)} | {' | '.join(cells)} |"
