@@ -1,5 +1,6 @@
 r"""Our scorer, case by case: what a careful reader would say each response answers."""
 
+import csv
 import json
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from dreamr.records import Question
 from dreamr.scoring.answers import grade, verdict
 from dreamr.scoring.choices import read_choice
 from dreamr.scoring.marks import without_thinking
+from dreamr.scoring.numerals import numerals
+from dreamr.scoring.quantities import quantity, same_quantity
 from dreamr.scoring.values import same_answer
 
 ANIMALS = ("teddy bear", "rabbit", "cat", "dog")
@@ -197,6 +200,61 @@ def test_labelled_set_spreads_over_benchmarks_and_verdicts() -> None:
         assert len(cases) >= 75
         assert len({case["style"] for case in cases}) >= 40
         assert sum(not case["correct"] for case in cases) >= 15
+
+
+# Set, kind, options ("a|b"), gold ("x||y"), response, right. The rules were mended on the development set. The held-out
+# set was written before the rules were read, by who then mended them, and measured once, after their last change.
+CASES = list(csv.DictReader((Path(__file__).parent / "data/answers.csv").open(encoding="utf-8", newline="")))
+DISAGREEMENTS = {
+    "development": {
+        "Answer: 3/2",  # as a ratio of 3:2
+        "Answer: Yep, it's green.",
+        "Answer: second",  # 2nd
+        "A: the paint is clearly blue, so B.",
+        "The car might be blue or black, but the reflections show that it is black.",
+        "The lane is closed, so no, you cannot turn here.",
+    },
+    "held out": {"Answer: There are no pedestrians, so no."},
+}
+
+
+@pytest.mark.parametrize(("name", "size"), [("development", 351), ("held out", 100)])
+def test_agrees_with_a_careful_reader_but_for_known_cases(name: str, size: int) -> None:
+    cases = [case for case in CASES if case["set"] == name]
+    wrong = {case["response"] for case in cases if right(case) != (case["right"] == "1")}
+    assert (len(cases), wrong) == (size, DISAGREEMENTS[name])
+
+
+def right(case: dict[str, str]) -> bool:
+    options = tuple(case["options"].split("|")) if case["options"] else ()
+    return verdict(case["response"], options, tuple(case["gold"].split("||"))).correct
+
+
+@pytest.mark.parametrize(
+    ("words", "digits"),
+    [
+        ("There are twenty-five cars", "There are 25 cars"),
+        ("one hundred and five or ninety", "105 or 90"),
+        ("two million three hundred thousand and eleven", "2300011"),
+        ("fifteen hundred", "1500"),
+        ("a dozen eggs and a cup", "12 eggs and a cup"),
+        ("two thirds, a quarter, two and a half", "2/3, 1/4, 2 1/2"),
+        ("2.5 million", r"2.5 \times 10^6"),
+        ("someone listens to tents", "someone listens to tents"),
+        ("five and seven", "5 and 7"),
+    ],
+)
+def test_numbers_in_words_become_numerals(words: str, digits: str) -> None:
+    assert numerals(words) == digits
+
+
+@given(st.integers(1, 10**6), st.sampled_from([("km", "m", 1000), ("h", "s", 3600), ("m^2", "cm^2", 10**4)]))
+def test_units_of_a_kind_are_converted(number: int, units: tuple[str, str, int]) -> None:
+    large, small, factor = units
+    converted, other = quantity(f"{number * factor} {small}"), quantity(f"{number * factor + 1} {small}")
+    value = quantity(f"{number} {large}")
+    assert value is not None and converted is not None and other is not None
+    assert same_quantity(value, converted) and not same_quantity(value, other)
 
 
 def test_a_blank_option_makes_no_letter_of_the_article() -> None:

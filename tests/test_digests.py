@@ -29,7 +29,8 @@ COVERED = {
     "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
     "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
-    "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.values spans",
+    "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
+    "spans",
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
     "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
     "statistics.shares statistics.paired statistics.pairs statistics.published statistics.tables",

@@ -104,7 +104,24 @@ PIECES = st.sampled_from(
     [*"ABCD (){}.,:;\n$=^1_-", "<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "answer is ", "Answer: "]
 )
 FORMULAS = st.sampled_from(
-    ["**", "option ", "3.5", "1,200", "\\frac{1}{2}", "\\sqrt{", "rabbit", "not ", "x^2", "(1,2)", "答案"]
+    [
+        "wait ",
+        "so ",
+        "or ",
+        "twenty-",
+        "hundred and ",
+        "**",
+        "option ",
+        "3.5",
+        "1,200",
+        "\\frac{1}{2}",
+        "\\sqrt{",
+        "rabbit",
+        "not ",
+        "x^2",
+        "(1,2)",
+        "答案",
+    ]
 )
 TEXTS = st.one_of(
     st.text(max_size=300),

@@ -2,7 +2,9 @@ r"""Our scorer: from a response to a verdict. Offline, deterministic, without ra
 
 The thinking block is removed; one that never closes is no answer. The answer is what the response marks as its answer:
 the last answer tag, `\boxed{...}` or answer line, else the last phrase like "the answer is B", else what its last
-paragraph concludes. A response that marks nothing readable is unresolved, which counts as wrong. Letters are compared
+paragraph concludes; an answer that is taken back ("B. Wait, actually C") gives way to the one that follows. A response
+that marks nothing readable, two candidates ("B or C", two boxes) or a letter beside the text of another option is
+unresolved, which counts as wrong. Letters are compared
 by equality, free answers by `values.same_answer`. The reward of SAPO is this verdict.
 """
 
@@ -21,7 +23,8 @@ from dreamr.scoring.marks import (
     phrased_answers,
     without_thinking,
 )
-from dreamr.scoring.values import canonical, quantity, same_answer
+from dreamr.scoring.quantities import quantity
+from dreamr.scoring.values import canonical, same_answer
 
 
 class Grade(NamedTuple):
