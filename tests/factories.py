@@ -201,14 +201,28 @@ def traces(settings: Config) -> list[Trace]:
     return rows
 
 
+def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
+    """A trace of each timed answer of the main experiment: that of `traces`, faster or slower."""
+    rng = np.random.default_rng(0)
+    run = settings.runs["main"]
+    for score in timed:
+        if score.mode == "alone" and score.method in ("target_only", *run.methods) and score.target in run.targets:
+            trace, pace = _trace(score.target, score.draft, score.method), rng.lognormal(0, 0.1)
+            spans = [
+                span.model_copy(update={"start": span.start * pace, "end": span.end * pace}) for span in trace.spans
+            ]
+            told = {"benchmark": score.benchmark, "question": score.question, "seconds": 0.51 * pace}
+            yield trace.model_copy(update=told | {"spans": tuple(spans)})
+
+
 def _trace(target: str, draft: str, method: str) -> Trace:
     spans = [
         Span(engine="draft", kind="draft", step=0, start=0.0, end=0.1, tokens=5),
         Span(engine="target", kind="verify", step=0, start=0.1, end=0.15),
-        Span(engine="target", kind="target", step=0, start=0.1, end=0.18, cancelled=True, tokens=3),
+        Span(engine="target", kind="target", step=0, start=0.1, end=0.18, cancelled=method != "lookahead", tokens=3),
         Span(engine="draft", kind="draft", step=1, start=0.1, end=0.2, tokens=5),
         Span(engine="target", kind="verify", step=1, start=0.2, end=0.25),
-        Span(engine="target", kind="target", step=1, start=0.2, end=0.5, tokens=8),
+        Span(engine="target", kind="target", step=1, start=0.25, end=0.5, tokens=8),
     ]
     steps = (
         Step(text="Red is 3. <script>alert(1)</script>", writer="draft", verdict=0.9, accepted=True, tokens=5),
@@ -306,15 +320,16 @@ def whole_report(folder: Path) -> Path:
     rows = [*scores(settings), *crowds(settings)]
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
     write_rows(folder / "traces.jsonl", traces(settings))
+    write_rows(folder / "timed.jsonl", timed_traces(settings, rows))
     _write_sources(folder)
     write_audit(folder / "audit", [OVERLAP, BY_SOURCE], [EXPOSURE], [PLANT])
     _write_verification(folder, settings)
-    audited = ["--audit", str(folder / "audit")]
-    summarise(["--spec", job, "--scores", str(folder / "scores.jsonl"), *audited, "--out", str(folder / "tables")])
+    inputs = {"scores": "scores.jsonl", "traces": "timed.jsonl", "audit": "audit", "out": "tables"}
+    summarise(["--spec", job, *(part for name, path in inputs.items() for part in (f"--{name}", str(folder / path)))])
     _write_replay(folder / "replay", settings)
     write_table(computed_rivals(), folder / "tables" / "rivals.csv")
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
-    names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "verification")
+    names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "logs", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
     cards = [str(folder / "models" / name / "card.json") for name in TRAINED]
     sources += ["--cards", *cards, "--traces", str(folder / "traces.jsonl")]
@@ -406,9 +421,17 @@ def _write_sources(folder: Path) -> None:
     for digest, device in (("d" * 8, "test"), ("abandoned", "another")):
         card = {"machines": [{"device": device, "versions": {"vllm": "0.32.0"}}, {"device": "left", "versions": {}}]}
         (folder / "cells" / f"{digest}.card.json").write_text(json.dumps(card))
-    jobs = {"summarise.tsv": "1.0\t0:00:01\t50.0", "grade/t/d/one.tsv": "2.5\t0:00:02\t101.5"}
-    jobs |= {"grade/t/d/two.tsv": "4.0\t0:00:04\t-", "smoke/grade/t/d/one.tsv": "9.0\t0:00:09\t999.0"}
+    jobs = {"summarise.tsv": "1.0\t0:00:01\t50.0\t0.5", "grade/t/d/one.tsv": "2.5\t0:00:02\t101.5\t2.0"}
+    jobs |= {"grade/t/d/two.tsv": "4.0\t0:00:04\t-\t-", "smoke/grade/t/d/one.tsv": "9.0\t0:00:09\t999.0\t8.0"}
+    jobs |= {f"generate/t/d/main/{name}.tsv": "12.5\t0:00:12\t-\t-" for name in ("told", "cut", "gone")}
     for name, numbers in jobs.items():
         path = folder / "benchmarks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"s\th:m:s\tmax_rss\n{numbers}\n")
+        path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{numbers}\n")
+    logs = folder / "logs/generate/t/d/main"
+    logs.mkdir(parents=True)
+    bar = "dreamr, batched:  50%|#####     | 1/2 [00:01<00:01, 1.0question/s]\r"
+    (logs / "told.log").write_text(
+        f"engines started: 4.0 s\nquestions measured: 0.5 s\n{bar}   batched: 2.0 s\ntimed: 3.0 s\n"
+    )
+    (logs / "cut.log").write_text("engines started: 4.0 s\n")

@@ -33,7 +33,8 @@ COVERED = {
     "spans",
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
     "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
-    "statistics.shares statistics.paired statistics.pairs statistics.published statistics.tables",
+    "statistics.milliseconds statistics.requests statistics.shares statistics.paired statistics.pairs "
+    "statistics.published statistics.tables statistics.waits",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
@@ -41,8 +42,9 @@ COVERED = {
     "replay.elsewhere replay.fitting replay.predictions replay.recorded replay.running replay.serving "
     "statistics.closed_form statistics.predicted steps",
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
-    "report.predicted report.timeline spans statistics.closed_form statistics.predicted",
-    "report": f"{FRAME} provenance report.labels report.page statistics.closed_form statistics.predicted",
+    "report.milliseconds report.predicted report.timeline spans statistics.closed_form statistics.predicted",
+    "report": f"{FRAME} provenance report.labels report.page report.run_times statistics.closed_form "
+    "statistics.predicted",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

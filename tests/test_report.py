@@ -12,11 +12,12 @@ from factories import ROOT, drawing, small
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK
-from dreamr.report.page import RULES, cell, first, machines, pairs_of, rule_times, verdict
+from dreamr.report.page import cell, first, machines, pairs_of, verdict
+from dreamr.report.run_times import RULES, START, phase_times, rule_times
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
-    *("claims", "errors", "contrasts", "dose", "replay", "projection", "rivals", "rivals-measured"),
+    *("claims", "errors", "contrasts", "dose", "replay", "projection", "rivals", "rivals-measured", "milliseconds"),
 }
 
 
@@ -140,10 +141,28 @@ def test_why_a_method_differs_from_its_target_is_shown(made: SimpleNamespace) ->
 
 
 def test_rule_times_add_up_and_leave_out_other_scales(made: SimpleNamespace) -> None:
-    assert rule_times(made.folder / "benchmarks") == [
-        {"rule": "grade", "jobs": 2, "seconds": 6.5, "longest": 4.0, "memory": 101.5},
-        {"rule": "summarise", "jobs": 1, "seconds": 1.0, "longest": 1.0, "memory": 50.0},
+    names = ("rule", "jobs", "seconds", "cpu_seconds", "longest", "memory")
+    rows = [
+        ("generate", 3, 37.5, None, 12.5, None),
+        ("grade", 2, 6.5, 2.0, 4.0, 101.5),
+        ("summarise", 1, 1.0, 0.5, 1.0, 50.0),
     ]
+    found = rule_times(made.folder / "benchmarks")
+    assert [tuple(row[name] for name in names) for row in found] == rows
+    assert [row["share"] for row in found] == pytest.approx([37.5 / 45, 6.5 / 45, 1 / 45])
+
+
+def test_phases_are_those_of_jobs_whose_log_tells_all_of_them(made: SimpleNamespace) -> None:
+    found = phase_times(made.folder / "benchmarks", made.folder / "logs")
+    assert {row["phase"]: row["seconds"] for row in found} == {
+        START: 3.0,
+        "engines": 4.0,
+        "reading lengths": 0.5,
+        "many at once": 2.0,
+        "one at a time": 3.0,
+    }
+    assert {row["jobs"] for row in found} == {1}
+    assert phase_times(made.folder / "benchmarks", made.folder / "nowhere") == []
 
 
 def test_every_timed_rule_of_the_workflow_is_known() -> None:

@@ -5,6 +5,7 @@
 rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
+        traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
         claims="config/claims.yaml",
         published="config/published.yaml",
         audit=AUDIT,
@@ -32,6 +33,7 @@ rule summarise:
         python -m dreamr.cli.summarise \
             --spec {params.spec:q} \
             --scores {input.scores:q} \
+            --traces {input.traces:q} \
             --claims {input.claims:q} \
             --published {input.published:q} \
             --audit {params.audit:q} \
@@ -205,6 +207,7 @@ rule report:
         templates=folder("templates"),
         verification=option("--verification", "verified"),
         benchmarks=lambda wildcards: CONFIG.pathvars.benchmarks,
+        logs=lambda wildcards: CONFIG.pathvars.logs,
     shell:
         """
         python -m dreamr.cli.report \
@@ -217,6 +220,7 @@ rule report:
             --traces {input.traces:q} \
             --cells {params.cells:q} \
             --benchmarks {params.benchmarks:q} \
+            --logs {params.logs:q} \
             {params.verification:q} \
             --templates {params.templates:q} \
             --out {output.page:q} \

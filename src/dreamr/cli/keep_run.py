@@ -21,7 +21,8 @@ from dreamr.files import write_atomically
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.report.labels import label
-from dreamr.report.page import MAIN, Row, first, formatted, machines, records, rule_times
+from dreamr.report.page import MAIN, first, formatted, machines, records
+from dreamr.report.run_times import Row, rule_times
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table, write_table
 

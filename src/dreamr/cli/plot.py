@@ -16,6 +16,8 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.report import arms, crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
+from dreamr.report.labels import LABELS
+from dreamr.report.milliseconds import milliseconds
 from dreamr.report.predicted import projection, replay
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
@@ -51,6 +53,9 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "speed", figures.speed(speed)
         yield "split", figures.split(speed, main_pairs(tables["split"], job))
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
+    waited = main_methods(tables["milliseconds"])
+    if len(waited):
+        yield "milliseconds", milliseconds(waited)
     if options.verification:
         verified = {path.stem: read_table(path) for path in sorted(options.verification.glob("*.csv"))}
         yield "calibration", figures.calibration(verified["calibration"])
@@ -88,6 +93,12 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     wanted = {*job.pairs, (ALL, ALL)}
     here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
     return table[here][lambda rows: rows.method.isin(figures.COMPARED)]
+
+
+def main_methods(waited: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the methods that have a name for people, over all pairs and benchmarks, in the order of their names."""
+    whole = waited[(waited[["target", "draft", "benchmark"]] == ALL).all(axis=1) & waited.method.isin(LABELS)]
+    return whole.sort_values("method", key=lambda names: names.map(list(LABELS).index)).reset_index(drop=True)
 
 
 def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

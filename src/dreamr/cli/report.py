@@ -1,7 +1,7 @@
 """Put tables and figures into one self-contained HTML page.
 
 The page shows only what earlier rules computed: tables, figures, model cards, the cards of the cells that the traces
-name, and the workflow's own benchmark files. It needs no network and no other file.
+name, and the workflow's own benchmark files and logs. It needs no network and no other file.
 """
 
 import argparse
@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parents[3] / "reports"
 @worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    names = ("tables", "audit", "replay", "figures", "cards", "traces", "cells", "benchmarks", "verification")
+    names = ("tables", "audit", "replay", "figures", "cards", "traces", "cells", "benchmarks", "logs", "verification")
     sources = Sources(**{name: getattr(options, name) for name in names})
     page = render(read_spec(Config, options.spec), sources, options.templates)
     write_atomically(options.out, page)
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
     described.add_argument("--cells", required=True, type=Path, metavar="FOLDER", help="cards of the answered cells")
     described.add_argument("--benchmarks", required=True, type=Path, metavar="FOLDER", help="<rule>/*.tsv of Snakemake")
+    described.add_argument("--logs", required=True, type=Path, metavar="FOLDER", help="<rule>/*.log of the jobs")
     described.add_argument(
         "--verification", type=Path, metavar="FOLDER", help="results of cli.verify, where there are any"
     )

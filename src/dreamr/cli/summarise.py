@@ -10,11 +10,13 @@ from pathlib import Path
 
 from dreamr.cli.common import command_parser, read_spec
 from dreamr.planning.jobs import SummariseJob
+from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import worded
 from dreamr.statistics import bounds, comparisons, contrasts, crowds, factors, interventions, pairs, published, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
+from dreamr.statistics.milliseconds import milliseconds
 from dreamr.statistics.names import AUDITED, OF_SCORES, TABLES
 
 MODULES = {
@@ -38,6 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     write_table(tables.fitting(rows), options.out / "fitting.csv")
     write_table(contamination(audited, rows, job), options.out / "contamination.csv")
     write_table(exposure(trainings, audited["exposures"], job), options.out / "exposure.csv")
+    traces = (row for path in options.traces for row in read_rows(path, Trace))
+    write_table(milliseconds(traces, rows, job), options.out / "milliseconds.csv")
     written = {name: read_table(options.out / f"{name}.csv") for name in MAKERS}
     bounds.refuse_broken(written["bound"])
     numbers = published.load_published(options.published)
@@ -54,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--spec", required=True, metavar="JSON", help="a SummariseJob: statistics, methods, pairs")
     described.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="Score rows")
+    described.add_argument(
+        "--traces", default=[], nargs="*", type=Path, metavar="FILE", help="their Trace rows, for spans"
+    )
     described.add_argument(
         "--claims", default=CONFIG / "claims.yaml", type=Path, metavar="FILE", help="claims to judge (YAML)"
     )

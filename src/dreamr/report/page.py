@@ -20,18 +20,13 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.provenance import file_digest
 from dreamr.records import Trace, read_rows
 from dreamr.report.labels import label
+from dreamr.report.run_times import Row, phase_times, rule_times
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.names import GALLERY
 from dreamr.statistics.predicted import MARGIN, QUESTION_MARGIN
 
-Row = dict[str, Any]
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
 UNKNOWN = "–"
-# Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
-RULES = (
-    *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
-    *("generate", "grade", "verify", "replay", "summarise", "simulate", "plot", "report"),
-)
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,7 @@ class Sources:
     traces: tuple[Path, ...]
     cells: Path
     benchmarks: Path
+    logs: Path
     verification: Path | None = None  # only where a step oracle exists
 
     @property
@@ -104,6 +100,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         cards=cards(sources.cards),
         machines=machines(sources.cells, sources.traces),
         rules=rule_times(sources.benchmarks),
+        phases=phase_times(sources.benchmarks, sources.logs),
         css=Markup((templates / "page.css").read_text(encoding="utf-8")),
         script=Markup((templates / "page.js").read_text(encoding="utf-8")),
     )
@@ -176,6 +173,9 @@ FORMATS = {
     "change": lambda value: _number(value, 2, sign=True),
     "seconds": lambda value: _number(value, 3),
     "milli": lambda value: _number(value, 2, 1000),
+    "ms": lambda value: _number(value, 0, 1000),
+    "tenth_ms": lambda value: _number(value, 1, 1000),
+    "ratio": lambda value: _number(value, 3),
     "tokens": lambda value: _number(value, 1),
     "count": lambda value: _number(value, 0),
     "p": lambda value: "<0.001" if value is not None and value < 0.0005 else _number(value, 3),
@@ -244,21 +244,3 @@ def machines(folder: Path, traces: Iterable[Path]) -> list[Row]:
         facts = {key: machine[key] for key in ("device", "versions")}
         found.setdefault(json.dumps(facts, sort_keys=True), facts | {"cells": 0})["cells"] += 1
     return list(found.values())
-
-
-def rule_times(folder: Path) -> list[Row]:
-    """Jobs, seconds and greatest memory of each rule, from Snakemake's benchmark files.
-
-    Only the rules' own files are read: in the folder of the default scale lie those of the other scales.
-    """
-    patterns = [(rule, pattern) for rule in RULES for pattern in (f"{rule}.tsv", f"{rule}/**/*.tsv")]
-    times: dict[str, Row] = {}
-    for rule, path in ((rule, path) for rule, pattern in patterns for path in folder.glob(pattern)):
-        table = pd.read_csv(path, sep="\t")
-        row = times.setdefault(rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "longest": 0.0, "memory": 0.0})
-        seconds, memory = float(table.s.iloc[0]), pd.to_numeric(table.max_rss, errors="coerce").max()
-        row["jobs"] += 1
-        row["seconds"] += seconds
-        row["longest"] = max(row["longest"], seconds)
-        row["memory"] = max(row["memory"], 0.0 if pd.isna(memory) else float(memory))
-    return sorted(times.values(), key=lambda row: -row["seconds"])

@@ -11,7 +11,10 @@ OF_SCORES = {
     "bound": "bounds",
     "interventions": "interventions",
 }
-TABLES = (*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "regime", "consistency", "claims")
+TABLES = (
+    *(*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "milliseconds"),
+    *("regime", "consistency", "claims"),
+)
 # Tables of cli.audit, with the columns that are read here.
 AUDITED = {
     "overlaps": ("benchmark", "question", "cluster", "training_set", "by_image", "by_text", "by_source"),

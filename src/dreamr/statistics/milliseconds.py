@@ -1,0 +1,76 @@
+"""Where the milliseconds of a timed answer go, and how far it is from the shortest schedule of its own requests."""
+
+from collections.abc import Iterable, Sequence
+from math import nan
+
+import pandas as pd
+
+from dreamr.config import Method
+from dreamr.planning.jobs import SummariseJob
+from dreamr.records import Trace
+from dreamr.statistics.factors import SEQUENTIAL
+from dreamr.statistics.frame import KEYS, alone, tabulate
+from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.requests import AHEAD, Place, measured, places, shortest
+from dreamr.statistics.waits import PARTS, Pace, openings, pace, waits
+
+MILLISECONDS: dict[str, Quantity] = {
+    "seconds": mean("seconds"),
+    **{part: mean(part) for part in PARTS},
+    "path": mean("path"),
+    "over_path": ratio("seconds", "path"),
+    "uncrowded": mean("uncrowded"),
+    "crowding": ratio("path", "uncrowded"),
+    "verdict": ratio("verdict_seconds", "verdict_requests"),
+}
+ANSWER = [*KEYS, "question"]
+FOUND = [*ANSWER, *PARTS, "path", "uncrowded", "verdict_seconds", "verdict_requests"]
+Answer = tuple[Trace, list[Place]]
+
+
+def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Seconds of a timed answer by what it waited for (`waits`), its critical path, and that path without crowding.
+
+    `over_path` is the wall clock over the path, each request as long as it was. `crowding` is that path over the
+    `uncrowded` one, each request as long as in the pair's sequential answers, where nothing runs beside it; unknown
+    without such. `verdict`: seconds of a verdict behind the first step.
+    """
+    kept = [trace for trace in traces if trace.mode == "alone" and not trace.seed and not trace.refusal]
+    answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
+    paces = _paces(answers, job)
+    lines = [
+        _line(trace, found, paces.get((trace.target, trace.draft)), job.methods[trace.method])
+        for trace, found in answers
+    ]
+    found = pd.DataFrame(lines, columns=FOUND)
+    return tabulate(alone(rows).merge(found, on=ANSWER, validate="one_to_one"), job, MILLISECONDS)
+
+
+def _paces(answers: Iterable[Answer], job: SummariseJob) -> dict[tuple[str, str], Pace]:
+    """How fast requests are by themselves, by pair: in answers of the loop that does one thing at a time."""
+    by_pair: dict[tuple[str, str], list[list[Place]]] = {}
+    for trace, found in answers:
+        if job.methods[trace.method].loop == SEQUENTIAL:
+            by_pair.setdefault((trace.target, trace.draft), []).append(found)
+    return {pair: pace(places) for pair, places in by_pair.items()}
+
+
+def _line(trace: Trace, found: Sequence[Place], pace: Pace | None, method: Method) -> dict[str, object]:
+    verdicts = [span for place in found[1:] for span in place.requests if span.kind == "verify"]
+    return {
+        **{key: getattr(trace, key) for key in ANSWER},
+        **waits(trace, found),
+        "path": shortest(found, method),
+        "uncrowded": _uncrowded(found, pace, method),
+        "verdict_seconds": sum(map(measured, verdicts)),
+        "verdict_requests": float(len(verdicts)),
+    }
+
+
+def _uncrowded(found: Sequence[Place], pace: Pace | None, method: Method) -> float:
+    """The critical path at a given pace; NaN where no pace tells, or where the loop runs nothing at the same time."""
+    kinds = {span.kind for place in found for span in place.requests}
+    if pace is None or method.loop not in AHEAD or not kinds <= pace.token.keys():
+        return nan
+    first = openings(found)
+    return shortest(found, method, lambda span: pace.seconds(span, span in first))
