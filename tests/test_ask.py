@@ -14,6 +14,7 @@ from rich.console import Console
 from snakemake.cli import parse_args
 
 from dreamr.cli import ask
+from dreamr.cli.live import model_names
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.records import Question, Step, write_rows
@@ -71,7 +72,7 @@ def test_several_methods_stand_side_by_side() -> None:
 
 def test_one_method_is_shown_line_by_line() -> None:
     console = Console(file=io.StringIO(), width=120)
-    with ask.shown({"dreamr": None}, console) as told:  # type: ignore[dict-item]
+    with ask.shown(["dreamr"], console) as told:
         told("dreamr", "first")
         assert console.file.getvalue() == "first\n"
 
@@ -114,7 +115,7 @@ def test_a_failure_names_the_log_that_tells_more(tmp_path: Path) -> None:
 def test_each_method_names_the_models_of_its_pair() -> None:
     plan = Plan(config())
     methods = plan.config.methods
-    names = {name: ask.model_names(plan, methods[name], "q3vl-deep-awq", "q3vl-2l") for name in methods}
+    names = {name: model_names(plan, methods[name], "q3vl-deep-awq", "q3vl-2l") for name in methods}
     sapo = "q3vl-2l.balanced.q3vl-deep-awq"
     assert names["target_only"] == {"target": "q3vl-deep-awq"}
     assert names["draft_only"] == {"draft": "q3vl-2l"} and names["draft_only_sapo"] == {"draft": sapo}

@@ -32,12 +32,13 @@ ALLOWED = {
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
     "answering": "config engines errors files methods models planning prompts provenance records",
+    "endpoint": "config engines methods prompts records",
     "statistics": "config errors files planning records",
     "replay": "config engines methods planning prompts records statistics steps",
     "report": "config planning provenance records spans statistics",
     "micro": "config data engines errors models prompts provenance records steps",
-    "cli": "answering config data engines errors files methods micro models planning prompts provenance records replay "
-    "report runtime sapo scoring simulation spans statistics",
+    "cli": "answering config data endpoint engines errors files methods micro models planning prompts provenance "
+    "records replay report runtime sapo scoring simulation spans statistics",
 }
 
 

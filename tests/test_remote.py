@@ -48,7 +48,7 @@ class Server:
 
     def start(self) -> None:
         self._socket.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "dreamr.cli.serve", "--model", TARGET, "--uds", str(self._socket)]
+        command = [sys.executable, "-m", "dreamr.cli.serve_model", "--model", TARGET, "--uds", str(self._socket)]
         command += ["--models", str(ZOO), "--python", sys.executable]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)

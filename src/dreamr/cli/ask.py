@@ -13,37 +13,30 @@ engines print goes to <logs>/ask.log.
 
 import argparse
 import asyncio
-import os
-import shlex
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-import dreamr
-from dreamr.answering.work import EngineKey, ngram_of
+from dreamr.answering.work import EngineKey
 from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.config import PLAIN, REFERENCE, Config, ImageSize, Method, sapo_model
+from dreamr.cli.live import LiveMethod, add_methods, hand_on, known, live_methods, made, start_engines
+from dreamr.config import Config, ImageSize
 from dreamr.data.rows import option_lines
 from dreamr.engines.images import load_image
 from dreamr.engines.protocol import Refused
-from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER
-from dreamr.planning.jobs import SummariseJob
-from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.prompts import Prompt, question_prompt
-from dreamr.provenance import environment_folder
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
 from dreamr.runtime.endings import worded
 from dreamr.runtime.output import output_to
@@ -52,16 +45,6 @@ if TYPE_CHECKING:
     from dreamr.engines.vllm.engine import VllmEngine
 
 COLOURS = {"draft": "green", "target": "magenta"}
-SHOWN = 20  # of the names that are allowed in the place of an unknown one
-
-T = TypeVar("T")
-
-
-class Contestant(NamedTuple):
-    """A method that answers, and its engines by role."""
-
-    method: Method
-    engines: dict[str, EngineKey]
 
 
 @worded()
@@ -70,45 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not (options.ask if options.image else options.question):
         parser().error("--image goes with --ask, --benchmark with --question")
     config = read([BASE, *options.configfile])
-    pair = SummariseJob.of(config).pairs[0]
-    contestants = {
-        name: contestant(Plan(config), name, options.target or pair[0], options.draft or pair[1])
-        for name in options.method
-    }
-    for name in {key.model.name for one in contestants.values() for key in one.engines.values()}:
-        _made(config, f"models/{name}/card.json", options.configfile)
+    live = live_methods(config, options)
     prompt, gold = asked(options, config)
     if find_spec("vllm") is None:
-        _hand_on(config, options.configfile, arguments if arguments is not None else sys.argv[1:])
+        hand_on("ask", config, options, arguments)
     with output_to(Path(config.pathvars.logs) / "ask.log") as terminal:
         console = Console(file=terminal, highlight=False)
         console.print(Text(prompt.user))
-        asyncio.run(answer(config, contestants, prompt, console, gold))
-
-
-def contestant(plan: Plan, name: str, target: str, draft: str) -> Contestant:
-    """The method of this name on the models of this pair."""
-    method = _known(plan.config.methods, name, "method")
-    models = model_names(plan, method, target, draft)
-    return Contestant(method, {role: engine_key(plan, method, role, model) for role, model in models.items()})
-
-
-def engine_key(plan: Plan, method: Method, role: str, model: str) -> EngineKey:
-    """The engine that a method wants for its target or draft."""
-    if role == "draft":
-        return EngineKey(plan.ref(model))
-    return EngineKey(plan.ref(model), ngram_of(method), method.threads or 1)
-
-
-def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str, str]:
-    """The models that a method of this pair runs on, by role."""
-    for name in (target, draft):
-        _known(plan.config.models, name, "model")
-    if method.needs_draft and method.draft != PLAIN:
-        draft = sapo_model(method.draft, target, draft)
-        _known(plan.trainings, draft, "SAPO draft")
-    roles = {"target": target} if method.loop != "draft_only" else {}
-    return roles | ({"draft": draft} if method.needs_draft else {})
+        asyncio.run(answer(config, live, prompt, console, gold))
 
 
 def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
@@ -125,42 +77,30 @@ def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
             cluster="0",
         )
         return question_prompt(question, str(options.image.resolve().parent)), ""
-    _known(config.benchmarks, options.benchmark, "benchmark")
-    path = _made(config, f"data/{options.benchmark}.jsonl", options.configfile)
+    known(config.benchmarks, options.benchmark, "benchmark")
+    path = made(config, f"data/{options.benchmark}.jsonl", options.configfile)
     rows = {row.id: row for row in read_rows(path, Question)}
-    question = _known(rows, options.question, f"question of {options.benchmark}")
+    question = known(rows, options.question, f"question of {options.benchmark}")
     return question_prompt(question, str(path.parent.resolve())), " or ".join(question.gold)
 
 
-async def answer(
-    config: Config, contestants: Mapping[str, Contestant], prompt: Prompt, console: Console, gold: str
-) -> None:
+async def answer(config: Config, live: Mapping[str, LiveMethod], prompt: Prompt, console: Console, gold: str) -> None:
     """Show the answer of each, on engines that are warm where they take the question."""
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     async with AsyncExitStack() as stack:
         with console.status("starting the engines"):
-            keys = dict.fromkeys(key for one in contestants.values() for key in one.engines.values())
-            engines = {key: await stack.enter_async_context(open_engine(config, key)) for key in keys}
+            engines = await start_engines(config, live.values(), stack)
             console.print(await sizes(engines, prompt, config.images))
             for engine in engines.values():
                 with suppress(Refused):  # told by the answer itself, with the steps before it
                     await engine.warm_up(prompt)
-        with shown(contestants, console) as told:
-            for name, (method, roles) in contestants.items():
+        with shown(live.keys(), console) as told:
+            for name, (method, roles) in live.items():
                 for engine in engines.values():
                     await engine.reset()
                 WATCHER.set(lambda *step, name=name: told(name, line(*step)))
-                served = Engines(**{role: engines[key] for role, key in roles.items()})
-                told(name, summary(await methods.load(method.loop)(prompt, served, method, limits.under(method)), gold))
-
-
-def open_engine(config: Config, key: EngineKey) -> "VllmEngine":
-    """The engine, to be started on entering."""
-    from dreamr.engines.vllm.engine import VllmEngine
-    from dreamr.engines.vllm.launch import Ngram
-
-    folder, ngram = Path(config.pathvars.results) / "models", Ngram(*key.ngram) if key.ngram else None
-    return VllmEngine(folder, key.model, config, ngram, key.threads)
+                own = Engines(**{role: engines[key] for role, key in roles.items()})
+                told(name, summary(await methods.load(method.loop)(prompt, own, method, limits.under(method)), gold))
 
 
 async def sizes(engines: Mapping[EngineKey, "VllmEngine"], prompt: Prompt, images: ImageSize) -> Text:
@@ -176,10 +116,10 @@ async def sizes(engines: Mapping[EngineKey, "VllmEngine"], prompt: Prompt, image
 
 
 @contextmanager
-def shown(contestants: Mapping[str, Contestant], console: Console) -> Iterator[Callable[[str, RenderableType], None]]:
+def shown(names: Collection[str], console: Console) -> Iterator[Callable[[str, RenderableType], None]]:
     """A function that shows a line of a method: below each other, or in a column for each of several."""
-    lines: dict[str, list[RenderableType]] = {name: [] for name in contestants}
-    if len(contestants) == 1:
+    lines: dict[str, list[RenderableType]] = {name: [] for name in names}
+    if len(names) == 1:
         yield lambda name, added: console.print(added)
         return
     with Live(console=console, auto_refresh=False) as live:
@@ -225,35 +165,6 @@ def summary(outcome: Outcome, gold: str) -> Table:
     return table
 
 
-def _hand_on(config: Config, overlays: Sequence[Path], arguments: Sequence[str]) -> None:
-    python = f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
-    if not Path(python).exists():
-        remedy = making("environments", overlays)
-        raise UserError(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
-    environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
-    os.execve(python, [python, "-m", "dreamr.cli.ask", *arguments], environment)
-
-
-def _known(among: Mapping[str, T], name: str, kind: str) -> T:
-    if name not in among:
-        raise UserError(f"{name!r}: no such {kind}; there are: {', '.join(list(among)[:SHOWN])}")
-    return among[name]
-
-
-def _made(config: Config, name: str, overlays: Sequence[Path]) -> Path:
-    """A file of the workflow's results."""
-    path = Path(config.pathvars.results) / name
-    if not path.exists():
-        raise UserError(f"{path}: no such file; make it with: {making(str(path), overlays)}")
-    return path
-
-
-def making(target: str, overlays: Sequence[Path]) -> str:
-    """The command that makes `target`, which comes first: --configfile would take it for one more file."""
-    files = ["--configfile", *map(str, overlays)] if overlays else []
-    return shlex.join(["snakemake", "--cores", "all", target, *files])
-
-
 def parser() -> argparse.ArgumentParser:
     described = command_parser("ask", __doc__)
     source = described.add_mutually_exclusive_group(required=True)
@@ -262,11 +173,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--ask", metavar="TEXT", help="the question about --image")
     described.add_argument("--options", nargs="+", default=[], metavar="TEXT", help="its options, if it has some")
     described.add_argument("--question", metavar="ID", help="id of an item of --benchmark")
-    described.add_argument(
-        "--method", nargs="+", default=[REFERENCE], metavar="NAME", help=f"of the configuration ({REFERENCE})"
-    )
-    described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
-    described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")
+    add_methods(described)
     add_configfile(described)
     return described
 

@@ -1,73 +1,151 @@
-"""Serve a model of the configuration by vLLM's own server, as the engines of the workflow's jobs would.
+"""Serve methods of a pair to any client of OpenAI's API: text and images in, an answer step by step out.
 
-    .venv/bin/python -m dreamr.cli.serve --model q3vl-deep-awq --uds /tmp/target.sock
+    .venv/bin/python -m dreamr.cli.serve --method dreamr target_only --target q3vl-deep-awq --draft q3vl-2l
 
-Jobs use it where the configuration says so: `models: {q3vl-deep-awq: {engine: {url: "unix:/tmp/target.sock"}}}`. For a
-large target that many jobs need: it is loaded once. A Python without vLLM hands on to that of the models environment.
-Times of answers mean little where several jobs share a server, or where it is far away.
+A method is a model to the client, by its name with hyphens: `dreamr`, `target-only`. Routes: /v1/chat/completions,
+/v1/models, /health, /metrics. What would change an answer and cannot is refused by the API's error object: tools,
+several choices, assistant turns, other sampling than configured. No URL is fetched. SIGTERM lets running questions end.
+The engines are those of the experiment, or servers that run already, where the configuration gives a `url`. What the
+engines print goes to <logs>/serve.log. Who reaches host and port may use it; there is no TLS, a proxy's task.
 """
 
 import argparse
-import json
-import os
-import sys
-from collections.abc import Iterator, Sequence
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
 
+from dreamr.answering.work import EngineKey
 from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.engines.vllm.launch import engine_arguments, environment
+from dreamr.cli.live import LiveMethod, add_methods, hand_on, live_methods, start_engines
+from dreamr.config import Config
 from dreamr.errors import UserError
-from dreamr.planning.plan import Plan
+from dreamr.methods.protocol import Engines, Limits
 from dreamr.planning.reading import read
-from dreamr.provenance import environment_folder
 from dreamr.runtime.endings import worded
+from dreamr.runtime.output import output_to
 
-SERVER = "vllm.entrypoints.launchers.api_server.entry"  # the `vllm` command fails with the build for CPUs
+if TYPE_CHECKING:
+    import uvicorn
+
+    from dreamr.endpoint.service import Service
+    from dreamr.engines.vllm.engine import VllmEngine
+
+BOUNDS = (  # our decisions: for one machine and questions of a few images
+    ("concurrency", 8, "questions that are answered at once"),
+    ("queue", 64, "questions that may wait beyond those; more get status 429"),
+    ("most-bytes", 32 << 20, "bytes of a request"),
+    ("most-pixels", 1 << 25, "pixels of an image, before the engines make it smaller"),
+    ("drain", 30, "seconds that running questions have to end after SIGTERM"),
+)
 
 
 @worded()
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     config = read([BASE, *options.configfile])
-    if options.model not in config.models:
-        raise UserError(f"{options.model!r}: no such model; there are: {', '.join(config.models)}")
-    folder = (options.models or Path(config.pathvars.results) / "models") / options.model
-    if not (folder / "config.json").exists():
-        raise UserError(f"{folder}: no such model folder; make it with: snakemake --cores all {folder}/card.json")
-    python = options.python or f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
-    model = Plan(config).ref(options.model)
-    flags = [*server_flags(engine_arguments(str(folder), model, config, None)), "--enable-scale-out"]
-    flags += ["--uds", str(options.uds)] if options.uds else ["--host", options.host, "--port", str(options.port)]
-    os.environ.update(environment(config.device), VLLM_SERVER_DEV_MODE="1")  # with it, caches can be emptied
-    sys.stdout.flush()
-    os.execv(python, [python, "-m", SERVER, *flags])
+    live = live_methods(config, options)
+    key = api_key(options.api_key_file)
+    if options.allow_local_files and not options.allow_local_files.is_dir():
+        raise UserError(f"--allow-local-files {options.allow_local_files}: no such folder")
+    if find_spec("vllm") is None:
+        hand_on("serve", config, options, arguments)
+    with output_to(Path(config.pathvars.logs) / "serve.log") as terminal:
+        asyncio.run(serve(config, live, options, key, terminal))
 
 
-def server_flags(arguments: dict[str, Any]) -> Iterator[str]:
-    """vLLM's engine arguments as its server takes them."""
-    for name, value in arguments.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            yield f"--{flag}" if value else f"--no-{flag}"
-        else:
-            yield from (f"--{flag}", json.dumps(value) if isinstance(value, dict) else str(value))
+def api_key(file: Path | None) -> str | None:
+    """The key that clients have to send; an empty file is a UserError, as it would let everybody in."""
+    if file is None:
+        return None
+    if not file.is_file():
+        raise UserError(f"--api-key-file {file}: no such file")
+    if not (key := file.read_text(encoding="utf-8").strip()):
+        raise UserError(f"--api-key-file {file}: is empty; write one line, such as `openssl rand -hex 32` gives")
+    return key
+
+
+async def serve(
+    config: Config, live: Mapping[str, LiveMethod], options: argparse.Namespace, key: str | None, terminal: TextIO
+) -> None:
+    """Answer until told to stop; a UserError where an engine died."""
+    import uvicorn
+
+    from dreamr.endpoint.app import app
+    from dreamr.endpoint.pictures import Pictures
+
+    async with AsyncExitStack() as stack:
+        engines = await start_engines(config, live.values(), stack)
+        service = serving(config, live, engines, options)
+        routes = app(service, Pictures(options.allow_local_files, options.most_pixels), options.most_bytes, key)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                routes,
+                host=options.host,
+                port=options.port,
+                log_level="warning",
+                timeout_graceful_shutdown=options.drain,
+            )
+        )
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
+        stack.callback(asyncio.create_task(end_with(service, server)).cancel)
+        print(f"{', '.join(service.methods)} on http://{options.host}:{options.port}/v1", file=terminal, flush=True)
+        await server.serve()
+    if service.dead:
+        raise UserError(service.dead)
+
+
+def serving(
+    config: Config,
+    live: Mapping[str, LiveMethod],
+    engines: Mapping[EngineKey, "VllmEngine"],
+    options: argparse.Namespace,
+) -> "Service":
+    """The methods on these engines, by the names that clients use."""
+    from dreamr.endpoint.service import Served, Service
+
+    methods = {}
+    for name, (method, roles) in live.items():
+        own = {role: engines[key] for role, key in roles.items()}
+        methods[name.replace("_", "-")] = Served(method, Engines(**own), next(iter(own.values())))
+    limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
+    return Service(methods, config.generation, limits, options.concurrency, options.queue)
+
+
+async def end_with(service: "Service", server: "uvicorn.Server") -> None:
+    """Stop the server once an engine is dead; it tells everybody so until then."""
+    await service.died.wait()
+    server.should_exit = True
 
 
 def parser() -> argparse.ArgumentParser:
     described = command_parser("serve", __doc__)
-    described.add_argument("--model", required=True, metavar="NAME", help="of the configuration")
-    described.add_argument("--uds", type=Path, metavar="SOCKET", help="a socket of this machine; else host and port:")
-    described.add_argument(
-        "--host", default="127.0.0.1", help="whom to listen to; who reaches it may use it (%(default)s)"
-    )
+    add_methods(described)
+    add_configfile(described)
+    described.add_argument("--host", default="127.0.0.1", help="whom to listen to (%(default)s: this machine alone)")
     described.add_argument("--port", type=int, default=8000, help="%(default)s")
     described.add_argument(
-        "--models", type=Path, metavar="FOLDER", help="folder of model folders; default: the results'"
+        "--api-key-file", type=Path, metavar="FILE", help="a key that clients have to send; default: none is asked for"
     )
-    described.add_argument("--python", metavar="FILE", help="one with vLLM; default: that of the models environment")
-    add_configfile(described)
+    described.add_argument(
+        "--allow-local-files",
+        type=Path,
+        metavar="FOLDER",
+        help="serve file:// images from this folder; default: none, images come in data URLs",
+    )
+    for name, default, unit in BOUNDS:
+        described.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"{unit} (%(default)s)")
     return described
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number above 0 is needed")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""Methods on engines of one's own, for commands that answer as they are asked: what `ask` and `serve` share.
+
+The models are those that the workflow has made; one that is missing is named with the command that makes it.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import dreamr
+from dreamr.answering.work import EngineKey, ngram_of
+from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
+from dreamr.errors import UserError
+from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.plan import Plan
+from dreamr.provenance import environment_folder
+
+if TYPE_CHECKING:
+    from dreamr.engines.vllm.engine import VllmEngine
+
+SHOWN = 20  # of the names that are allowed in the place of an unknown one
+
+T = TypeVar("T")
+
+
+class LiveMethod(NamedTuple):
+    """A method, and the engines that it runs on, by role."""
+
+    method: Method
+    engines: dict[str, EngineKey]
+
+
+def live_methods(config: Config, options: argparse.Namespace) -> dict[str, LiveMethod]:
+    """What the options of `add_methods` name, by method; all of its models are there."""
+    target, draft = SummariseJob.of(config).pairs[0]
+    live = {
+        name: live_method(Plan(config), name, options.target or target, options.draft or draft)
+        for name in options.method
+    }
+    for name in {key.model.name: None for one in live.values() for key in one.engines.values()}:
+        made(config, f"models/{name}/card.json", options.configfile)
+    return live
+
+
+def live_method(plan: Plan, name: str, target: str, draft: str) -> LiveMethod:
+    """The method of this name on the models of this pair."""
+    method = known(plan.config.methods, name, "method")
+    models = model_names(plan, method, target, draft)
+    return LiveMethod(method, {role: _engine_key(plan, method, role, model) for role, model in models.items()})
+
+
+def _engine_key(plan: Plan, method: Method, role: str, model: str) -> EngineKey:
+    """The engine that a method wants for its target or draft."""
+    if role == "draft":
+        return EngineKey(plan.ref(model))
+    return EngineKey(plan.ref(model), ngram_of(method), method.threads or 1)
+
+
+def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str, str]:
+    """The models that a method of this pair runs on, by role."""
+    for name in (target, draft):
+        known(plan.config.models, name, "model")
+    if method.needs_draft and method.draft != PLAIN:
+        draft = sapo_model(method.draft, target, draft)
+        known(plan.trainings, draft, "SAPO draft")
+    roles = {"target": target} if method.loop != "draft_only" else {}
+    return roles | ({"draft": draft} if method.needs_draft else {})
+
+
+def open_engine(config: Config, key: EngineKey) -> "VllmEngine":
+    """The engine, to be started on entering."""
+    from dreamr.engines.vllm.engine import VllmEngine
+    from dreamr.engines.vllm.launch import Ngram
+
+    folder, ngram = Path(config.pathvars.results) / "models", Ngram(*key.ngram) if key.ngram else None
+    return VllmEngine(folder, key.model, config, ngram, key.threads)
+
+
+async def start_engines(
+    config: Config, live: Iterable[LiveMethod], stack: AsyncExitStack
+) -> dict[EngineKey, "VllmEngine"]:
+    """The engines of all methods, each once, until `stack` is left."""
+    keys = dict.fromkeys(key for one in live for key in one.engines.values())
+    return {key: await stack.enter_async_context(open_engine(config, key)) for key in keys}
+
+
+def hand_on(command: str, config: Config, options: argparse.Namespace, arguments: Sequence[str] | None) -> None:
+    """Become the same command under the Python of the models environment."""
+    python = f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
+    if not Path(python).exists():
+        remedy = making("environments", options.configfile)
+        raise UserError(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
+    environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
+    os.execve(
+        python,
+        [python, "-m", f"dreamr.cli.{command}", *(sys.argv[1:] if arguments is None else arguments)],
+        environment,
+    )
+
+
+def known(among: Mapping[str, T], name: str, kind: str) -> T:
+    """What has this name; a UserError with the names that there are."""
+    if name not in among:
+        raise UserError(f"{name!r}: no such {kind}; there are: {', '.join(list(among)[:SHOWN])}")
+    return among[name]
+
+
+def made(config: Config, name: str, overlays: Sequence[Path]) -> Path:
+    """A file of the workflow's results; a UserError with the command that makes it."""
+    path = Path(config.pathvars.results) / name
+    if not path.exists():
+        raise UserError(f"{path}: no such file; make it with: {making(str(path), overlays)}")
+    return path
+
+
+def making(target: str, overlays: Sequence[Path]) -> str:
+    """The command that makes `target`, which comes first: --configfile would take it for one more file."""
+    files = ["--configfile", *map(str, overlays)] if overlays else []
+    return shlex.join(["snakemake", "--cores", "all", target, *files])
+
+
+def add_methods(described: argparse.ArgumentParser) -> None:
+    """The options that name methods and their pair."""
+    described.add_argument(
+        "--method", nargs="+", default=[REFERENCE], metavar="NAME", help=f"of the configuration ({REFERENCE})"
+    )
+    described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
+    described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")

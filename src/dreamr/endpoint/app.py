@@ -1,0 +1,211 @@
+"""The HTTP side: OpenAI's routes over a service, each answer whole or step by step."""
+
+import asyncio
+import hmac
+import json
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, TypeVar
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from dreamr.endpoint.chats import Chat
+from dreamr.endpoint.failures import Failure, of_validation
+from dreamr.endpoint.metrics import cancelled_tokens
+from dreamr.endpoint.pictures import Pictures
+from dreamr.endpoint.service import Service, Told
+from dreamr.methods.protocol import Outcome
+from dreamr.prompts import STEP_BREAK, Prompt
+
+T = TypeVar("T")
+
+PATIENCE = 30.0  # seconds in which a request's body has to be there (our decision)
+CLIENT_GONE = 499  # the status that nginx logs for it; nobody reads it
+FINISH = {"answer": "stop", "end": "stop", "budget": "length"}
+
+
+def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | None) -> FastAPI:
+    """The routes. `api_key` is asked for on all of them but /health, where there is one."""
+    made = FastAPI(openapi_url=None)
+
+    async def with_key(request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if api_key is not None and not hmac.compare_digest(given.encode(), api_key.encode()):
+            raise Failure(401, "the API key is missing or wrong")
+
+    guarded = [Depends(with_key)]
+
+    @made.post("/v1/chat/completions", dependencies=guarded)
+    async def complete(request: Request) -> Response:
+        chat = await read(request, most_bytes)
+        return await unless_gone(request, respond(service, pictures, chat))
+
+    @made.get("/v1/models", dependencies=guarded)
+    async def models() -> dict[str, Any]:
+        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "dreamr"} for name in service.methods]
+        return {"object": "list", "data": listed}
+
+    @made.get("/metrics", dependencies=guarded)
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @made.get("/health")
+    async def health() -> dict[str, str]:
+        if service.dead:
+            raise service.gone()
+        return {"status": "ready"}
+
+    @made.exception_handler(Failure)
+    async def failed(_: Request, failure: Failure) -> Response:
+        return JSONResponse(failure.body, failure.status, failure.headers)
+
+    @made.exception_handler(HTTPException)
+    async def elsewhere(_: Request, error: HTTPException) -> Response:
+        return JSONResponse(Failure(error.status_code, str(error.detail)).body, error.status_code)
+
+    return made
+
+
+async def read(request: Request, most_bytes: int) -> Chat:
+    """The request's body, checked; one that is too large is refused before it is read whole."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for part in request.stream():
+                body += part
+                if len(body) > most_bytes:
+                    raise Failure(413, f"the request has more than {most_bytes:,} bytes")
+    except TimeoutError:
+        raise Failure(408, f"the request was not whole after {PATIENCE:g} seconds") from None
+    try:
+        return Chat.model_validate_json(body)
+    except ValidationError as error:
+        raise of_validation(error) from None
+
+
+async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
+    """The answer to a chat. What is refused before its first step is a failure with a status of its own."""
+    reader = service.served(chat.model).reader
+    chat.check_sampling(service.sampling)
+    async with AsyncExitStack() as stack:
+        images = await asyncio.to_thread(stack.enter_context, pictures.stored(chat.urls))
+        prompt = Prompt(chat.words, images)
+        items = service.answer(chat.model, prompt, chat.limits(service.limits))
+        await stack.enter_async_context(aclosing(items))
+        first = await anext(items)
+        if isinstance(first, Outcome) and first.refusal:
+            raise refused(first)
+        answer = Answer(chat, len(await reader.prompt_tokens(prompt)))
+        if not chat.stream:
+            return JSONResponse(await answer.whole(first, items))
+        return EventSourceResponse(answer.events(first, items, stack.pop_all()))
+
+
+def refused(outcome: Outcome) -> Failure:
+    """What an engine would not go on with."""
+    return Failure(400, f"model {outcome.refused_by}: {outcome.refusal}", "messages")
+
+
+class Answer:
+    """One answer in the words of the API."""
+
+    def __init__(self, chat: Chat, prompt_tokens: int) -> None:
+        self._chat, self._prompt_tokens = chat, prompt_tokens
+        self._named = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": chat.model}
+        self._seconds: list[float] = []
+        self._joint = ""  # what stands between the last step and the next
+
+    async def whole(self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome]) -> dict[str, Any]:
+        """The body of a response that is not streamed."""
+        async for item in _behind(first, rest):
+            if isinstance(item, Told):
+                self._seconds.append(item.seconds)
+            else:
+                outcome = item
+        if outcome.refusal:
+            raise refused(outcome)
+        message = {"role": "assistant", "content": outcome.text}
+        choice = {"index": 0, "message": message, "finish_reason": FINISH[outcome.finish], "logprobs": None}
+        facts = {"usage": self._usage(outcome), "dreamr": self._extension(outcome)}
+        return {**self._named, "object": "chat.completion", "choices": [choice], **facts}
+
+    async def events(
+        self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome], stack: AsyncExitStack
+    ) -> AsyncGenerator[bytes, None]:
+        """The events of a streamed response; at their end, or when nobody listens any more, `stack` is left."""
+        async with stack:
+            try:
+                yield self._chunk({"role": "assistant", "content": ""})
+                async for item in _behind(first, rest):
+                    if isinstance(item, Told):
+                        yield self._step(item)
+                    else:
+                        for event in self._ending(item):
+                            yield event
+            except Failure as failure:
+                yield _event(failure.body)
+            yield format_sse_event(data_str="[DONE]")
+
+    def _step(self, told: Told) -> bytes:
+        """A step, with the blank line before it rather than behind: so all chunks together are the answer's text."""
+        self._seconds.append(told.seconds)
+        text, self._joint = self._joint + told.step.text, "" if told.step.capped else STEP_BREAK
+        return self._chunk({"content": text})
+
+    def _ending(self, outcome: Outcome) -> list[bytes]:
+        if outcome.refusal:
+            raise refused(outcome)
+        last = self._chunk({}, FINISH[outcome.finish], dreamr=self._extension(outcome))
+        options = self._chat.stream_options
+        used = {"choices": [], "usage": self._usage(outcome), **self._named, "object": "chat.completion.chunk"}
+        return [last, _event(used)] if options and options.include_usage else [last]
+
+    def _chunk(self, delta: dict[str, str], finish: str | None = None, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return _event({**self._named, "object": "chat.completion.chunk", "choices": [choice], **more})
+
+    def _usage(self, outcome: Outcome) -> dict[str, int]:
+        total = self._prompt_tokens + outcome.tokens
+        return {"prompt_tokens": self._prompt_tokens, "completion_tokens": outcome.tokens, "total_tokens": total}
+
+    def _extension(self, outcome: Outcome) -> dict[str, Any]:
+        """What the API has no word for: each step, who wrote it, its verdict and when it stood."""
+        steps = [
+            {"text": step.text, "writer": step.writer, "verdict": step.verdict, "accepted": step.accepted, "at": at}
+            for step, at in zip(outcome.steps, self._seconds, strict=True)
+        ]
+        counts = {"drafted": outcome.drafted, "verified": outcome.verified, "accepted": outcome.accepted}
+        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), "finish": outcome.finish}
+
+
+async def _behind(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:
+    yield first
+    async for item in rest:
+        yield item
+
+
+def _event(content: dict[str, Any]) -> bytes:
+    return bytes(format_sse_event(data_str=json.dumps(content)))
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """The response, or none where the client goes first: then the work is dropped."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, watch = asyncio.create_task(work), asyncio.create_task(gone())
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else Response(status_code=CLIENT_GONE)
+    finally:
+        for one in (task, watch):
+            one.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)

@@ -1,0 +1,112 @@
+"""What a client may ask: of OpenAI's chat completions what makes one question to a method, and nothing beside.
+
+A field that would change the answer and cannot is refused, never dropped: tools, several choices, log-probabilities,
+audio, assistant turns, stop strings. Sampling belongs to the engines; a request may only repeat what is configured.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from dreamr.config import Sampling
+from dreamr.endpoint.failures import Failure
+from dreamr.methods.protocol import Limits
+from dreamr.prompts import REASON
+from dreamr.records import IMAGE_MARK
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextPart(Part):
+    type: Literal["text"]
+    text: str
+
+
+class ImageUrl(Part):
+    url: str
+    detail: Literal["auto"] | None = None  # the engines' own caps on pixels hold
+
+
+class ImagePart(Part):
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class Message(Part):
+    role: Literal["system", "developer", "user"]
+    content: str | list[TextPart | ImagePart]
+
+
+class StreamOptions(Part):
+    include_usage: bool = False
+
+
+class TextFormat(Part):
+    type: Literal["text"]
+
+
+class Chat(Part):
+    """The body of a request to /v1/chat/completions."""
+
+    model: str
+    messages: list[Message] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: PositiveInt | None = None
+    max_completion_tokens: PositiveInt | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: NonNegativeInt | None = None
+    n: Literal[1] | None = None
+    logprobs: Literal[False] | None = None
+    stop: None = None
+    tools: None = None
+    response_format: TextFormat | None = None
+    user: str | None = None  # the client's own mark
+
+    def check_sampling(self, settings: Sampling) -> None:
+        """Failure where other sampling is asked for than is in force."""
+        for name in ("temperature", "top_p", "top_k", "seed"):
+            asked, held = getattr(self, name), getattr(settings, name)
+            if asked is not None and asked != held:
+                raise Failure(400, f"{name}: {held} is in force for all requests, {asked} was asked for", name)
+
+    def limits(self, limits: Limits) -> Limits:
+        """The configured limits, or lower ones."""
+        asked = (self.max_tokens, self.max_completion_tokens, limits.answer_tokens)
+        return Limits(limits.step_tokens, min(bound for bound in asked if bound is not None))
+
+    @property
+    def urls(self) -> list[str]:
+        """The images' URLs, in the order of their marks in `words`."""
+        return [part.image_url.url for part in self._parts() if isinstance(part, ImagePart)]
+
+    @property
+    def words(self) -> str:
+        """The question: text in order, with a mark where an image stands.
+
+        Steps are what is verified, so a chat that does not ask for them by our own sentence is asked for them.
+        """
+        said = "\n".join(_in_words(message) for message in self.messages)
+        return said if REASON in said else f"{said}\n{REASON}"
+
+    def _parts(self) -> Iterator[TextPart | ImagePart]:
+        for message in self.messages:
+            if not isinstance(message.content, str):
+                yield from message.content
+
+
+def _in_words(message: Message) -> str:
+    if isinstance(message.content, str):
+        texts = [message.content]
+    else:
+        texts = [part.text for part in message.content if isinstance(part, TextPart)]
+    if any(IMAGE_MARK in text for text in texts):
+        raise Failure(400, f"messages: {IMAGE_MARK} marks the place of an image here and cannot be part of a text")
+    if isinstance(message.content, str):
+        return message.content
+    return "".join(part.text if isinstance(part, TextPart) else IMAGE_MARK for part in message.content)

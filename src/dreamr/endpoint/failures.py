@@ -1,0 +1,28 @@
+"""What a client is told instead of an answer: OpenAI's error object, with an HTTP status."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class Failure(Exception):
+    """A request that is not answered: HTTP `status`, words, and the field that they are about."""
+
+    def __init__(self, status: int, message: str, param: str | None = None, **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.headers = status, message, param, headers
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The error object, as clients of that API read it."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": None}}
+
+
+def of_validation(error: ValidationError) -> Failure:
+    """The first thing that is wrong with a request, by field, value and what is allowed."""
+    problem = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return Failure(400, f"{field}: is not served here", field)
+    return Failure(400, f"{field}: {problem['msg']}" if field else problem["msg"], field or None)

@@ -1,0 +1,139 @@
+"""Questions on their way through a method: admitted, answered step by step, counted."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple, Protocol
+
+from dreamr.config import Method, Sampling
+from dreamr.endpoint.failures import Failure
+from dreamr.endpoint.metrics import Metrics
+from dreamr.engines.protocol import EngineDied
+from dreamr.methods import protocol as methods
+from dreamr.methods.protocol import Engines, Limits, Outcome
+from dreamr.methods.run import WATCHER
+from dreamr.prompts import Prompt
+from dreamr.records import Step
+
+RETRY_SECONDS = "1"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A committed step, its place in the answer, and when: seconds since the question began."""
+
+    step: Step
+    place: int
+    seconds: float
+
+
+class Reader(Protocol):
+    """An engine that tells what it would read."""
+
+    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        """The tokens of a prompt, image places included."""
+        ...
+
+
+class Served(NamedTuple):
+    """A method on its engines, and the one whose tokens a prompt is counted in."""
+
+    method: Method
+    engines: Engines
+    reader: Reader
+
+
+@dataclass
+class Service:
+    """Methods on running engines. `concurrency` questions are under way, `queue` more may wait."""
+
+    methods: Mapping[str, Served]  # by the name that clients use
+    sampling: Sampling
+    limits: Limits
+    concurrency: int
+    queue: int
+    metrics: Metrics = field(default_factory=Metrics)
+    dead: str = ""  # why no question will ever be answered again
+
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.concurrency)
+        self._waiting = 0
+        self.died = asyncio.Event()
+
+    def served(self, name: str) -> Served:
+        """The method of this name; Failure where there is none."""
+        if name not in self.methods:
+            raise Failure(404, f"model: {name[:60]!r} is not served; there are: {', '.join(self.methods)}", "model")
+        return self.methods[name]
+
+    async def answer(self, name: str, prompt: Prompt, limits: Limits) -> AsyncGenerator[Told | Outcome, None]:
+        """Each step once it is committed, and the outcome at the end. Closing the generator drops the question."""
+        method, engines, _ = self.served(name)
+        async with self._place(name):
+            begun = time.perf_counter()
+            async with aclosing(_committed(prompt, engines, method, limits)) as items:
+                try:
+                    async for item in items:
+                        self._count(name, item, time.perf_counter() - begun)
+                        yield item
+                except EngineDied as error:
+                    self.die(str(error))
+                    raise self.gone() from error
+
+    def _count(self, name: str, item: Told | Outcome, seconds: float) -> None:
+        if isinstance(item, Outcome):
+            self.metrics.count(name, item, seconds)
+        elif item.place == 0:
+            self.metrics.first_step.labels(name).observe(item.seconds)
+
+    def die(self, why: str) -> None:
+        """No engine comes back to life: from now on every question is refused."""
+        self.dead = self.dead or why
+        self.died.set()
+
+    def gone(self) -> Failure:
+        """What is told when an engine is dead."""
+        return Failure(503, f"{self.dead}; the server ends")
+
+    @asynccontextmanager
+    async def _place(self, name: str) -> AsyncIterator[None]:
+        """One of the places, waited for in the order of arrival; Failure where too many wait already."""
+        if self.dead:
+            raise self.gone()
+        if self._places.locked() and self._waiting >= self.queue:
+            raise Failure(429, f"{self._waiting} questions wait already; try again", **{"Retry-After": RETRY_SECONDS})
+        arrived = time.perf_counter()
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            self.metrics.queued.labels(name).observe(time.perf_counter() - arrived)
+            yield
+        finally:
+            self._places.release()
+
+
+async def _committed(
+    prompt: Prompt, engines: Engines, method: Method, limits: Limits
+) -> AsyncGenerator[Told | Outcome, None]:
+    told: asyncio.Queue[Told | None] = asyncio.Queue()
+    places = count()
+
+    async def run() -> Outcome:
+        WATCHER.set(lambda step, seconds: told.put_nowait(Told(step, next(places), seconds)))
+        return await methods.load(method.loop)(prompt, engines, method, limits.under(method))
+
+    task = asyncio.create_task(run())
+    task.add_done_callback(lambda _: told.put_nowait(None))
+    try:
+        while (item := await told.get()) is not None:
+            yield item
+        yield task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,350 @@
+"""The endpoint as its clients meet it: a real server and OpenAI's own client, with engines that follow a script."""
+
+import asyncio
+import base64
+import io
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from scripted import ScriptedEngine
+
+from dreamr.config import Method, Sampling
+from dreamr.engines.protocol import EngineDied, Generation, Meter
+from dreamr.methods import protocol as methods
+from dreamr.methods.protocol import Engines, Limits
+from dreamr.prompts import REASON, Prompt
+
+pytestmark = pytest.mark.models
+
+LIMITS = Limits(40, 240)
+SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
+METHODS = {
+    "dreamr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, rivals="all", continues=True),
+    "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
+    "target-only": Method(loop="target_only"),
+}
+KEY = "let me in"
+
+
+class Counted(ScriptedEngine):
+    """Knows how many of its requests are under way, and dies when it is told to."""
+
+    def __init__(self, name: str, delay: float) -> None:
+        super().__init__(name, delay)
+        self.active, self.dead = 0, False
+
+    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
+        with self._alive():
+            return await super().generate(prompt, stop=stop, max_tokens=max_tokens, meter=meter)
+
+    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+        with self._alive():
+            return await super().keyword_logprobs(prompt, keywords)
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        if self.dead:
+            raise EngineDied(f"the engine of {self.name} died")
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+
+class Endpoint:
+    """A server in a thread of its own."""
+
+    def __init__(self, delay: float = 0.0, allowed: Path | None = None, **bounds: Any) -> None:
+        import uvicorn
+
+        from dreamr.endpoint.app import app
+        from dreamr.endpoint.pictures import Pictures
+        from dreamr.endpoint.service import Served, Service
+
+        self.target, self.draft = Counted("big", delay), Counted("small", delay)
+        engines = Engines(target=self.target, draft=self.draft)
+        served = {name: Served(method, engines, self.target) for name, method in METHODS.items()}
+        self.service = Service(served, SAMPLING, LIMITS, bounds.get("concurrency", 4), bounds.get("queue", 4))
+        routes = app(self.service, Pictures(allowed, most_pixels=10_000), 1 << 20, bounds.get("key"))
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._server = uvicorn.Server(uvicorn.Config(routes, log_level="error"))
+        self._thread = threading.Thread(target=self._server.run, args=([self._listening],))
+
+    def __enter__(self) -> "Endpoint":
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        self._listening.close()
+        assert not self._thread.is_alive(), "the server ends when it is told to"
+
+    def client(self, key: str = "none") -> Any:
+        from openai import OpenAI
+
+        return OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0)
+
+    def post(self, body: Any, **headers: str) -> Any:
+        import httpx
+
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx.post(f"{self.url}/v1/chat/completions", content=content, headers=headers, timeout=30)
+
+    def get(self, path: str, **headers: str) -> Any:
+        import httpx
+
+        return httpx.get(self.url + path, headers=headers)
+
+    @property
+    def idle(self) -> bool:
+        return self.target.active == self.draft.active == 0
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with Endpoint(allowed=tmp_path_factory.mktemp("allowed")) as running:
+        yield running
+
+
+def asking(text: str = "How many?", **more: Any) -> dict[str, Any]:
+    return {"model": "dreamr", "messages": [{"role": "user", "content": text}], **more}
+
+
+def picture(width: int = 8, height: int = 8, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), "white").save(file, kind)
+    return file.getvalue()
+
+
+def inline(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def with_image(url: str, **more: Any) -> dict[str, Any]:
+    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
+    return asking() | {"messages": [{"role": "user", "content": parts}]} | more
+
+
+def direct(name: str, user: str) -> Any:
+    """What the loop itself answers."""
+    method = METHODS[name]
+    engines = Engines(target=ScriptedEngine("big"), draft=ScriptedEngine("small"))
+    return asyncio.run(methods.load(method.loop)(Prompt(user, ()), engines, method, LIMITS))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_client_gets_the_loops_answer_whole_and_step_by_step(endpoint: Endpoint, name: str) -> None:
+    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How many?"}]
+    expected = direct(name, f"Be brief.\nHow many?\n{REASON}")
+    whole = endpoint.client().chat.completions.create(model=name, messages=said)
+    assert whole.choices[0].message.content == expected.text and whole.choices[0].finish_reason == "stop"
+    assert whole.usage.completion_tokens == expected.tokens == whole.usage.total_tokens - whole.usage.prompt_tokens
+    told = whole.dreamr
+    assert [step["text"] for step in told["steps"]] == [step.text for step in expected.steps]
+    assert [step["writer"] for step in told["steps"]] == [step.writer for step in expected.steps]
+    assert (told["drafted"], told["verified"], told["accepted"])[1:] == (expected.verified, expected.accepted)
+
+    usage = {"include_usage": True}
+    chunks = list(
+        endpoint.client().chat.completions.create(model=name, messages=said, stream=True, stream_options=usage)
+    )
+    deltas = [choice.delta.content for chunk in chunks for choice in chunk.choices if choice.delta.content]
+    assert "".join(deltas) == expected.text and len(deltas) == len(expected.steps)
+    *_, last, used = chunks
+    assert last.choices[0].finish_reason == "stop" and len(last.dreamr["steps"]) == len(deltas)
+    assert used.usage == whole.usage and not used.choices
+
+
+def test_a_request_that_asks_for_steps_in_our_words_is_put_to_the_models_as_it_is(endpoint: Endpoint) -> None:
+    user = f"How many?\n{REASON} End with Answer: and the value."
+    answer = endpoint.post(asking(user)).json()
+    assert answer["choices"][0]["message"]["content"] == direct("dreamr", user).text
+
+
+def test_a_lower_bound_on_tokens_holds_and_a_higher_one_is_the_configured(endpoint: Endpoint) -> None:
+    short = endpoint.post(asking(max_tokens=7)).json()
+    assert short["choices"][0]["finish_reason"] == "length" and short["usage"]["completion_tokens"] <= 9
+    full, more = endpoint.post(asking()).json(), endpoint.post(asking(max_completion_tokens=10**6)).json()
+    assert full["choices"] == more["choices"]
+
+
+def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
+    assert [model.id for model in endpoint.client().models.list()] == list(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "told"),
+    [
+        ({"model": "gpt-4o"}, 404, "'gpt-4o' is not served; there are: dreamr, specreason, target-only"),
+        ({"tools": [{"type": "function"}]}, 400, "tools: "),
+        ({"n": 2}, 400, "n: "),
+        ({"logprobs": True}, 400, "logprobs: "),
+        ({"stop": ["x"]}, 400, "stop: "),
+        ({"temperature": 0.7}, 400, "temperature: 0.0 is in force for all requests, 0.7 was asked for"),
+        ({"seed": 1}, 400, "seed: 0 is in force"),
+        ({"max_tokens": 0}, 400, "max_tokens: "),
+        ({"max_tokens": "many"}, 400, "max_tokens: "),
+        ({"frequency_penalty": 1}, 400, "frequency_penalty: is not served here"),
+        ({"messages": []}, 400, "messages: "),
+        ({"messages": "hello"}, 400, "messages: "),
+        ({"messages": [{"role": "assistant", "content": "I think"}]}, 400, "messages.0.role: "),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, 400, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": "an <image> here"}]}, 400, "<image> marks the place"),
+        ({"messages": [{"role": "user", "content": {"a": 1}}]}, 400, "messages.0.content"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_words(
+    endpoint: Endpoint, changed: dict[str, Any], status: int, told: str
+) -> None:
+    answer = endpoint.post(asking() | changed)
+    error = answer.json()["error"]
+    assert answer.status_code == status and told in error["message"] and error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"model": "dreamr"}', b"[" * 100_000])
+def test_a_body_that_is_no_chat_is_refused(endpoint: Endpoint, body: bytes) -> None:
+    answer = endpoint.post(body)
+    assert answer.status_code == 400 and answer.json()["error"]["message"]
+
+
+def test_a_body_beyond_its_bound_is_refused_before_it_is_read(endpoint: Endpoint) -> None:
+    answer = endpoint.post(asking("x" * (1 << 20)))
+    assert answer.status_code == 413 and "1,048,576 bytes" in answer.json()["error"]["message"]
+
+
+def test_a_route_that_is_not_there_says_so_in_the_same_form(endpoint: Endpoint) -> None:
+    assert endpoint.get("/v1/completions").json()["error"]["message"] == "Not Found"
+    assert endpoint.get("/v1/chat/completions").status_code == 405
+
+
+def test_images_stand_where_they_were_put(endpoint: Endpoint) -> None:
+    answer = endpoint.post(with_image(inline(picture()))).json()
+    assert answer["choices"][0]["message"]["content"] == direct("dreamr", f"<image>What is it?\n{REASON}").text
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://example.org/a.png", "no other is fetched"),
+        ("file:///etc/passwd", "no such file in the folder"),
+        ("data:text/html;base64,aGk=", "is no data URL of an image"),
+        ("data:image/png;base64,####", "base64 of the data URL is broken"),
+        ("data:image/png;base64,aGVsbG8=", "no readable image"),
+        ("data:image/png," + "a", "is no data URL"),
+        (inline(picture()[:45]), "no readable image"),
+        (inline(picture(101, 100)), "101 x 100 pixels are more than 10,000"),
+        ("", "is no data URL"),
+    ],
+)
+def test_an_image_that_is_none_is_refused(endpoint: Endpoint, url: str, told: str) -> None:
+    answer = endpoint.post(with_image(url))
+    assert answer.status_code == 400 and told in answer.json()["error"]["message"]
+
+
+def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
+    allowed, secret = tmp_path / "allowed", tmp_path / "secret.png"
+    allowed.mkdir()
+    for path in (allowed / "a b.png", secret):
+        path.write_bytes(picture())
+    (allowed / "link.png").symlink_to(secret)
+    with Endpoint(allowed=allowed) as running:
+        assert running.post(with_image(f"file://{allowed}/a%20b.png")).status_code == 200
+        for way in ("/../secret.png", "/%2e%2e/secret.png", "/link.png", "", "/", "/none.png", "/a b.png\0"):
+            assert running.post(with_image(f"file://{allowed}{way}")).status_code == 400, way
+    with Endpoint() as running:
+        answer = running.post(with_image(f"file://{secret}"))
+        assert answer.status_code == 400 and "local files are not served" in answer.json()["error"]["message"]
+
+
+def test_an_engines_refusal_is_a_refusal_here_also_in_the_middle_of_a_stream(endpoint: Endpoint) -> None:
+    from openai import APIError
+
+    endpoint.target.refused = ["long"]
+    try:
+        answer = endpoint.post(asking("a long one"))
+        assert answer.status_code == 400 and "model big: context_tokens" in answer.json()["error"]["message"]
+        said = asking("a late long one", stream=True)
+        with pytest.raises(APIError, match="context_tokens"):
+            list(endpoint.client().chat.completions.create(**said))
+    finally:
+        endpoint.target.refused = []
+    assert endpoint.idle
+
+
+def test_a_client_that_goes_drops_its_question() -> None:
+    import httpx
+
+    with Endpoint(delay=0.2) as running:
+        stream = running.client().chat.completions.create(**asking(stream=True))
+        next(iter(stream))
+        assert not running.idle
+        stream.close()
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{running.url}/v1/chat/completions", json=asking(), timeout=0.1)
+        patience = time.monotonic() + 2
+        while not running.idle and time.monotonic() < patience:
+            time.sleep(0.02)
+        assert running.idle
+        assert running.post(asking()).status_code == 200
+
+
+def test_too_many_questions_are_told_to_come_again() -> None:
+    with Endpoint(delay=0.1, concurrency=1, queue=1) as running:
+        answers: list[Any] = []
+        threads = [threading.Thread(target=lambda: answers.append(running.post(asking()))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429]
+        assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 429)
+
+
+def test_a_dead_engine_is_told_to_everybody() -> None:
+    with Endpoint() as running:
+        assert running.get("/health").json() == {"status": "ready"}
+        running.target.dead = True
+        told = [running.post(asking()), running.post(asking("Another?")), running.get("/health")]
+        assert [answer.status_code for answer in told] == [503] * 3
+        assert "the engine of big died" in told[1].json()["error"]["message"]
+        assert running.service.died.is_set()
+
+
+def test_without_the_key_nothing_but_the_health_is_told() -> None:
+    with Endpoint(key=KEY) as running:
+        assert running.get("/health").status_code == 200
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic wrong"}):
+            assert running.post(asking(), **headers).status_code == 401
+            assert {running.get(path, **headers).status_code for path in ("/v1/models", "/metrics")} == {401}
+        right = running.client(KEY).chat.completions.create(**asking())
+        assert right.choices[0].message.content
+
+
+def test_metrics_count_what_was_answered() -> None:
+    with Endpoint() as running:
+        answers = [running.post(asking(f"Question {number}?")).json()["dreamr"] for number in range(3)]
+        lines = running.get("/metrics").text.splitlines()
+    found = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+    def counted(name: str) -> float:
+        return float(found[f'dreamr_{name}{{method="dreamr"}}'])
+
+    for name in ("drafted", "verified", "accepted"):
+        assert counted(f"steps_{name}_total") == sum(answer[name] for answer in answers)
+    overruled = sum(answer["verified"] - answer["accepted"] for answer in answers)
+    assert counted("steps_overruled_total") == overruled > 0
+    assert counted("queue_seconds_count") == counted("first_step_seconds_count") == 3
+    assert found['dreamr_questions_total{finish="answer",method="dreamr"}'] == "3.0"
