@@ -1,0 +1,153 @@
+"""The endpoint in the hands of clients that know nothing of it: OpenAI's and Inspect's, on the smoke run's models."""
+
+import base64
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+from inspect_ai import Task, eval
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_model
+from inspect_ai.scorer import choice, match
+from inspect_ai.solver import generate, multiple_choice
+from openai import OpenAI
+from projects import MADE, ROOT
+
+from dreamr.data.rows import option_lines
+from dreamr.prompts import END_LETTER, REASON, question_prompt
+from dreamr.records import IMAGE_MARK, Question, Trace, read_rows
+from dreamr.scoring import answers
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not all(map(Path.exists, MADE)), reason="needs: snakemake --cores all environments"),
+]
+PATIENCE = 240  # seconds until the server answers
+TARGET, DRAFT = "q3vl-deep-awq", "q3vl-2l"
+
+
+class Served:
+    """The command that people use, with the models of a run."""
+
+    def __init__(self, results: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        files = ["--configfile", "config/smoke.yaml", str(results.parent / "here.yaml")]
+        pair = ["--target", TARGET, "--draft", DRAFT, "--method", "dreamr", "target_only"]
+        command = [sys.executable, "-m", "dreamr.cli.serve", *files, *pair, "--port", str(port)]
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._wait()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                urllib.request.urlopen(f"{self.url}/health").close()
+                return
+            except URLError:
+                time.sleep(0.5)
+        raise AssertionError(self.process.communicate()[1])
+
+    @property
+    def client(self) -> OpenAI:
+        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+
+
+@pytest.fixture(scope="module")
+def served(smoke: Path) -> Iterator[Served]:
+    running = Served(smoke)
+    yield running
+    running.process.terminate()
+    assert running.process.wait(60) == 0, "SIGTERM ends it in peace"
+
+
+def image(path: str) -> str:
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+
+
+def parts(question: Question, folder: Path) -> list[dict[str, Any]]:
+    """A question of the workflow as a client would send it."""
+    prompt = question_prompt(question, str(folder))
+    urls, texts = iter(prompt.images), prompt.user.split(IMAGE_MARK)
+    made: list[dict[str, Any]] = [{"type": "text", "text": texts[0]}] if texts[0] else []
+    for text in texts[1:]:
+        made.append({"type": "image_url", "image_url": {"url": image(next(urls))}})
+        made.append({"type": "text", "text": text})
+    return made
+
+
+def questions(smoke: Path, benchmark: str) -> list[Question]:
+    return list(read_rows(smoke / "data" / f"{benchmark}.jsonl", Question))
+
+
+def test_texts_are_those_of_the_workflows_traces(served: Served, smoke: Path) -> None:
+    rows = {(row.dataset, row.id): row for path in smoke.glob("data/m*.jsonl") for row in read_rows(path, Question)}
+    traces = [row for path in (smoke / "traces" / TARGET).rglob("*.jsonl") for row in read_rows(path, Trace)]
+    asked = [row for row in traces if row.method in ("dreamr", "target_only") and row.mode == "batched"]
+    asked = [row for row in asked if (row.benchmark, row.question) in rows]
+    same = []
+    for trace in asked:
+        content = parts(rows[trace.benchmark, trace.question], smoke / "data")
+        name = trace.method.replace("_", "-")
+        answer = served.client.chat.completions.create(model=name, messages=[{"role": "user", "content": content}])
+        same.append(answer.choices[0].message.content == trace.text)
+    assert len(same) >= 20 and sum(same) >= 0.98 * len(same)
+
+
+def test_a_streamed_answer_with_a_picture_comes_step_by_step_and_may_be_left(served: Served, smoke: Path) -> None:
+    said: Any = [{"role": "user", "content": parts(questions(smoke, "mathverse")[0], smoke / "data")}]
+    stream = served.client.chat.completions.create(model="dreamr", messages=said, stream=True)
+    chunks = list(stream)
+    texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
+    whole = served.client.chat.completions.create(model="dreamr", messages=said)
+    assert "".join(texts) == whole.choices[0].message.content and len(texts) > 1
+    left = served.client.chat.completions.create(model="dreamr", messages=said, stream=True)
+    next(iter(left))
+    left.close()
+    again = served.client.chat.completions.create(model="dreamr", messages=said)
+    assert again.choices[0].message.content == whole.choices[0].message.content
+
+
+def sample(question: Question, smoke: Path, words: str, **more: Any) -> Sample:
+    """A question as Inspect takes it: its images, then `words`."""
+    images = [ContentImage(image=image(f"{smoke}/data/{name}")) for name in question.images]
+    content = [*images, ContentText(text=words)]
+    return Sample(id=question.id, input=[ChatMessageUser(content=content)], target=question.gold[0], **more)
+
+
+@pytest.mark.parametrize("benchmark", ["mmbench", "mathverse"])
+def test_inspects_scorers_find_what_ours_finds(
+    served: Served, smoke: Path, benchmark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own scorers, on the answers that it got through the endpoint, against ours on the same answers."""
+    monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path))
+    rows = {row.id: row for row in questions(smoke, benchmark)}
+    if benchmark == "mmbench":
+        asked = [sample(row, smoke, stem(row), choices=list(row.options)) for row in rows.values()]
+        solver = multiple_choice(template=f"{{question}}\n{{choices}}\n{REASON} {END_LETTER}")
+        task = Task(dataset=MemoryDataset(asked), solver=solver, scorer=choice())
+    else:
+        prompts = {name: question_prompt(row, "").user.replace(IMAGE_MARK, "") for name, row in rows.items()}
+        asked = [sample(row, smoke, prompts[name]) for name, row in rows.items()]
+        task = Task(dataset=MemoryDataset(asked), solver=generate(), scorer=match())
+    model = get_model("openai-api/dreamr/dreamr", base_url=f"{served.url}/v1", api_key="none")
+    (log,) = eval(task, model=model, log_dir=str(tmp_path), display="none")
+    assert log.status == "success" and log.samples and len(log.samples) == len(rows)
+    for answered in log.samples:
+        ours = answers.grade(rows[str(answered.id)], answered.output.completion)
+        (theirs,) = (answered.scores or {}).values()
+        assert (theirs.value == "C") == ours.correct, (answered.id, answered.output.completion, theirs)
+
+
+def stem(question: Question) -> str:
+    """A question without its options, which Inspect puts behind it itself."""
+    words = question.prompt.replace(IMAGE_MARK, "")
+    return words.removesuffix("\n" + "\n".join(option_lines(question.options)))
