@@ -1,6 +1,7 @@
 """The endpoint in the hands of clients that know nothing of it: OpenAI's and Inspect's, on the smoke run's models."""
 
 import base64
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import psutil
 import pytest
 from inspect_ai import Task, eval
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -114,6 +116,15 @@ def test_a_streamed_answer_with_a_picture_comes_step_by_step_and_may_be_left(ser
     left.close()
     again = served.client.chat.completions.create(model="dreamr", messages=said)
     assert again.choices[0].message.content == whole.choices[0].message.content
+
+
+def test_a_killed_engine_ends_the_server_though_nobody_asks(smoke: Path) -> None:
+    running = Served(smoke)
+    python = psutil.Process(running.process.pid)
+    engine = max(python.children(recursive=True), key=lambda child: child.memory_info().rss)
+    engine.kill()
+    _, errors = running.process.communicate(timeout=60)
+    assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
 
 
 def sample(question: Question, smoke: Path, words: str, **more: Any) -> Sample:

@@ -1,7 +1,8 @@
 """A model that another vLLM serves: a large target for many jobs at once, or a server that a lab already runs.
 
 The server gets tokens and ready images, and gives tokens and log-probabilities, by vLLM's endpoint for that
-(`--enable-scale-out`); so texts and verdicts are those of an engine of one's own. `cli.serve` starts such a server.
+(`--enable-scale-out`); so texts and verdicts are those of an engine of one's own. `cli.serve_model` starts such a
+server.
 """
 
 import json
@@ -77,6 +78,17 @@ class RemoteVllm(Vllm):
                 output = _output(part, params)
                 meter.tokens += len(output.outputs[0].token_ids)
                 yield output
+
+    async def check(self) -> None:
+        """EngineDied where the server does not answer, or says that its engine is dead."""
+        import aiohttp
+
+        try:
+            with self.alive():
+                async with self._session.get(f"{self._base}/health") as answer:
+                    answer.raise_for_status()
+        except aiohttp.ClientResponseError as error:
+            raise EngineDied(f"the server of {self._name} at {self._url} says {error.status}") from error
 
     async def forget(self) -> bool:
         """Ask the server to empty its caches."""
