@@ -1,5 +1,6 @@
 """The endpoint in the hands of clients that know nothing of it: OpenAI's and Inspect's, on the smoke run's models."""
 
+import asyncio
 import base64
 import re
 import socket
@@ -14,6 +15,7 @@ from urllib.error import URLError
 
 import psutil
 import pytest
+from hostile import attack
 from inspect_ai import Task, eval
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_model
@@ -57,6 +59,11 @@ class Served:
             except URLError:
                 time.sleep(0.5)
         raise AssertionError(self.process.communicate()[1])
+
+    def memory(self) -> int:
+        """Bytes that the server and its engines hold."""
+        server = psutil.Process(self.process.pid)
+        return sum(process.memory_info().rss for process in (server, *server.children(recursive=True)))
 
     @property
     def client(self) -> OpenAI:
@@ -116,6 +123,19 @@ def test_a_streamed_answer_with_a_picture_comes_step_by_step_and_may_be_left(ser
     left.close()
     again = served.client.chat.completions.create(model="dreamr", messages=said)
     assert again.choices[0].message.content == whole.choices[0].message.content
+
+
+def test_two_hundred_requests_that_mean_no_good_leave_texts_and_memory_as_they_were(
+    served: Served, smoke: Path
+) -> None:
+    said: Any = [{"role": "user", "content": parts(questions(smoke, "mathverse")[0], smoke / "data")}]
+    asyncio.run(attack(served.url, seed=1))  # what grows once has grown
+    before, held = served.client.chat.completions.create(model="dreamr", messages=said), served.memory()
+    found = asyncio.run(attack(served.url, seed=2))
+    after = served.client.chat.completions.create(model="dreamr", messages=said)
+    assert after.choices[0].message.content == before.choices[0].message.content
+    assert not {status for statuses in found.values() for status in statuses if status.startswith("5")}, found
+    assert served.memory() <= 1.05 * held
 
 
 def test_a_killed_engine_ends_the_server_though_nobody_asks(smoke: Path) -> None:

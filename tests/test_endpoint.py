@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import attack
 from PIL import Image
 from scripted import ScriptedEngine
 
@@ -245,7 +246,7 @@ def test_images_stand_where_they_were_put(endpoint: Endpoint) -> None:
         ("data:image/png;base64,aGVsbG8=", "no readable image"),
         ("data:image/png," + "a", "is no data URL"),
         (inline(picture()[:45]), "no readable image"),
-        (inline(picture(101, 100)), "101 x 100 pixels are more than 10,000"),
+        (inline(picture(101, 100)), "an image has more than 10,000 pixels"),
         ("", "is no data URL"),
     ],
 )
@@ -347,3 +348,17 @@ def test_metrics_count_what_was_answered() -> None:
     assert counted("steps_overruled_total") == overruled > 0
     assert counted("queue_seconds_count") == counted("first_step_seconds_count") == 3
     assert found['dreamr_questions_total{finish="answer",method="dreamr"}'] == "3.0"
+
+
+def test_two_hundred_requests_that_mean_no_good_change_nothing() -> None:
+    with Endpoint(delay=0.02, concurrency=8, queue=8) as running:
+        before = running.post(asking()).json()["choices"]
+        found = asyncio.run(attack(running.url))
+        told = {status for statuses in found.values() for status in statuses}
+        assert sum(sum(statuses.values()) for statuses in found.values()) == 200
+        assert told <= {"200", "400", "404", "413", "429", "gone", "closed"}, found
+        assert found["bad pictures"] == {"400": 30} and "200" not in found["broken JSON"]
+        patience = time.monotonic() + 5
+        while not running.idle and time.monotonic() < patience:
+            time.sleep(0.02)
+        assert running.idle and running.post(asking()).json()["choices"] == before

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from dreamr.endpoint.chats import Chat
 from dreamr.endpoint.failures import Failure, of_validation
@@ -64,6 +65,10 @@ def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | No
     @made.exception_handler(Failure)
     async def failed(_: Request, failure: Failure) -> Response:
         return JSONResponse(failure.body, failure.status, failure.headers)
+
+    @made.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_GONE)
 
     @made.exception_handler(HTTPException)
     async def elsewhere(_: Request, error: HTTPException) -> Response:

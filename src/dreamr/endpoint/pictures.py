@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from dreamr.endpoint.failures import Failure
 
@@ -44,26 +44,29 @@ class Pictures:
 
     def _local(self, url: str) -> bytes:
         """The content of a file of the allowed folder; every other file is refused in the same words."""
-        path = Path(unquote(url.removeprefix(LOCAL)))
-        if self.allowed is None or "\0" in url:
+        if self.allowed is None:
             raise Failure(400, "image_url: local files are not served here; send a data URL", "image_url")
-        found = path.resolve()
-        if not (found.is_relative_to(self.allowed.resolve()) and found.is_file()):
-            raise Failure(400, f"image_url: no such file in the folder that is served: {url[:SHOWN]!r}", "image_url")
-        return found.read_bytes()
+        try:
+            found = Path(unquote(url.removeprefix(LOCAL))).resolve(strict=True)
+            found.relative_to(self.allowed.resolve())
+            return found.read_bytes()
+        except (OSError, ValueError) as error:  # no file, no name of one, none of the folder's
+            told = f"no such file in the folder that is served: {url[:SHOWN]!r}"
+            raise Failure(400, f"image_url: {told}", "image_url") from error
 
     def _check(self, path: Path) -> None:
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > self.most_pixels:
-                    raise Failure(
-                        400,
-                        f"image_url: {image.width} x {image.height} pixels are more than {self.most_pixels:,}",
-                        "image_url",
-                    )
+                    raise self._too_large()
                 image.load()
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        except Image.DecompressionBombError as error:  # Pillow's own bound, far above any sensible one of ours
+            raise self._too_large() from error
+        except (OSError, SyntaxError, ValueError) as error:
             raise Failure(400, f"image_url: no readable image ({', '.join(FORMATS)})", "image_url") from error
+
+    def _too_large(self) -> Failure:
+        return Failure(400, f"image_url: an image has more than {self.most_pixels:,} pixels", "image_url")
 
 
 def _inline(url: str) -> bytes:
