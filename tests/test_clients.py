@@ -21,7 +21,7 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_model
 from inspect_ai.scorer import choice, match
 from inspect_ai.solver import generate, multiple_choice
-from openai import OpenAI
+from openai import InternalServerError, OpenAI
 from projects import MADE, ROOT
 
 from dreamr.data.rows import option_lines
@@ -138,11 +138,13 @@ def test_two_hundred_requests_that_mean_no_good_leave_texts_and_memory_as_they_w
     assert served.memory() <= 1.05 * held
 
 
-def test_a_killed_engine_ends_the_server_though_nobody_asks(smoke: Path) -> None:
+def test_a_killed_engine_is_told_and_ends_the_server(smoke: Path) -> None:
     running = Served(smoke)
-    python = psutil.Process(running.process.pid)
-    engine = max(python.children(recursive=True), key=lambda child: child.memory_info().rss)
+    engine = max(psutil.Process(running.process.pid).children(), key=lambda child: child.memory_info().rss)
     engine.kill()
+    with pytest.raises(InternalServerError, match="the engine of .* died; the server ends") as told:
+        running.client.chat.completions.create(model="dreamr", messages=[{"role": "user", "content": "What is 3 + 4?"}])
+    assert told.value.status_code == 503
     _, errors = running.process.communicate(timeout=60)
     assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
 

@@ -79,17 +79,6 @@ class RemoteVllm(Vllm):
                 meter.tokens += len(output.outputs[0].token_ids)
                 yield output
 
-    async def check(self) -> None:
-        """EngineDied where the server does not answer, or says that its engine is dead."""
-        import aiohttp
-
-        try:
-            with self.alive():
-                async with self._session.get(f"{self._base}/health") as answer:
-                    answer.raise_for_status()
-        except aiohttp.ClientResponseError as error:
-            raise EngineDied(f"the server of {self._name} at {self._url} says {error.status}") from error
-
     async def forget(self) -> bool:
         """Ask the server to empty its caches."""
         self._renderer.clear_mm_cache()
