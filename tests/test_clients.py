@@ -142,7 +142,7 @@ def test_a_killed_engine_is_told_and_ends_the_server(smoke: Path) -> None:
     running = Served(smoke)
     engine = max(psutil.Process(running.process.pid).children(), key=lambda child: child.memory_info().rss)
     engine.kill()
-    with pytest.raises(InternalServerError, match="the engine of .* died; the server ends") as told:
+    with pytest.raises(InternalServerError, match=r"the engine of .* died; the server ends") as told:
         running.client.chat.completions.create(model="dreamr", messages=[{"role": "user", "content": "What is 3 + 4?"}])
     assert told.value.status_code == 503
     _, errors = running.process.communicate(timeout=60)

@@ -37,7 +37,6 @@ COLUMNS = {  # of the README's table: heading, table, quantity, format
     "accuracy %": ("accuracy", "accuracy", "share"),
     "against the target, points": ("accuracy", "accuracy_change", "points"),
     "speed-up": ("speed", "speedup", "times"),
-    "speed-up per held device": ("speed", "speedup_per_held_device", "times"),
     "accepted of verified steps %": ("acceptance", "acceptance", "share"),
 }
 
