@@ -202,16 +202,16 @@ def traces(settings: Config) -> list[Trace]:
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
-    """A trace of each timed answer of the main experiment: that of `traces`, faster or slower."""
-    rng = np.random.default_rng(0)
+    """A trace of each timed answer of the main experiment: that of `traces`, as fast as it was scored."""
     run = settings.runs["main"]
     for score in timed:
         if score.mode == "alone" and score.method in ("target_only", *run.methods) and score.target in run.targets:
-            trace, pace = _trace(score.target, score.draft, score.method), rng.lognormal(0, 0.1)
+            trace = _trace(score.target, score.draft, score.method)
+            pace = score.seconds / trace.seconds
             spans = [
                 span.model_copy(update={"start": span.start * pace, "end": span.end * pace}) for span in trace.spans
             ]
-            told = {"benchmark": score.benchmark, "question": score.question, "seconds": 0.51 * pace}
+            told = {"benchmark": score.benchmark, "question": score.question, "seconds": score.seconds}
             yield trace.model_copy(update=told | {"spans": tuple(spans)})
 
 

@@ -16,7 +16,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Span, Step, Trace
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.milliseconds import milliseconds
-from dreamr.statistics.requests import measured, places, shortest
+from dreamr.statistics.requests import measured, on_path, places, shortest
 from dreamr.statistics.waits import PARTS, openings, pace, waits
 
 FPSR = [
@@ -52,6 +52,7 @@ def test_on_the_virtual_clock_nothing_is_above_the_path(
     found = places(trace, method)
     assert shortest(found, method) == pytest.approx(trace.seconds)
     assert waits(trace, found)["rest"] == pytest.approx(0, abs=1e-9)
+    assert sum(on_path(found, method).values()) == pytest.approx(trace.seconds)
 
 
 @given(st.sampled_from(LOOPS), st.integers(0, 10**6), costs, costs)
@@ -146,20 +147,21 @@ COMPARED = drawn(
 
 
 @pytest.mark.parametrize(
-    ("trace", "path", "parts"),
+    ("trace", "path", "parts"),  # the path by kind: draft, verify, target
     [
         # A draft of five tokens takes 1 behind the first step, so the first one read the question for 1 of its 2; later
         # verdicts take 1.5 in the mean, the first one 2. The verdict on step 1 is waited for from 4.2 on, the target's
         # version from 5.2 on. The path: draft 0 at 2, the target's step 1 at 7, draft 2 at 8, its verdict at 9.
-        (PARALLEL, 9, {"opening": 1.5, "drafting": 2, "verdicts": 3.5, "own_steps": 2, "rest": 0.5}),
-        (SEQUENTIAL, 7, {"drafting": 1, "rejected_drafting": 1, "verdicts": 2, "own_steps": 3}),
-        (COMPARED, 5, {"drafting": 1, "verdicts": 1, "own_steps": 3}),
+        (PARALLEL, (3, 1, 5), {"opening": 1.5, "drafting": 2, "verdicts": 3.5, "own_steps": 2, "rest": 0.5}),
+        (SEQUENTIAL, (2, 2, 3), {"drafting": 1, "rejected_drafting": 1, "verdicts": 2, "own_steps": 3}),
+        (COMPARED, (1, 0, 4), {"drafting": 1, "verdicts": 1, "own_steps": 3}),
     ],
 )
-def test_a_schedule_drawn_by_hand(trace: Trace, path: float, parts: dict[str, float]) -> None:
+def test_a_schedule_drawn_by_hand(trace: Trace, path: tuple[float, ...], parts: dict[str, float]) -> None:
     method = METHODS[trace.method]
     found = places(trace, method)
-    assert shortest(found, method) == pytest.approx(path)
+    assert shortest(found, method) == pytest.approx(sum(path))
+    assert list(on_path(found, method).values()) == pytest.approx(path)
     assert waits(trace, found) == pytest.approx(dict.fromkeys(PARTS, 0.0) | parts)
 
 
@@ -190,7 +192,14 @@ def test_a_table_tells_parts_path_and_what_crowding_costs() -> None:
     table = milliseconds(traces, frame, job)
     pool = table[(table[["target", "draft", "benchmark"]] == ALL).all(axis=1)].set_index("method")
     wanted = {"seconds": 4, "drafting": 1, "verdicts": 2, "rest": 1, "path": 3, "over_path": 4 / 3}
-    wanted |= {"uncrowded": 1.5, "crowding": 2, "verdict": 1}
+    wanted |= {
+        "path_drafting": 2 / 3,
+        "path_verdicts": 1 / 3,
+        "path_own_steps": 0,
+        "uncrowded": 1.5,
+        "crowding": 2,
+        "verdict": 1,
+    }
     assert pool.loc["dreamr", list(wanted)].to_dict() == pytest.approx(wanted)
     assert pool.loc["specreason", list(PARTS)].sum() == pytest.approx(3.5)
     assert pool.loc["specreason", ["uncrowded", "crowding"]].isna().all(), "there is nothing to crowd"

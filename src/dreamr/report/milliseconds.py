@@ -8,38 +8,37 @@ from matplotlib.patches import Patch
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.report.labels import label
 
-# In the order of the loop, thrown away behind kept.
+# In the order of the loop, what was thrown away behind what was kept.
 PARTS = {
-    "opening": "prompt and picture",
-    "drafting": "drafting",
-    "rejected_drafting": "drafts then rejected",
-    "verdicts": "waiting for verdicts",
-    "own_steps": "target's own steps",
-    "rest": "Python",
+    "opening": ("prompt and picture", "#999999"),
+    "drafting": ("drafting", "#56b4e9"),
+    "rejected_drafting": ("drafts then rejected", "#cc79a7"),
+    "verdicts": ("verdicts", "#e69f00"),
+    "own_steps": ("target's own steps", "#0072b2"),
+    "rest": ("Python", "#d55e00"),
 }
-SHADES = ("#999999", "#56b4e9", "#cc79a7", "#e69f00", "#0072b2", "#d55e00")
-MARKS = {"path": ("|", "critical path"), "uncrowded": ("d", "that path without crowding")}
+ON_PATH = ("drafting", "verdicts", "own_steps")
 
 
 def milliseconds(table: pd.DataFrame) -> Chart:
-    """Mean milliseconds of an answer by what it waited for, a bar a method; marked, its critical paths."""
-    figure, (axes,) = panels(1, 1, 7.2, 0.6 + 0.32 * len(table))
-    places = range(len(table))
-    left = pd.Series(0.0, index=table.index)
-    for name, shade in zip(PARTS, SHADES, strict=True):
-        axes.barh(places, 1000 * table[name], left=1000 * left, color=shade, height=0.7)
-        left += table[name]
-    for name, (mark, _) in MARKS.items():
-        axes.plot(1000 * table[name], places, mark, color=INK, markersize=10 if mark == "|" else 5, markeredgewidth=1.2)
-    axes.set_yticks(places, [label(method) for method in table.method])
+    """Two bars a method: mean milliseconds of an answer by what it waited for, and of its critical path."""
+    figure, (axes,) = panels(1, 1, 7.2, 0.6 + 0.42 * len(table))
+    waited = {name: 1000 * table[name] for name in PARTS}
+    path = {name: 1000 * table.path * table[f"path_{name}"] for name in ON_PATH}
+    for bars, at, height in ((waited, -0.12, 0.5), (path, 0.28, 0.2)):
+        left = pd.Series(0.0, index=table.index)
+        for name, lengths in bars.items():
+            axes.barh(table.index + at, lengths, left=left, color=PARTS[name][1], height=height)
+            left += lengths
+    axes.plot(1000 * table.uncrowded, table.index + 0.28, "d", color=INK, markersize=5)
+    axes.set_yticks(table.index, [label(method) for method in table.method])
     axes.invert_yaxis()
-    axes.set_xlabel("milliseconds of an answer given alone")
-    handles: list[Artist] = [
-        Patch(color=shade, label=words) for shade, words in zip(SHADES, PARTS.values(), strict=True)
-    ]
-    handles += [Line2D([], [], linestyle="", marker=mark, color=INK, label=words) for mark, words in MARKS.values()]
+    axes.set_xlabel("milliseconds of an answer given alone; thin: of its critical path")
+    handles: list[Artist] = [Patch(color=shade, label=words) for words, shade in PARTS.values()]
+    handles.append(Line2D([], [], linestyle="", marker="d", color=INK, label="critical path without crowding"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
-    cells = [f"{name}{end}" for name in ("seconds", *PARTS, *MARKS) for end in ("", "_low", "_high")]
+    names = ("seconds", *PARTS, "path", *(f"path_{name}" for name in ON_PATH), "uncrowded")
+    cells = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
     alt = (
         f"Mean milliseconds of an answer by what it waited for, under {len(table)} methods, with their critical paths."
     )

@@ -11,27 +11,30 @@ from dreamr.records import Trace
 from dreamr.statistics.factors import SEQUENTIAL
 from dreamr.statistics.frame import KEYS, alone, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
-from dreamr.statistics.requests import AHEAD, Place, measured, places, shortest
-from dreamr.statistics.waits import PARTS, Pace, openings, pace, waits
+from dreamr.statistics.requests import AHEAD, Place, measured, on_path, places, shortest
+from dreamr.statistics.waits import KINDS, PARTS, Pace, openings, pace, waits
 
+ON_PATH = [f"path_{part}" for part in KINDS.values()]
 MILLISECONDS: dict[str, Quantity] = {
     "seconds": mean("seconds"),
     **{part: mean(part) for part in PARTS},
     "path": mean("path"),
+    **{name: ratio(name, "path") for name in ON_PATH},
     "over_path": ratio("seconds", "path"),
     "uncrowded": mean("uncrowded"),
     "crowding": ratio("path", "uncrowded"),
     "verdict": ratio("verdict_seconds", "verdict_requests"),
 }
 ANSWER = [*KEYS, "question"]
-FOUND = [*ANSWER, *PARTS, "path", "uncrowded", "verdict_seconds", "verdict_requests"]
+FOUND = [*ANSWER, *PARTS, "path", *ON_PATH, "uncrowded", "verdict_seconds", "verdict_requests"]
 Answer = tuple[Trace, list[Place]]
 
 
 def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Seconds of a timed answer by what it waited for (`waits`), its critical path, and that path without crowding.
 
-    `over_path` is the wall clock over the path, each request as long as it was. `crowding` is that path over the
+    `over_path` is the wall clock over the path, each request as long as it was; `path_drafting`, `path_verdicts` and
+    `path_own_steps` are the shares that these have in it. `crowding` is that path over the
     `uncrowded` one, each request as long as in the pair's sequential answers, where nothing runs beside it; unknown
     without such. `verdict`: seconds of a verdict behind the first step.
     """
@@ -61,6 +64,7 @@ def _line(trace: Trace, found: Sequence[Place], pace: Pace | None, method: Metho
         **{key: getattr(trace, key) for key in ANSWER},
         **waits(trace, found),
         "path": shortest(found, method),
+        **{f"path_{KINDS[kind]}": seconds for kind, seconds in on_path(found, method).items()},
         "uncrowded": _uncrowded(found, pace, method),
         "verdict_seconds": sum(map(measured, verdicts)),
         "verdict_requests": float(len(verdicts)),

@@ -12,6 +12,7 @@ from dreamr.records import Span, Step, Trace
 
 COMPARING = "lookahead"  # the loop whose verdict follows the target's own version, which every step needs
 AHEAD = ("lookahead", "fpsr")  # loops with a window
+LITTLE = 1e-6  # far above rounding, far below what makes another path the longest
 
 
 @dataclass(frozen=True)
@@ -116,3 +117,17 @@ def shortest(places: Sequence[Place], method: Method, seconds: Callable[[Span], 
     for place in places:
         times.take(place, lambda span, ready: ready + seconds(span))
     return times.commits[-1]
+
+
+def on_path(places: Sequence[Place], method: Method) -> dict[str, float]:
+    """Seconds of the critical path by kind of request.
+
+    Found by how much longer it is where a kind is a little slower: so much would a faster kind save, until
+    another path becomes the longest.
+    """
+    path = shortest(places, method)
+
+    def longer(kind: str) -> float:
+        return shortest(places, method, lambda span: measured(span) * (1 + LITTLE * (span.kind == kind))) - path
+
+    return {kind: longer(kind) / LITTLE for kind in ("draft", "verify", "target")}
