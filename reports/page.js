@@ -1,3 +1,6 @@
+// On a narrow screen the contents are folded up: they stand before the text there.
+if (matchMedia("(max-width: 70rem)").matches) document.querySelector("nav details").open = false;
+
 // Sort a table by the column whose heading is pressed; numbers by value, words by alphabet, unknown cells last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];

@@ -285,6 +285,7 @@ def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) 
 
 
 HOSTILE = '<script>alert("x")</script></pre>'
+ZOO = ("q3vl-deep", "q3vl-moe", "q3vl-deep-awq", "q3vl-moe-awq", "q3vl-2l", "q3vl-3l", "r4b-2l", "mimo-3l")
 TRAINED = ("q3vl-2l.balanced.q3vl-deep-awq", "r4b-2l.balanced.q3vl-deep-awq")
 
 
@@ -331,7 +332,7 @@ def whole_report(folder: Path) -> Path:
     plot(["--out", str(folder / "figures"), *drawing(folder, job)])
     names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "logs", "verification")
     sources = [part for name in names for part in (f"--{name}", str(folder / name))]
-    cards = [str(folder / "models" / name / "card.json") for name in TRAINED]
+    cards = [str(folder / "models" / name / "card.json") for name in (*TRAINED, *ZOO)]
     sources += ["--cards", *cards, "--traces", str(folder / "traces.jsonl")]
     spec = settings.model_dump_json(by_alias=True)
     report(["--spec", spec, *sources, "--out", str(folder / "index.html")])
@@ -417,6 +418,10 @@ def _write_sources(folder: Path) -> None:
         curve.to_csv(folder / "models" / name / "training.csv", index=False)
         card = {"name": name, "maker": "sapo", "digest": HOSTILE, "versions": {}, "seconds": 12.5}
         (folder / "models" / name / "card.json").write_text(json.dumps(card))
+    for name in ZOO:
+        (folder / "models" / name).mkdir()
+        (folder / "models" / name / "config.json").write_text('{"architectures": ["Qwen3VLForConditionalGeneration"]}')
+        (folder / "models" / name / "card.json").write_text(json.dumps(card | {"name": name, "maker": "zoo"}))
     (folder / "cells").mkdir()
     for digest, device in (("d" * 8, "test"), ("abandoned", "another")):
         card = {"machines": [{"device": device, "versions": {"vllm": "0.32.0"}}, {"device": "left", "versions": {}}]}

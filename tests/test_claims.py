@@ -29,7 +29,8 @@ def claim(*tests: Check, scale: str = "any") -> PaperClaim:
 def contrast(method: str, value: float, low: float, high: float, p: float, over: str = "questions") -> dict[str, Any]:
     """A row of the table of contrasts."""
     numbers = {"speed_ratio": value, "speed_ratio_low": low, "speed_ratio_high": high, "speed_ratio_p": p}
-    return {"target": "t", "draft": "d", "method": method, "other": "o", "benchmark": "b", "over": over, **numbers}
+    place = {"target": "t", "draft": "d", "method": method, "other": "o", "benchmark": "b", "over": over}
+    return {**place, "n": 1288, "n_alone": 96, **numbers}
 
 
 def verdict_on(*rows: dict[str, Any], scale: str = "any", at: str = "micro", **bound: float) -> tuple[str, str]:
@@ -98,7 +99,21 @@ def test_a_recipe_of_one_training_is_inconclusive_and_says_so() -> None:
     assert told == "inconclusive" and "rests on one training" in evidence
     told, evidence = verdict_on({**row, "over": "questions and trainings"}, above=1)
     assert told == "consistent" and "one training" not in evidence
-    assert "speed_ratio of t ← d, m against o, b: 1.2 (1.1 to 1.3, p 0.001)" in evidence
+    assert evidence == (
+        "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b "
+        "(p 0.001, over questions and trainings)."
+    )
+
+
+def test_the_evidence_of_many_rows_is_the_pool_s_sentence_and_the_numbers_of_the_others() -> None:
+    pool = {**contrast("dreamr", 2.1, 1.84, 2.42, 0.0001), "target": "all", "draft": "all", "benchmark": "all"}
+    single = contrast("dreamr", 1.9, nan, nan, nan, over="")
+    check = Check(table="contrasts", row={"method": "dreamr"}, quantity="speed_ratio", above=1)
+    tables, job = {"contrasts": pd.DataFrame([single, {**pool, "other": "target_only"}])}, SummariseJob.of(config())
+    assert judged([claim(check)], tables, job).evidence.tolist() == [
+        "DREAM-R is 2.10 times as fast as the target alone [1.84, 2.42], 96 timed answers of 8 pairs "
+        "(p <0.001, over questions). Apart: t ← d on b 1.90."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,16 +138,25 @@ def test_what_is_undecided_is_inconclusive_planted_or_not() -> None:
 
 def test_what_was_not_run_is_inconclusive_and_what_cannot_be_asked_is_an_error() -> None:
     job, tables = SummariseJob.of(config()), {"contrasts": pd.DataFrame([contrast("m", 2, 1.5, 2.5, 0.01)])}
-    absent = Check(table="contrasts", row={"method": "absent"}, quantity="speed_ratio", above=1)
-    assert judged([claim(absent)], tables, job).verdict.tolist() == ["inconclusive"]
-    misspelt = Check(table="contrasts", row=ROW, quantity="sped", above=1)
-    with pytest.raises(UserError, match="sped, sped_low"):
-        judged([claim(misspelt)], tables, job)
+    absent = Check(table="contrasts", row={"method": "alpha_05", "other": "dreamr"}, quantity="speed_ratio", above=1)
+    found = judged([claim(absent)], tables, job).iloc[0]
+    assert (found.verdict, found.evidence) == ("inconclusive", "DREAM-R (alpha 0.5) against DREAM-R: not run.")
+    elsewhere = Check(table="contrasts", row=ROW, quantity="overlap", above=1)
+    with pytest.raises(UserError, match="overlap, overlap_low"):
+        judged([claim(elsewhere)], tables, job)
 
 
-def test_a_test_has_exactly_one_bound() -> None:
+def test_a_test_has_exactly_one_bound_and_a_sentence() -> None:
     with pytest.raises(ValidationError, match="one of above"):
         Check(table="speed", row=ROW, quantity="speedup", above=1, below=2)
+    with pytest.raises(ValidationError, match="no sentence tells of 'sped'; allowed: speedup, "):
+        Check(table="speed", row=ROW, quantity="sped", above=1)
+
+
+def test_four_claims_are_the_headline_and_each_can_be_tested_everywhere() -> None:
+    headline = [entry for entry in load_claims(FILE) if entry.headline]
+    assert len(headline) == 4
+    assert all(entry.tests and entry.scale in ("any", "planted") for entry in headline)
 
 
 def test_the_paper_s_claims_are_complete_and_misprints_are_never_goals() -> None:

@@ -34,7 +34,7 @@ COVERED = {
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
     "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
     "statistics.milliseconds statistics.requests statistics.shares statistics.paired statistics.pairs "
-    "statistics.published statistics.tables statistics.waits",
+    "statistics.published statistics.tables statistics.waits statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
@@ -42,9 +42,10 @@ COVERED = {
     "replay.elsewhere replay.fitting replay.predictions replay.recorded replay.running replay.serving "
     "statistics.closed_form statistics.predicted steps",
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
-    "report.milliseconds report.predicted report.timeline spans statistics.closed_form statistics.predicted",
-    "report": f"{FRAME} provenance report.labels report.page report.run_times statistics.closed_form "
-    "statistics.predicted",
+    "report.milliseconds report.overview report.predicted report.timeline spans statistics.closed_form "
+    "statistics.predicted statistics.words",
+    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times statistics.closed_form "
+    "statistics.predicted statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

@@ -86,6 +86,36 @@ def test_nothing_overflows(page: Page, width: int, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_first_screen_holds_sentences_figure_and_verdicts(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.evaluate("window.scrollTo(0, 0)")
+    for part in (".quotes", "#figure-overview", ".verdicts"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 900, part
+
+
+@pytest.mark.parametrize(("width", "beside"), [(390, False), (1280, True)])
+def test_contents_stand_beside_the_text_where_there_is_room(page: Page, width: int, beside: bool) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.reload()
+    page.locator("#limits").scroll_into_view_if_needed()
+    link = page.locator('nav a[href="#limits"]')
+    assert link.is_visible() == beside
+    if beside:
+        assert 0 <= link.bounding_box()["y"] < 900, "the contents stay while the text moves"
+
+
+def test_what_is_cut_off_shows_a_shade_and_can_be_scrolled_by_keyboard(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    found = page.locator("main *").evaluate_all(
+        """all => all.filter(one => one.scrollWidth > one.clientWidth && getComputedStyle(one).overflowX === "auto")
+            .map(one => [one.tabIndex, one.ariaLabel, getComputedStyle(one).backgroundImage])"""
+    )
+    assert len(found) > 10
+    for place, name, image in found:
+        assert place == 0 and name and (image.count("gradient") == 4 or name == "Configuration"), name
+
+
 def test_dark_is_dark_and_figures_follow(page: Page) -> None:
     page.emulate_media(color_scheme="dark")
     ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")

@@ -7,17 +7,22 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import yaml
 from factories import ROOT, drawing, small
+from markupsafe import escape
 
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import RULES, START, phase_times, rule_times
+from dreamr.statistics.words import LABELS
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
     *("claims", "errors", "contrasts", "dose", "replay", "projection", "rivals", "rivals-measured", "milliseconds"),
+    "overview",
 }
 
 
@@ -59,6 +64,13 @@ def test_every_figure_is_drawn_with_its_data(made: SimpleNamespace) -> None:
     assert {path.stem for path in made.folder.glob("figures/*.svg")} == FIGURES
     for name in FIGURES:
         assert len(pd.read_csv(made.folder / "figures" / f"{name}.csv")), name
+
+
+def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace) -> None:
+    captions = yaml.safe_load((ROOT / "reports" / "captions" / "figures.yaml").read_text(encoding="utf-8"))
+    assert set(captions) == FIGURES
+    for name, caption in captions.items():
+        assert f"<figcaption>{escape(caption)} <a" in made.page, name
 
 
 def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: Path) -> None:
@@ -124,9 +136,52 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
     table = pd.read_csv(made.folder / "tables" / "speed.csv")
     row = table[(table.target == "all") & (table.draft == "all") & (table.method == "dreamr")]
     row = row[row.benchmark == "all"].iloc[0]
-    assert f"<strong>{row.speedup:.2f}×</strong>" in made.page
-    assert f"<span>{row.speedup_low:.2f} to {row.speedup_high:.2f}</span>" in made.page
+    assert (
+        f"<li>DREAM-R is {row.speedup:.2f} times as fast as the target alone [{row.speedup_low:.2f}, "
+        f"{row.speedup_high:.2f}], {row.n} timed answers of 4 pairs.</li>"
+    ) in made.page
     assert "Faster than the target by itself." in made.page
+
+
+def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleNamespace) -> None:
+    shown = made.page[made.page.index('<ul class="verdicts">') :].partition("</ul>")[0]
+    claims = pd.read_csv(made.folder / "tables" / "claims.csv").set_index("id")
+    links = re.findall(r'<li><a href="#claim-([\w-]+)">(.*?)</a> <span class="verdict [\w-]+">(.*?)</span>', shown)
+    assert links == [(name, escape(row.text), row.verdict) for name, row in claims[claims.headline].iterrows()]
+    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, _, _ in links)
+
+
+def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
+    """In running text: tables, figures and what comes from files of words are left out."""
+    before, _, glossary = made.page.partition('<section id="glossary"')
+    words = dict(re.findall(r'<dt id="(term-\w+)">(.*?)</dt>', glossary))
+    assert len(words) >= 10
+    text = re.sub(r'<a class="term" href="#(term-\w+)">', r"{\1}", before[before.index("<header>") :])
+    for left_out in (r"<svg.*?</svg>", r"<table.*?</table>", r'<ul class="verdicts">.*?</ul>', r"<[^>]*>"):
+        text = re.sub(left_out, "", text, flags=re.S)
+    for name, word in words.items():
+        first = re.search(rf"(?i)({{{name}}})?(?<![\w-]){word}s?(?![\w-])", text)
+        assert first is not None and first[1], f"{word}: {text[first.start() - 60 : first.end() + 30] if first else ''}"
+
+
+def test_a_model_is_told_before_it_is_first_named_in_a_table(made: SimpleNamespace) -> None:
+    shown = made.page[made.page.index("Targets and drafts of this run") :].partition("</table>")[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in shown.split("<tr>")[2:]]
+    assert ["q3vl-deep-awq", "target", "Qwen3-VL-32B", "Qwen3VL", "24", "4.0 million", "4 bits (AWQ)"] in rows
+    assert ["q3vl-2l", "draft", "Qwen3-VL-2B", "Qwen3VL", "2", "0.8 million", "32 bits"] in rows
+    assert made.page.index("Targets and drafts of this run") < made.page.index('<section id="claims"')
+    assert 'title="Qwen3VL, 24 layers, 4.0 million parameters, 4 bits (AWQ); stands for Qwen3-VL-32B">' in made.page
+
+
+def test_every_method_has_a_name_for_people_and_schedules_have_theirs(made: SimpleNamespace) -> None:
+    overlays = [ROOT / "config" / f"{name}.yaml" for name in ("config", "depth")]
+    named = {name for name in read_config(overlays).methods if not name.startswith("oracle_")}
+    assert named <= set(LABELS)
+    ablation = pd.read_csv(made.folder / "tables" / "ablation.csv")
+    schedules = ablation[ablation.kind == "schedule"].set_index("method").setting.to_dict()
+    expected = {"schedule_sequential": "sequential", "schedule_pipelined": "pipelined", "dreamr": "fully parallel"}
+    assert expected.items() <= schedules.items()
+    assert schedules["rivals_frontier"] == "rivals frontier, writes on"
 
 
 def test_why_a_method_differs_from_its_target_is_shown(made: SimpleNamespace) -> None:

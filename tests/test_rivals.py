@@ -63,7 +63,7 @@ def test_the_command_says_what_a_setting_misses(tmp_path: Path, monkeypatch: pyt
 
 
 def test_measured_settings_are_drawn_with_their_intervals() -> None:
-    row = {"setting": "fpsr, rivals none, writes on", "target": "t", "draft": "d", "method": "m", "benchmark": "all"}
+    row = {"setting": "rivals none, writes on", "target": "t", "draft": "d", "method": "m", "benchmark": "all"}
     row |= {"n_alone": 9, "target_tokens": 11.0, "target_tokens_low": 9.0, "target_tokens_high": 13.0}
     row |= {"speedup": 2.0, "speedup_low": 1.5, "speedup_high": 2.5}
     chart = arms.measured(pd.DataFrame([row]))

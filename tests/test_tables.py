@@ -268,8 +268,8 @@ def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
         "outcome_first": "rewards",
     }
     assert found.setting["alpha_05"] == "0.5" and found.setting["verifier_score"] == "score"
-    assert found.setting["schedule_sequential"] == "specreason"
-    assert found.setting["schedule_pipelined"] == "fpsr, rivals none, asked anew"
+    assert found.setting["schedule_sequential"] == "sequential"
+    assert found.setting["schedule_pipelined"] == "pipelined"
     assert trained_twins(settings.methods, "dreamr") == {"dreamr": "dreamr_ns", "draft_only_sapo": "draft_only"}
 
 

@@ -440,6 +440,7 @@ class Config(Spec):
     training_sets: dict[Name, DataSpec]
     images: ImageSize
     models: dict[Name, Model]
+    stands_for: dict[Name, str]  # which of the paper's models each micro model stands for
     methods: dict[Name, Method]
     suites: dict[Name, Suite]
     runs: dict[Name, Run]
@@ -568,6 +569,7 @@ class Config(Spec):
         for name, model in self.models.items():
             yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], whole
         yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
+        yield "stands_for", self.stands_for, models
         yield "awq.training_sets", self.awq.training_sets, self.training_sets
         yield "estimates.rules", self.estimates.rules.values(), self.estimates.devices
 

@@ -132,6 +132,9 @@ rule replay:
         """
 
 
+CAPTIONS = "reports/captions/figures.yaml"
+
+
 rule plot:
     input:
         verified=VERIFIED,
@@ -161,6 +164,7 @@ rule plot:
         tables=folder("tables"),
         replay=folder("replayed"),
         verification=option("--verification", "verified"),
+        captions=yaml.safe_load((ROOT / CAPTIONS).read_text()),  # for Snakemake's report
     shell:
         """
         python -m dreamr.cli.plot \
@@ -183,6 +187,7 @@ rule report:
         audit=AUDIT,
         replayed=rules.replay.output.replayed,
         templates=sorted(map(str, Path("reports").glob("*.*"))),
+        captions=CAPTIONS,
         figures=rules.plot.output.figures,
         cards=cards(name for names in PLAN.models.values() for name in names),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),

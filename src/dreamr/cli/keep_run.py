@@ -20,11 +20,12 @@ from dreamr.errors import UserError
 from dreamr.files import write_atomically
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
-from dreamr.report.labels import label
-from dreamr.report.page import MAIN, first, formatted, machines, records
+from dreamr.report.labels import MAIN
+from dreamr.report.page import first, machines, records
 from dreamr.report.run_times import Row, rule_times
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table, write_table
+from dreamr.statistics.words import bounds, formatted, label
 
 PAIRS = ("target", "draft")
 KEPT = {  # tables, with the columns over which only pools are kept
@@ -94,9 +95,7 @@ def readme_lines(folder: Path) -> Iterator[str]:
 def _cell(row: Row | None, quantity: str, kind: str) -> str:
     if row is None or row[quantity] is None:
         return ""
-    bounds = [formatted(row[f"{quantity}_{end}"], kind) for end in ("low", "high")]
-    known = row[f"{quantity}_low"] is not None
-    return formatted(row[quantity], kind) + (f" [{', '.join(bounds)}]" if known else "")
+    return formatted(row[quantity], kind) + bounds(row, quantity, kind)
 
 
 def parser() -> argparse.ArgumentParser:

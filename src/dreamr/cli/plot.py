@@ -16,13 +16,14 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.report import arms, crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
-from dreamr.report.labels import LABELS
 from dreamr.report.milliseconds import milliseconds
+from dreamr.report.overview import overview, pooled
 from dreamr.report.predicted import projection, replay
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.predicted import QUESTION_MARGIN
+from dreamr.statistics.words import LABELS
 
 LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
@@ -44,6 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
 def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     """Every figure that has something to show, by name."""
     tables = {path.stem: read_table(path) for path in sorted(options.tables.glob("*.csv"))}
+    if len(pooled(tables["accuracy"], tables["speed"])):
+        yield "overview", overview(tables["accuracy"], tables["speed"], job.statistics.margin)
     accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
     if len(accuracy):
         yield "accuracy", figures.accuracy(accuracy, job.statistics.margin)
@@ -74,7 +77,8 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "ablation", figures.ablation(ablation)
     if "rivals" in tables:
         yield "rivals", arms.computed(tables["rivals"])
-    settings = ablation[(ablation.benchmark == ALL) & ablation.setting.str.contains("rivals") & (ablation.draft != ALL)]
+    settings = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
+    settings = settings[settings.setting != "sequential"]
     if len(settings) > LADDER:
         yield "rivals-measured", arms.measured(settings)
     predicted = read_table(options.replay / "replay_questions.csv")

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from dreamr.config import Rivals
-from dreamr.report.drawing import INK, Chart, panels
+from dreamr.report.drawing import INK, Chart, cross, panels
 from dreamr.report.labels import COLOURS
 from dreamr.statistics.closed_form import with_rivals
 
@@ -46,11 +46,9 @@ def measured(table: pd.DataFrame) -> Chart:
     """Speed-up against the tokens that the target wrote, for rows of the ablation that commit the same text."""
     figure, (axes,) = panels(1, 1, 5.2, 3.4)
     for _, row in table.iterrows():
-        axes.vlines(row.target_tokens, row.speedup_low, row.speedup_high, color=INK, linewidth=0.8)
-        axes.hlines(row.speedup, row.target_tokens_low, row.target_tokens_high, color=INK, linewidth=0.8)
-        axes.plot(row.target_tokens, row.speedup, "o", markersize=4, color=COLOURS["dreamr"])
-        words = row.setting.removeprefix("fpsr, ")
-        axes.annotate(words, (row.target_tokens, row.speedup), xytext=(4, 4), textcoords="offset points", fontsize=8)
+        cross(axes, row, "target_tokens", "speedup", color=COLOURS["dreamr"])
+        place = (row.target_tokens, row.speedup)
+        axes.annotate(row.setting, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="tokens that the target wrote, an answer", ylabel="speed-up over the target by itself")
     cells = [f"{name}{end}" for name in ("target_tokens", "speedup") for end in ("", "_low", "_high")]
     data = table[["setting", "target", "draft", "method", "benchmark", "n_alone", *cells]]

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import label
+from dreamr.statistics.words import label
 
 ON_COLOUR = "#111111"  # words on the map, whose colours are pale in the light and in the dark
 REAL = "#a13d00"

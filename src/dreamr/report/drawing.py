@@ -15,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dreamr.report.labels import colour, label
+from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
+from dreamr.statistics.words import label
 
 INK = "#222222"  # replaced by the page's text colour
 SALT = "dreamr"
@@ -73,6 +74,14 @@ def interval(axes: Axes, row: pd.Series, name: str, at: float, color: str) -> No
     axes.plot([row[name]], [at], "o", color=color, markersize=4, markerfacecolor=color if known else "none")
 
 
+def cross(axes: Axes, row: pd.Series, across: str, up: str, color: str) -> None:
+    """A point with both of its intervals; a hollow one lacks one."""
+    known = pd.notna(row[[f"{across}_low", f"{up}_low"]]).all()
+    axes.hlines(row[up], row[f"{across}_low"], row[f"{across}_high"], color=color, linewidth=1.1)
+    axes.vlines(row[across], row[f"{up}_low"], row[f"{up}_high"], color=color, linewidth=1.1)
+    axes.plot(row[across], row[up], "o", markersize=4.5, color=color, markerfacecolor=color if known else "none")
+
+
 def panels(rows: int, columns: int, width: float, height: float, **settings: Any) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, row by row; `width` and `height` of one of them in inches."""
     figure = Figure(figsize=(width * columns + 1.2, height * rows + 0.3), layout="constrained")
@@ -80,7 +89,8 @@ def panels(rows: int, columns: int, width: float, height: float, **settings: Any
     return figure, list(axes.flat)
 
 
-def legend(figure: Figure, methods: Sequence[str]) -> None:
-    """The methods' colours, below the panels."""
-    handles = [Line2D([], [], marker="o", linestyle="", color=colour(name), label=label(name)) for name in methods]
-    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+def legend(figure: Figure, methods: Sequence[str], others: Sequence[Line2D] = (), ncols: int | None = None) -> None:
+    """The methods' colours behind `others`, below the panels; all in one line, or in so many columns."""
+    handles = [*others]
+    handles += [Line2D([], [], marker="o", linestyle="", color=colour(name), label=label(name)) for name in methods]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=ncols or len(handles))

@@ -16,10 +16,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
-from dreamr.report.drawing import INK, Chart, interval, legend, pair, panels
-from dreamr.report.labels import colour, label
+from dreamr.report.drawing import INK, Chart, cross, interval, legend, pair, panels
+from dreamr.report.labels import colour
 from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.frame import ALL
+from dreamr.statistics.words import label
 
 COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
 JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
@@ -142,9 +143,7 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Char
         side: dict[str, Any] = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
         axes.annotate(f"c = {cost:g}", at, textcoords="offset points", fontsize=8, color=INK, **side)
     for _, row in rows.iterrows():
-        axes.hlines(row.speedup, row.acceptance_low, row.acceptance_high, color=colour(row.method), linewidth=0.8)
-        axes.vlines(row.acceptance, row.speedup_low, row.speedup_high, color=colour(row.method), linewidth=0.8)
-        axes.plot(row.acceptance, row.speedup, "o", markersize=4, color=colour(row.method))
+        cross(axes, row, "acceptance", "speedup", color=colour(row.method))
     axes.axhline(1, color=INK, linewidth=0.5)
     axes.set(xlim=(0, 1.08), xlabel="acceptance (accepted / verified steps)", ylabel="speed-up")
     legend(figure, COMPARED)

@@ -1,21 +1,6 @@
-"""What methods are called and which colour they have, in figures and tables alike."""
+"""Which methods stand in the main tables and figures, and which colour they have in all of them."""
 
-LABELS = {
-    "target_only": "Target only",
-    "beside": "Target beside a busy draft",
-    "target_only_two_threads": "Target only, two threads",
-    "draft_only": "Draft only",
-    "draft_only_sapo": "Draft only, SAPO",
-    "draft_only_planted": "Draft only, planted",
-    "ngram": "n-gram speculation",
-    "specreason": "SpecReason",
-    "lookahead": "Lookahead Reasoning",
-    "lookahead_published": "Lookahead Reasoning, published depth",
-    "lookahead_continues": "Lookahead Reasoning, writing on",
-    "dreamr_ns": "DREAM-R-NS",
-    "dreamr": "DREAM-R",
-    "dreamr_planted": "DREAM-R, planted",
-}
+MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
 # Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
 COLOURS = {
     "target_only": "#888888",
@@ -27,11 +12,6 @@ COLOURS = {
     "dreamr_ns": "#56b4e9",
     "dreamr": "#0072b2",
 }
-
-
-def label(method: str) -> str:
-    """A method's name for people."""
-    return LABELS.get(method, method)
 
 
 def colour(method: str) -> str:

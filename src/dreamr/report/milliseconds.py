@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import label
+from dreamr.statistics.words import label
 
 # In the order of the loop, what was thrown away behind what was kept.
 PARTS = {

@@ -7,11 +7,11 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -19,14 +19,15 @@ from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob
 from dreamr.provenance import file_digest
 from dreamr.records import Trace, read_rows
-from dreamr.report.labels import label
+from dreamr.report.labels import MAIN
+from dreamr.report.models import models
 from dreamr.report.run_times import Row, phase_times, rule_times
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.names import GALLERY
 from dreamr.statistics.predicted import MARGIN, QUESTION_MARGIN
+from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 
-MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
-UNKNOWN = "–"
+CAPTIONS = "captions/figures.yaml"  # beside the templates; Snakemake's report shows them too
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,16 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         "pairs_of": pairs_of,
         "cell": cell,
         "formatted": formatted,
+        "bounds": bounds,
+        "sentence": sentence,
+        "sample": sample,
         "ALL": ALL,
         "MARGIN": MARGIN,
         "QUESTION_MARGIN": QUESTION_MARGIN,
         "MAIN": MAIN,
     }
     tables = {path.stem: records(read_table(path)) for path in sources.csv}
+    described = models(config, sources.cards)
     return environment.get_template("page.html.j2").render(
         config=config,
         job=SummariseJob.of(config),
@@ -96,6 +101,9 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
         examples=examples(sources.verification),
         figures=figures(sources.figures),
+        captions=yaml.safe_load((templates / CAPTIONS).read_text(encoding="utf-8")),
+        models=described,
+        about={model["name"]: model["about"] for model in described},
         digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
         cards=cards(sources.cards),
         machines=machines(sources.cells, sources.traces),
@@ -157,35 +165,6 @@ def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN) -> list[Row]:
     kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]
     kept = [row for row in kept if row["target"] != ALL or row["draft"] == ALL]
     return sorted(kept, key=lambda row: (row["target"] != ALL, row["target"], row["draft"], order.index(row["method"])))
-
-
-def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
-    if value is None or (isinstance(value, float) and isnan(value)):
-        return UNKNOWN
-    text = f"{value * scale:{'+' if sign else ''}.{digits}f}"
-    return text.replace("-", "−")
-
-
-FORMATS = {
-    "share": lambda value: _number(value, 1, 100),
-    "points": lambda value: _number(value, 1, 100, sign=True),
-    "times": lambda value: _number(value, 2),
-    "change": lambda value: _number(value, 2, sign=True),
-    "seconds": lambda value: _number(value, 3),
-    "milli": lambda value: _number(value, 2, 1000),
-    "ms": lambda value: _number(value, 0, 1000),
-    "tenth_ms": lambda value: _number(value, 1, 1000),
-    "ratio": lambda value: _number(value, 3),
-    "tokens": lambda value: _number(value, 1),
-    "count": lambda value: _number(value, 0),
-    "p": lambda value: "<0.001" if value is not None and value < 0.0005 else _number(value, 3),
-    "text": lambda value: UNKNOWN if value is None else str(value),
-}
-
-
-def formatted(value: Any, kind: str) -> str:
-    """A number as the page shows it."""
-    return FORMATS[kind](value)
 
 
 def singles(rows: Iterable[Row]) -> list[Row]:

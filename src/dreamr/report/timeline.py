@@ -8,8 +8,9 @@ from matplotlib.patches import Patch
 from dreamr.config import NO_DRAFT
 from dreamr.records import Trace
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import COLOURS, LABELS, label
+from dreamr.report.labels import COLOURS, MAIN
 from dreamr.spans import lanes
+from dreamr.statistics.words import label
 
 
 def timeline(traces: Sequence[Trace]) -> Chart:
@@ -47,10 +48,10 @@ def timeline(traces: Sequence[Trace]) -> Chart:
 def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
     """One question of the first pair under every method: the first where the reference took and replaced a step."""
     cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
-    rows = [row for row in traces if (row.target, row.draft) in cells and row.method in LABELS and not row.refusal]
+    rows = [row for row in traces if (row.target, row.draft) in cells and row.method in MAIN and not row.refusal]
     telling = [row for row in rows if row.method == reference and 0 < row.accepted < len(row.steps)]
     first = next(iter(telling or [row for row in rows if row.method == reference]), None)
     if first is None:
         return []
     shown = [row for row in rows if (row.benchmark, row.question) == (first.benchmark, first.question)]
-    return sorted(shown, key=lambda row: list(LABELS).index(row.method))
+    return sorted(shown, key=lambda row: MAIN.index(row.method))

@@ -27,7 +27,9 @@ from dreamr.config import Spec
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.contrasts import ONE_TRAINING
+from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
+from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
 
 CheckOutcome = Literal["met", "broken", "open"]
 ClaimVerdict = Literal[
@@ -50,6 +52,13 @@ class Check(Spec):
     above: float | None = None
     below: float | None = None
     contains: float | None = None
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        """The evidence is a sentence, which is known for some quantities alone."""
+        if self.quantity not in SENTENCES:
+            raise ValueError(f"no sentence tells of {self.quantity!r}; allowed: {', '.join(SENTENCES)}")
+        return self
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
@@ -75,6 +84,7 @@ class PaperClaim(Spec):
     # gpu: one that takes a GPU; paper: numbers of the paper's models
     scale: Literal["any", "planted", "gpu", "paper"]
     section: str  # of the page, where the evidence lies
+    headline: bool = False  # on the page's first screen
     tests: tuple[Check, ...] = ()  # none: no table holds what it takes
 
 
@@ -83,10 +93,14 @@ class Found:
     """What a check found in one row of its table."""
 
     check: Check
-    place: str
+    row: dict[str, Any]
     interval: Interval
     p: float  # that the quantity is the bound; NaN where the data cannot tell
-    over: str  # what varies in interval and p, where the table says so
+
+    @property
+    def over(self) -> str:
+        """What varies in interval and p, where the table says so."""
+        return str(self.row.get("over", ""))
 
 
 def load_claims(path: Path) -> list[PaperClaim]:
@@ -111,9 +125,9 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
         found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
-        facts = claim.model_dump(include={"id", "text", "source", "doubt", "scale", "section"})
+        facts = claim.model_dump(include={"id", "text", "source", "doubt", "scale", "section", "headline"})
         told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale)
-        shown = "; ".join(worded(check, rows) for check, rows in found)
+        shown = " ".join(worded(check, rows, len(job.pairs)) for check, rows in found)
         lines.append({**facts, "verdict": told, "evidence": shown})
     return pd.DataFrame(lines)
 
@@ -144,9 +158,7 @@ def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[F
         interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
         tested = check.bound == null and f"{name}_p" in row
         p = row[f"{name}_p"] if tested else p_of_interval(interval, check.bound, confidence)
-        against = f" against {row['other']}" if "other" in row else ""
-        place = f"{row['target']} ← {row['draft']}, {row['method']}{against}, {row['benchmark']}"
-        yield Found(check, place, interval, p, row.get("over", ""))
+        yield Found(check, row, interval, p)
 
 
 def p_of_interval(found: Interval, bound: float, confidence: float) -> float:
@@ -181,16 +193,23 @@ def _outcome(found: Found, p: float, corrected: float, level: float) -> CheckOut
     return "broken" if corrected <= level and apart else "open"
 
 
-def worded(check: Check, rows: Sequence[Found]) -> str:
-    """The evidence of one check in words."""
+def worded(check: Check, rows: Sequence[Found], pairs: int) -> str:
+    """The evidence of one check: a sentence for one row, the pool of all `pairs` if there, numbers for others."""
     if not rows:
-        return f"{check.quantity}: not run"
-    return "; ".join(f"{check.quantity} of {one.place}: {_numbers(one)}" for one in rows)
+        methods = [label(check.row[key]) for key in ("method", "other") if key in check.row]
+        return f"{' against '.join(methods)}: not run."
+    first, *others = sorted(rows, key=lambda one: one.row["target"] != ALL)
+    told = sentence(first.row, check.quantity, pairs) + _test(first)
+    kind = SENTENCES[check.quantity][1]
+    more = [f"{formatted(one.interval.value, kind)}{bounds(one.row, check.quantity, kind)}" for one in others]
+    parts = [f"{place(one.row, pairs)} {number}{_test(one)}" for one, number in zip(others, more, strict=True)]
+    return f"{told}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
 
 
-def _numbers(found: Found) -> str:
-    value, low, high = found.interval.value, found.interval.low, found.interval.high
-    bounds = "interval unknown" if isnan(low) else f"{low:.3g} to {high:.3g}"
-    p = "" if isnan(found.p) else f", p {found.p:.2g}"
-    one = ", rests on one training of a draft, which cannot speak of its recipe" if found.over == ONE_TRAINING else ""
-    return f"{value:.3g} ({bounds}{p}{one})"
+def _test(found: Found) -> str:
+    """The p of a row and what it is over, in brackets."""
+    p = "" if isnan(found.p) else f"p {formatted(found.p, 'p')}"
+    one = "rests on one training of a draft, which cannot speak of its recipe" if found.over == ONE_TRAINING else ""
+    over = one or (f"over {found.over}" if found.over else "")
+    told = ", ".join(part for part in (p, over) if part)
+    return f" ({told})" if told else ""

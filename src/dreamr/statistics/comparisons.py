@@ -5,7 +5,7 @@ from math import nan
 
 import pandas as pd
 
-from dreamr.config import PLAIN, Method
+from dreamr.config import PLAIN, Method, Rivals
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import CELL, KEYS, alone, answered, batched, tabulate
 from dreamr.statistics.intervals import Quantity, difference, ratio
@@ -29,6 +29,12 @@ KINDS: dict[str, set[str]] = {
     "alpha": {"alpha"},
     "verifier": {"verifier", "alpha", "threshold"},
     "rewards": {"draft"},
+}
+SEQUENTIAL = "specreason"  # the loop that does one thing at a time
+# Schedules of FPSR with a name of their own, by rivals and whether the target writes on.
+SCHEDULES: dict[tuple[Rivals | None, bool | None], str] = {
+    ("none", False): "pipelined",
+    ("all", True): "fully parallel",
 }
 
 
@@ -121,6 +127,9 @@ def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:
 
 def setting(kind: str, method: Method) -> str:
     """The varied setting in words."""
-    if kind == "schedule" and method.rivals:
-        return f"{method.loop}, rivals {method.rivals}, {'writes on' if method.continues else 'asked anew'}"
-    return str(getattr(method, {"schedule": "loop", "rewards": "draft"}.get(kind, kind)))
+    if kind != "schedule":
+        return str(getattr(method, {"rewards": "draft"}.get(kind, kind))).replace("_", "-")
+    if method.loop == SEQUENTIAL:
+        return "sequential"
+    written = f"rivals {method.rivals}, {'writes on' if method.continues else 'asked anew'}"
+    return SCHEDULES.get((method.rivals, method.continues), written)

@@ -12,11 +12,10 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import KINDS
+from dreamr.statistics.comparisons import KINDS, SEQUENTIAL
 from dreamr.statistics.frame import CELL, alone, tabulate
 from dreamr.statistics.intervals import Quantity, product, quotient, ratio
 
-SEQUENTIAL = "specreason"  # the loop that does one thing at a time
 FEWER_TOKENS = ratio("target_tokens_alone", "tokens_by_target")
 
 

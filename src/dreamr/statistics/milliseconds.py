@@ -8,7 +8,7 @@ import pandas as pd
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace
-from dreamr.statistics.factors import SEQUENTIAL
+from dreamr.statistics.comparisons import SEQUENTIAL
 from dreamr.statistics.frame import KEYS, alone, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
 from dreamr.statistics.requests import AHEAD, Place, measured, on_path, places, shortest

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.factors import SEQUENTIAL
+from dreamr.statistics.comparisons import SEQUENTIAL
 from dreamr.statistics.frame import BASELINE, alone, answered, batched, tabulate
 from dreamr.statistics.intervals import Quantity, quotient, ratio
 

@@ -1,0 +1,127 @@
+"""What methods are called, how numbers look, and an estimate as a sentence with its unit."""
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+from dreamr.config import NO_DRAFT
+from dreamr.statistics.frame import ALL, BASELINE
+
+UNKNOWN = "–"
+LABELS = {
+    "target_only": "Target only",
+    "target_only_double": "Target only (twice the budget)",
+    "target_only_two_threads": "Target only (two threads)",
+    "beside": "Target beside a busy draft",
+    "draft_only": "Draft only",
+    "draft_only_sapo": "Draft only, SAPO",
+    "draft_only_planted": "Draft only (planted questions)",
+    "ngram": "n-gram speculation",
+    "specreason": "SpecReason",
+    "lookahead": "Lookahead Reasoning",
+    "lookahead_published": "Lookahead Reasoning (published depth)",
+    "lookahead_continues": "Lookahead Reasoning (writing on)",
+    "dreamr_ns": "DREAM-R-NS",
+    "dreamr": "DREAM-R",
+    "dreamr_double": "DREAM-R (twice the budget)",
+    "dreamr_target_answers": "DREAM-R (target answers)",
+    "dreamr_planted": "DREAM-R (planted questions)",
+    "schedule_sequential": "DREAM-R (sequential)",
+    "schedule_pipelined": "DREAM-R (pipelined)",
+    "rivals_frontier": "DREAM-R (rivals frontier)",
+    "rivals_none": "DREAM-R (rivals none)",
+    "anew_all": "DREAM-R (asked anew)",
+    "anew_frontier": "DREAM-R (rivals frontier, asked anew)",
+    "verifier_score": "DREAM-R (0-9 score)",
+    "alpha_05": "DREAM-R (alpha 0.5)",
+    "alpha_09": "DREAM-R (alpha 0.9)",
+    "outcome_heavy": "DREAM-R (outcome-heavy)",
+    "alignment_heavy": "DREAM-R (alignment-heavy)",
+    "length_heavy": "DREAM-R (length-heavy)",
+    "outcome_first": "DREAM-R (outcome first)",
+}
+# A quantity in words, and how its number looks. `X_change` is a difference on the same questions, `X_ratio` a quotient.
+SENTENCES = {
+    "speedup": ("{method} is {value} times as fast as the target alone", "times"),
+    "speed_ratio": ("{method} is {value} times as fast as {other}", "times"),
+    "overlap": ("{method} writes the same text {value} times as fast as one request after the other", "times"),
+    "speedup_change": ("quantizing the target changes the speed-up of {method} by {value}", "change"),
+    "accuracy": ("{method} answers {value} % right", "share"),
+    "accuracy_change": ("the accuracy of {method} differs from that of {other} by {value} points", "points"),
+    "acceptance": ("the target accepts {value} % of the steps that it verifies in {method}", "share"),
+    "acceptance_change": ("the acceptance of {method} differs from that of {other} by {value} points", "points"),
+    "tokens_ratio": ("answers of {method} are {value} times as long as those of {other}", "times"),
+}
+TIMED = ("speedup", "speed_ratio", "overlap", "speedup_change")
+
+
+def label(method: str) -> str:
+    """A method's name for people."""
+    return LABELS.get(method, method)
+
+
+def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return UNKNOWN
+    text = f"{value * scale:{'+' if sign else ''}.{digits}f}"
+    return text.replace("-", "−")
+
+
+FORMATS = {
+    "share": lambda value: _number(value, 1, 100),
+    "points": lambda value: _number(value, 1, 100, sign=True),
+    "times": lambda value: _number(value, 2),
+    "change": lambda value: _number(value, 2, sign=True),
+    "seconds": lambda value: _number(value, 3),
+    "milli": lambda value: _number(value, 2, 1000),
+    "ms": lambda value: _number(value, 0, 1000),
+    "tenth_ms": lambda value: _number(value, 1, 1000),
+    "ratio": lambda value: _number(value, 3),
+    "tokens": lambda value: _number(value, 1),
+    "count": lambda value: _number(value, 0),
+    "p": lambda value: "<0.001" if value is not None and value < 0.0005 else _number(value, 3),
+    "text": lambda value: UNKNOWN if value is None else str(value),
+}
+
+
+def formatted(value: Any, kind: str) -> str:
+    """A number as tables and prose show it."""
+    return FORMATS[kind](value)
+
+
+def bounds(row: Mapping[str, Any], quantity: str, kind: str) -> str:
+    """The interval of a cell, " [1.84, 2.42]"; nothing where the data cannot tell."""
+    low, high = (formatted(row[f"{quantity}_{end}"], kind) for end in ("low", "high"))
+    return "" if low == UNKNOWN else f" [{low}, {high}]"
+
+
+def sample(row: Mapping[str, Any], quantity: str, pairs: int) -> str:
+    """What an estimate rests on: "96 timed answers of 8 pairs". Tables with both kinds count the timed as `n_alone`."""
+    timed = quantity in TIMED
+    size = formatted(row["n_alone"] if timed and "n_alone" in row else row["n"], "count")
+    return f"{size} {'timed ' if timed else ''}answers of {place(row, pairs)}"
+
+
+def place(row: Mapping[str, Any], pairs: int) -> str:
+    """The pair of a row, or how many `pairs` are pooled in it; its benchmark, where it is one."""
+    target, draft = row["target"], row["draft"]
+    if target == ALL:
+        where = f"{pairs} pair{'s' if pairs > 1 else ''}"
+    elif draft == NO_DRAFT:
+        where = target
+    else:
+        where = f"{target} ← {'every draft' if draft == ALL else draft}"
+    part = f" ({row['version']})" if "version" in row else ""
+    return where if row["benchmark"] == ALL else f"{where} on {row['benchmark']}{part}"
+
+
+def sentence(row: Mapping[str, Any], quantity: str, pairs: int) -> str:
+    """A cell in words, without a full stop: "DREAM-R is 2.10 times as fast ... [1.84, 2.42], 96 timed ..."."""
+    words, kind = SENTENCES[quantity]
+    names = {"method": label(row["method"]), "other": _other(row.get("other", BASELINE))}
+    told = words.format(value=formatted(row[quantity], kind), **names)
+    return f"{told[0].upper()}{told[1:]}{bounds(row, quantity, kind)}, {sample(row, quantity, pairs)}"
+
+
+def _other(method: str) -> str:
+    return "the target alone" if method == BASELINE else label(method)
