@@ -207,7 +207,7 @@ def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
     for score in timed:
         if score.mode == "alone" and score.method in ("target_only", *run.methods) and score.target in run.targets:
             trace = _trace(score.target, score.draft, score.method)
-            pace = score.seconds / trace.seconds
+            pace = score.seconds / (trace.seconds + 0.01)
             spans = [
                 span.model_copy(update={"start": span.start * pace, "end": span.end * pace}) for span in trace.spans
             ]
@@ -220,7 +220,7 @@ def _trace(target: str, draft: str, method: str) -> Trace:
         Span(engine="draft", kind="draft", step=0, start=0.0, end=0.1, tokens=5),
         Span(engine="target", kind="verify", step=0, start=0.1, end=0.15),
         Span(engine="target", kind="target", step=0, start=0.1, end=0.18, cancelled=method != "lookahead", tokens=3),
-        Span(engine="draft", kind="draft", step=1, start=0.1, end=0.2, tokens=5),
+        Span(engine="draft", kind="draft", step=1, start=0.15, end=0.2, tokens=5),
         Span(engine="target", kind="verify", step=1, start=0.2, end=0.25),
         Span(engine="target", kind="target", step=1, start=0.25, end=0.5, tokens=8),
     ]

@@ -1,6 +1,7 @@
 """From tables to figures and the page, on invented scores."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -184,6 +185,16 @@ def test_every_method_has_a_name_for_people_and_schedules_have_theirs(made: Simp
     assert schedules["rivals_frontier"] == "rivals frontier, writes on"
 
 
+def test_what_an_answer_waited_for_and_its_critical_path_are_told(made: SimpleNamespace) -> None:
+    table = pd.read_csv(made.folder / "tables" / "milliseconds.csv")
+    assert (table.over_path > 0.999).all()
+    whole = table[(table[["target", "draft", "benchmark"]] == "all").all(axis=1)].set_index("method").loc["dreamr"]
+    shown = unescape(made.page[made.page.index('id="milliseconds"') :].partition("</section>")[0])
+    told = f"{1000 * whole.seconds:.0f} ms for an answer, {whole.over_path:.3f} times its critical path"
+    assert told in " ".join(shown.split())
+    assert f"The largest part is the target's own steps, {100 * whole.own_steps / whole.seconds:.1f} %" in shown
+
+
 def test_why_a_method_differs_from_its_target_is_shown(made: SimpleNamespace) -> None:
     shown = made.page[made.page.index('id="explained"') : made.page.index('id="contamination"')]
     for kind in ("2 x budget", "target answers"):
@@ -211,7 +222,7 @@ def test_phases_are_those_of_jobs_whose_log_tells_all_of_them(made: SimpleNamesp
     found = phase_times(made.folder / "benchmarks", made.folder / "logs")
     assert {row["phase"]: row["seconds"] for row in found} == {
         START: 3.0,
-        "engines": 4.0,
+        "engines, their imports included": 4.0,
         "reading lengths": 0.5,
         "many at once": 2.0,
         "one at a time": 3.0,

@@ -14,9 +14,9 @@ RULES = (
     *("generate", "grade", "verify", "replay", "summarise", "simulate", "plot", "report"),
 )
 # What a job of `generate` tells of itself in its log, by what it is called here; the rest of its time comes before.
-START = "start and imports"
+START = "start"
 PHASES = {
-    "engines started": "engines",
+    "engines started": "engines, their imports included",
     "questions measured": "reading lengths",
     "batched": "many at once",
     "timed": "one at a time",
