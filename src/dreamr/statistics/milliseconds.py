@@ -9,7 +9,7 @@ from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace
 from dreamr.statistics.comparisons import SEQUENTIAL
-from dreamr.statistics.frame import KEYS, alone, tabulate
+from dreamr.statistics.frame import KEYS, alone, complete, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
 from dreamr.statistics.requests import AHEAD, Place, measured, on_path, places, shortest
 from dreamr.statistics.waits import KINDS, PARTS, Pace, openings, pace, waits
@@ -34,28 +34,33 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     """Seconds of a timed answer by what it waited for (`waits`), its critical path, and that path without crowding.
 
     `over_path` is the wall clock over the path, each request as long as it was; `path_drafting`, `path_verdicts` and
-    `path_own_steps` are the shares that these have in it. `crowding` is that path over the
-    `uncrowded` one, each request as long as in the pair's sequential answers, where nothing runs beside it; unknown
-    without such. `verdict`: seconds of a verdict behind the first step.
+    `path_own_steps` are the shares that these have in it. `crowding` is that path over the `uncrowded` one, in which
+    each request takes as long as in the pair's sequential answers, where nothing runs beside it; unknown without such.
+    `verdict`: seconds of a verdict behind the first step.
     """
     kept = [trace for trace in traces if trace.mode == "alone" and not trace.seed and not trace.refusal]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
-    paces = _paces(answers, job)
+    paces = _paces(answers, set(complete(rows, job).method), job)
     lines = [
-        _line(trace, found, paces.get((trace.target, trace.draft)), job.methods[trace.method])
+        _line(trace, found, paces.get((trace.target, trace.draft, trace.method)), job.methods[trace.method])
         for trace, found in answers
     ]
     found = pd.DataFrame(lines, columns=FOUND)
     return tabulate(alone(rows).merge(found, on=ANSWER, validate="one_to_one"), job, MILLISECONDS)
 
 
-def _paces(answers: Iterable[Answer], job: SummariseJob) -> dict[tuple[str, str], Pace]:
-    """How fast requests are by themselves, by pair: in answers of the loop that does one thing at a time."""
+def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> dict[tuple[str, str, str], Pace]:
+    """By pair and method, how fast requests are by themselves: in answers of the loop that does one thing at a time.
+
+    Only methods of the main experiment are asked and told: those of one pair are timed right beside each other, while
+    the machine may have been faster or slower when others were.
+    """
     by_pair: dict[tuple[str, str], list[list[Place]]] = {}
     for trace, found in answers:
-        if job.methods[trace.method].loop == SEQUENTIAL:
+        if trace.method in pooled and job.methods[trace.method].loop == SEQUENTIAL:
             by_pair.setdefault((trace.target, trace.draft), []).append(found)
-    return {pair: pace(places) for pair, places in by_pair.items()}
+    seen = {pair: pace(places) for pair, places in by_pair.items()}
+    return {(*pair, method): one for pair, one in seen.items() for method in pooled}
 
 
 def _line(trace: Trace, found: Sequence[Place], pace: Pace | None, method: Method) -> dict[str, object]:
