@@ -22,7 +22,7 @@ def models(config: Config, cards: Iterable[Path]) -> list[dict[str, Any]]:
 def family(path: Path) -> str:
     """The architecture that a model's configuration names: "Qwen3VL"."""
     (name,) = json.loads(path.read_text(encoding="utf-8"))["architectures"]
-    return str(name).removesuffix("ForConditionalGeneration").rstrip("_")
+    return str(name).removesuffix("ForConditionalGeneration")
 
 
 def _facts(config: Config, name: str, part: str, named: str) -> dict[str, Any]:
