@@ -52,7 +52,8 @@ def test_on_the_virtual_clock_nothing_is_above_the_path(
     found = places(trace, method)
     assert shortest(found, method) == pytest.approx(trace.seconds)
     assert waits(trace, found)["rest"] == pytest.approx(0, abs=1e-9)
-    assert sum(on_path(found, method).values()) == pytest.approx(trace.seconds)
+    # Of paths that are equally long, as round costs make them, each counts.
+    assert sum(on_path(found, method).values()) >= trace.seconds * (1 - 1e-6)
 
 
 @given(st.sampled_from(LOOPS), st.integers(0, 10**6), costs, costs)

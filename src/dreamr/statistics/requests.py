@@ -122,8 +122,8 @@ def shortest(places: Sequence[Place], method: Method, seconds: Callable[[Span], 
 def on_path(places: Sequence[Place], method: Method) -> dict[str, float]:
     """Seconds of the critical path by kind of request.
 
-    Found by how much longer it is where a kind is a little slower: so much would a faster kind save, until
-    another path becomes the longest.
+    Found by how much longer it is where a kind is a little slower: so much would a faster kind save, until another
+    path becomes the longest. Of paths that are equally long, which measured times never are, each counts.
     """
     path = shortest(places, method)
 
