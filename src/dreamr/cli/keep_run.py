@@ -2,16 +2,16 @@
 
     python -m dreamr.cli.keep_run --configfile config/depth.yaml --out reports/kept
 
-OUT gets the page, the main tables (of those by pairs the pools over all), and run.json: when the run ended, its scale,
-seed, machines, and the seconds of its rules. Prints the lines that README quotes.
+OUT gets the page, packed, the main tables (of those by pairs the pools over all), and run.json: when the run ended, its
+scale, seed, machines, and the seconds of its rules. Prints the lines that README quotes.
 """
 
 import argparse
+import gzip
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 from dreamr.cli.common import BASE, add_configfile, command_parser
@@ -38,6 +38,7 @@ COLUMNS = {  # of the README's table: heading, table, quantity, format
     "accuracy %": ("accuracy", "accuracy", "share"),
     "against the target, points": ("accuracy", "accuracy_change", "points"),
     "speed-up": ("speed", "speedup", "times"),
+    "speed-up per held device": ("speed", "speedup_per_held_device", "times"),
     "accepted of verified steps %": ("acceptance", "acceptance", "share"),
 }
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, over in KEPT.items():
         table = read_table(results / "tables" / f"{name}.csv")
         write_table(table[(table[[*over]] == ALL).all(axis=1)], options.out / f"{name}.csv")
-    copyfile(page(results), options.out / "page.html")
+    (options.out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))
     write_atomically(options.out / "run.json", json.dumps(told, indent=1) + "\n")
     print(*readme_lines(options.out), sep="\n")
 
