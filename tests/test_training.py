@@ -32,6 +32,7 @@ from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
+ROUNDING = 0.01  # nats of a log-probability: sums in another order move that of a rare token by up to .0013, seen
 DRAFTS = (*FAMILIES, "mimo-3l")  # of each family one, of MiMo's also one whose head is the embedding
 
 
@@ -52,7 +53,7 @@ def made(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_engine_and_trainer_are_one_model_before_and_after_every_update(made: Made, draft: str, tmp_path: Path) -> None:
     """Their log-probabilities of what was drawn agree: same images, positions and weights, though questions repeat."""
-    assert max(gaps(made(draft, tmp_path, **REPEATED))) < 1e-3
+    assert max(gaps(made(draft, tmp_path, **REPEATED))) < ROUNDING
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
@@ -128,7 +129,7 @@ def test_what_keeps_them_one_model_is_needed(
     trainer = made("q3vl-2l", tmp_path, **REPEATED)
     owner = {"reset": RolloutEngine, "take_weights": internals.Vllm}[left_out]
     monkeypatch.setattr(owner, left_out, nothing)
-    assert max(gaps(trainer)) > 0.01
+    assert max(gaps(trainer)) > 10 * ROUNDING
 
 
 def test_questions_without_room_for_an_answer_are_left_out(

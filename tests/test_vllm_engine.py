@@ -457,7 +457,7 @@ def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path
         assert {one.fits for one in trace.fits} == {"no"} and trace.baseline_seconds is None
 
 
-def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from dreamr.cli.ask import main
 
     (tmp_path / "data").symlink_to(data)
@@ -468,7 +468,7 @@ def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capsys: 
     choice = ["--method", "dreamr_ns", "--target", TARGETS[0], "--draft", DRAFTS[0]]
     files = ["--configfile", str(ROOT / "config" / "config.yaml"), str(tmp_path / "here.yaml")]
     main(["--benchmark", "mathverse", "--question", "1", *choice, *files])
-    shown = capsys.readouterr().out.splitlines()
+    shown = capfd.readouterr().out.splitlines()
     steps = [line for line in shown if " s  draft " in line or " s  target " in line]
     assert len(steps) > 1 and "Answer:" in steps[-1]
     assert any(line.split()[:2] == ["ended", "by"] for line in shown)
