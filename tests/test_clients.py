@@ -65,6 +65,10 @@ class Served:
         server = psutil.Process(self.process.pid)
         return sum(process.memory_info().rss for process in (server, *server.children(recursive=True)))
 
+    def kill_engine(self) -> None:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        max(children, key=lambda child: child.memory_info().rss).kill()
+
     @property
     def client(self) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
@@ -140,11 +144,17 @@ def test_two_hundred_requests_that_mean_no_good_leave_texts_and_memory_as_they_w
 
 def test_a_killed_engine_is_told_and_ends_the_server(smoke: Path) -> None:
     running = Served(smoke)
-    engine = max(psutil.Process(running.process.pid).children(), key=lambda child: child.memory_info().rss)
-    engine.kill()
+    running.kill_engine()
     with pytest.raises(InternalServerError, match=r"the engine of .* died; the server ends") as told:
         running.client.chat.completions.create(model="dreamr", messages=[{"role": "user", "content": "What is 3 + 4?"}])
     assert told.value.status_code == 503
+    _, errors = running.process.communicate(timeout=60)
+    assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
+
+
+def test_a_killed_engine_ends_the_server_though_nobody_asks(smoke: Path) -> None:
+    running = Served(smoke)
+    running.kill_engine()
     _, errors = running.process.communicate(timeout=60)
     assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
 

@@ -196,7 +196,10 @@ def test_a_job_whose_server_is_killed_goes_on_after_its_restart(
     assert f"the server of {TARGET} at {server.url} is gone" in errors and "run again" in errors
     with pytest.raises(EngineDied, match=f"the server of {TARGET} at {server.url} is gone"):
         run(written(both[1], prompts[0]))
+    with pytest.raises(EngineDied, match=f"the server of {TARGET} at {server.url} is gone"):
+        run(both[1].check())
     server.start()
+    run(both[1].check())
     kept = sum(len(path.read_text().splitlines()) for path in tmp_path.glob("cells/*.jsonl"))
     subprocess.run(command, check=True, timeout=300)
     subprocess.run(generate(data, tmp_path / "own", None), check=True, timeout=300)

@@ -22,6 +22,7 @@ from dreamr.answering.work import EngineKey
 from dreamr.cli.common import BASE, add_configfile, command_parser
 from dreamr.cli.live import LiveMethod, add_methods, hand_on, live_methods, start_engines
 from dreamr.config import Config
+from dreamr.engines.protocol import EngineDied
 from dreamr.errors import UserError
 from dreamr.methods.protocol import Engines, Limits
 from dreamr.planning.reading import read
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dreamr.endpoint.service import Service
     from dreamr.engines.vllm.engine import VllmEngine
 
+CHECK_SECONDS = 1.0  # between two looks at the engines
 BOUNDS = (  # our decisions: for one machine and questions of a few images
     ("concurrency", 8, "questions that are answered at once"),
     ("queue", 64, "questions that may wait beyond those; more get status 429"),
@@ -91,7 +93,7 @@ async def serve(
             )
         )
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
-        stack.callback(asyncio.create_task(end_with(service, server)).cancel)
+        stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
         print(f"{', '.join(service.methods)} on http://{options.host}:{options.port}/v1", file=terminal, flush=True)
         await server.serve()
     if service.dead:
@@ -115,9 +117,16 @@ def serving(
     return Service(methods, config.generation, limits, options.concurrency, options.queue)
 
 
-async def end_with(service: "Service", server: "uvicorn.Server") -> None:
-    """Stop the server once an engine is dead; it tells everybody so until then."""
-    await service.died.wait()
+async def watch(service: "Service", engines: Sequence["VllmEngine"], server: "uvicorn.Server") -> None:
+    """Stop the server once an engine is dead, also one that nobody asks anything; those who ask by then are told."""
+    while not service.dead:
+        await asyncio.sleep(CHECK_SECONDS)
+        for engine in engines:
+            try:
+                await engine.check()
+            except EngineDied as error:
+                service.die(str(error))
+    await asyncio.sleep(CHECK_SECONDS)
     server.should_exit = True
 
 

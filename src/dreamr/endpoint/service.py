@@ -61,7 +61,6 @@ class Service:
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.concurrency)
         self._waiting = 0
-        self.died = asyncio.Event()
 
     def served(self, name: str) -> Served:
         """The method of this name; Failure where there is none."""
@@ -92,7 +91,6 @@ class Service:
     def die(self, why: str) -> None:
         """No engine comes back to life: from now on every question is refused."""
         self.dead = self.dead or why
-        self.died.set()
 
     def gone(self) -> Failure:
         """What is told when an engine is dead."""

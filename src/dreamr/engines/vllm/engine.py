@@ -156,6 +156,10 @@ class VllmEngine:
             if not await self._vllm.forget():
                 raise RuntimeError(f"{self.name}: the prefix cache was reset while requests were under way")
 
+    async def check(self) -> None:
+        """EngineDied where no request would ever be answered again."""
+        await self._vllm.check()
+
     async def _last(self, prompt: Prompt, params: "SamplingParams", meter: Meter) -> "RequestOutput":
         return [output async for output in self._outputs(prompt, params, meter)][-1]
 

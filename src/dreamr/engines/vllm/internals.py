@@ -101,6 +101,11 @@ class Vllm:
         """Ask what vLLM asks before the first request, so that no request waits between being made and being sent."""
         await self._engine.get_supported_tasks()
 
+    async def check(self) -> None:
+        """EngineDied where the engine's process is gone."""
+        with self.alive():
+            await self._engine.check_health()
+
     async def shutdown(self) -> None:
         """End the engine, at once: it has nothing to save, and does not hear a polite kill (see `launch`)."""
         self._engine.shutdown(timeout=0)

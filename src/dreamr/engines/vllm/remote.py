@@ -79,6 +79,13 @@ class RemoteVllm(Vllm):
                 meter.tokens += len(output.outputs[0].token_ids)
                 yield output
 
+    async def check(self) -> None:
+        """EngineDied where the server does not answer, or says that its engine is dead."""
+        with self.alive():
+            async with self._session.get(f"{self._base}/health") as answer:
+                if not answer.ok:
+                    raise EngineDied(f"the server of {self._name} at {self._url} says {answer.status}")
+
     async def forget(self) -> bool:
         """Ask the server to empty its caches."""
         self._renderer.clear_mm_cache()
