@@ -1,20 +1,13 @@
 """The endpoint in the hands of clients that know nothing of it: OpenAI's and Inspect's, on the smoke run's models."""
 
 import asyncio
-import base64
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
-import psutil
 import pytest
+from chats import image, parts
 from hostile import attack
 from inspect_ai import Task, eval
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -22,7 +15,8 @@ from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_mod
 from inspect_ai.scorer import choice, match
 from inspect_ai.solver import generate, multiple_choice
 from openai import InternalServerError, OpenAI
-from projects import MADE, ROOT
+from projects import MADE
+from servers import Server
 
 from dreamr.data.rows import option_lines
 from dreamr.prompts import END_LETTER, REASON, question_prompt
@@ -33,75 +27,31 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not all(map(Path.exists, MADE)), reason="needs: snakemake --cores all environments"),
 ]
-PATIENCE = 240  # seconds until the server answers
 TARGET, DRAFT = "q3vl-deep-awq", "q3vl-2l"
 
 
-class Served:
+def started(results: Path) -> Server:
     """The command that people use, with the models of a run."""
+    files = ["--configfile", "config/smoke.yaml", str(results.parent / "here.yaml")]
+    return Server("serve", *files, "--target", TARGET, "--draft", DRAFT, "--method", "dreamr", "target_only")
 
-    def __init__(self, results: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        files = ["--configfile", "config/smoke.yaml", str(results.parent / "here.yaml")]
-        pair = ["--target", TARGET, "--draft", DRAFT, "--method", "dreamr", "target_only"]
-        command = [sys.executable, "-m", "dreamr.cli.serve", *files, *pair, "--port", str(port)]
-        self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self._wait()
 
-    def _wait(self) -> None:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.url}/health").close()
-                return
-            except URLError:
-                time.sleep(0.5)
-        raise AssertionError(self.process.communicate()[1])
-
-    def memory(self) -> int:
-        """Bytes that the server and its engines hold."""
-        server = psutil.Process(self.process.pid)
-        return sum(process.memory_info().rss for process in (server, *server.children(recursive=True)))
-
-    def kill_engine(self) -> None:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        max(children, key=lambda child: child.memory_info().rss).kill()
-
-    @property
-    def client(self) -> OpenAI:
-        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+def client(server: Server) -> OpenAI:
+    return OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
 
 
 @pytest.fixture(scope="module")
-def served(smoke: Path) -> Iterator[Served]:
-    running = Served(smoke)
+def served(smoke: Path) -> Iterator[Server]:
+    running = started(smoke)
     yield running
-    running.process.terminate()
-    assert running.process.wait(60) == 0, "SIGTERM ends it in peace"
-
-
-def image(path: str) -> str:
-    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
-
-
-def parts(question: Question, folder: Path) -> list[dict[str, Any]]:
-    """A question of the workflow as a client would send it."""
-    prompt = question_prompt(question, str(folder))
-    urls, texts = iter(prompt.images), prompt.user.split(IMAGE_MARK)
-    made: list[dict[str, Any]] = [{"type": "text", "text": texts[0]}] if texts[0] else []
-    for text in texts[1:]:
-        made.append({"type": "image_url", "image_url": {"url": image(next(urls))}})
-        made.append({"type": "text", "text": text})
-    return made
+    assert running.end() == 0, "SIGTERM ends it in peace"
 
 
 def questions(smoke: Path, benchmark: str) -> list[Question]:
     return list(read_rows(smoke / "data" / f"{benchmark}.jsonl", Question))
 
 
-def test_texts_are_those_of_the_workflows_traces(served: Served, smoke: Path) -> None:
+def test_texts_are_those_of_the_workflows_traces(served: Server, smoke: Path) -> None:
     rows = {(row.dataset, row.id): row for path in smoke.glob("data/m*.jsonl") for row in read_rows(path, Question)}
     traces = [row for path in (smoke / "traces" / TARGET).rglob("*.jsonl") for row in read_rows(path, Trace)]
     asked = [row for row in traces if row.method in ("dreamr", "target_only") and row.mode == "batched"]
@@ -110,50 +60,51 @@ def test_texts_are_those_of_the_workflows_traces(served: Served, smoke: Path) ->
     for trace in asked:
         content = parts(rows[trace.benchmark, trace.question], smoke / "data")
         name = trace.method.replace("_", "-")
-        answer = served.client.chat.completions.create(model=name, messages=[{"role": "user", "content": content}])
+        answer = client(served).chat.completions.create(model=name, messages=[{"role": "user", "content": content}])
         same.append(answer.choices[0].message.content == trace.text)
     assert len(same) >= 20 and sum(same) >= 0.98 * len(same)
 
 
-def test_a_streamed_answer_with_a_picture_comes_step_by_step_and_may_be_left(served: Served, smoke: Path) -> None:
+def test_a_streamed_answer_with_a_picture_comes_step_by_step_and_may_be_left(served: Server, smoke: Path) -> None:
     said: Any = [{"role": "user", "content": parts(questions(smoke, "mathverse")[0], smoke / "data")}]
-    stream = served.client.chat.completions.create(model="dreamr", messages=said, stream=True)
+    stream = client(served).chat.completions.create(model="dreamr", messages=said, stream=True)
     chunks = list(stream)
     texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
-    whole = served.client.chat.completions.create(model="dreamr", messages=said)
+    whole = client(served).chat.completions.create(model="dreamr", messages=said)
     assert "".join(texts) == whole.choices[0].message.content and len(texts) > 1
-    left = served.client.chat.completions.create(model="dreamr", messages=said, stream=True)
+    left = client(served).chat.completions.create(model="dreamr", messages=said, stream=True)
     next(iter(left))
     left.close()
-    again = served.client.chat.completions.create(model="dreamr", messages=said)
+    again = client(served).chat.completions.create(model="dreamr", messages=said)
     assert again.choices[0].message.content == whole.choices[0].message.content
 
 
 def test_two_hundred_requests_that_mean_no_good_leave_texts_and_memory_as_they_were(
-    served: Served, smoke: Path
+    served: Server, smoke: Path
 ) -> None:
     said: Any = [{"role": "user", "content": parts(questions(smoke, "mathverse")[0], smoke / "data")}]
     asyncio.run(attack(served.url, seed=1))  # what grows once has grown
-    before, held = served.client.chat.completions.create(model="dreamr", messages=said), served.memory()
+    before, held = client(served).chat.completions.create(model="dreamr", messages=said), served.memory()
     found = asyncio.run(attack(served.url, seed=2))
-    after = served.client.chat.completions.create(model="dreamr", messages=said)
+    after = client(served).chat.completions.create(model="dreamr", messages=said)
     assert after.choices[0].message.content == before.choices[0].message.content
     assert not {status for statuses in found.values() for status in statuses if status.startswith("5")}, found
     assert served.memory() <= 1.05 * held
 
 
 def test_a_killed_engine_is_told_and_ends_the_server(smoke: Path) -> None:
-    running = Served(smoke)
+    running = started(smoke)
     running.kill_engine()
     with pytest.raises(InternalServerError, match=r"the engine of .* died; the server ends") as told:
-        running.client.chat.completions.create(model="dreamr", messages=[{"role": "user", "content": "What is 3 + 4?"}])
+        said: Any = [{"role": "user", "content": "What is 3 + 4?"}]
+        client(running).chat.completions.create(model="dreamr", messages=said)
     assert told.value.status_code == 503
     _, errors = running.process.communicate(timeout=60)
     assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
 
 
 def test_a_killed_engine_ends_the_server_though_nobody_asks(smoke: Path) -> None:
-    running = Served(smoke)
+    running = started(smoke)
     running.kill_engine()
     _, errors = running.process.communicate(timeout=60)
     assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
@@ -168,7 +119,7 @@ def sample(question: Question, smoke: Path, words: str, **more: Any) -> Sample:
 
 @pytest.mark.parametrize("benchmark", ["mmbench", "mathverse"])
 def test_inspects_scorers_find_what_ours_finds(
-    served: Served, smoke: Path, benchmark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Server, smoke: Path, benchmark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own scorers, on the answers that it got through the endpoint, against ours on the same answers."""
     monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path))
