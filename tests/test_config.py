@@ -63,8 +63,10 @@ def test_trainings_at_paper_scale_have_gpus_for_the_draft() -> None:
 
 
 WRONG = {
-    "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key"]),
-    "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key"]),
+    "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key", "resamples"]),
+    "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key", "benchmarks, context_tokens"]),
+    "unknown key of a model": ({"models": {"q3vl-2l": {"pth": "x"}}}, ["pth", "here: engine, from, path"]),
+    "unknown key of a slice": ({"suites": {"all": {"slices": [{"bench": 1}]}}}, ["bench", "benchmark, shard"]),
     "alpha": ({"methods": {"dreamr": {"alpha": 1.3}}}, ["methods.dreamr.alpha", "1.3", "less than 1"]),
     "unknown method": ({"runs": {"main": {"methods": ["dreamer"]}}}, ["runs.main.methods", "'dreamer'", "dreamr_ns"]),
     "unknown target": ({"runs": {"main": {"targets": ["q4"]}}}, ["runs.main.targets", "'q4'", "q3vl-deep-awq"]),

@@ -1,11 +1,11 @@
 """From configuration files to a checked configuration; what is wrong is named as key, value and what is allowed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dreamr.config import Config
 from dreamr.errors import UserError
@@ -54,7 +54,25 @@ def _worded(problem: Any) -> str:
     """One pydantic problem as key, value and what is allowed."""
     key = ".".join(str(part) for part in problem["loc"]) or "configuration"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key"
+        return f"{key}: unknown key; known here: {', '.join(_known_keys(problem['loc']))}"
     value = problem["input"]
     shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
     return f"{key}: {problem['msg']}{shown}"
+
+
+def _known_keys(place: Sequence[str | int]) -> list[str]:
+    """The keys that may stand where the last one of `place` does; a name that a user gives leads no deeper."""
+    kinds = [Config]
+    for key in place[:-1]:
+        fields = [kind.model_fields[key] for kind in kinds if key in kind.model_fields]
+        tagged = [kind for kind in kinds if any(field.default == key for field in kind.model_fields.values())]
+        kinds = [kind for field in fields for kind in _models(field.annotation)] or tagged or kinds
+    return sorted({field.alias or name for kind in kinds for name, field in kind.model_fields.items()})
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models within a type such as `dict[str, Model | None]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
