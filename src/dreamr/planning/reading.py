@@ -62,7 +62,7 @@ def _worded(problem: Any) -> str:
 
 def _known_keys(place: Sequence[str | int]) -> list[str]:
     """The keys that may stand where the last one of `place` does; a name that a user gives leads no deeper."""
-    kinds = [Config]
+    kinds: list[type[BaseModel]] = [Config]
     for key in place[:-1]:
         fields = [kind.model_fields[key] for kind in kinds if key in kind.model_fields]
         tagged = [kind for kind in kinds if any(field.default == key for field in kind.model_fields.values())]
