@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,23 @@ def main() -> None:
         ("target-only", "serve", *pair, "target_only"),
         (f"{config.pathvars.results}/models/{TARGET}", "serve_model", "--model", TARGET),
     ):
-        server = Server(*command)
-        for place, clients in enumerate(CLIENTS):
-            some = asked[place * options.questions :][: options.questions]
-            found = benchmark(server.url, name, some, data, clients)
-            print(Path(name).name, clients, *(f"{found[key]:.4g}" for key in SHOWN), flush=True)
-        server.end()
+        with running(*command) as url:
+            for place, clients in enumerate(CLIENTS):
+                some = asked[place * options.questions :][: options.questions]
+                found = benchmark(url, name, some, data, clients)
+                print(Path(name).name, clients, *(f"{found[key]:.4g}" for key in SHOWN), flush=True)
     live = argparse.Namespace(method=["dreamr"], target=TARGET, draft=DRAFT, configfile=[])
     asyncio.run(overhead(config, live, asked[: options.questions], data))
+
+
+@contextmanager
+def running(*command: str) -> Iterator[str]:
+    """The URL of a server that ends with the block."""
+    server = Server(*command)
+    try:
+        yield server.url
+    finally:
+        server.end()
 
 
 def benchmark(url: str, model: str, asked: list[Question], data: Path, clients: int) -> dict[str, Any]:
@@ -72,23 +82,24 @@ def benchmark(url: str, model: str, asked: list[Question], data: Path, clients: 
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "questions.jsonl"
         rows.write_text("".join(json.dumps({"content": parts(question, data)}) + "\n" for question in asked))
-        flags = "--backend openai-chat --endpoint /v1/chat/completions --dataset-name custom_image --temperature 0"
-        flags += f" --skip-tokenizer-init --custom-output-len 240 --disable-shuffle --max-concurrency {clients}"
-        flags += f" --base-url {url} --model {model} --dataset-path {rows} --num-prompts {len(asked)}"
-        flags += f" --save-result --result-dir {folder} --result-filename found.json"
+        flags = f"--base-url {url} --endpoint /v1/chat/completions --backend openai-chat --model {model}"
+        flags += f" --tokenizer {data.parent}/models/{TARGET} --temperature 0 --custom-output-len 240"
+        flags += f" --dataset-name custom_image --dataset-path {rows} --num-prompts {len(asked)} --disable-shuffle"
+        flags += f" --max-concurrency {clients} --save-result --result-dir {folder} --result-filename found.json"
         subprocess.run([sys.executable, "-c", BENCH, *flags.split()], check=True, stdout=subprocess.DEVNULL)
         return json.loads((Path(folder) / "found.json").read_text())
 
 
 async def overhead(config: Config, options: argparse.Namespace, asked: list[Question], data: Path) -> None:
     """Seconds of the endpoint above those of the loop, question by question, in turns."""
-    server = Server("serve", "--method", *options.method, "--target", options.target, "--draft", options.draft)
-    client = AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
+    pair = ("--target", options.target, "--draft", options.draft)
     live = live_methods(config, options)
     method, roles = live["dreamr"]
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     taken: list[tuple[float, float]] = []
     async with AsyncExitStack() as stack:
+        url = stack.enter_context(running("serve", *pair, "--method", "dreamr"))
+        client = AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         engines = await start_engines(config, live.values(), stack)
         own = Engines(**{role: engines[key] for role, key in roles.items()})
 
@@ -108,7 +119,6 @@ async def overhead(config: Config, options: argparse.Namespace, asked: list[Ques
                 await ask(question)
                 seconds[ask] = time.perf_counter() - begun
             taken.append((seconds[by_endpoint], seconds[by_loop]))
-    server.end()
     told(np.array(taken[WARM:]))
 
 

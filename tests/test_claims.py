@@ -1,5 +1,6 @@
 """Claims of the paper: every rule reads the tables that exist, and verdicts follow contrasts and intervals."""
 
+import re
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,12 @@ def test_a_recipe_of_one_training_is_inconclusive_and_says_so() -> None:
         "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b "
         "(p 0.001, over questions and trainings)."
     )
+
+
+def test_a_p_that_is_not_against_no_difference_says_against_what() -> None:
+    _, evidence = verdict_on(contrast("m", 2.1, 1.84, 2.42, 0.001), above=2)
+    assert re.search(r"\(p 0\.\d+ against 2\.00x?, over questions\)", evidence), evidence
+    assert "against" not in verdict_on(contrast("m", 2.1, 1.84, 2.42, 0.001), above=1)[1]
 
 
 def test_the_evidence_of_many_rows_is_the_pool_s_sentence_and_the_numbers_of_the_others() -> None:

@@ -72,6 +72,11 @@ class Check(Spec):
         """The number that the quantity is held against."""
         return next(bound for bound in (self.above, self.below, self.contains) if bound is not None)
 
+    @property
+    def no_difference(self) -> float:
+        """The value of the quantity where two methods are alike."""
+        return 1.0 if self.quantity.endswith(("_ratio", "speedup")) else 0.0
+
 
 class PaperClaim(Spec):
     """What the paper, or a predecessor, says."""
@@ -151,12 +156,11 @@ def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[F
     name = check.quantity
     if missing := ({*check.row, name, f"{name}_low"} - {*table}):
         raise UserError(f"a claim asks for {', '.join(sorted(missing))}, which its table does not have")
-    null = 1.0 if name.endswith("_ratio") else 0.0
     for row in table.to_dict("records"):
         if any(row[key] != value for key, value in check.row.items()):
             continue
         interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-        tested = check.bound == null and f"{name}_p" in row
+        tested = check.bound == check.no_difference and f"{name}_p" in row
         p = row[f"{name}_p"] if tested else p_of_interval(interval, check.bound, confidence)
         yield Found(check, row, interval, p)
 
@@ -207,8 +211,11 @@ def worded(check: Check, rows: Sequence[Found], pairs: int) -> str:
 
 
 def _test(found: Found) -> str:
-    """The p of a row and what it is over, in brackets."""
+    """The p of a row, against which bound, and what it is over, in brackets."""
+    check = found.check
     p = "" if isnan(found.p) else f"p {formatted(found.p, 'p')}"
+    if p and check.bound != check.no_difference:
+        p += f" against {formatted(check.bound, SENTENCES[check.quantity][1])}"
     one = "rests on one training of a draft, which cannot speak of its recipe" if found.over == ONE_TRAINING else ""
     over = one or (f"over {found.over}" if found.over else "")
     told = ", ".join(part for part in (p, over) if part)
