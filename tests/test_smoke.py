@@ -1,13 +1,18 @@
 """The smoke run: every rule for real, from the generated data to the page. Takes minutes."""
 
+import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from projects import MADE, run_smoke
+from PIL import Image
+from projects import MADE, ROOT, run_smoke
 
+from dreamr.cli import keep_run
+from dreamr.errors import UserError
 from dreamr.records import Trace, read_rows
 
 pytestmark = [
@@ -67,3 +72,19 @@ def test_the_page_shows_what_was_computed(smoke: Path) -> None:
     assert "DREAM-R, smoke run" in page and len(re.findall(r"<section", page)) > 10
     assert all(method in page for method in accuracy.method.unique())
     assert "(one training)" in page and "In one training, which cannot speak of others" in page
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not any(map(shutil.which, keep_run.BROWSERS)), reason="no chromium on the path")
+def test_a_run_is_kept_as_readme_shows_it(
+    smoke: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    keep_run.main(["--configfile", "config/smoke.yaml", str(smoke.parent / "here.yaml"), "--out", str(tmp_path)])
+    told = capsys.readouterr().out.splitlines()
+    assert told == list(keep_run.readme_lines(tmp_path)) and any(line.startswith("| DREAM-R |") for line in told)
+    assert Image.open(tmp_path / "page.png").size == keep_run.SCREEN
+    assert gzip.decompress((tmp_path / "page.html.gz").read_bytes()) == keep_run.page(smoke).read_bytes()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match=r"page\.png: takes a browser, and none of chromium, .* is on the path"):
+        keep_run.take_picture(keep_run.page(smoke), tmp_path / "page.png")

@@ -2,13 +2,17 @@
 
     python -m dreamr.cli.keep_run --configfile config/depth.yaml --out reports/kept
 
-OUT gets the page, packed, the main tables (of those by pairs the pools over all), and run.json: when the run ended, its
-scale, seed, machines, and the seconds of its rules. Prints the lines that README quotes.
+OUT gets the page, packed, a picture of its first screen (which takes a chromium), the main tables (of those by pairs
+the pools over all), and run.json: when the run ended, its scale, seed, machines, and the seconds of its rules. Prints
+the lines that README quotes.
 """
 
 import argparse
 import gzip
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +37,8 @@ KEPT = {  # tables, with the columns over which only pools are kept
     **dict.fromkeys(("contrasts", "interventions"), ("benchmark",)),
     **dict.fromkeys(("claims", "load", "break_even"), ()),
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCREEN = (1280, 900)  # pixels of the picture
 POOL = {"target": ALL, "draft": ALL, "benchmark": ALL}
 COLUMNS = {  # of the README's table: heading, table, quantity, format
     "accuracy %": ("accuracy", "accuracy", "share"),
@@ -48,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     config = read([BASE, *options.configfile])
     results, told = Path(config.pathvars.results), facts(config)
+    take_picture(page(results), options.out / "page.png")
     for name, over in KEPT.items():
         table = read_table(results / "tables" / f"{name}.csv")
         write_table(table[(table[[*over]] == ALL).all(axis=1)], options.out / f"{name}.csv")
@@ -75,6 +82,18 @@ def page(results: Path) -> Path:
     if not found.is_file():
         raise UserError(f"{found}: no such file; keep a run that has come to its page")
     return found
+
+
+def take_picture(shown: Path, out: Path) -> None:
+    """The first screen of a page; a UserError where there is no browser."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise UserError(f"{out}: takes a browser, and none of {', '.join(BROWSERS)} is on the path")
+    width, height = SCREEN
+    options = ["--headless", f"--window-size={width},{height}", "--hide-scrollbars", f"--screenshot={out.resolve()}"]
+    as_root = [] if os.geteuid() else ["--no-sandbox"]  # a browser of root has no other way
+    out.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run([browser, *options, *as_root, shown.resolve().as_uri()], check=True, capture_output=True)
 
 
 def readme_lines(folder: Path) -> Iterator[str]:
