@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -75,7 +74,7 @@ def test_the_page_shows_what_was_computed(smoke: Path) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not any(map(shutil.which, keep_run.BROWSERS)), reason="no chromium on the path")
+@pytest.mark.skipif(keep_run.browser() is None, reason="no chromium on the path")
 def test_a_run_is_kept_as_readme_shows_it(
     smoke: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

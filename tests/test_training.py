@@ -32,7 +32,9 @@ from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 ROOT = Path(__file__).parents[1]
-ROUNDING = 0.01  # nats of a log-probability: sums in another order move that of a rare token by up to .0013, seen
+# Nats of a log-probability, of any token and in the mean of a batch. Seen: 1.3e-3 for one rare token, as sums go in
+# another order; 2.5e-6 in the mean. With former weights: more than .4, and .02.
+ROUNDING, MEAN_ROUNDING = 5e-3, 1e-4
 DRAFTS = (*FAMILIES, "mimo-3l")  # of each family one, of MiMo's also one whose head is the embedding
 
 
@@ -53,7 +55,8 @@ def made(questions: list[Question], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.mark.parametrize("draft", DRAFTS)
 def test_engine_and_trainer_are_one_model_before_and_after_every_update(made: Made, draft: str, tmp_path: Path) -> None:
     """Their log-probabilities of what was drawn agree: same images, positions and weights, though questions repeat."""
-    assert max(gaps(made(draft, tmp_path, **REPEATED))) < ROUNDING
+    largest, mean = gaps(made(draft, tmp_path, **REPEATED))
+    assert largest < ROUNDING and mean < MEAN_ROUNDING
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
@@ -106,13 +109,13 @@ def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
         assert served._portal.call(drawn, served._draft) == served._portal.call(drawn, started)
 
 
-def gaps(trainer: Any) -> list[float]:
-    """Train; for each batch, the largest difference of a token's log-probability between engine and trainer."""
+def gaps(trainer: Any) -> tuple[float, float]:
+    """Train; how far engine and trainer lie apart in a token's log-probability, at most and in the mean of a batch."""
     trainer.train()
-    logged = "sampling/sampling_logp_difference/max"
-    found = [entry[logged] for entry in trainer.state.log_history if logged in entry]
-    assert len(found) == trainer.state.max_steps / 2 == 12
-    return found
+    logged = "sampling/sampling_logp_difference"
+    batches = [entry for entry in trainer.state.log_history if f"{logged}/max" in entry]
+    assert len(batches) == trainer.state.max_steps / 2 == 12
+    return max(entry[f"{logged}/max"] for entry in batches), max(entry[f"{logged}/mean"] for entry in batches)
 
 
 @pytest.mark.parametrize("left_out", ["reset", "take_weights"])
@@ -129,7 +132,8 @@ def test_what_keeps_them_one_model_is_needed(
     trainer = made("q3vl-2l", tmp_path, **REPEATED)
     owner = {"reset": RolloutEngine, "take_weights": internals.Vllm}[left_out]
     monkeypatch.setattr(owner, left_out, nothing)
-    assert max(gaps(trainer)) > 10 * ROUNDING
+    largest, mean = gaps(trainer)
+    assert largest > 10 * ROUNDING and mean > 10 * MEAN_ROUNDING
 
 
 def test_questions_without_room_for_an_answer_are_left_out(

@@ -84,16 +84,21 @@ def page(results: Path) -> Path:
     return found
 
 
+def browser() -> str | None:
+    """The first of BROWSERS on the path."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def take_picture(shown: Path, out: Path) -> None:
     """The first screen of a page; a UserError where there is no browser."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+    found = browser()
+    if found is None:
         raise UserError(f"{out}: takes a browser, and none of {', '.join(BROWSERS)} is on the path")
     width, height = SCREEN
     options = ["--headless", f"--window-size={width},{height}", "--hide-scrollbars", f"--screenshot={out.resolve()}"]
     as_root = [] if os.geteuid() else ["--no-sandbox"]  # a browser of root has no other way
     out.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([browser, *options, *as_root, shown.resolve().as_uri()], check=True, capture_output=True)
+    subprocess.run([found, *options, *as_root, shown.resolve().as_uri()], check=True, capture_output=True)
 
 
 def readme_lines(folder: Path) -> Iterator[str]:
