@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from dreamr.config import EngineSpec, ModelRef
 from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.inputs import MOST_IMAGES, Settings
+from dreamr.engines.vllm.packed import refuse_without_kernel
 from dreamr.engines.vllm.remote import RemoteVllm
 from dreamr.errors import UserError
 from dreamr.runtime.processes import ONE_THREAD
@@ -61,6 +63,8 @@ def start(
     if ngram and model.engine.url:
         raise UserError(f"model {model.name}: its server ({model.engine.url}) cannot be told to speculate by n-grams")
     os.environ.update(environment(settings.device, cpu_threads))
+    if settings.device == "cpu" and not model.engine.url:
+        refuse_without_kernel(Path(folder), model.name)
     with visible_devices(model.engine.devices):
         configuration = internals.configuration({**engine_arguments(folder, model, settings, ngram), **others})
         if settings.device == "cpu" and cpu_threads == 1:
