@@ -49,6 +49,20 @@ def configuration(arguments: dict[str, Any]) -> Any:
     return AsyncEngineArgs(**arguments).create_engine_config()
 
 
+def missing_for_packed(experts: bool) -> str:
+    """The instruction set that this CPU lacks to multiply packed 4-bit weights, or of a mixture of experts; or nothing.
+
+    vLLM 0.32 offers its kernels for them on every CPU, but has them for AVX-512 (layers) and AMX (experts) alone (vLLM
+    issue 55613).
+    """
+    import torch
+    import vllm._custom_ops  # noqa: F401 - loads the library that fits this processor
+
+    if experts and not torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "" if hasattr(torch.ops._C, "cpu_gemm_wna16") else "AVX-512"
+
+
 class NewWeights:
     """What workers are taught (vLLM's `worker_extension_cls`): to go on with other weights of the model they serve."""
 
