@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,29 @@ def questions(name: str, number: int) -> list[Question]:
     return [Question(id=str(place), cluster=str(place), **shared) for place in range(number)]
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
-    Image.effect_noise((60, 60), 90).convert("RGB").save(tmp_path / "a.png")
+    folder = tmp_path_factory.mktemp("data")
+    Image.effect_noise((60, 60), 90).convert("RGB").save(folder / "a.png")
     for name in ("one", "two", "three"):
-        write_rows(tmp_path / f"{name}.jsonl", questions(name, 10))
-    return tmp_path
+        write_rows(folder / f"{name}.jsonl", questions(name, 10))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a base's quantized model in the form for a device; each is made once."""
+
+    @cache
+    def folder(base: str, form: str = "cpu") -> Path:
+        models = family_folder(tmp_path_factory.mktemp("models"), base).parent if base in FAMILIES else ZOO
+        out = tmp_path_factory.mktemp("made") / "out"
+        quantize(models, base, data, out, form=form)
+        return out
+
+    return folder
 
 
 def test_samples_are_even_and_seeded(data: Path) -> None:
@@ -81,14 +98,11 @@ in_its_environment = pytest.mark.skipif(
 @pytest.mark.slow
 @in_its_environment
 @pytest.mark.parametrize("base", ["q3vl-deep", "q3vl-moe", "mimo-untied"])
-def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path, tmp_path: Path) -> None:
+def test_the_language_model_is_quantized_and_nothing_else(base: str, made: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    models = family_folder(tmp_path / "models", base).parent if base in FAMILIES else ZOO
-    card = quantize(models, base, data, tmp_path / "out")
-    if base == "q3vl-deep":
-        assert quantize(ZOO, base, data, tmp_path / "again", threads=2)["digest"] == card["digest"]
-    before, after = load_file(models / base / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    out, source = made(base), family_folder(tmp_path, base) if base in FAMILIES else ZOO / base
+    before, after = (load_file(folder / "model.safetensors") for folder in (source, out))
     assert {name: weight.shape for name, weight in after.items()} == {n: w.shape for n, w in before.items()}
     for name, weight in before.items():
         if any(part in name for part in ("visual", "embed_tokens", "lm_head", "mlp.gate.")):
@@ -100,22 +114,30 @@ def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path,
     norms = [name for name in before if name.endswith("input_layernorm.weight")]
     scaled = [name for name in norms if not after[name].equal(before[name])]
     assert len(scaled) > len(norms) / 2, "else this is rounding and no AWQ"
-    assert "quantization_config" not in json.loads((tmp_path / "out" / "config.json").read_text())
+    assert "quantization_config" not in json.loads((out / "config.json").read_text())
+    card = json.loads((out / "card.json").read_text())
     assert card["maker"] == "awq" and card["samples"] == 4 and not card["packed"]
 
 
 @pytest.mark.models
 @pytest.mark.slow
 @in_its_environment
+def test_threads_change_no_byte(made: Callable[..., Path], data: Path, tmp_path: Path) -> None:
+    card = json.loads((made("q3vl-deep") / "card.json").read_text())
+    assert quantize(ZOO, "q3vl-deep", data, tmp_path / "again", threads=2)["digest"] == card["digest"]
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@in_its_environment
 @pytest.mark.parametrize("base", ["q3vl-deep", "q3vl-moe"])
-def test_what_gpus_are_given_packed_are_the_numbers_that_a_cpu_is_given(base: str, data: Path, tmp_path: Path) -> None:
+def test_what_gpus_are_given_packed_are_the_numbers_that_a_cpu_is_given(base: str, made: Callable[..., Path]) -> None:
     from safetensors.torch import load_file
 
-    cards = {form: quantize(ZOO, base, data, tmp_path / form, form=form) for form in ("cpu", "cuda")}
-    assert cards["cuda"]["packed"] and not cards["cpu"]["packed"]
-    config = json.loads((tmp_path / "cuda" / "config.json").read_text())["quantization_config"]
+    assert json.loads((made(base, "cuda") / "card.json").read_text())["packed"]
+    config = json.loads((made(base, "cuda") / "config.json").read_text())["quantization_config"]
     assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
-    floats, packed = (load_file(tmp_path / form / "model.safetensors") for form in ("cpu", "cuda"))
+    floats, packed = (load_file(made(base, form) / "model.safetensors") for form in ("cpu", "cuda"))
     layers = [name.removesuffix("_packed") for name in packed if name.endswith("weight_packed")]
     assert len(layers) >= 12
     for layer in layers:

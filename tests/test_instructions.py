@@ -47,12 +47,14 @@ def python(*arguments: str, **environment: str) -> str:
 
 
 def test_engines_work_without_avx512() -> None:
-    assert "passed" in python("-m", "pytest", "-q", "-m", "instructions", **WITHOUT)
+    """Of the drafts one stands for all."""
+    chosen = ("-m", "instructions", "-k", "not r4b and not mimo-3l")
+    assert "passed" in python("-m", "pytest", "-q", *chosen, **WITHOUT)
 
 
 def test_texts_and_verdicts_do_not_depend_on_the_instructions() -> None:
     """Up to rounding, which may turn one greedy text of many."""
-    wide, narrow = (json.loads(python("tests/answers.py", **env)) for env in ({}, WITHOUT))
+    wide, narrow = (json.loads(python("tests/answers.py", **env).splitlines()[-1]) for env in ({}, WITHOUT))
     assert (wide["library"], narrow["library"]) != ("_C_AVX2", "_C_AVX2") and narrow["library"] == "_C_AVX2"
     equal = sum(map(str.__eq__, wide["texts"], narrow["texts"])) / len(wide["texts"])
     assert len(wide["texts"]) == 48 and equal >= 0.95
