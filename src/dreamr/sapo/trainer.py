@@ -197,7 +197,7 @@ class Grpo(GRPOTrainer):
 def make_trainer(
     job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, served: Served | None, work: Path
 ) -> Grpo:
-    """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion.
+    """GRPO as our sources describe it: clipped ratios, advantages by group, losses averaged per completion.
 
     `served` are the engines, None on all ranks but the first.
     """
