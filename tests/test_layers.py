@@ -31,7 +31,7 @@ ALLOWED = {
     "planning": "config errors methods provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
-    "answering": "config engines errors files methods models planning prompts provenance records",
+    "answering": "config engines errors files methods models planning prompts provenance records runtime",
     "endpoint": "config engines methods prompts records",
     "statistics": "config errors files planning records",
     "replay": "config engines methods planning prompts records statistics steps",

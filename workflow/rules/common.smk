@@ -18,7 +18,9 @@ from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
+from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
+from dreamr.runtime.locks import refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
@@ -47,6 +49,11 @@ def expectation():
     shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
     outputs = {"environment": ENVIRONMENTS, **PLAN.outputs()}
     return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
+
+
+def running_jobs():
+    """The jobs that run now, each with its log."""
+    return [f"{job.name}: {', '.join(job.log)}" for job in list(workflow.scheduler.running)]
 
 
 def lock(name):

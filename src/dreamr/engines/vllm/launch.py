@@ -18,6 +18,7 @@ from dreamr.engines.vllm.packed import refuse_without_kernel
 from dreamr.engines.vllm.remote import RemoteVllm
 from dreamr.errors import UserError
 from dreamr.runtime.processes import ONE_THREAD
+from dreamr.runtime.stops import SIGNALS
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -77,9 +78,9 @@ def start(
 
 @contextmanager
 def _deaf_to_stops() -> Iterator[None]:
-    """Let no process that starts inside hear SIGTERM: a cluster, and torchrun, tell every process of a job to stop, and
-    the job needs its engines to finish what it is at."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    """Let no process that starts inside hear SIGTERM or SIGINT: a cluster, a terminal, torchrun tell every process of
+    a job to stop, and the job needs its engines to finish what it is at."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
