@@ -42,7 +42,8 @@ UNCOUNTED = (
         "dreamr.files",
         "dreamr.cli.common",
     ),
-    *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),
+    *("dreamr.runtime.causes", "dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.output"),
+    *("dreamr.runtime.slurm", "dreamr.engines.vllm.logs"),
 )
 
 
