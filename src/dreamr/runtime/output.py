@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from dreamr.errors import UserError
+from dreamr.errors import Died, UserError
 
 LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0  # between two lines of a progress bar in a log
 GROWTH = 0.1  # that pause as a share of the time that the bar is there
@@ -36,6 +36,9 @@ def output_to(log: Path) -> Iterator[TextIO]:
         os.close(own.pop(2))  # engines print while Python ends, too: behind a good end that stays in the log
     except UserError:
         raise
+    except Died as error:
+        traceback.print_exc()
+        raise UserError(error.words, error.cause) from error
     except Exception as error:
         traceback.print_exc()
         raise UserError(f"{type(error).__name__}: {error}; more is told in {log}") from error
