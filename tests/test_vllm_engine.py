@@ -345,6 +345,18 @@ def test_a_model_that_cannot_be_loaded_is_named(run: Run, tmp_path: Path) -> Non
         run(VllmEngine(tmp_path, reference("q3vl-2l"), settings).__aenter__())
 
 
+def test_what_an_engine_does_not_start_for_is_told(run: Run, tmp_path: Path) -> None:
+    """The exception of the engine's process, unseen by this one; here a vocabulary that is not the weights'."""
+    folder = shutil.copytree(ZOO / "q3vl-2l", tmp_path / "q3vl-2l")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["intermediate_size"] *= 2
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="could not start") as told:
+        run(engine_of(tmp_path, "q3vl-2l").__aenter__())
+    assert told.value.cause and told.value.cause.certain
+    assert re.search("(Assertion|Value|Runtime)Error", told.value.cause.text) and "root cause" not in str(told.value)
+
+
 def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
     async def killed() -> None:
         async with engine_of(ZOO, DRAFTS[0]) as engine:
@@ -353,8 +365,9 @@ def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
             os.kill(_children(os.getpid())[-1], signal.SIGKILL)
             await task
 
-    with pytest.raises(EngineDied, match=DRAFTS[0]):
+    with pytest.raises(EngineDied, match=f"the engine of {DRAFTS[0]} died: it was killed by signal 9") as told:
         run(killed())
+    assert told.value.cause and not told.value.cause.certain
 
 
 ON_THREADS = """
@@ -422,6 +435,30 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
     assert all(trace.seconds > 0 and (trace.baseline_seconds or 0) > 0 for trace in traces if trace.mode == "alone")
+
+
+def test_the_last_line_of_a_job_is_the_exception_of_its_engine(data: Path, tmp_path: Path) -> None:
+    """An operator is missing, which shows at the first request."""
+    methods = {"draft_only": {"loop": "draft_only"}}
+    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
+    command += ["--models", str(ZOO), "--data", str(data), "--cells", "cells", "--out", "traces.jsonl"]
+    missing = "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_attention_with_kv_cache'"
+    assert broken(command, tmp_path)[-1] == (
+        f"the engine of {DRAFTS[0]} died: {missing}; its log: job.engines/{DRAFTS[0]}.log; "
+        "0 finished answers are kept: run again to go on"
+    )
+    assert missing in (tmp_path / f"job.engines/{DRAFTS[0]}.log").read_text()
+
+
+def broken(command: list[str], folder: Path) -> list[str]:
+    """The log of a command where vLLM's library lacks an operator."""
+    path = f"{Path(__file__).with_name('without_attention')}:{ROOT / 'src'}"
+    with (folder / "job.log").open("w") as log:
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, stdout=log, stderr=log, timeout=300, check=False
+        )
+    assert done.returncode == 1
+    return (folder / "job.log").read_text().splitlines()
 
 
 def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path) -> None:

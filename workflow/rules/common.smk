@@ -18,6 +18,7 @@ from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
+from dreamr.runtime.causes import new_run
 from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
 from dreamr.runtime.locks import refuse_writers
@@ -42,6 +43,9 @@ os.environ.update(
     **ONE_THREAD,
     **ALLOCATOR,
 )
+
+if workflow.is_main_process:  # a job that reads the workflow again, as on a cluster, is of the run that began it
+    os.environ.update(new_run(Path(CONFIG.pathvars.logs)))
 
 
 def expectation():

@@ -167,7 +167,8 @@ def answer(work: Work) -> None:
     try:
         asyncio.run(_answer(work))
     except (EngineDied, asyncio.CancelledError) as error:
-        raise Interrupted(f"{str(error) or 'told to stop'}; {work.kept} finished answers are kept") from error
+        why = error.words if isinstance(error, EngineDied) else "told to stop"
+        raise Interrupted(f"{why}; {work.kept} finished answers are kept") from error
 
 
 async def _answer(work: Work) -> None:

@@ -17,6 +17,7 @@ from dreamr.planning.jobs import QuantizeJob
 from dreamr.provenance import spec_digest, versions
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
+from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import set_threads, start_with_allocator
 
 
@@ -53,4 +54,5 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     start_with_allocator()
+    print_lines()
     main()

@@ -7,13 +7,15 @@ the queue. So no failure is tried again in vain.
 
 import errno
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from dreamr.errors import Interrupted, UserError
+from dreamr.errors import Died, Interrupted, UserError
+from dreamr.runtime.causes import note, noted
 from dreamr.runtime.processes import first_rank
 from dreamr.runtime.slurm import requeue
 from dreamr.runtime.stops import Stops, heard
@@ -30,7 +32,8 @@ def worded() -> Iterator[None]:
     Serves as decorator.
     """
     try:
-        yield
+        with noted():
+            yield
     except UserError as error:
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt as cut:
@@ -45,6 +48,7 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
     try:
         yield
     except Interrupted as cut:
+        note(cut)
         if first_rank():  # another rank may be told because the first one has ended, perhaps for good
             requeue()
         raise UserError(f"{cut}: run again to go on") from cut
@@ -57,6 +61,9 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
                 "write, then run the same command again"
             ) from error
         traceback.print_exc()
+        if isinstance(error, Died):
+            print(error.words, file=sys.stderr, flush=True)  # the last line, where people look first
+        note(error)
         if isinstance(error, MAY_PASS):
             requeue()
         raise SystemExit(1) from error
