@@ -20,6 +20,7 @@ from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
+from dreamr.runtime.starts import LINE, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
@@ -39,6 +40,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **ONE_THREAD,
     **ALLOCATOR,
+    **{RESTARTS: restarts(os.environ)},
 )
 
 
