@@ -25,7 +25,8 @@ include: "workflow/rules/report.smk"
 onstart:
     with worded():
         refuse_unpinned(PLAN)
-    print(expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/", sep="\n", flush=True)
+    told = [*being_written(Path(RESULTS)), expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/"]
+    print(*told, sep="\n", flush=True)
 
 
 rule all:

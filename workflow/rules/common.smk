@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,7 @@ from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
+from dreamr.runtime.locks import being_written
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import LINE, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
@@ -27,6 +29,10 @@ with worded():  # a wrong configuration ends here, with words, and so does one b
     CONFIG = load(config)
     PLAN = Plan(CONFIG)
     refuse_excess(PLAN)
+if find_spec("snakemake_executor_plugin_slurm"):
+    from dreamr.runtime.executor import register
+
+    register()
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 
