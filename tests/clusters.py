@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -91,6 +92,19 @@ class Slurm:
         self._folder, self._accounting, self._age = folder, accounting, age
 
     def __enter__(self) -> "Slurm":
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        slurm("scancel", "--state=PENDING", "--user=root")
+        slurm("scancel", "--user=root")
+        self._end()
+
+    def _start(self) -> None:
         (self._folder / "state").mkdir(parents=True)
         accounting = WITH_ACCOUNTING if self._accounting else WITHOUT_ACCOUNTING
         texts = (
@@ -112,15 +126,13 @@ class Slurm:
         wait_until(
             lambda: slurm("sinfo", "--noheader", "--Node", "--format=%T").split().count("idle") >= 4, 60, "idle nodes"
         )
-        return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        slurm("scancel", "--state=PENDING", "--user=root")
-        slurm("scancel", "--user=root")
+    def _end(self) -> None:
         for pid in sorted(self._folder.glob("*.pid")):
-            os.kill(int(pid.read_text()), signal.SIGTERM)
+            with suppress(ProcessLookupError):  # of one that has died without a word
+                os.kill(int(pid.read_text()), signal.SIGTERM)
         for path in OWN:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def start_controller(self) -> None:
         subprocess.run(["slurmctld"], check=True)
@@ -138,7 +150,8 @@ class Slurm:
         server += ["--bind-address=127.0.0.1", "--skip-grant-tables", f"--pid-file={self._folder}/mariadb.pid"]
         with (self._folder / "mariadb.log").open("w") as log:
             subprocess.Popen(server, stdout=log, stderr=log, start_new_session=True)
-        wait_until(lambda: (self._folder / "mariadb.pid").exists(), 60, "MariaDB")
+        made = ["mariadb", f"--socket={data}/socket", "--execute=CREATE DATABASE slurm"]  # 24.11 fails to make it
+        wait_until(lambda: not subprocess.run(made, capture_output=True).returncode, 60, "MariaDB")
         subprocess.run(["slurmdbd"], check=True)
         wait_until(
             lambda: not subprocess.run(["sacctmgr", "show", "cluster"], **quiet | {"check": False}).returncode,

@@ -22,7 +22,7 @@ from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.endings import worded
 from dreamr.runtime.locks import being_written
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
-from dreamr.runtime.starts import LINE, RESTARTS, restarts
+from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits

@@ -24,7 +24,7 @@ rule generate:
     resources:
         **needs("generate", gpus=lambda wildcards: PLAN.gpus(group(wildcards))),
     params:
-        start=LINE,
+        begin=BEGIN,
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),
         python=python("models"),
@@ -33,7 +33,7 @@ rule generate:
         cells=f"{RESULTS}/cells",
     shell:
         """
-        {params.start} >> {log:q}
+        {params.begin} {log:q}
         exec {params.python:q} -m dreamr.cli.generate \
             --spec {params.spec:q} \
             --models {params.models:q} \

@@ -54,7 +54,7 @@ rule quantize:
     resources:
         **needs("quantize"),
     params:
-        start=LINE,
+        begin=BEGIN,
         lock=lock_digest("quantize"),
         spec=lambda wildcards: as_json(PLAN.quantize(wildcards.model)),
         python=python("quantize"),
@@ -63,7 +63,7 @@ rule quantize:
         folder=subpath(output.card, parent=True),
     shell:
         """
-        {params.start} >> {log:q}
+        {params.begin} {log:q}
         exec {params.python:q} -m dreamr.cli.quantize \
             --spec {params.spec:q} \
             --models {params.models:q} \
@@ -97,7 +97,7 @@ rule train_sapo:
     resources:
         **needs("train"),
     params:
-        start=LINE,
+        begin=BEGIN,
         lock=lock_digest("models"),
         run=over_ranks(CONFIG.sapo.ranks),
         spec=lambda wildcards: as_json(PLAN.train(wildcards.model)),
@@ -107,7 +107,7 @@ rule train_sapo:
         folder=subpath(output.card, parent=True),
     shell:
         """
-        {params.start} >> {log:q}
+        {params.begin} {log:q}
         exec {params.python:q} {params.run:q} dreamr.cli.train_sapo \
             --spec {params.spec:q} \
             --models {params.models:q} \
