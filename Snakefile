@@ -25,6 +25,8 @@ include: "workflow/rules/report.smk"
 onstart:
     with worded():
         refuse_unpinned(PLAN)
+        refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
+    explain_ctrl_c(running_jobs, workflow.local_exec)
     told = [*being_written(Path(RESULTS)), expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/"]
     print(*told, sep="\n", flush=True)
 

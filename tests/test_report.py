@@ -5,6 +5,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from dreamr.report.drawing import INK
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.runtime.starts import MARK
+from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
 
 FIGURES = {
@@ -148,9 +150,14 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
 def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleNamespace) -> None:
     shown = made.page[made.page.index('<ul class="verdicts">') :].partition("</ul>")[0]
     claims = pd.read_csv(made.folder / "tables" / "claims.csv").set_index("id")
-    links = re.findall(r'<li><a href="#claim-([\w-]+)">(.*?)</a> <span class="verdict [\w-]+">(.*?)</span>', shown)
-    assert links == [(name, escape(row.text), row.verdict) for name, row in claims[claims.headline].iterrows()]
-    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, _, _ in links)
+    links = re.findall(
+        r'<li><a href="#claim-([\w-]+)">(.*?)</a> <div><span class="verdict [\w-]+">(.*?)</span>\s+'
+        r'<small class="quiet">(.*?)</small>',
+        shown,
+    )
+    headline = claims[claims.headline].iterrows()
+    assert links == [(name, escape(row.text), row.verdict, row.source) for name, row in headline]
+    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, *_ in links)
 
 
 def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
@@ -270,6 +277,14 @@ def test_the_page_claims_no_more_than_the_tables_can() -> None:
     assert "our interval contains it, and a wide interval contains much" in text
     assert "it speaks of drafts like these, not of new targets" in text
     assert "it says nothing about the paper" in text
+
+
+def test_every_claim_names_its_source(made: SimpleNamespace) -> None:
+    claims = pd.read_csv(made.folder / "tables" / "claims.csv", keep_default_na=False)
+    assert set(claims.source) <= set(get_args(PaperSource))
+    for claim in claims.itertuples():
+        row = made.page[made.page.index(f'id="claim-{claim.id}"') :].partition("</tr>")[0]
+        assert f"<small>{claim.source}</small>" in row and escape(claim.remark) in row
 
 
 def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:

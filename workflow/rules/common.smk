@@ -19,8 +19,10 @@ from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
+from dreamr.runtime.causes import new_run
+from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
-from dreamr.runtime.locks import being_written
+from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
@@ -49,12 +51,20 @@ os.environ.update(
     **{RESTARTS: restarts(os.environ)},
 )
 
+if workflow.is_main_process:  # a job that reads the workflow again, as on a cluster, is of the run that began it
+    os.environ.update(new_run(Path(CONFIG.pathvars.logs)))
+
 
 def expectation():
     """What is left to do and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
     shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
     outputs = {"environment": ENVIRONMENTS, **PLAN.outputs()}
     return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
+
+
+def running_jobs():
+    """The jobs that run now, each with its log."""
+    return [f"{job.name}: {', '.join(job.log)}" for job in list(workflow.scheduler.running)]
 
 
 def lock(name):

@@ -21,6 +21,7 @@ from filelock import SoftFileLease, Timeout
 from dreamr.errors import UserError
 
 LEASE = 120.0  # longer than a network file system's usual hiccups
+NOTE = ".writer"  # behind the name of a path: who says to be writing it
 MARGIN = 1.1  # how much longer than a lease a second writer waits for a holder on another machine to show itself
 
 
@@ -42,7 +43,7 @@ def only_writer(*paths: Path, lease: float = LEASE) -> Iterator[None]:
 def being_written(folder: Path, lease: float = LEASE) -> list[str]:
     """What somebody is writing below `folder` at this moment, and who, a line each."""
     lines = []
-    for note in sorted(folder.rglob("*.writer")):
+    for note in sorted(folder.rglob(f"*{NOTE}")):
         path = note.with_suffix("")
         marker = path.with_name(path.name + ".lock")
         try:
@@ -60,27 +61,50 @@ def _named(holder: Mapping[str, str | None]) -> str:
     return f"Slurm job {holder['job']}, {who}" if holder["job"] else who
 
 
+def refuse_writers(*folders: Path) -> None:
+    """UserError where processes of this machine write files or folders in these: jobs of a run that was killed.
+
+    On another machine a holder may be dead, so a job that wants what it has is left to wait for that.
+    """
+    told = []
+    for note in sorted(note for folder in folders for note in folder.glob(f"*{NOTE}")):
+        lock = _Lock(note.with_suffix(""), LEASE)
+        try:
+            lock.take()
+        except UserError as error:
+            told.append(str(error))
+        finally:
+            lock.release()
+    if told:
+        raise UserError("\n".join(["Jobs of another run are still at work here:", *told]))
+
+
 class _Lock:
     """The claim to one path."""
 
     def __init__(self, path: Path, lease: float) -> None:
         self._path, self._lease = path, lease
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._note = path.with_name(path.name + ".writer")
+        self._note = path.with_name(path.name + NOTE)
         marker = path.with_name(path.name + ".lock")
         self._marker = SoftFileLease(marker, lease_duration=lease, thread_local=False, on_compromise=_stop)
 
     def claim(self) -> None:
         """Take the path or stop with who has it."""
+        if not self.take():
+            self._wait()
+        note = {"host": platform.node(), "process": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
+        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        self._note.write_text(json.dumps(note | {"since": since}) + "\n", encoding="utf-8")
+
+    def take(self) -> bool:
+        """Whether the path was to be had at once; a holder on this machine stops us."""
         try:
             self._marker.acquire(timeout=0)
         except Timeout:
             if self._holder().get("host") == platform.node():  # and its process lives, or the lease were ours now
                 self._refuse()
-            self._wait()
-        note = {"host": platform.node(), "process": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
-        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-        self._note.write_text(json.dumps(note | {"since": since}) + "\n", encoding="utf-8")
+        return self._marker.is_locked
 
     def _wait(self) -> None:
         try:

@@ -56,7 +56,7 @@ class Trained(NamedTuple):
 def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
     """Train the draft, going on from the newest complete checkpoint in `work`.
 
-    Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit), it writes a checkpoint first.
+    Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit, or Ctrl-C), it writes a checkpoint first.
     """
     disable_progress_bar()  # of loading and saving; the training has its own
     questions = [question for questions in asked(data, job.drawing).values() for question in questions]
@@ -197,7 +197,7 @@ class Grpo(GRPOTrainer):
 def make_trainer(
     job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, served: Served | None, work: Path
 ) -> Grpo:
-    """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion.
+    """GRPO as our sources describe it: clipped ratios, advantages by group, losses averaged per completion.
 
     `served` are the engines, None on all ranks but the first.
     """
