@@ -27,7 +27,8 @@ onstart:
         refuse_unpinned(PLAN)
         refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
     explain_ctrl_c(running_jobs, workflow.local_exec)
-    print(expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/", sep="\n", flush=True)
+    told = [*being_written(Path(RESULTS)), expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/"]
+    print(*told, sep="\n", flush=True)
 
 
 rule all:

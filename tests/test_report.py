@@ -18,7 +18,8 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
-from dreamr.report.run_times import RULES, START, phase_times, rule_times
+from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
+from dreamr.runtime.starts import MARK
 from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
 
@@ -236,6 +237,24 @@ def test_phases_are_those_of_jobs_whose_log_tells_all_of_them(made: SimpleNamesp
     }
     assert {row["jobs"] for row in found} == {1}
     assert phase_times(made.folder / "benchmarks", made.folder / "nowhere") == []
+
+
+def test_phases_are_those_of_a_jobs_last_start(tmp_path: Path) -> None:
+    """A log keeps what earlier starts told; the benchmark file has the seconds of the last one alone."""
+    for name, text in {
+        "benchmarks/generate/all.tsv": "s\n10.0\n",
+        "logs/generate/all.log": "".join(
+            f"{MARK}2026-01-01 00:00:00 on n1\n{told}"
+            for told in ("engines started: 50.0 s\nquestions measured: 50.0 s\n", "batched: 50.0 s\ntimed: 50.0 s\n")
+        ),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert phase_times(tmp_path / "benchmarks", tmp_path / "logs") == []
+    with (tmp_path / "logs/generate/all.log").open("a") as log:
+        log.write(f"{MARK}2026-01-02 00:00:00 on n2\n" + "".join(f"{phase}: 2.0 s\n" for phase in PHASES))
+    found = phase_times(tmp_path / "benchmarks", tmp_path / "logs")
+    assert [row["seconds"] for row in found] == [2.0] * 5
 
 
 def test_every_timed_rule_of_the_workflow_is_known() -> None:

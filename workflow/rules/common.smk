@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -21,14 +22,19 @@ from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.causes import new_run
 from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
-from dreamr.runtime.locks import refuse_writers
+from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
+from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)
     PLAN = Plan(CONFIG)
     refuse_excess(PLAN)
+if find_spec("snakemake_executor_plugin_slurm"):
+    from dreamr.runtime.executor import register
+
+    register()
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 
@@ -42,6 +48,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **ONE_THREAD,
     **ALLOCATOR,
+    **{RESTARTS: restarts(os.environ)},
 )
 
 if workflow.is_main_process:  # a job that reads the workflow again, as on a cluster, is of the run that began it

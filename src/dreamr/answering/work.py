@@ -175,12 +175,13 @@ async def _answer(work: Work) -> None:
     """Start the engines that are still needed and answer what is left; to be told to stop ends them too."""
     task = asyncio.current_task()
     assert task is not None
-    stops = Stops(task.cancel, task.cancel)
-    for number in heard():
-        asyncio.get_running_loop().add_signal_handler(number, stops)
     async with AsyncExitStack() as stack:
         with _told("engines started"):
             engines = await _start(work, stack)
+        # Not before: while an engine is loaded the loop stands still, and the command's own handler does not need it.
+        stops = Stops(task.cancel, task.cancel)
+        for number in heard():
+            asyncio.get_running_loop().add_signal_handler(number, stops)
         with _told("questions measured"):
             fits = await _fits(work, engines)
         cells = [_cell_run(work, name, engines, fits) for name in work.left]

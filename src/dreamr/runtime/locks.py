@@ -9,7 +9,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -37,6 +38,27 @@ def only_writer(*paths: Path, lease: float = LEASE) -> Iterator[None]:
         with ThreadPoolExecutor(len(locks)) as side_by_side:  # so that waiting for dead holders is done once
             list(side_by_side.map(_Lock.claim, locks))
         yield
+
+
+def being_written(folder: Path, lease: float = LEASE) -> list[str]:
+    """What somebody is writing below `folder` at this moment, and who, a line each."""
+    lines = []
+    for note in sorted(folder.rglob(f"*{NOTE}")):
+        path = note.with_suffix("")
+        marker = path.with_name(path.name + ".lock")
+        try:
+            age = time.time() - marker.stat().st_mtime
+            holder = json.loads(note.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):  # just let go of, or just claimed
+            continue
+        if age < lease:
+            lines.append(f"{path} is being written by {_named(holder)}")
+    return lines
+
+
+def _named(holder: Mapping[str, str | None]) -> str:
+    who = "process {process} on {host}, since {since}".format_map(holder)
+    return f"Slurm job {holder['job']}, {who}" if holder["job"] else who
 
 
 def refuse_writers(*folders: Path) -> None:
@@ -107,10 +129,9 @@ class _Lock:
     def _refuse(self) -> None:
         who, end = "another process, since just now", "kill it"
         if holder := self._holder():
-            who = "process {process} on {host}, since {since}".format_map(holder)
-            end = f"kill {holder['process']}"
+            who, end = _named(holder), f"kill {holder['process']}"
             if job := holder["job"]:
-                who, end = f"Slurm job {job}, {who}", f"scancel {job}"
+                end = f"scancel {job}"
         raise UserError(
             f"{self._path} is being written by {who}. It has one writer at a time: wait until that one has ended, or "
             f"end it ({end}), then run the same command again."

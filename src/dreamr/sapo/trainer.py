@@ -257,7 +257,9 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         # Engine and trainer are one model but for rounding, which is corrected token by token: over thousands of tokens
         # in 16 bits TRL's default, the ratio of a whole completion, would drop or shrink many of them (our decision).
         vllm_importance_sampling_mode="token_truncate",
-        trust_remote_code=job.draft.trust_remote_code,  # of the reference model, which TRL loads itself
+        # Of the reference model, which TRL loads itself: with shares by "auto", over all GPUs that a rank sees.
+        trust_remote_code=job.draft.trust_remote_code,
+        model_init_kwargs={"device_map": None},
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,

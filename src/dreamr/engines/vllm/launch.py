@@ -34,7 +34,10 @@ ON_CPU = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
 }
-ON_GPU = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # forked off a process that has used CUDA, an engine cannot use it
+ON_GPU = {
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # forked off a process that has used CUDA, an engine cannot use it
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # would be compiled at each start, by nvcc and ninja: nodes have none
+}
 CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
 CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
 SEQUENCES = 256
