@@ -1,4 +1,4 @@
-"""A smoke run on a machine for which the engine lacks a kernel: each cause is told once, and the last lines sum up."""
+"""A smoke run where the engine lacks a kernel: the cause is told once, and the last lines sum it up."""
 
 import re
 import shutil

@@ -162,3 +162,15 @@ def test_what_another_try_may_mend_holds_no_job_back(tmp_path: Path) -> None:
     for path in Path(runs.environment[RUN]).iterdir():
         path.write_text(path.read_text().replace('"certain": true', '"certain": false'))
     assert {runs.job("third")} == said
+
+
+def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) -> None:
+    runs, out = Runs(tmp_path), tmp_path / "out"
+    command = [sys.executable, "-m", "dreamr.cli.make_schema", "--out", str(out)]
+    notes = []
+    for prepare in (out.touch, out.unlink):  # a file where a folder is wanted, and then none
+        prepare()
+        with (tmp_path / "log").open("w") as log:
+            subprocess.run(command, env=runs.environment, stderr=log, check=False)
+        notes.append(len(ended(Path(runs.environment[RUN]))))
+    assert notes == [1, 0] and out.is_dir()

@@ -209,8 +209,9 @@ raise KeyError("last")
 
 
 def test_a_log_is_in_order_and_has_no_carriage_return(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with (tmp_path / "log").open("w") as log:
-        subprocess.run([sys.executable, "-c", LOG], stdout=log, stderr=log, check=False)
+        subprocess.run([sys.executable, "-c", LOG], env=environment, stdout=log, stderr=log, check=False)
     written = (tmp_path / "log").read_bytes().decode()
     assert written.startswith("first\nsecond\nthird\n") and written.endswith("KeyError: 'last'\n")
     assert "\r" not in written and re.search(r"\n100%.* 3/3 \[.*\]\n", written)

@@ -346,7 +346,7 @@ def test_a_model_that_cannot_be_loaded_is_named(run: Run, tmp_path: Path) -> Non
 
 
 def test_what_an_engine_does_not_start_for_is_told(run: Run, tmp_path: Path) -> None:
-    """The exception of the engine's process, unseen by this one; here a vocabulary that is not the weights'."""
+    """The exception of the engine's process, which this one does not see; here sizes that are not the weights'."""
     folder = shutil.copytree(ZOO / "q3vl-2l", tmp_path / "q3vl-2l")
     config = json.loads((folder / "config.json").read_text())
     config["text_config"]["intermediate_size"] *= 2

@@ -40,7 +40,13 @@ class LogHandler(LogHandlerBase):
         self._terminal = Terminal()
 
     def emit(self, record: LogRecord) -> None:
-        """Print what this record tells, in a thread of Snakemake's."""
+        """Print what this record tells. A fault here is told, and ends neither the run nor what is told later."""
+        try:
+            self._print(record)
+        except Exception:
+            self.handleError(record)
+
+    def _print(self, record: LogRecord) -> None:
         lines = None if self.common_settings.dryrun else self._lines(record)
         for line in lines or ():
             self._snakemake.stream.write(self._snakemake.decorate(record, line) + "\n")
