@@ -21,10 +21,11 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# A dry run takes nothing from the hub, so it needs no pins.
+# Before the first job, and not in dry runs: they take nothing from the hub and ask nothing of the machine.
 onstart:
     with worded():
         refuse_unpinned(PLAN)
+        print(machine_words())
     print(expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/", sep="\n", flush=True)
 
 
