@@ -3,6 +3,7 @@ import os
 import re
 import sys
 from importlib.util import find_spec
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -12,6 +13,8 @@ SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT
+from dreamr.machine.needed import needs_here
+from dreamr.machine.telling import announced
 from dreamr.planning.jobs import ReplayJob, SummariseJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
@@ -65,6 +68,15 @@ def expectation():
 def running_jobs():
     """The jobs that run now, each with its log."""
     return [f"{job.name}: {', '.join(job.log)}" for job in list(workflow.scheduler.running)]
+
+
+def machine_words():
+    """What this machine lacks for the jobs that are going to run; stops where one of them would fail for certain."""
+    waiting = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+    shared = workflow.global_resources
+    limits = {name: shared[name].value for name in ("gpu", "mem_mb") if name in shared}
+    needed = needs_here(PLAN, {} if workflow.touch else waiting, ALL_CORES, limits, submitted=workflow.non_local_exec)
+    return announced(needed, [str(path) for path in workflow.overwrite_configfiles])
 
 
 def lock(name):
