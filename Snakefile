@@ -28,7 +28,12 @@ onstart:
         refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
         machine = machine_words()
     explain_ctrl_c(running_jobs, workflow.local_exec)
-    told = [machine, *being_written(Path(RESULTS)), expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/"]
+    told = [
+        machine,
+        *being_written(Path(RESULTS)),
+        expectation(),
+        f"Logs with progress bars: {CONFIG.pathvars.logs}/",
+    ]
     print(*told, sep="\n", flush=True)
 
 
