@@ -12,7 +12,7 @@ BEGIN = f"""\
 begin_log() {{
     if [ "${{{RESTARTS}:-0}}" = 0 ]; then rm -f "$1.starts"; fi
     job="${{SLURM_JOB_ID:+, Slurm job $SLURM_JOB_ID, restart ${{{RESTARTS}:-0}}}}"
-    echo "{MARK}$(date +'%F %T') on $HOSTNAME$job" >> "$1.starts"
+    echo "{MARK}$(date +'%F %T') on $(uname -n)$job" >> "$1.starts"
     ln -sf "$(basename "$1").starts" "$1"
 }}
 begin_log"""
