@@ -146,7 +146,7 @@ def test_the_second_ends_the_jobs_and_snakemake_after_them(project: Project) -> 
     time.sleep(ONE_PRESS)
     run.press()
     said = run.ended()
-    assert "Ctrl-C again: the jobs end at once, and Snakemake waits" in said
+    assert "Ctrl-C again: the jobs on this machine end at once, and Snakemake waits" in said
     assert said.count("told to stop again: run again to go on") == 2
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dreamr.errors import UserError
+from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.slurm import PREFIX, RESTARTS, requeue
 from dreamr.runtime.stops import ONE_PRESS, Stops
@@ -129,3 +130,21 @@ def test_read_only_results_are_told(small_disk: Path) -> None:
     told = f"{small_disk} cannot be written: Read-only file system"
     with pytest.raises(UserError, match=told), worded_or_requeued(small_disk):
         (small_disk / "file").write_text("anything")
+
+
+@pytest.mark.parametrize(
+    ("local", "words"), [(True, "waits for those that run"), (False, "cancels those of the queue")]
+)
+def test_snakemake_says_what_ctrl_c_does_to_its_jobs(
+    capfd: pytest.CaptureFixture[str], local: bool, words: str
+) -> None:
+    """tests.test_ctrl_c has the real one."""
+    try:
+        explain_ctrl_c(lambda: ["train_sapo: a.log"], local)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    told = capfd.readouterr().err
+    assert words in told and told.endswith("  train_sapo: a.log\n")
