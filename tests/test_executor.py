@@ -3,6 +3,7 @@
 tests.test_cluster has a real Slurm.
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from projects import ROOT, copied, stubbed, with_form
 
-from dreamr.runtime.executor import may_pass
+from dreamr.runtime.executor import WaitingExecutor, may_pass
 
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -47,6 +48,15 @@ def test_what_passes_is_waited_for(refusal: str) -> None:
 )
 def test_what_does_not_pass_ends_the_job(refusal: str) -> None:
     assert not may_pass(refusal)
+
+
+def test_a_look_that_comes_before_the_executor_is_made_finds_nothing() -> None:
+    """Snakemake starts the thread that looks first; if it ended by an error, the run would wait for ever."""
+
+    async def look() -> list[object]:
+        return [job async for job in object.__new__(WaitingExecutor).check_active_jobs([])]
+
+    assert asyncio.run(look()) == []
 
 
 class Site:
