@@ -66,7 +66,6 @@ class Site:
         self.project = with_form(stubbed(copied(folder)))
         self.state = folder / "slurm"
         self.state.mkdir()
-        self.project.edit("src/dreamr/runtime/executor.py", lambda text: text.replace("PAUSES = (10,", "PAUSES = (1,"))
 
     def run(self, *wanted: str) -> tuple[int, str]:
         done = self.project.on_slurm(*SMOKE, *QUICK, *wanted)
@@ -89,7 +88,9 @@ def test_a_submission_is_tried_again_until_slurm_takes_it(site: Site) -> None:
     (site.state / "refusals").write_text("Unable to contact slurm controller (connect failure)\n")
     code, printed = site.run(QUANTIZED)
     assert code == 0, printed
-    assert "not submitted, next try in 1 s. SLURM sbatch failed. The error message was 'sbatch: error: Batch" in printed
+    assert (
+        "not submitted, next try in 10 s. SLURM sbatch failed. The error message was 'sbatch: error: Batch" in printed
+    )
     assert site.submitted == 1
 
 
