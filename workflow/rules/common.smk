@@ -11,7 +11,7 @@ SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT
-from dreamr.planning.jobs import ReplayJob, SummariseJob
+from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest

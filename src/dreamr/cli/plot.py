@@ -79,7 +79,7 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "rivals", arms.computed(tables["rivals"])
     settings = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
     settings = settings[settings.setting != "sequential"]
-    if len(settings) > LADDER:
+    if settings.setting.nunique() > LADDER:
         yield "rivals-measured", arms.measured(settings)
     predicted = read_table(options.replay / "replay_questions.csv")
     if len(predicted):

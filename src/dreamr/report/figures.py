@@ -29,9 +29,10 @@ ROW = 0.22  # inches per line of a chart
 
 
 def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of single pairs and of the pool over all of them, the pool last; adds column `pair`."""
+    """Rows of single pairs and, of several, of the pool over all of them, the pool last; adds column `pair`."""
     single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
-    whole = (table.target == ALL) & (table.draft == ALL)
+    several = len(table.loc[single, ["target", "draft"]].drop_duplicates()) > 1
+    whole = (table.target == ALL) & (table.draft == ALL) & several
     rows = table[single | whole].assign(order=whole)
     rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
     return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])
@@ -39,7 +40,7 @@ def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
 
 def accuracy(table: pd.DataFrame, margin: float) -> Chart:
     """Forest plot: change of accuracy against the target, per pair and benchmark, with the margin."""
-    rows = pairs_in(table[table.method.isin(COMPARED)])
+    rows = _told_apart(pairs_in(table[table.method.isin(COMPARED)]))
     pairs, benchmarks = list(dict.fromkeys(rows.pair)), _all_last(rows.benchmark)
     figure, axes_list = panels(1, len(benchmarks), 2.1, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
     for axes, benchmark in zip(axes_list, benchmarks, strict=True):
@@ -56,7 +57,7 @@ def accuracy(table: pd.DataFrame, margin: float) -> Chart:
     figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
     legend(figure, COMPARED)
     alt = (
-        f"Change of accuracy against the target with intervals, for {len(pairs) - 1} pairs and their pool; the dashed "
+        f"Change of accuracy against the target with intervals, for {', '.join(pairs)}; the dashed "
         f"line is the margin of {margin:.0%} that counts as not inferior."
     )
     return Chart(figure, _shown(rows, ["accuracy_change"]), alt)
@@ -79,9 +80,7 @@ def speed(table: pd.DataFrame) -> Chart:
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
     figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
-    return Chart(
-        figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods on {len(pairs) - 1} pairs."
-    )
+    return Chart(figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}.")
 
 
 FACTORS = {"fewer_tokens": "fewer tokens", "delegation": "delegation", "overlap": "overlap"}
@@ -306,6 +305,11 @@ def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
     lines = rows.differs + ": " + rows.method.map(label) + " − " + rows.other.map(label)
     pooled = (rows.target == ALL).groupby(lines).transform("any")
     return rows.assign(line=lines)[~pooled | (rows.target == ALL)]
+
+
+def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by benchmark and over all, where there are several; else those over all, which are the only one's."""
+    return rows if rows.benchmark.nunique() > 2 else rows[rows.benchmark == ALL]
 
 
 def _all_last(names: pd.Series) -> list[str]:
