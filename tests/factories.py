@@ -191,21 +191,17 @@ def crowds(settings: Config) -> list[Score]:
 
 def traces(settings: Config) -> list[Trace]:
     """One question answered alone by each method of the first pair, with a markup-laden text."""
-    target, draft = SummariseJob.of(settings).pairs[0]
+    pairs = SummariseJob.of(settings).pairs[:1]
+    shown = {*pairs, *((target, NO_DRAFT) for target, _ in pairs)}
     ran = [cell for cell, timed in cells(settings).items() if timed and not cell.seed and _told(settings, cell)]
-    return [
-        _trace(*cell[:3]).model_copy(update={"benchmark": settings.asked[0]})
-        for cell in ran
-        if cell[:2] in ((target, draft), (target, NO_DRAFT))
-    ]
+    return [_trace(*cell[:3]).model_copy(update={"benchmark": settings.asked[0]}) for cell in ran if cell[:2] in shown]
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
     """A trace of each timed answer of the main methods: that of `traces`, as fast as it was scored."""
-    targets = {target for target, _ in SummariseJob.of(settings).pairs}
     for score in timed:
         cell = Cell(score.target, score.draft, score.method, score.seed)
-        if score.mode == "alone" and not score.seed and score.target in targets and _told(settings, cell):
+        if score.mode == "alone" and not score.seed and _told(settings, cell):
             trace = _trace(score.target, score.draft, score.method)
             pace = score.seconds / (trace.seconds + 0.01)
             spans = [

@@ -195,7 +195,7 @@ def _write_verification(folder: Path, settings: Config) -> None:
 def _write_sources(folder: Path, settings: Config) -> None:
     """Model cards with a curve for each training, cell cards, and benchmark files; some of each from another run."""
     models = Plan(settings).models
-    for name in (*models["sapo"], f"another-run.balanced.{settings.runs['main'].targets[0]}"):
+    for name in (*models["sapo"], "another-run.balanced.q3vl-deep-awq"):
         (folder / "models" / name).mkdir(parents=True)
         curve = pd.DataFrame({"step": range(1, 9)})
         curve = curve.assign(**{column: curve.step * 0.1 for column in CURVES})

@@ -538,9 +538,13 @@ class Config(Spec):
     @model_validator(mode="after")
     def _copies_are_planted(self) -> Self:
         """Only in generated data sets is it known which training question is a benchmark's."""
+        foreign = [data for data in self.sapo.training_sets if not self.is_micro(data)]
         for name, recipe in self.sapo.recipes.items():
-            if recipe.planted and not self.micro:
-                raise ValueError(f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro)")
+            if recipe.planted and foreign:
+                raise ValueError(
+                    f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro), not "
+                    f"sapo.training_sets {', '.join(foreign)}"
+                )
         return self
 
     @model_validator(mode="after")

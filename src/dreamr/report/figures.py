@@ -33,7 +33,7 @@ def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
     single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
     several = len(table.loc[single, ["target", "draft"]].drop_duplicates()) > 1
     whole = (table.target == ALL) & (table.draft == ALL) & several
-    rows = table[single | whole].assign(order=whole)
+    rows = table.assign(order=whole)[single | whole]
     rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
     return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])
 
@@ -67,7 +67,7 @@ def speed(table: pd.DataFrame) -> Chart:
     """Speed-up of each method on each pair, all benchmarks together."""
     rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
     pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    figure, axes_list = _panel_each(pairs)
     for axes, name in zip(axes_list, pairs, strict=False):
         for _, row in rows[rows.pair == name].iterrows():
             at = COMPARED.index(row.method)
@@ -99,7 +99,7 @@ def split(table: pd.DataFrame, factors: pd.DataFrame) -> Chart:
     both = pd.concat([factors, rest])
     rows = pairs_in(both[(both.benchmark == ALL) & both.method.isin(COMPARED)])
     pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    figure, axes_list = _panel_each(pairs)
     for axes, name in zip(axes_list, pairs, strict=False):
         for _, row in rows[rows.pair == name].iterrows():
             _stack(axes, row, COMPARED.index(row.method))
@@ -307,9 +307,15 @@ def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(line=lines)[~pooled | (rows.target == ALL)]
 
 
+def _panel_each(pairs: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """A panel for each pair, three beside each other, with a line for each method."""
+    columns = min(3, len(pairs))
+    return panels(-(-len(pairs) // columns), columns, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+
+
 def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows by benchmark and over all, where there are several; else those over all, which are the only one's."""
-    return rows if rows.benchmark.nunique() > 2 else rows[rows.benchmark == ALL]
+    """The rows by benchmark and, of several benchmarks, over all."""
+    return rows if rows.benchmark.nunique() > 2 else rows[rows.benchmark != ALL]
 
 
 def _all_last(names: pd.Series) -> list[str]:

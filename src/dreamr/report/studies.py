@@ -34,6 +34,11 @@ def table(name: str, **cells: Any) -> Ran:
     return lambda made: any(all(row[key] == value for key, value in cells.items()) for row in made.tables.get(name, ()))
 
 
+def of_reference(name: str) -> Ran:
+    """Run if the table has a row of the method that ablations vary."""
+    return lambda made: table(name, method=made.job.reference)(made)
+
+
 def figure(name: str) -> Ran:
     """Run if the figure was drawn."""
     return lambda made: name in made.figures
@@ -56,11 +61,18 @@ def ablation(kind: str, words: str) -> Study:
     )
 
 
+JUDGES = "a method in which the target judges steps"
 TIMED = "questions that are also answered alone (alone of a suite)"
-GENERATED = "generated questions, of which it is known whether a single step is right"
+GENERATED = "generated questions, whose steps can be judged"
 # By the id of the section; parts of sections by a name of their own.
 STUDIES = {
     "contrasts": Study("Methods against each other", "two methods on the same questions", table("contrasts")),
+    "explained": Study(
+        "Why above or below the target?",
+        "dreamr, or an intervention",
+        either(of_reference("explained"), table("interventions"), table("answers_by_errors")),
+    ),
+    "parts": Study("Parts of the questions", "dreamr", of_reference("explained")),
     "interventions": Study(
         "Interventions", "methods with another budget, or with answers: target", table("interventions")
     ),
@@ -79,7 +91,7 @@ STUDIES = {
         "the method target_only_two_threads, on a CPU",
         table("speed", method="target_only_two_threads"),
     ),
-    "acceptance": Study("Acceptance", "a method in which the target judges steps", table("acceptance")),
+    "acceptance": Study("Acceptance", JUDGES, table("acceptance")),
     "verification": Study("CPN under the lens", GENERATED, table("verification")),
     "dose": Study("How good must verdicts be?", f"{GENERATED}, and methods with verifier: oracle", table("dose")),
     "gallery": Study("Gallery of bad verdicts", GENERATED, table("verification")),
@@ -107,7 +119,7 @@ STUDIES = {
     "quantization": Study(
         "Quantization", "a method on a quantized target and on the model that it was made from", table("quantization")
     ),
-    "timeline": Study("How one question runs", TIMED, figure("timeline")),
+    "timeline": Study("How one question runs", f"dreamr, and {TIMED}", figure("timeline")),
     "replay": Study("What would it be elsewhere?", "a run of the method beside", table("replay")),
 }
 
