@@ -273,4 +273,5 @@ def test_benchmarks_of_one_s_own_are_on_the_page_and_their_steps_are_not_judged(
     told = "Judged here: mathverse, mmbench. The other benchmarks are not generated"
     assert told in found["verification"] and told in found["explained"]
     assert not re.search(r"mine|realworldqa", found["gallery"])
+    assert "look-alikes of the benchmarks, and on mine, realworldqa, not generated." in found["limits"]
     assert ">mine</summary>" in found["accuracy"] and ">mine</summary>" in found["speed"]

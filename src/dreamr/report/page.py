@@ -101,6 +101,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         studies=ran(made),
         left_out=left_out(made),
         judged=VerifyJob.of(config).benchmarks,
+        foreign=[name for name in config.asked if not config.is_micro(name)],
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
         glance=glance(tables),
