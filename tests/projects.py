@@ -125,6 +125,7 @@ def copied(folder: Path, weights: bool = False) -> Project:
 def stubbed(project: Project) -> Project:
     """Every command only writes its outputs, so that an experiment takes seconds; Snakemake and the plan are real."""
     project.edit("src/dreamr/cli/__init__.py", lambda text: text + COMMANDS)
+    (project.folder / "src/vllm.py").touch()  # where `environments: active` is set, the check looks for it
     return project
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from dreamr.answering import work
 from dreamr.cli import generate
 from dreamr.engines.protocol import Generation, Meter, Refused
+from dreamr.engines.vllm.launch import _deaf_to_stops
 from dreamr.prompts import Prompt
 from dreamr.provenance import spec_digest
 
@@ -26,7 +27,15 @@ class ScriptedEngine:
 
     async def __aenter__(self) -> "ScriptedEngine":
         self._note("start", "")
+        self._load()
         return self
+
+    @staticmethod
+    def _load() -> None:
+        """Blocks the process for a while, as vLLM does, which looks up every now and then."""
+        with _deaf_to_stops():
+            for _ in range(int(100 * float(os.environ.get("SCRIPTED_LOADING", "0")))):
+                time.sleep(0.01)
 
     async def __aexit__(self, *error: object) -> None:
         self._note("stop", "")

@@ -24,7 +24,7 @@ ROW = {"target": "t", "draft": "d", "method": "m", "benchmark": "b"}
 
 
 def claim(*tests: Check, scale: str = "any") -> PaperClaim:
-    return PaperClaim(id="c", text="", source="", scale=scale, section="speed", tests=tests)
+    return PaperClaim(id="c", text="", source="abstract", scale=scale, section="speed", tests=tests)
 
 
 def contrast(method: str, value: float, low: float, high: float, p: float, over: str = "questions") -> dict[str, Any]:
@@ -191,3 +191,22 @@ def test_a_broken_claim_is_named(tmp_path: Path) -> None:
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
     with pytest.raises(UserError, match=r"claims.yaml, claim 'fast': (?s:.*)test\n"):
         load_claims(tmp_path / "claims.yaml")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [({}, "Field required"), ({"source": "digests"}, "Input should be 'abstract', 'opening' or ")]
+)
+def test_a_claim_names_one_of_the_sources(tmp_path: Path, source: dict[str, str], told: str) -> None:
+    claim = {"id": "fast", "text": "Fast.", "scale": "any", "section": "speed", **source}
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
+    with pytest.raises(UserError, match=rf"claims.yaml, claim 'fast': (?s:.*)source\n  {told}"):
+        load_claims(tmp_path / "claims.yaml")
+
+
+def test_a_verdict_stands_beside_the_source_of_its_claim() -> None:
+    tables = {"contrasts": pd.DataFrame()}
+    told = claim().model_copy(update={"remark": "figure 6"})
+    assert judged([told], tables, SummariseJob.of(config()))[["source", "remark"]].iloc[0].to_list() == [
+        "abstract",
+        "figure 6",
+    ]

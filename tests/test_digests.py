@@ -45,7 +45,7 @@ COVERED = {
     "report.milliseconds report.overview report.predicted report.timeline spans statistics.closed_form "
     "statistics.predicted statistics.words",
     "report": f"{FRAME} provenance report.labels report.models report.page report.run_times report.studies "
-    "statistics.closed_form statistics.predicted statistics.words",
+    "runtime.starts statistics.closed_form statistics.predicted statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

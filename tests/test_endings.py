@@ -43,6 +43,39 @@ def test_a_job_goes_back_into_the_queue_where_that_is_wanted(queue: Path, entry:
     assert (requests.read_text() if requests.exists() else "") == ("requeue 7\n" if again else "")
 
 
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("", "squeue does not list it"),  # it does not list what has ended
+        (f"{PREFIX}1f0c FAILED 0", "its state is FAILED"),
+        (f"{PREFIX}1f0c RUNNING {RESTARTS}", f"it was restarted {RESTARTS} times already"),
+    ],
+)
+def test_a_job_that_does_not_go_back_says_why(
+    queue: Path, capsys: pytest.CaptureFixture[str], entry: str, why: str
+) -> None:
+    queue.write_text(entry + "\n")
+    assert requeue() is False
+    assert capsys.readouterr().err == f"Slurm job 7 does not go back into the queue: {why}\n"
+
+
+AWAY = """#!/bin/sh
+if [ -e {0}/asked ]; then cat {0}/entry; else
+touch {0}/asked; echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2; exit 1; fi
+"""
+
+
+def test_a_job_waits_for_a_controller_that_is_away(
+    queue: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamr.runtime.slurm.PAUSES", (0, 0))
+    queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
+    queue.with_name("squeue").write_text(AWAY.format(queue.parent))
+    assert requeue() is True
+    assert queue.with_name("requeued").read_text() == "requeue 7\n"
+    assert "squeue: slurm_load_jobs error: Unable to contact slurm controller" in capsys.readouterr().err
+
+
 def test_outside_slurm_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert requeue() is False

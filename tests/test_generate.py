@@ -219,6 +219,23 @@ def test_a_job_told_to_stop_ends_its_engines(bench: Bench) -> None:
     assert counts["start"] == counts["stop"] == 2
 
 
+def test_a_job_told_to_stop_while_an_engine_is_loaded_does_not_wait_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large model may take longer to load than a cluster waits."""
+    monkeypatch.setenv("SCRIPTED_LOADING", "60")
+    process = bench.start(job(["dreamr"]))
+    while not bench.requests():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.5)  # now it is being loaded
+    process.terminate()
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors == "told to stop; what is finished is kept: run again to go on\n"
+    assert [line.split()[:2] for line in bench.requests()] == [["big", "start"]]
+
+
 def test_a_finished_job_starts_no_engine(bench: Bench) -> None:
     spec = job(["dreamr"])
     first = bench.run(spec)

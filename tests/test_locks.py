@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dreamr.errors import UserError
-from dreamr.runtime.locks import LEASE, only_writer
+from dreamr.runtime.locks import LEASE, being_written, only_writer
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 HOLDER = """
@@ -108,3 +108,15 @@ def test_a_holder_whose_claim_is_lost_ends_at_once(path: Path) -> None:
     holder = held(path, lease=1)
     path.with_name("abc.jsonl.lock").unlink()  # as by a second writer that takes this one for dead
     assert holder.wait(timeout=5) == 1
+
+
+def test_what_is_being_written_is_told_with_its_writer(tmp_path: Path) -> None:
+    """Also by a writer of another machine; nothing of one that is long gone."""
+    holder, elsewhere = held(tmp_path / "a/model", job="4711"), held(tmp_path / "b.jsonl", host="node5")
+    first, second = being_written(tmp_path)
+    assert first.startswith(f"{tmp_path}/a/model is being written by Slurm job 4711, process {holder.pid} on ")
+    assert second.startswith(f"{tmp_path}/b.jsonl is being written by process {elsewhere.pid} on node5, since ")
+    for process in (holder, elsewhere):
+        process.kill()
+        process.wait()
+    assert (tmp_path / "b.jsonl.writer").exists() and being_written(tmp_path, lease=0) == []

@@ -38,9 +38,9 @@ def test_one_that_was_not_finished_is_made_anew(
 ) -> None:
     def killed(lock: Path, folder: Path) -> None:
         folder.mkdir()
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt  # as Ctrl-C does
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="Ctrl-C"):
         patch.setattr(make_environment, "make", killed)
         run(tmp_path)
     assert (run(tmp_path) / "ready.txt").exists() and len(made) == 1
@@ -55,9 +55,14 @@ def test_a_second_maker_stops(tmp_path: Path, made: list[Path]) -> None:
     assert not made
 
 
-def test_what_pip_cannot_install_stops_with_the_lock(tmp_path: Path) -> None:
+def test_what_pip_cannot_install_stops_with_the_lock_and_what_failed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The real thing, as far as a package that does not exist."""
-    (tmp_path / "broken.txt").write_text("no-such-package-anywhere==0.0.0\n")
-    with pytest.raises(SystemExit, match=r"broken\.txt: pip could not install it"):
+    (tmp_path / "broken.txt").write_text("# two packages\nsix==1.17.0\nno-such-package-anywhere==0.0.0\n")
+    with pytest.raises(SystemExit, match=r"broken\.txt: pip could not install it: ERROR: .*no-such-package-anywhere"):
         make_environment.main(["--lock", str(tmp_path / "broken.txt"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out" / "ready.txt").exists()
+    printed = capfd.readouterr()
+    assert printed.out.startswith(f"{tmp_path / 'broken.txt'}: 2 packages go to {tmp_path / 'out'}")
+    assert printed.out.count("\n") == 1 and "ERROR: No matching distribution" in printed.err

@@ -5,6 +5,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -20,8 +21,10 @@ from dreamr.planning.reading import read as read_config
 from dreamr.report import figures
 from dreamr.report.drawing import INK
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
-from dreamr.report.run_times import RULES, START, phase_times, rule_times
+from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
+from dreamr.runtime.starts import MARK
 from dreamr.statistics.frame import read_table
+from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
 
 FIGURES = {
@@ -151,9 +154,14 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
 def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleNamespace) -> None:
     shown = made.page[made.page.index('<ul class="verdicts">') :].partition("</ul>")[0]
     claims = pd.read_csv(made.folder / "tables" / "claims.csv").set_index("id")
-    links = re.findall(r'<li><a href="#claim-([\w-]+)">(.*?)</a> <span class="verdict [\w-]+">(.*?)</span>', shown)
-    assert links == [(name, escape(row.text), row.verdict) for name, row in claims[claims.headline].iterrows()]
-    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, _, _ in links)
+    links = re.findall(
+        r'<li><a href="#claim-([\w-]+)">(.*?)</a> <div><span class="verdict [\w-]+">(.*?)</span>\s+'
+        r'<small class="quiet">(.*?)</small>',
+        shown,
+    )
+    headline = claims[claims.headline].iterrows()
+    assert links == [(name, escape(row.text), row.verdict, row.source) for name, row in headline]
+    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, *_ in links)
 
 
 def first_uses(page: str) -> dict[str, str]:
@@ -244,6 +252,24 @@ def test_phases_are_those_of_jobs_whose_log_tells_all_of_them(made: SimpleNamesp
     assert phase_times(made.folder / "benchmarks", made.folder / "nowhere") == []
 
 
+def test_phases_are_those_of_a_jobs_last_start(tmp_path: Path) -> None:
+    """A log keeps what earlier starts told; the benchmark file has the seconds of the last one alone."""
+    for name, text in {
+        "benchmarks/generate/all.tsv": "s\n10.0\n",
+        "logs/generate/all.log": "".join(
+            f"{MARK}2026-01-01 00:00:00 on n1\n{told}"
+            for told in ("engines started: 50.0 s\nquestions measured: 50.0 s\n", "batched: 50.0 s\ntimed: 50.0 s\n")
+        ),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert phase_times(tmp_path / "benchmarks", tmp_path / "logs") == []
+    with (tmp_path / "logs/generate/all.log").open("a") as log:
+        log.write(f"{MARK}2026-01-02 00:00:00 on n2\n" + "".join(f"{phase}: 2.0 s\n" for phase in PHASES))
+    found = phase_times(tmp_path / "benchmarks", tmp_path / "logs")
+    assert [row["seconds"] for row in found] == [2.0] * 5
+
+
 def test_every_timed_rule_of_the_workflow_is_known() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk"))
     assert sorted(RULES) == sorted(re.findall(r'"<benchmarks>/(\w+)', text))
@@ -264,6 +290,14 @@ def test_the_page_claims_no_more_than_the_tables_can() -> None:
     assert "our interval contains it, and a wide interval contains much" in text
     assert "it speaks of drafts like these, not of new targets" in text
     assert "it says nothing about the paper" in text
+
+
+def test_every_claim_names_its_source(made: SimpleNamespace) -> None:
+    claims = pd.read_csv(made.folder / "tables" / "claims.csv", keep_default_na=False)
+    assert set(claims.source) <= set(get_args(PaperSource))
+    for claim in claims.itertuples():
+        row = made.page[made.page.index(f'id="claim-{claim.id}"') :].partition("</tr>")[0]
+        assert f"<small>{claim.source}</small>" in row and escape(claim.remark) in row
 
 
 def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:

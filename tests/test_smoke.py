@@ -25,6 +25,15 @@ def test_a_second_run_does_nothing(smoke: Path) -> None:
     assert "Nothing to be done" in run_smoke(smoke.parent).stderr
 
 
+def test_logs_are_lines(smoke: Path) -> None:
+    """With each bar's last line, and few before it."""
+    logs = {path: path.read_bytes() for path in (smoke.parent / "logs").rglob("*.log")}
+    assert len(logs) > 20 and not [path for path, log in logs.items() if b"\r" in log]
+    (training,) = (log for path, log in logs.items() if path.parent.name == "train_sapo")
+    last = re.search(rb"100%.* (\d+)/(\d+) \[", training)
+    assert last and last[1] == last[2] and training.count(b"%|") <= int(last[2]) + 20
+
+
 def test_the_tables_hold_every_method_and_their_intervals_hold_the_estimates(smoke: Path) -> None:
     tables = {path.stem: pd.read_csv(path) for path in (smoke / "tables").glob("*.csv")}
     assert {"accuracy", "speed", "acceptance", "sapo", "quantization", "ablation"} <= set(tables)

@@ -81,6 +81,7 @@ def test_an_engine_that_reads_other_tokens_than_the_trainer_writes_nothing(
 REPEATED = {"epochs": 3, "learning_rate": 1e-4}  # 12 batches of eight questions, at the micro scale's rate
 
 
+@pytest.mark.instructions
 @pytest.mark.parametrize("draft", ["q3vl-2l", "mimo-untied"])
 def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
     made: Made, draft: str, questions: list[Question], tmp_path: Path

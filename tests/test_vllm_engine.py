@@ -19,16 +19,15 @@ from typing import Any
 
 import pytest
 from engines import SAMPLING, SIZE, engine_of, reference
+from micro_questions import read_prompts, write_benchmarks
 
-from dreamr.config import DataSpec
-from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
 from dreamr.engines.protocol import EngineDied, Generation, Meter, Refused
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
-from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
+from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, verdict_prompt
 from dreamr.records import IMAGE_MARK, Question, Trace, read_rows, write_rows
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -38,30 +37,20 @@ ZOO = Path(os.environ.get("DREAMR_ZOO", ROOT / "workflow/resources/zoo"))  # the
 TARGETS, DRAFTS = ("q3vl-deep", "q3vl-moe"), ("q3vl-2l", "r4b-2l", "mimo-3l")
 VERDICT = ("positive", "negative")
 DIGITS = tuple("0123456789")
-SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few questions of each micro benchmark, prepared as the workflow does."""
-    from sizes import micro_size
-
-    from dreamr.micro.datasets import write_all
-
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", micro_size(7, 16, 16))
-    for name, split in SPLITS.items():
-        spec = DataSpec(adapter=name, path=str(folder / "micro" / name), split=split)
-        write_rows(folder / f"{name}.jsonl", prepare_questions(name, spec, folder))
+    write_benchmarks(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def prompts(data: Path) -> list[Prompt]:
-    rows = [row for name in SPLITS for row in read_rows(data / f"{name}.jsonl", Question)]
-    return [question_prompt(row, str(data)) for row in rows]
+    return read_prompts(data)
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +135,13 @@ def test_images_beyond_the_caps_are_the_same_image(pair: SimpleNamespace, run: R
         run(pair.engine.reset())
 
 
+@pytest.mark.instructions
 def test_greedy_text_equals_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
     for prompt in samples:
         assert greedy(run, pair.engine, prompt) == pair.beside.text(prompt, 48)
 
 
+@pytest.mark.instructions
 def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
     cached = [greedy(run, pair.engine, prompt) for prompt in samples]
     run(pair.engine.reset())
@@ -234,6 +225,7 @@ def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompt
     assert len(found) == len(asked)
 
 
+@pytest.mark.instructions
 def test_keyword_logprobs_equal_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
     if not pair.target:
         pytest.skip("a draft gives no verdicts")
@@ -331,6 +323,7 @@ def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
     assert together == one_by_one
 
 
+@pytest.mark.instructions
 def test_ngram_speculation_changes_no_text_and_gives_no_verdicts(run: Run, prompts: list[Prompt]) -> None:
     async def texts(ngram: Ngram | None) -> list[str]:
         async with engine_of(ZOO, TARGETS[0], ngram) as engine:
@@ -352,6 +345,18 @@ def test_a_model_that_cannot_be_loaded_is_named(run: Run, tmp_path: Path) -> Non
         run(VllmEngine(tmp_path, reference("q3vl-2l"), settings).__aenter__())
 
 
+def test_what_an_engine_does_not_start_for_is_told(run: Run, tmp_path: Path) -> None:
+    """The exception of the engine's process, which this one does not see; here sizes that are not the weights'."""
+    folder = shutil.copytree(ZOO / "q3vl-2l", tmp_path / "q3vl-2l")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["intermediate_size"] *= 2
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="could not start") as told:
+        run(engine_of(tmp_path, "q3vl-2l").__aenter__())
+    assert told.value.cause and told.value.cause.certain
+    assert re.search("(Assertion|Value|Runtime)Error", told.value.cause.text) and "root cause" not in str(told.value)
+
+
 def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
     async def killed() -> None:
         async with engine_of(ZOO, DRAFTS[0]) as engine:
@@ -360,8 +365,9 @@ def test_a_dead_engine_is_told(run: Run, prompts: list[Prompt]) -> None:
             os.kill(_children(os.getpid())[-1], signal.SIGKILL)
             await task
 
-    with pytest.raises(EngineDied, match=DRAFTS[0]):
+    with pytest.raises(EngineDied, match=f"the engine of {DRAFTS[0]} died: it was killed by signal 9") as told:
         run(killed())
+    assert told.value.cause and not told.value.cause.certain
 
 
 ON_THREADS = """
@@ -429,6 +435,30 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)
     assert all(trace.seconds > 0 and (trace.baseline_seconds or 0) > 0 for trace in traces if trace.mode == "alone")
+
+
+def test_the_last_line_of_a_job_is_the_exception_of_its_engine(data: Path, tmp_path: Path) -> None:
+    """An operator is missing, which shows at the first request."""
+    methods = {"draft_only": {"loop": "draft_only"}}
+    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
+    command += ["--models", str(ZOO), "--data", str(data), "--cells", "cells", "--out", "traces.jsonl"]
+    missing = "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_attention_with_kv_cache'"
+    assert broken(command, tmp_path)[-1] == (
+        f"the engine of {DRAFTS[0]} died: {missing}; its log: job.engines/{DRAFTS[0]}.log; "
+        "0 finished answers are kept: run again to go on"
+    )
+    assert missing in (tmp_path / f"job.engines/{DRAFTS[0]}.log").read_text()
+
+
+def broken(command: list[str], folder: Path) -> list[str]:
+    """The log of a command where vLLM's library lacks an operator."""
+    path = f"{Path(__file__).with_name('without_attention')}:{ROOT / 'src'}"
+    with (folder / "job.log").open("w") as log:
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, stdout=log, stderr=log, timeout=300, check=False
+        )
+    assert done.returncode == 1
+    return (folder / "job.log").read_text().splitlines()
 
 
 def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path) -> None:

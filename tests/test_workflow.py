@@ -77,9 +77,9 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project)
     assert done.returncode == 0, done.stderr
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
     wanted = {
-        "train_sapo": ("h200", {"8"}, 7200, "--signal=TERM@1800"),
-        "quantize": ("h200", {"1"}, 720, None),
-        "generate": ("l40s", {"4", "6"}, 2880, "--exclusive --signal=TERM@300"),
+        "train_sapo": ("h200", {"8"}, 7200, "--open-mode=append --signal=TERM@1800"),
+        "quantize": ("h200", {"1"}, 720, "--open-mode=append"),
+        "generate": ("l40s", {"4", "6"}, 2880, "--open-mode=append --exclusive --signal=TERM@300"),
     }
     for rule, (kind, gpus, minutes, extra) in wanted.items():
         found = [dict(part.split("=", 1) for part in asked.split(", ")) for name, asked in jobs if name == rule]
@@ -208,7 +208,7 @@ def test_model_jobs_run_in_images_made_from_the_locks(project: Project, monkeypa
         assert ["build", "--build-arg", f"lock={name}-cpu", image, "envs/container.def"] in calls
     commands = [(next(part for part in call if part.endswith(".sif")), call[-1]) for call in calls if "exec" in call]
     assert Counter(image for image, _ in commands) == {made["models"]: 4, made["quantize"]: 1}
-    assert all(re.search(r"^ *python -m dreamr.cli", command, re.M) for _, command in commands)
+    assert all(re.search(r"^ *exec python -m dreamr.cli", command, re.M) for _, command in commands)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 import os
 import re
 import sys
+from importlib.util import find_spec
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -11,6 +13,8 @@ SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT
+from dreamr.machine.needed import needs_here
+from dreamr.machine.telling import announced
 from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
@@ -18,14 +22,22 @@ from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.provenance import environment_folder, file_digest
+from dreamr.runtime.causes import new_run
+from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
+from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
+from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)
     PLAN = Plan(CONFIG)
     refuse_excess(PLAN)
+if find_spec("snakemake_executor_plugin_slurm"):
+    from dreamr.runtime.executor import register
+
+    register()
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 
@@ -39,7 +51,11 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **ONE_THREAD,
     **ALLOCATOR,
+    **{RESTARTS: restarts(os.environ)},
 )
+
+if workflow.is_main_process:  # a job that reads the workflow again, as on a cluster, is of the run that began it
+    os.environ.update(new_run(Path(CONFIG.pathvars.logs)))
 
 
 def expectation():
@@ -47,6 +63,20 @@ def expectation():
     shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
     outputs = {"environment": ENVIRONMENTS, **PLAN.outputs()}
     return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
+
+
+def running_jobs():
+    """The jobs that run now, each with its log."""
+    return [f"{job.name}: {', '.join(job.log)}" for job in list(workflow.scheduler.running)]
+
+
+def machine_words():
+    """What this machine lacks for the jobs that are going to run; stops where one of them would fail for certain."""
+    waiting = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+    shared = workflow.global_resources
+    limits = {name: shared[name].value for name in ("gpu", "mem_mb") if name in shared}
+    needed = needs_here(PLAN, {} if workflow.touch else waiting, ALL_CORES, limits, submitted=workflow.non_local_exec)
+    return announced(needed, [str(path) for path in workflow.overwrite_configfiles])
 
 
 def lock(name):

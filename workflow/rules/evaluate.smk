@@ -24,6 +24,7 @@ rule generate:
     resources:
         **needs("generate", gpus=lambda wildcards: PLAN.gpus(group(wildcards))),
     params:
+        begin=BEGIN,
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),
         python=python("models"),
@@ -32,13 +33,14 @@ rule generate:
         cells=f"{RESULTS}/cells",
     shell:
         """
-        {params.python:q} -m dreamr.cli.generate \
+        {params.begin} {log:q}
+        exec {params.python:q} -m dreamr.cli.generate \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
             --cells {params.cells:q} \
             --out {output.traces:q} \
-            > {log:q} 2>&1
+            >> {log:q} 2>&1
         """
 
 

@@ -17,6 +17,7 @@ from dreamr.planning.jobs import GenerateJob
 from dreamr.records import write_rows
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
+from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import set_threads
 
 EXAMPLE = "snakemake prints the complete command of each job with --printshellcmds"
@@ -46,4 +47,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    print_lines()
     main()

@@ -8,6 +8,7 @@ deletes what a rule makes before it runs the rule again.
 import argparse
 import shutil
 import subprocess
+import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from dreamr.cli.common import command_parser
 from dreamr.errors import UserError
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
+from dreamr.runtime.output import print_lines
+
+QUIETLY = ("--quiet", "--progress-bar=off", "--disable-pip-version-check")
 
 
 @worded()
@@ -31,11 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def make(lock: Path, folder: Path) -> None:
     """An environment with exactly what the lock names, and with what the build of torch that pip found may need."""
+    names = [line for line in lock.read_text(encoding="utf-8").splitlines() if line and line[0] not in "#-"]
+    print(f"{lock}: {len(names)} packages go to {folder}, which takes some minutes; pip tells what goes wrong")
     venv.create(folder, clear=True, with_pip=True, symlinks=True)
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-compile"]
+    install = [str(folder / "bin" / "python"), "-m", "pip", "install", *QUIETLY, "--no-compile"]
     for packages in (["--no-deps", "--requirement", str(lock)], ["torch", "torchvision"]):
-        if subprocess.run([*install, *packages]).returncode:
-            raise UserError(f"{lock}: pip could not install it; what pip said stands above")
+        pip = subprocess.run([*install, *packages], stderr=subprocess.PIPE, text=True)
+        sys.stderr.write(pip.stderr)
+        if pip.returncode:
+            errors = [line for line in pip.stderr.splitlines() if line.startswith("ERROR: ")]
+            raise UserError(f"{lock}: pip could not install it: {' '.join(errors) or pip.stderr.strip()}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,4 +57,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    print_lines()
     main()

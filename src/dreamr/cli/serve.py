@@ -97,7 +97,7 @@ async def serve(
         print(f"{', '.join(service.methods)} on http://{options.host}:{options.port}/v1", file=terminal, flush=True)
         await server.serve()
     if service.dead:
-        raise UserError(service.dead)
+        raise UserError(service.dead.words, service.dead.cause)
 
 
 def serving(
@@ -125,7 +125,7 @@ async def watch(service: "Service", engines: Sequence["VllmEngine"], server: "uv
             try:
                 await engine.check()
             except EngineDied as error:
-                service.die(str(error))
+                service.die(error)
     await asyncio.sleep(CHECK_SECONDS)
     server.should_exit = True
 

@@ -21,6 +21,7 @@ from dreamr.planning.jobs import TrainJob
 from dreamr.provenance import code_digest, spec_digest, versions
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
+from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import first_rank, set_threads, start_with_allocator
 
 WORDS = ("dreamr.errors", "dreamr.files")  # how things are said and written decides no reward
@@ -79,4 +80,5 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     start_with_allocator()
+    print_lines()
     main()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dreamr.cli.common import command_parser
 from dreamr.runtime.endings import worded
+from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import set_threads, start_with_allocator
 
 
@@ -45,4 +46,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     start_with_allocator()
+    print_lines()
     main()

@@ -56,7 +56,7 @@ class Service:
     concurrency: int
     queue: int
     metrics: Metrics = field(default_factory=Metrics)
-    dead: str = ""  # why no question will ever be answered again
+    dead: EngineDied | None = None  # why no question will ever be answered again
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.concurrency)
@@ -79,7 +79,7 @@ class Service:
                         self._count(name, item, time.perf_counter() - begun)
                         yield item
                 except EngineDied as error:
-                    self.die(str(error))
+                    self.die(error)
                     raise self.gone() from error
 
     def _count(self, name: str, item: Told | Outcome, seconds: float) -> None:
@@ -88,7 +88,7 @@ class Service:
         elif item.place == 0:
             self.metrics.first_step.labels(name).observe(item.seconds)
 
-    def die(self, why: str) -> None:
+    def die(self, why: EngineDied) -> None:
         """No engine comes back to life: from now on every question is refused."""
         self.dead = self.dead or why
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from dreamr.errors import UserError
+from dreamr.errors import Died, UserError
 from dreamr.prompts import Prompt
 
 Finish = Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
@@ -34,7 +34,7 @@ class Refused(UserError):
         self.model, self.why = model, why
 
 
-class EngineDied(RuntimeError):
+class EngineDied(Died):
     """The process that serves a model is gone; no request to it will ever be answered."""
 
 

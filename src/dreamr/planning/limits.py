@@ -16,7 +16,7 @@ LIMITED: dict[str, Planned] = {"train_sapo": "train", "quantize": "quantize", "g
 
 def refuse_excess(plan: Plan) -> None:
     """A job that would be cut off, or would not fit its GPUs: UserError with how far beyond, and what to change."""
-    if found := [line for line in (*_too_long(plan), *_too_large(plan)) if line]:
+    if found := [line for line in (*_too_long(plan), *too_large(plan)) if line]:
         lines = "\n".join(f"  - {line}" for line in found)
         raise UserError(
             f"By the estimates in the configuration this cannot be done within its limits:\n{lines}\n"
@@ -56,8 +56,11 @@ def _remedy(plan: Plan, job: Estimate, share: float) -> str:
     return "divide its suite into more shards, time fewer questions (suites.*.alone), or lower generation.answer_tokens"
 
 
-def _too_large(plan: Plan) -> Iterator[str]:
-    """Of each kind of job, engines without room for one context, ranks without a GPU each, and its fullest GPU."""
+def too_large(plan: Plan) -> Iterator[str]:
+    """Of each kind of job, engines without room for one context, ranks without a GPU each, and its fullest GPU.
+
+    What fits is an empty line.
+    """
     for _, parts in groupby(holdings(plan), key=lambda part: (part.rule, part.models)):
         job = list(parts)
         yield from (_without_room(plan, part) for part in job if part.lacking_tokens)

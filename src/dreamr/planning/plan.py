@@ -42,7 +42,10 @@ UNCOUNTED = (
         "dreamr.files",
         "dreamr.cli.common",
     ),
-    *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),
+    *("dreamr.runtime.causes", "dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.output"),
+    *("dreamr.runtime.slurm", "dreamr.runtime.stops"),
+    "dreamr.engines.vllm.logs",
+    "dreamr.engines.vllm.packed",  # what it refuses has no answer
 )
 
 

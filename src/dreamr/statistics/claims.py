@@ -1,4 +1,4 @@
-"""The paper's claims, each with a rule that reads a verdict from the tables.
+"""The paper's claims as our sources have them, each with a rule that reads a verdict from the tables.
 
 A claim holds tests of single table cells. Each has a p: the table's own where the cell is a contrast and the bound its
 null, else that of the interval (Altman and Bland 2011), which is below the level where the interval leaves the bound
@@ -29,6 +29,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
+from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
 
 CheckOutcome = Literal["met", "broken", "open"]
@@ -82,11 +83,12 @@ class Check(Spec):
 
 
 class PaperClaim(Spec):
-    """What the paper, or a predecessor, says."""
+    """What the paper says, by the source in which that was read."""
 
     id: str
     text: str
-    source: str  # where it was read
+    source: PaperSource
+    remark: str = ""  # on the source: the figure, how many digests have it, what is our reading
     doubt: str = ""  # why the number may be wrong; a doubted number is never a goal
     # any: a direction, which tiny models can show as well; planted: one that the micro models were taught;
     # gpu: one that takes a GPU; paper: numbers of the paper's models
@@ -112,7 +114,7 @@ class Found:
 
 
 def load_claims(path: Path) -> list[PaperClaim]:
-    """All claims; a wrong key or value stops with its place."""
+    """All claims; a wrong key or value, or a claim without a source, is a UserError with its place."""
     claims = [_claim(path, entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
     names = [claim.id for claim in claims]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -133,7 +135,7 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
         found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
-        facts = claim.model_dump(include={"id", "text", "source", "doubt", "scale", "section", "headline"})
+        facts = claim.model_dump(exclude={"tests"})
         ran = any(rows for _, rows in found)
         told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale, ran)
         shown = [worded(check, rows, len(job.pairs)) for check, rows in found] if ran or told == "not run" else []

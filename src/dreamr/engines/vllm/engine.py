@@ -16,10 +16,8 @@ from dreamr.config import ModelRef
 from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
 from dreamr.engines.protocol import Finish, Generation, Meter, Refused
-from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.inputs import Inputs, Settings, Vocabulary, pieces
 from dreamr.engines.vllm.launch import Ngram, start
-from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 
 if TYPE_CHECKING:
@@ -49,25 +47,14 @@ class VllmEngine:
         self._numbers = count()
 
     async def __aenter__(self) -> Self:
-        """Load the model. One that cannot be loaded is a UserError."""
-        self._vllm = self._started()
+        """Load the model. One that cannot be loaded is a UserError; EngineDied where another try may succeed."""
+        self._vllm = start(self._folder, self._model, self._settings, self._ngram, self._cpu_threads, self._arguments)
         self._words = Vocabulary(self._vllm.tokenizer, self.name)
         chat = Chat(self._vllm.processor, self._model.thinking)
         self._inputs = Inputs(self._vllm, chat, self._words, self._settings)
         with self._vllm.alive():
             await self._vllm.ready()
         return self
-
-    def _started(self) -> internals.Vllm:
-        try:
-            return start(self._folder, self._model, self._settings, self._ngram, self._cpu_threads, self._arguments)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"model {self.name}: vLLM could not start with {self._folder} ({type(error).__name__}: {error}). The "
-                "cause is told above: are the weights whole, does `engine` in the configuration fit model and device?"
-            ) from error
 
     async def __aexit__(self, *error: object) -> None:
         await self._vllm.shutdown()

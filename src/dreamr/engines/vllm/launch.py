@@ -8,14 +8,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from dreamr.config import EngineSpec, ModelRef
+from dreamr.engines.protocol import EngineDied
 from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.inputs import MOST_IMAGES, Settings
+from dreamr.engines.vllm.logs import EngineLog
+from dreamr.engines.vllm.packed import refuse_without_kernel
 from dreamr.engines.vllm.remote import RemoteVllm
-from dreamr.errors import UserError
+from dreamr.errors import Cause, UserError
 from dreamr.runtime.processes import ONE_THREAD
+from dreamr.runtime.stops import SIGNALS
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -29,7 +34,10 @@ ON_CPU = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
 }
-ON_GPU = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # forked off a process that has used CUDA, an engine cannot use it
+ON_GPU = {
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # forked off a process that has used CUDA, an engine cannot use it
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # would be compiled at each start, by nvcc and ninja: nodes have none
+}
 CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
 CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
 SEQUENCES = 256
@@ -55,27 +63,48 @@ def start(
 ) -> internals.Vllm:
     """A running vLLM with the model in `folder`, and `others` of vLLM's arguments: seconds, for large models minutes.
 
-    Where the model's engine names a server, that one answers, and only words and images are made ready here.
+    Where the model's engine names a server, that one answers, and only words and images are made ready here. UserError
+    where it does not start and never would, EngineDied where its process was ended.
     """
     internals.check_version()
     if ngram and model.engine.url:
         raise UserError(f"model {model.name}: its server ({model.engine.url}) cannot be told to speculate by n-grams")
+    log = EngineLog.of(model.name)
     os.environ.update(environment(settings.device, cpu_threads))
-    with visible_devices(model.engine.devices):
+    os.environ.update(log.environment(os.environ["VLLM_LOGGING_LEVEL"]))
+    if settings.device == "cpu" and not model.engine.url:
+        refuse_without_kernel(Path(folder), model.name)
+    with visible_devices(model.engine.devices), _told(model.name, folder, log):
         configuration = internals.configuration({**engine_arguments(folder, model, settings, ngram), **others})
         if settings.device == "cpu" and cpu_threads == 1:
             _fork_if_possible()
         if model.engine.url:
-            return RemoteVllm(configuration, model.name, model.engine.url)
+            return RemoteVllm(configuration, model.name, log, model.engine.url)
         with _deaf_to_stops():
-            return internals.Vllm(configuration, model.name)
+            return internals.Vllm(configuration, model.name, log)
+
+
+@contextmanager
+def _told(model: str, folder: str, log: EngineLog) -> Iterator[None]:
+    """Says why an engine did not start: a UserError where no other try would mend it, else it has died."""
+    try:
+        yield
+    except Exception as error:
+        cause = log.death(internals.exit_codes(error)) or Cause(f"{type(error).__name__}: {error}", certain=True)
+        if not cause.certain:
+            raise EngineDied(f"the engine of {model} died while it started: {cause.text}", cause) from error
+        raise UserError(
+            f"model {model}: vLLM could not start with {folder}. Are the weights whole, does `engine` in the "
+            f"configuration fit model and device? {cause.words}",
+            cause,
+        ) from error
 
 
 @contextmanager
 def _deaf_to_stops() -> Iterator[None]:
-    """Let no process that starts inside hear SIGTERM: a cluster, and torchrun, tell every process of a job to stop, and
-    the job needs its engines to finish what it is at."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    """Let no process that starts inside hear SIGTERM or SIGINT: a cluster, a terminal, torchrun tell every process of
+    a job to stop, and the job needs its engines to finish what it is at."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamr.engines.protocol import EngineDied, Meter, Refused
 from dreamr.engines.vllm.internals import Rendered, Vllm
+from dreamr.engines.vllm.logs import EngineLog
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -26,9 +27,9 @@ SENT = ("temperature", "top_p", "top_k", "seed", "max_tokens", "detokenize", "in
 class RemoteVllm(Vllm):
     """A vLLM behind `url`: `unix:/path` or `http://host:port`."""
 
-    def __init__(self, configuration: Any, name: str, url: str) -> None:
+    def __init__(self, configuration: Any, name: str, log: EngineLog, url: str) -> None:
         self._url = url
-        super().__init__(configuration, name)
+        super().__init__(configuration, name, log)
 
     def _start(self, configuration: Any) -> None:
         from vllm.renderers import renderer_from_config

@@ -1,0 +1,150 @@
+"""The log of an engine, and what it says the engine died of.
+
+An engine is a process of its own, with more processes below it where it holds several GPUs. vLLM applies the logging
+configuration that VLLM_LOGGING_CONFIG_PATH names in each of them, forked ones included, so all write to one file.
+"""
+
+import json
+import os
+import re
+import resource
+import signal
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dreamr.errors import Cause
+from dreamr.runtime.output import own_log, shown
+
+FORMAT = "%(levelname)s %(asctime)s %(processName)s %(process)d %(name)s:%(lineno)d %(message)s"
+RECORD = re.compile(r"^(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) \d{4}-\d\d-\d\d )", re.MULTILINE)
+TRACEBACK = "Traceback (most recent call last):\n"
+ELSEWHERE = re.compile(r"stack trace|root cause", re.IGNORECASE)  # vLLM's exceptions that point to another one
+EXIT_CODE = re.compile(r"exit code: (-?\d+)")  # of a worker, told by the engine that had it
+# What may be gone at the next try: memory, devices, networks, disks.
+MAY_PASS = re.compile(
+    r"out of memory|OutOfMemory|MemoryError|allocate memory|Free memory on device|No available memory|CUDA|NCCL|cuDNN"
+    r"|CUBLAS|Connection|connection|[Tt]imed? ?out|No space left|Address already in use"
+)
+SHOWN = 300  # characters of an exception
+SIGNALS = {
+    signal.SIGILL: "it met an instruction that this processor does not have",
+    signal.SIGBUS: "often /dev/shm is full",
+    signal.SIGKILL: "often the machine had no memory left",
+}
+READ_IT = "read the engine's log; `python -m dreamr.cli.check` says what this machine lacks"
+_numbers: Counter[str] = Counter()  # of engines that this process started, by model
+
+
+@dataclass(frozen=True)
+class EngineLog:
+    """The log of one engine, beside the log of the job that starts it."""
+
+    path: Path
+    kept: bool  # beside a job's log; else what engines print goes to the terminal, and the file is of no use to a user
+    killed_before: int = field(default_factory=lambda: _killed_for_memory())
+
+    @classmethod
+    def of(cls, model: str) -> "EngineLog":
+        """A log that no other engine of this process has."""
+        own = own_log()
+        folder = own.with_suffix(".engines") if own else Path(_passing_folder().name)
+        folder.mkdir(exist_ok=True)
+        _numbers[model] += 1
+        name = model if _numbers[model] == 1 else f"{model}.{_numbers[model]}"
+        path = folder / f"{name}.log"
+        path.unlink(missing_ok=True)
+        return cls(path, kept=own is not None)
+
+    def environment(self, level: str) -> dict[str, str]:
+        """What has vLLM write here. To be set before vLLM's configuration is made."""
+        path = self.path.with_suffix(".logging.json")
+        path.write_text(json.dumps(self._configuration(level), indent=1) + "\n", encoding="utf-8")
+        return {"VLLM_LOGGING_CONFIG_PATH": str(path)}
+
+    def _configuration(self, level: str) -> dict[str, object]:
+        """Python's logging, as `logging.config.dictConfig` takes it."""
+        file = {"class": "logging.FileHandler", "filename": str(self.path), "delay": True, "formatter": "plain"}
+        terminal = {"class": "logging.StreamHandler", "formatter": "plain"}
+        handlers = {"file": file} if self.kept else {"file": file, "terminal": terminal}
+        return {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"plain": {"format": FORMAT}},
+            "handlers": handlers,
+            "loggers": {"vllm": {"level": level, "handlers": list(handlers), "propagate": False}},
+        }
+
+    def death(self, exit_codes: Iterable[int | None]) -> Cause | None:
+        """What the engine died of, None where neither its log nor how its processes ended says anything."""
+        written = self._written()
+        log = shown(self.path) if self.kept and written else None
+        worker = EXIT_CODE.search(written)  # what the engine says after that is no cause
+        codes = [int(worker[1])] if worker else [code for code in exit_codes if code]
+        if told := root_exception(written[: worker.start()] if worker else written):
+            return Cause(told, certain=not MAY_PASS.search(told), log=log, remedy=READ_IT)
+        return self._hard_death(codes[0], log) if codes else None
+
+    def _written(self) -> str:
+        """What the engine's processes wrote, without what this one did: its vLLM only knows that there is an end."""
+        if not self.path.exists():
+            return ""
+        records = RECORD.split(self.path.read_text(encoding="utf-8", errors="replace"))
+        return "".join(record for record in records if not re.match(rf"\S+ \S+ \S+ \S+ {os.getpid()} ", record))
+
+    def _hard_death(self, code: int, log: str | None) -> Cause:
+        if code > 0:
+            return Cause(f"it ended with exit code {code} and left no exception in its log", log=log, remedy=READ_IT)
+        ended = signal.Signals(-code)
+        text = f"it was killed by signal {-code} ({ended.name})"
+        if killed := _killed_for_memory() - self.killed_before:
+            text += f": the machine had no memory left, and its kernel killed {killed} of the processes"
+        elif ended in SIGNALS:
+            text += f": {SIGNALS[ended]}"
+        for_memory = killed or ended == signal.SIGKILL
+        return Cause(text, certain=ended == signal.SIGILL, log=log, remedy=_more_memory() if for_memory else READ_IT)
+
+
+def root_exception(log: str) -> str | None:
+    """The last exception of a log that points to no other one, as Python prints it: its type and its text."""
+    found = [one for record in RECORD.split(log) if (one := _exception(record)) and not ELSEWHERE.search(one)]
+    return found[-1] if found else None
+
+
+def _exception(record: str) -> str | None:
+    """The exception that a record of a log ends with."""
+    _, found, traceback = record.rpartition(TRACEBACK)
+    if not found:
+        return None
+    lines = traceback.splitlines()
+    begin = next((number for number, line in enumerate(lines) if line and not line.startswith(" ")), None)
+    if begin is None:  # cut off while it was written
+        return None
+    told = " ".join(line.strip() for line in lines[begin:])
+    return told if len(told) <= SHOWN else told[: SHOWN - 1] + "…"
+
+
+def _killed_for_memory() -> int:
+    """How many processes of this machine the kernel has killed for want of memory, since it started."""
+    path = Path("/proc/vmstat")
+    counts = dict(line.split() for line in path.read_text().splitlines()) if path.exists() else {}
+    return int(counts.get("oom_kill", 0))
+
+
+def _more_memory() -> str:
+    """What to do where memory was short, with what is known of it."""
+    held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    told = f"an ended process held up to {held:.1f} GB"
+    path = Path("/proc/meminfo")
+    if found := re.search(r"^MemAvailable: +(\d+) kB", path.read_text() if path.exists() else "", re.MULTILINE):
+        told += f", {int(found[1]) / 1e6:.1f} GB are free now"
+    return f"give the job more memory ({told}), or run fewer jobs at once (--cores 1)"
+
+
+@cache
+def _passing_folder() -> "TemporaryDirectory[str]":
+    """Where a command logs whose own log is the terminal; it ends with the command."""
+    return TemporaryDirectory(prefix="dreamr-engines-")

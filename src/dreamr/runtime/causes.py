@@ -1,0 +1,147 @@
+"""Why the jobs of a run ended: one small file for each that failed, for the terminal and for jobs that begin later.
+
+A run is one call of Snakemake. Its workflow names a folder in the environment, which jobs inherit, those of a cluster
+too, and which no other run has. Where no run is named, as in a command that a user calls, nothing is noted.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dreamr.errors import Cause, Died, Interrupted, UserError
+from dreamr.files import write_atomically
+from dreamr.runtime.output import own_log, shown
+from dreamr.runtime.processes import first_rank
+
+RUN = "DREAMR_RUN"
+COMMANDS = "dreamr.cli."
+ENOUGH = 2  # jobs of a rule that ended for the same certain cause; the next one would, too
+DO_IT = "do what the message says, then run the same command again"
+AGAIN = "run the same command again"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended that failed."""
+
+    rule: str
+    log: str | None  # the job's own, absolute; None where its stderr is no file
+    said: str  # its last words
+    cause: Cause
+    held_back: bool = False  # it did not begin, since others had failed
+
+
+@dataclass(frozen=True)
+class Job:
+    """This process as a job of a run."""
+
+    rule: str
+    folder: Path
+    log: str | None
+
+    @property
+    def path(self) -> Path:
+        """Where it notes how it ended: a file of its own, the same one when it is started again."""
+        name = self.log or " ".join(sys.argv)
+        return self.folder / f"{self.rule}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+
+
+def new_run(logs: Path) -> dict[str, str]:
+    """The environment of a run whose logs are in this folder. The run's own folder comes with the first failure."""
+    return {RUN: str((logs / "causes" / f"{datetime.now():%Y-%m-%dT%H%M%S}-{os.getpid()}").absolute())}
+
+
+def ended(folder: Path) -> list[Ended]:
+    """The jobs of the run of this folder that have failed so far, the first one first."""
+    found = []
+    for path in folder.glob("*.json"):
+        with suppress(FileNotFoundError):  # a job that is started again takes its note back
+            found.append((path.stat().st_mtime_ns, json.loads(path.read_text(encoding="utf-8"))))
+    rows = [row for _, row in sorted(found, key=lambda one: one[0])]
+    return [Ended(**{**row, "cause": Cause(**row["cause"])}) for row in rows]
+
+
+def this_job() -> Job | None:
+    """None where this process is no job of a run, but a command that somebody called, or Snakemake itself."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    if RUN not in os.environ or module is None or not module.name.startswith(COMMANDS):
+        return None
+    log = own_log()
+    return Job(module.name.removeprefix(COMMANDS), Path(os.environ[RUN]), str(log) if log else None)
+
+
+@contextmanager
+def noted() -> Iterator[None]:
+    """Has a job note what ends it, and not begin where that is known already. Around all that it does."""
+    job = this_job()
+    if job is None:
+        yield
+        return
+    _hold_back(job)
+    try:
+        yield
+    except (Exception, Interrupted, SystemExit) as error:
+        note(error)
+        raise
+
+
+def note(error: BaseException) -> None:
+    """Note that this job ends by `error`. Of a training's processes the first one does."""
+    job = this_job()
+    if job and first_rank() and (cause := cause_of(error)):
+        _write(job, Ended(job.rule, job.log, _last_words(error) or cause.text, cause))
+
+
+def cause_of(error: BaseException) -> Cause | None:
+    """What ended a command: what the first of its errors says that knows. None for an end that no error led to."""
+    errors = list(_chain(error))
+    if known := next((one.cause for one in errors if isinstance(one, UserError | Died) and one.cause), None):
+        return known
+    for kind, certain, remedy in ((Died, False, AGAIN), (Interrupted, False, AGAIN), (UserError, True, DO_IT)):
+        if found := next((one for one in errors if isinstance(one, kind)), None):
+            return Cause(" ".join(str(found).split()), certain, remedy=remedy)
+    other = next((one for one in errors if not isinstance(one, SystemExit)), None)
+    return Cause(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
+
+
+def _last_words(error: BaseException) -> str | None:
+    """What the job says at its end, where it has words of its own."""
+    for one in _chain(error):
+        if isinstance(one, Died):
+            return one.words
+        if isinstance(one, UserError | Interrupted):
+            return str(one)
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _hold_back(job: Job) -> None:
+    """A UserError where enough jobs of this rule have ended for the same certain cause."""
+    failed = [one for one in ended(job.folder) if one.rule == job.rule and one.cause.certain and not one.held_back]
+    for cause in (one.cause for one in failed):
+        same = [one for one in failed if one.cause.text == cause.text]
+        if len(same) >= ENOUGH:
+            logs = ", ".join(shown(Path(one.log)) for one in same[:ENOUGH] if one.log)
+            said = f"not started: {len(same)} {job.rule} jobs of this run ended alike ({logs}): {cause.text}"
+            if first_rank() and not job.path.exists():
+                _write(job, Ended(job.rule, job.log, said, cause, held_back=True))
+            raise UserError(said, cause)
+    if first_rank():
+        job.path.unlink(missing_ok=True)
+
+
+def _write(job: Job, how: Ended) -> None:
+    with suppress(OSError):  # a full disk may be the very cause; the job's log says it, too
+        write_atomically(job.path, json.dumps(asdict(how), indent=1) + "\n")

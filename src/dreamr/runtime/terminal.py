@@ -1,0 +1,132 @@
+"""What the terminal tells of a run: a line for each job that begins or ends, and at the end what failed and why."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dreamr.errors import Cause
+from dreamr.runtime.causes import Ended, ended
+from dreamr.runtime.output import shown
+
+WIDTH = 400  # characters of a cause
+MOST_CAUSES = 4  # in the summary: with four lines each and two at its ends it has at most 20
+UNKNOWN = "it left no word"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed."""
+
+    name: str
+    rule: str
+    log: str  # as a user would write it; "" where the rule has none
+    how: Ended
+
+    @property
+    def cause(self) -> str:
+        """Equal for jobs that failed for the same cause."""
+        return self.how.cause.text
+
+
+@dataclass
+class Terminal:
+    """The lines of one run. `causes` is the folder in which its jobs note how they ended, if it has one."""
+
+    causes: Path | None = None
+    total: int = 0
+    done: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    _names: dict[int, str] = field(default_factory=dict)
+    _ending: list[str] = field(default_factory=list)
+
+    def started(self, job: int, rule: str, wildcards: Mapping[str, str]) -> str:
+        """A job begins."""
+        self._names[job] = " ".join([rule, "/".join(wildcards.values())]).strip()
+        return stamped(f"{self._names[job]}: started")
+
+    def finished(self, job: int) -> None:
+        """A job is done; `progressed` tells it."""
+        self._ending.append(self._names.get(job, f"job {job}"))
+
+    def progressed(self, done: int, total: int) -> list[str]:
+        """So many jobs are done."""
+        self.done, self.total = done, total
+        lines = [stamped(f"{name}: done, {done} of {total} jobs") for name in self._ending]
+        self._ending.clear()
+        return lines
+
+    def failed(self, job: int, rule: str, logs: Sequence[str], said: str | None) -> str:
+        """A job failed; `said` is what Snakemake's executor knows of that."""
+        name, log = self._names.get(job, rule), shown(Path(logs[0]).absolute()) if logs else ""
+        failure = Failure(name, rule, log, self._how(rule, log, said))
+        before = next((one for one in self.failures if one.cause == failure.cause), None)
+        self.failures.append(failure)
+        if before:
+            told = "not started, as" if failure.how.held_back else "failed as"
+            return stamped(f"{name}: {told} {before.name}; {log}")
+        return stamped(f"{name}: failed: {one_line(failure.how.said)}; {log}")
+
+    def _how(self, rule: str, log: str, said: str | None) -> Ended:
+        """What the job noted itself; else what the executor says; else the last words of its log."""
+        path = Path(log).resolve() if log else None
+        for one in ended(self.causes) if self.causes else []:
+            if path and one.log and Path(one.log).resolve() == path:
+                return one
+        words = one_line(said or "") or last_line(path) or UNKNOWN
+        return Ended(rule, log, words, Cause(words))
+
+    def summary(self) -> list[str]:
+        """What failed, why, what to do and what is done, in at most 20 lines; [] where nothing failed."""
+        if not self.failures:
+            return []
+        groups: dict[str, list[Failure]] = {}
+        for failure in self.failures:
+            groups.setdefault(failure.cause, []).append(failure)
+        largest = sorted(groups.values(), key=len, reverse=True)
+        lines = [f"{len(self.failures)} jobs failed, for {len(groups)} causes:" if len(groups) > 1 else ""]
+        for group in largest[:MOST_CAUSES]:
+            lines += told(group)
+        if rest := [one.log for group in largest[MOST_CAUSES:] for one in group]:
+            lines.append(f"And {len(rest)} more, see {', '.join(rest[:3])}{', ...' if len(rest) > 3 else ''}")
+        lines.append(f"{self.done} of {self.total} jobs are done; the same command goes on from there.")
+        return [line for line in lines if line]
+
+
+def told(group: Sequence[Failure]) -> list[str]:
+    """The jobs that failed for one cause, in four lines."""
+    first = group[0]
+    counts = [(counted(one.rule for one in group if one.how.held_back is held)) for held in (False, True)]
+    what = f"Failed: {counts[0] or 'nothing'}" + (f"; not started because of that: {counts[1]}" if counts[1] else "")
+    logs = list(dict.fromkeys(filter(None, [first.how.cause.log, first.log])))
+    return [
+        what,
+        f"  why: {one_line(first.cause)}",
+        f"  log: {', '.join(logs) or 'none'}",
+        f"  do:  {one_line(first.how.cause.remedy)}",
+    ]
+
+
+def counted(rules: Iterable[str]) -> str:
+    """`12 train_sapo, 2 generate`."""
+    names = list(rules)
+    return ", ".join(f"{names.count(rule)} {rule}" for rule in dict.fromkeys(names))
+
+
+def stamped(line: str) -> str:
+    """A line with the time before it."""
+    return f"{time.strftime('%a %H:%M:%S')}  {line}"
+
+
+def one_line(text: str) -> str:
+    """Words on one line, cut where they are too many for one."""
+    words = " ".join(text.split())
+    return words if len(words) <= WIDTH else words[: WIDTH - 1] + "…"
+
+
+def last_line(log: Path | None) -> str:
+    """The last words of a log; "" where there are none."""
+    if log is None or not log.exists():
+        return ""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((one_line(line.rpartition("\r")[2]) for line in reversed(lines) if line.strip()), "")

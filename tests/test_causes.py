@@ -1,0 +1,176 @@
+"""Why a job ended: what a dead engine says, what a job notes, and that no third job dies of the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dreamr.engines.protocol import EngineDied
+from dreamr.engines.vllm.logs import EngineLog, root_exception
+from dreamr.errors import Cause, Interrupted, UserError
+from dreamr.runtime.causes import RUN, cause_of, ended, new_run
+from dreamr.runtime.endings import worded_or_requeued
+
+GEMM = "AttributeError: '_OpNamespace' '_C' object has no attribute 'gemm'"
+LAST_WORDS = {
+    "operator": GEMM,
+    "below": "RuntimeError: weights are missing: layer 1",
+    "worker_killed": "it was killed by signal 9 (SIGKILL): often the machine had no memory left",
+    "killed": "it was killed by signal 9 (SIGKILL): often the machine had no memory left",
+    "instruction": "it was killed by signal 4 (SIGILL): it met an instruction that this processor does not have",
+    "exit": "it ended with exit code 3 and left no exception in its log",
+}
+
+
+def dies(folder: Path, method: str, how: str) -> str:
+    """The log of a job whose engine dies so."""
+    log = folder / "logs" / "job.log"
+    log.parent.mkdir()
+    with log.open("w") as out:
+        command = [sys.executable, str(Path(__file__).with_name("dying.py")), str(folder), method, how]
+        done = subprocess.run(command, cwd=folder, stdout=out, stderr=out, check=False)
+    assert done.returncode == 1
+    return log.read_text()
+
+
+@pytest.mark.parametrize("how", LAST_WORDS)
+def test_the_last_line_of_a_job_is_what_its_engine_died_of(tmp_path: Path, how: str) -> None:
+    said = dies(tmp_path, "fork", how).splitlines()[-1]
+    died = f"the engine of big died: {LAST_WORDS[how]}"
+    written = how in ("operator", "below", "worker_killed")
+    assert said == (f"{died}; its log: logs/job.engines/big.log" if written else died)
+    if how == "operator":
+        assert GEMM in (tmp_path / "logs/job.engines/big.log").read_text()
+
+
+def test_an_engine_that_is_no_fork_logs_the_same(tmp_path: Path) -> None:
+    assert f"the engine of big died: {GEMM}; its log: " in dies(tmp_path, "spawn", "operator").splitlines()[-1]
+
+
+def test_a_kill_for_want_of_memory_is_told_where_the_kernel_tells_it(tmp_path: Path) -> None:
+    log = EngineLog(tmp_path / "big.log", kept=True)
+    ended_before = EngineLog(tmp_path / "big.log", kept=True, killed_before=log.killed_before - 2)
+    cause = ended_before.death([-9])
+    assert cause and "the machine had no memory left, and its kernel killed 2 of the processes" in cause.text
+    assert "give the job more memory" in cause.remedy and not cause.certain
+    assert log.death([None]) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "certain"),
+    [
+        ("ValueError: no such layer", True),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", False),
+        ("RuntimeError: NCCL error: unhandled system error", False),
+        ("ConnectionResetError: [Errno 104] Connection reset by peer", False),
+    ],
+)
+def test_only_what_another_try_would_repeat_is_certain(tmp_path: Path, told: str, certain: bool) -> None:
+    log = EngineLog(tmp_path / "big.log", kept=True)
+    log.path.write_text(f"ERROR 2026-11-29 02:00:00,000 EngineCore 1 vllm.core:1 fatal\n{traceback(told)}")
+    cause = log.death([1])
+    assert cause and (cause.text, cause.certain, cause.log) == (told, certain, str(log.path))
+
+
+def traceback(told: str) -> str:
+    return f'Traceback (most recent call last):\n  File "core.py", line 1, in run\n    run()\n    ^^^^^\n{told}\n'
+
+
+def test_the_last_exception_that_points_to_no_other_one_is_the_root() -> None:
+    head = "ERROR 2026-11-29 02:00:00,000 EngineCore 1 vllm.core:1 fatal\n"
+    pointer = traceback("Exception: initialization failed. See root cause above.")
+    both = f"{traceback('KeyError: 1')}\nDuring handling of the above exception, another exception occurred:\n\n"
+    assert root_exception(head + traceback("KeyError: 1") + head + pointer) == "KeyError: 1"
+    assert root_exception(head + both + traceback("ValueError: 2")) == "ValueError: 2"
+    assert (
+        root_exception(head + traceback("ValueError: 3") + "WARNING 2026-11-29 02:00:01,000 end\n") == "ValueError: 3"
+    )
+    assert root_exception(head + "Traceback (most recent call last):\n  File") is None
+    assert root_exception(head + pointer) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (UserError("no such\nmodel"), ("no such model", True)),
+        (Interrupted("told to stop; 3 kept"), ("told to stop; 3 kept", False)),
+        (EngineDied("the engine of big died: it", Cause("it", certain=True)), ("it", True)),
+        (EngineDied("the server of big is gone"), ("the server of big is gone", False)),
+        (KeyError("speed"), ("KeyError: 'speed'", False)),
+    ],
+)
+def test_a_cause_is_found_behind_the_errors_that_it_led_to(
+    tmp_path: Path, error: BaseException, expected: tuple[str, bool]
+) -> None:
+    with pytest.raises((SystemExit, UserError)) as raised, worded_or_requeued(tmp_path):
+        raise error
+    cause = cause_of(raised.value)
+    assert cause and (cause.text, cause.certain) == expected
+    assert cause_of(SystemExit(2)) is None, "a wrong option, of which argparse told"
+
+
+class Runs:
+    """Jobs of a rule in a run: its command, each with a log of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | new_run(folder / "logs")
+
+    def job(self, name: str, spec: str = "{}") -> str:
+        """What a job says; with an empty spec it fails."""
+        log = self.folder / f"{name}.log"
+        command = [sys.executable, "-m", "dreamr.cli.prepare", "--spec", spec, "--out", str(self.folder / name)]
+        with log.open("w") as out:
+            done = subprocess.run(command, cwd=self.folder, env=self.environment, stderr=out, check=False)
+        assert done.returncode == 1
+        return log.read_text()
+
+
+def test_a_third_job_does_not_begin_and_names_the_two(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    first = runs.job("first")
+    assert first.startswith("--spec {}: ")
+    assert runs.job("first") == first, "one job that is tried again is no second one"
+    assert runs.job("other", "[]").startswith("--spec []: "), "another cause"
+    assert runs.job("second") == first
+    said = runs.job("third")
+    assert said.count("\n") == 1 and said.startswith(
+        f"not started: 2 prepare jobs of this run ended alike (first.log, second.log): {' '.join(first.split())}"
+    )
+    assert runs.job("second") == said, "nor does one of the two begin again"
+    assert runs.job("fourth", "[]") == said.replace("third", "fourth"), "it would have met the same"
+    failed = {Path(one.log or "").name: one.held_back for one in ended(Path(runs.environment[RUN]))}
+    began = dict.fromkeys(("first.log", "other.log", "second.log"), False)
+    assert failed == {**began, "third.log": True, "fourth.log": True}
+
+
+def test_a_new_run_begins_anew_and_a_command_outside_a_run_notes_nothing(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    said = {runs.job(name) for name in ("first", "second")}
+    runs.environment |= {RUN: str(tmp_path / "logs/causes/later")}
+    assert {runs.job("third")} == said
+    del runs.environment[RUN]
+    assert {runs.job(name) for name in ("a", "b", "c")} == said
+    assert len(list(tmp_path.rglob("*.json"))) == 3
+
+
+def test_what_another_try_may_mend_holds_no_job_back(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    said = {runs.job(name) for name in ("first", "second")}
+    for path in Path(runs.environment[RUN]).iterdir():
+        path.write_text(path.read_text().replace('"certain": true', '"certain": false'))
+    assert {runs.job("third")} == said
+
+
+def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) -> None:
+    runs, out = Runs(tmp_path), tmp_path / "out"
+    command = [sys.executable, "-m", "dreamr.cli.make_schema", "--out", str(out)]
+    notes = []
+    for prepare in (out.touch, out.unlink):  # a file where a folder is wanted, and then none
+        prepare()
+        with (tmp_path / "log").open("w") as log:
+            subprocess.run(command, env=runs.environment, stderr=log, check=False)
+        notes.append(len(ended(Path(runs.environment[RUN]))))
+    assert notes == [1, 0] and out.is_dir()
