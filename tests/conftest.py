@@ -62,10 +62,10 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def invented_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a page made from invented scores."""
-    from factories import whole_report
+    from pages import hostile, page
 
     folder = tmp_path_factory.mktemp("report")
-    whole_report(folder)
+    page(hostile(), folder)
     return folder
 
 

@@ -44,8 +44,8 @@ COVERED = {
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
     "report.milliseconds report.overview report.predicted report.timeline spans statistics.closed_form "
     "statistics.predicted statistics.words",
-    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times runtime.starts "
-    "statistics.closed_form statistics.predicted statistics.words",
+    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times report.studies "
+    "runtime.starts statistics.closed_form statistics.predicted statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

@@ -10,16 +10,20 @@ from typing import get_args
 import pandas as pd
 import pytest
 import yaml
-from factories import ROOT, drawing, small
+from factories import ROOT
 from markupsafe import escape
+from pages import drawing, hostile
 
+from dreamr.cli.plot import LADDER, ahead, main_pairs
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read as read_config
+from dreamr.report import figures
 from dreamr.report.drawing import INK
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.runtime.starts import MARK
+from dreamr.statistics.frame import read_table
 from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
 
@@ -78,7 +82,7 @@ def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace
 
 
 def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: Path) -> None:
-    plot(["--out", str(tmp_path), *drawing(made.folder, SummariseJob.of(small()).model_dump_json())])
+    plot(["--out", str(tmp_path), *drawing(made.folder, hostile())])
     for path in made.folder.glob("figures/*"):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
@@ -160,17 +164,26 @@ def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleN
     assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, *_ in links)
 
 
-def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
-    """In running text: tables, figures and what comes from files of words are left out."""
-    before, _, glossary = made.page.partition('<section id="glossary"')
+def first_uses(page: str) -> dict[str, str]:
+    """Each word of the glossary with the place where the page uses it first, which begins with `{id}` if it is a link.
+
+    In running text: tables, figures and what comes from files of words are left out; "" for a word that is not used.
+    """
+    before, _, glossary = page.partition('<section id="glossary"')
     words = dict(re.findall(r'<dt id="(term-\w+)">(.*?)</dt>', glossary))
-    assert len(words) >= 10
     text = re.sub(r'<a class="term" href="#(term-\w+)">', r"{\1}", before[before.index("<header>") :])
     for left_out in (r"<svg.*?</svg>", r"<table.*?</table>", r'<ul class="verdicts">.*?</ul>', r"<[^>]*>"):
         text = re.sub(left_out, "", text, flags=re.S)
-    for name, word in words.items():
-        first = re.search(rf"(?i)({{{name}}})?(?<![\w-]){word}s?(?![\w-])", text)
-        assert first is not None and first[1], f"{word}: {text[first.start() - 60 : first.end() + 30] if first else ''}"
+    found = {
+        name: re.search(rf"(?i)({{{name}}})?(?<![\w-]){word}s?(?![\w-]).{{0,30}}", text) for name, word in words.items()
+    }
+    return {name: first[0] if first else "" for name, first in found.items()}
+
+
+def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
+    uses = first_uses(made.page)
+    assert len(uses) >= 10
+    assert not {name: use for name, use in uses.items() if not use.startswith(f"{{{name}}}")}
 
 
 def test_a_model_is_told_before_it_is_first_named_in_a_table(made: SimpleNamespace) -> None:
@@ -329,6 +342,29 @@ def test_rows_are_chosen_by_their_keys() -> None:
     assert pairs_of(rows) == [rows[0], rows[2]]
     assert first(rows, method=("alpha_05", "other")) == rows[3]
     assert first(rows, method="none") is None
+
+
+@pytest.mark.parametrize("drafts", [("a",), ("a", "b")])
+def test_a_pool_of_one_pair_is_not_drawn_beside_it(drafts: tuple[str, ...]) -> None:
+    """Tables that are put together have the same index twice."""
+    single = pd.DataFrame({"target": "t", "draft": drafts, "method": "dreamr"})
+    table = pd.concat([single, single.assign(target="all", draft="all").head(1), single.assign(draft="none").head(1)])
+    expected = [f"t ← {draft}" for draft in drafts] + (["all pairs"] if len(drafts) > 1 else [])
+    assert figures.pairs_in(table).pair.tolist() == expected
+
+
+def test_a_table_without_rows_keeps_its_columns() -> None:
+    empty = pd.DataFrame(columns=["target", "draft", "method", "speedup"])
+    assert [*main_pairs(empty, SummariseJob.of(hostile()))] == [*empty]
+
+
+def test_two_settings_on_two_pairs_are_two_settings(made: SimpleNamespace) -> None:
+    """The figure of what the target does ahead shows more than the ladder of the schedule ablation."""
+    table = read_table(made.folder / "tables" / "ablation.csv")
+    ladder = table[table.setting.isin(["pipelined", "fully parallel"])]
+    twice = pd.concat([ladder, ladder.assign(draft="another")])
+    assert len(ahead(twice)) > LADDER and ahead(twice).setting.nunique() == LADDER
+    assert ahead(table).setting.nunique() > LADDER
 
 
 def test_the_gate_and_its_figures_are_told(made: SimpleNamespace) -> None:

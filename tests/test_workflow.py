@@ -113,6 +113,40 @@ def test_ranks_of_a_training_are_started_by_torchrun(project: Project) -> None:
     assert started_by(2) == {"torch.distributed.run --standalone --nproc-per-node=2 --shutdown-timeout=3600 -m "}
 
 
+def test_a_benchmark_of_one_s_own_is_planned_beside_the_generated_ones(project: Project) -> None:
+    """It is read again after an edit; the step oracle is asked about the others alone."""
+    (project.folder / "my/folder").mkdir(parents=True)
+    (project.folder / "my/folder/test-0.parquet").touch()
+    own = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
+    slices = [{"benchmark": name} for name in ("mathverse", "mmbench", "realworldqa", "mmmu", "mine")]
+    sizes = {"questions": {"mine": 30}}
+    overlay = project.overlay({"benchmarks": {"mine": own}, "suites": {"all": {"slices": slices}}, "estimates": sizes})
+    done = project.succeed("-n", *overlay)
+    rules = r"^(?:local)?rule (?:prepare|verify):\n    input: (.*)\n    output: (\S+?),?(?: |$)"
+    outputs = {output: inputs for inputs, output in re.findall(rules, done.stdout, re.M)}
+    assert outputs["results/data/mine.jsonl"] == "my/folder/test-0.parquet"
+    verified = outputs["results/verification/verification.csv"]
+    assert "data/mine.jsonl" not in verified and "data/realworldqa.jsonl" in verified
+    assert "resources/micro/mine" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project) -> None:
+    (project.folder / "my").mkdir()
+    (project.folder / "my/test.parquet").touch()
+    own = {"adapter": "realworldqa", "path": "my", "split": "test"}
+    slices = [{"benchmark": "mathverse"}, {"benchmark": "mine"}]
+    tree = {"benchmarks": {"mine": own}, "suites": {"all": {"slices": slices}}, "estimates": {"questions": {"mine": 3}}}
+    (_, path), smoke = project.overlay(tree), ["--configfile", "config/smoke.yaml"]
+    done = stubbed(project).succeed(*smoke, path)
+    assert "Still to do: 2 environment, 1 quantize, 1 train_sapo, 3 generate." in done.stdout
+    assert (project.folder / "results/smoke/report/index.html").exists()
+    assert "Nothing to be done" in project.snakemake(*smoke, path).stderr
+    os.utime(project.folder / "my/test.parquet", (2e9, 2e9))
+    jobs = project.planned(*smoke, path)
+    assert (jobs["prepare"], jobs["make_micro"], jobs["train_sapo"]) == (1, 0, 0)
+
+
 def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
     text = " ".join((ROOT / "README.md").read_text().split())
     for rule in ("train_sapo", "generate"):

@@ -15,7 +15,7 @@ sys.path.insert(0, SOURCES)
 from dreamr.config import NO_DRAFT
 from dreamr.machine.needed import needs_here
 from dreamr.machine.telling import announced
-from dreamr.planning.jobs import ReplayJob, SummariseJob
+from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest

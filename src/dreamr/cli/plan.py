@@ -99,8 +99,8 @@ def _places(gpus: Sequence[int]) -> str:
 def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
-    asked = dict.fromkeys(benchmark for group in plan.groups for benchmark in plan.benchmarks(group))
-    clusters = sum(round(known(plan, name) / PER_CLUSTER.get(config.benchmarks[name].adapter, 1)) for name in asked)
+    per_cluster = {name: PER_CLUSTER.get(config.benchmarks[name].adapter, 1) for name in config.asked}
+    clusters = sum(round(known(plan, name) / each) for name, each in per_cluster.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
     for change in (0.0, -margin / 3, -margin / 2):

@@ -156,7 +156,8 @@ def questions(plan: Plan, group: Group) -> tuple[int, int]:
 def known(plan: Plan, benchmark: str) -> int:
     """How many questions a benchmark has."""
     config = plan.config
-    count = config.micro.questions(benchmark) if config.micro else config.estimates.questions[benchmark]
+    made = config.micro if config.is_micro(benchmark) else None
+    count = made.questions(benchmark) if made else config.estimates.questions[benchmark]
     return min(count, config.benchmarks[benchmark].limit or count)
 
 

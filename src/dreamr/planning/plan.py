@@ -197,6 +197,7 @@ class Plan:
                 Draw(recipe=recipe, seed=seed, drawing=job.drawing) for (recipe, seed), job in drawings.items()
             ),
             planted=self.planted,
+            generated=tuple(self.micro_files),
         )
 
     def generate(self, group: Group) -> GenerateJob:
@@ -295,7 +296,7 @@ class Plan:
 
     def is_micro(self, name: str) -> bool:
         """Whether a data set is generated here."""
-        return self.config.is_micro(self.datasets[name])
+        return self.config.is_micro(name)
 
     @property
     def planted(self) -> str | None:

@@ -4,8 +4,8 @@ A claim holds tests of single table cells. Each has a p: the table's own where t
 null, else that of the interval (Altman and Bland 2011), which is below the level where the interval leaves the bound
 out. A test is met where that is so on its side; a number (`contains`) where it is not. All met: consistent, and as all
 must be, each at the level by itself. One broken: inconsistent, and as one is enough, p is corrected by Holm over the
-claim's tests. Else: inconclusive. For a number "consistent" says no more than that our interval contains it, and a wide
-interval contains much.
+claim's tests. No table with a row: not run. Else: inconclusive. For a number "consistent" says no more than that our
+interval contains it, and a wide interval contains much.
 
 A claim about absolute numbers of the paper's models is not testable at another scale. What the lessons of the micro
 world put into its models is a planted effect there: finding it says that the code works, nothing of the paper. A cell
@@ -37,10 +37,13 @@ ClaimVerdict = Literal[
     "consistent",
     "inconsistent",
     "inconclusive",
+    "not run",
+    "not tested",
     "planted effect found",
     "planted effect not found",
     "not testable at this scale",
 ]
+CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
 MICRO = ("micro", "smoke", "depth")  # scales whose models this project trained
 
 
@@ -133,16 +136,19 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     for claim in claims:
         found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
         facts = claim.model_dump(exclude={"tests"})
-        told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale)
-        shown = " ".join(worded(check, rows, len(job.pairs)) for check, rows in found)
-        lines.append({**facts, "verdict": told, "evidence": shown})
+        ran = any(rows for _, rows in found)
+        told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale, ran)
+        shown = [worded(check, rows, len(job.pairs)) for check, rows in found] if ran or told == "not run" else []
+        lines.append({**facts, "verdict": told, "evidence": " ".join(dict.fromkeys(shown))})
     return pd.DataFrame(lines)
 
 
-def verdict(claim: PaperClaim, found: Sequence[CheckOutcome], scale: str) -> ClaimVerdict:
-    """The verdict on a claim from the outcomes of its checks."""
+def verdict(claim: PaperClaim, found: Sequence[CheckOutcome], scale: str, ran: bool) -> ClaimVerdict:
+    """The verdict on a claim from the outcomes of its checks; `ran`: whether any of them found a row."""
     if (claim.scale == "paper" and scale != "paper") or (claim.scale == "gpu" and scale in MICRO):
         return "not testable at this scale"
+    if not ran:
+        return "not run" if claim.tests else "not tested"
     planted = claim.scale == "planted" and scale in MICRO
     if "broken" in found:
         return "planted effect not found" if planted else "inconsistent"
@@ -202,8 +208,8 @@ def _outcome(found: Found, p: float, corrected: float, level: float) -> CheckOut
 def worded(check: Check, rows: Sequence[Found], pairs: int) -> str:
     """The evidence of one check: a sentence for one row, the pool of all `pairs` if there, numbers for others."""
     if not rows:
-        methods = [label(check.row[key]) for key in ("method", "other") if key in check.row]
-        return f"{' against '.join(methods)}: not run."
+        methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
+        return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda one: one.row["target"] != ALL)
     told = sentence(first.row, check.quantity, pairs) + _test(first)
     kind = SENTENCES[check.quantity][1]
