@@ -93,7 +93,7 @@ rule train_sapo:
         image("models")
     threads: CONFIG.sapo.ranks
     resources:
-        **needs("train"),
+        **needs("train_sapo"),
     params:
         lock=lock_digest("models"),
         run=over_ranks(CONFIG.sapo.ranks),
