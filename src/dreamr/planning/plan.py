@@ -43,7 +43,7 @@ UNCOUNTED = (
         "dreamr.files",
         "dreamr.cli.common",
     ),
-    *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.slurm"),
+    *("dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.restarts", "dreamr.runtime.slurm"),
     "dreamr.engines.vllm.packed",  # what it refuses has no answer
 )
 

@@ -39,7 +39,7 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
         yield
     except Interrupted as cut:
         if first_rank():  # another rank may be told because the first one has ended, perhaps for good
-            requeue()
+            requeue(folder)
         raise UserError(f"{cut}: run again to go on") from cut
     except UserError:
         raise
@@ -51,7 +51,7 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
             ) from error
         traceback.print_exc()
         if isinstance(error, MAY_PASS):
-            requeue()
+            requeue(folder)
         raise SystemExit(1) from error
     finally:
         signal.signal(signal.SIGTERM, before)

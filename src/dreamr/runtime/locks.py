@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import SoftFileLease, Timeout
 
 from dreamr.errors import UserError
+from dreamr.runtime import restarts
 
 LEASE = 120.0  # longer than a network file system's usual hiccups
 MARGIN = 1.1  # how much longer than a lease a second writer waits for a holder on another machine to show itself
@@ -35,7 +36,9 @@ def only_writer(*paths: Path, lease: float = LEASE) -> Iterator[None]:
             stack.callback(lock.release)
         with ThreadPoolExecutor(len(locks)) as side_by_side:  # so that waiting for dead holders is done once
             list(side_by_side.map(_Lock.claim, locks))
+        restarts.begin(paths)
         yield
+        restarts.end(paths)
 
 
 class _Lock:
