@@ -210,6 +210,15 @@ def test_what_a_refusal_proposes_is_accepted() -> None:
     refuse_excess(plan(hours=2.3))
 
 
+@pytest.mark.parametrize("warning", [600, 3600, 20_000])
+def test_the_proposed_hours_have_room_for_the_warning_too(warning: int) -> None:
+    """Which grows with the limit, up to what the form says."""
+    short = {"hours": 1.2, "warning": warning, "resources": {"quantize": {"hours": 12}}}
+    with pytest.raises(UserError, match=r"train_sapo .* makes no progress") as refused:
+        refuse_excess(plan(**short))
+    refuse_excess(plan(**short | {"hours": float(re.findall(r"or give it ([\d.]+) h", str(refused.value))[0])}))
+
+
 # -- where a site's limits are said
 
 

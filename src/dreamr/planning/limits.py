@@ -61,11 +61,12 @@ def _without_progress(plan: Plan, job: Estimate, limit: Limit) -> str:
         steps, batch = plan.config.sapo.checkpoint_steps, job.working / job.batches
         what = f"a checkpoint's {steps} batches"
         remedy = f"lower sapo.checkpoint_steps to {max(1, math.floor(room(job, limit) / batch))}"
-    needed = (job.starting + job.unit + limit.warning) / HOUR
+    needed = job.starting + job.unit
+    hours = (needed + min(needed, plan.site[job.rule].site_warning)) / HOUR  # a warning takes no more than half
     return (
         f"{job.rule} ({job.models}) makes no progress within {_limit(job, limit)}: its start takes about "
         f"{job.starting / 60:,.0f} min and {what} {job.unit / 60:,.0f} min, and it is warned {limit.warning / 60:,.0f} "
-        f"min ahead: {remedy}, or give it {math.ceil(10 * needed) / 10:g} h"
+        f"min ahead: {remedy}, or give it {math.ceil(10 * hours) / 10:g} h"
     )
 
 
