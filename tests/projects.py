@@ -135,10 +135,10 @@ def with_environments(project: Project) -> Project:
     return project
 
 
-def with_form(project: Project) -> Project:
-    """Fills in the Slurm profile's form, and nothing else."""
+def with_form(project: Project, **others: float) -> Project:
+    """Fills in the Slurm profile's form, and nothing else; `others`: further values of it."""
     path = project.folder / "profiles/slurm/config.yaml"
-    for key, value in FORM.items():
+    for key, value in (FORM | others).items():
         text, found = re.subn(rf"(?m)^(  {key}: )\S+", rf"\g<1>{value}", path.read_text())
         assert found == 1, key
         path.write_text(text)

@@ -28,6 +28,8 @@ COVERED = {
     "sapo.trainer steps verifiers",
     "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
     "methods.protocol models.cards prompts provenance",
+    "answer": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
+    "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",

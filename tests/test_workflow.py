@@ -52,7 +52,7 @@ MICRO_JOBS = {**ON_MICRO, "fetch_model": 6, "quantize": 2, "train_sapo": 12, "ge
 SMOKE_JOBS = {**ON_MICRO, "fetch_model": 2, "quantize": 1, "train_sapo": 1, "generate": 3, "grade": 3, "total": 28}
 PAPER_JOBS = {
     **{**ONCE, "environment": 2, "prepare": 7, "fetch_model": 6, "quantize": 1, "train_sapo": 12},
-    **{"generate": 396, "grade": 396, "total": 827},
+    **{"answer": 396, "generate": 396, "grade": 396, "total": 1223},
 }
 
 
@@ -77,9 +77,10 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project)
     assert done.returncode == 0, done.stderr
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
     wanted = {
-        "train_sapo": ("h200", {"8"}, 7200, "--open-mode=append --signal=TERM@1800"),
+        "train_sapo": ("h200", {"8"}, 1440, "--open-mode=append --signal=TERM@1800"),
         "quantize": ("h200", {"1"}, 720, "--open-mode=append"),
-        "generate": ("l40s", {"4", "6"}, 2880, "--open-mode=append --exclusive --signal=TERM@300"),
+        "answer": ("l40s", {"4", "6"}, 1440, "--open-mode=append --signal=TERM@300"),
+        "generate": ("l40s", {"4", "6"}, 1440, "--open-mode=append --signal=TERM@300 --exclusive"),
     }
     for rule, (kind, gpus, minutes, extra) in wanted.items():
         found = [dict(part.split("=", 1) for part in asked.split(", ")) for name, asked in jobs if name == rule]
@@ -149,7 +150,7 @@ def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project)
 
 def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
     text = " ".join((ROOT / "README.md").read_text().split())
-    for rule in ("train_sapo", "generate"):
+    for rule in ("train_sapo", "answer", "generate"):
         assert f" {PAPER_JOBS[rule]} `{rule}` jobs" in text
 
 
@@ -157,7 +158,7 @@ def test_what_takes_seconds_is_not_submitted() -> None:
     """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     submitted = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" not in rule}
-    assert submitted == {"quantize", "train_sapo", "generate", "train_zoo"}
+    assert submitted == {"quantize", "train_sapo", "answer", "generate", "train_zoo"}
 
 
 def test_what_needs_no_trained_draft_waits_for_no_training(project: Project) -> None:

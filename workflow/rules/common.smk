@@ -21,6 +21,7 @@ from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
+from dreamr.planning.site import LIMITED, site_of
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.causes import new_run
 from dreamr.runtime.ctrl_c import explain_ctrl_c
@@ -30,9 +31,17 @@ from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
 
+
+def site():
+    """What the partitions of a cluster allow: the profile says it in resources of rules, which jobs are given again."""
+    given = workflow.resource_settings.overwrite_resources
+    plain = {rule: {name: one.raw for name, one in named.items()} for rule, named in given.items()}
+    return site_of(plain, "the profile")
+
+
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)
-    PLAN = Plan(CONFIG)
+    PLAN = Plan(CONFIG, site())
     refuse_excess(PLAN)
 if find_spec("snakemake_executor_plugin_slurm"):
     from dreamr.runtime.executor import register
@@ -154,8 +163,19 @@ def per_group(pattern):
     return [pattern.format(**cells._asdict()) for cells in PLAN.groups]
 
 
-def needs(rule, gpus=None):
-    """A rule's resources in the units that Snakemake's executors read."""
-    wanted = CONFIG.resources[rule]
+def needs(rule, gpus=None, alone=lambda wildcards: False):
+    """A rule's resources in the units that Snakemake's executors read; `alone`: whether a job has a machine to itself."""
+    wanted = CONFIG.resources[LIMITED.get(rule, rule)]
     gpus = gpus if wanted.gpus is None else wanted.gpus
-    return {"gpu": gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}
+    asked = {"gpu": gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}
+    if PLAN.site.get(rule):
+        limit = PLAN.limit(rule)
+        asked["runtime"] = round(limit.seconds / 60)
+        asked["slurm_extra"] = lambda wildcards: sbatch_options(limit, alone(wildcards))
+    return asked
+
+
+def sbatch_options(limit, alone):
+    """A log that grows over restarts, the warning ahead of the time limit, nobody else on the node."""
+    warned = [f"--signal=TERM@{limit.warning:.0f}"] if limit.goes_on else []
+    return " ".join(["--open-mode=append", *warned, *(["--exclusive"] if alone else [])])

@@ -95,7 +95,7 @@ rule train_sapo:
         image("models")
     threads: CONFIG.sapo.ranks
     resources:
-        **needs("train"),
+        **needs("train_sapo"),
     params:
         begin=BEGIN,
         lock=lock_digest("models"),

@@ -18,9 +18,9 @@ from dreamr.machine.found import cores
 from dreamr.machine.needed import everything, needs_here
 from dreamr.machine.telling import checked, faults, on_nodes
 from dreamr.machine.verdicts import Line
-from dreamr.planning.limits import LIMITED
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
+from dreamr.planning.site import LIMITED
 from dreamr.runtime.endings import worded
 
 WIDTH = 120  # of the table where it is not printed to a terminal

@@ -5,7 +5,7 @@ depends on and no more: that decides what an edit reruns.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from dreamr.config import (
 )
 from dreamr.methods.protocol import IN_BATCHES, ORACLE
 from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
+from dreamr.planning.site import Limit, Site, limit_of
 from dreamr.provenance import code_digest, spec_digest
 
 # SAPO's outcome reward is the scorer. Its code is left out of the digest of a training, so that a repaired scorer
@@ -43,7 +44,7 @@ UNCOUNTED = (
         "dreamr.cli.common",
     ),
     *("dreamr.runtime.causes", "dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.output"),
-    *("dreamr.runtime.slurm", "dreamr.runtime.stops"),
+    *("dreamr.runtime.restarts", "dreamr.runtime.slurm", "dreamr.runtime.stops"),
     "dreamr.engines.vllm.logs",
     "dreamr.engines.vllm.packed",  # what it refuses has no answer
 )
@@ -72,6 +73,7 @@ class Plan:
     """All jobs of one configuration."""
 
     config: Config
+    site: Site = field(default_factory=dict)  # no digest depends on it
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -146,6 +148,22 @@ class Plan:
         """How many GPUs a generate job's engines hold: a baseline asks for none that only a draft would use."""
         engines = [self.ref(name).engine for name in self.models_of(group)]
         return max(engine.gpus for engine in engines) if self.config.device == "cuda" else 0
+
+    def times(self, group: Group) -> bool:
+        """Whether answers of a group are timed, for which its generate job has a whole machine."""
+        suite = self.config.suites[group.suite]
+        return suite.alone > 0 or suite.crowds is not None
+
+    def apart(self, group: Group) -> bool:
+        """Whether the answers that are not timed have a job of their own, which takes its GPUs alone of a node.
+
+        Not on a CPU: there a second start of the engines costs more than that saves.
+        """
+        return self.config.device == "cuda" and self.config.suites[group.suite].alone > 0
+
+    def limit(self, rule: str) -> Limit:
+        """The time limit of a rule's jobs."""
+        return limit_of(self.config, self.site, rule)
 
     # The specs of the jobs.
 
@@ -287,7 +305,10 @@ class Plan:
             maker: [f"{results}/models/{name}/card.json" for name in names] for maker, names in self.models.items()
         }
         traces = [f"{results}/traces/{g.target}/{g.draft}/{g.run}/{g.suite}.jsonl" for g in self.groups]
-        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "generate": traces}
+        apart = [
+            f"{results}/answered/{g.target}/{g.draft}/{g.run}/{g.suite}.json" for g in self.groups if self.apart(g)
+        ]
+        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "answer": apart, "generate": traces}
 
     def weights(self, name: str) -> list[str]:
         """Files of a fetched model that lie in the repository."""

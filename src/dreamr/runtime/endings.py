@@ -50,7 +50,7 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
     except Interrupted as cut:
         note(cut)
         if first_rank():  # another rank may be told because the first one has ended, perhaps for good
-            requeue()
+            requeue(folder)
         raise UserError(f"{cut}: run again to go on") from cut
     except UserError:
         raise
@@ -65,7 +65,7 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
             print(error.words, file=sys.stderr, flush=True)  # the last line, where people look first
         note(error)
         if isinstance(error, MAY_PASS):
-            requeue()
+            requeue(folder)
         raise SystemExit(1) from error
     finally:
         for number, handler in before.items():

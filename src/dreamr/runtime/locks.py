@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import SoftFileLease, Timeout
 
 from dreamr.errors import UserError
+from dreamr.runtime import restarts
 
 LEASE = 120.0  # longer than a network file system's usual hiccups
 NOTE = ".writer"  # behind the name of a path: who says to be writing it
@@ -37,7 +38,9 @@ def only_writer(*paths: Path, lease: float = LEASE) -> Iterator[None]:
             stack.callback(lock.release)
         with ThreadPoolExecutor(len(locks)) as side_by_side:  # so that waiting for dead holders is done once
             list(side_by_side.map(_Lock.claim, locks))
+        restarts.begin(paths)
         yield
+        restarts.end(paths)
 
 
 def being_written(folder: Path, lease: float = LEASE) -> list[str]:
