@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 MARK = "==== started "  # begins the line above each start: when, where, which start of which job
 RESTARTS = "DREAMR_RESTARTS"  # Slurm's SLURM_RESTART_COUNT, which the executor withholds from a job's commands
-# For bash: `begin_log LOG` makes LOG go on where an earlier start of the same job has ended, else anew.
+# For any shell: `begin_log LOG` makes LOG go on where an earlier start of the same job has ended, else anew.
 BEGIN = f"""\
 begin_log() {{
     if [ "${{{RESTARTS}:-0}}" = 0 ]; then rm -f "$1.starts"; fi
     job="${{SLURM_JOB_ID:+, Slurm job $SLURM_JOB_ID, restart ${{{RESTARTS}:-0}}}}"
-    echo "{MARK}$(date +'%F %T') on $HOSTNAME$job" >> "$1.starts"
+    echo "{MARK}$(date +'%F %T') on $(uname -n)$job" >> "$1.starts"
     ln -sf "$(basename "$1").starts" "$1"
 }}
 begin_log"""
