@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 MARK = "==== started "  # begins the line above each start: when, where, which start of which job
 RESTARTS = "DREAMR_RESTARTS"  # Slurm's SLURM_RESTART_COUNT, which the executor withholds from a job's commands
-# For bash: `begin_log LOG` makes LOG go on where an earlier start of the same job has ended, else anew.
+# For any shell: `begin_log LOG` makes LOG go on where an earlier start of the same job has ended, else anew.
 BEGIN = f"""\
 begin_log() {{
     if [ "${{{RESTARTS}:-0}}" = 0 ]; then rm -f "$1.starts"; fi
