@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 from dreamr.config import Config, HubModel, Planned
 from dreamr.machine.found import SHARED_MEMORY
 from dreamr.planning.costs import GB, size, weights_gb
-from dreamr.planning.limits import LIMITED
 from dreamr.planning.plan import Plan
+from dreamr.planning.site import LIMITED
 from dreamr.provenance import environment_folder
 
 ENVS = Path("envs")

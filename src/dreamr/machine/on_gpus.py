@@ -7,8 +7,9 @@ from dreamr.machine.found import Machine
 from dreamr.machine.gpus import Gpu
 from dreamr.machine.needed import BFLOAT16, CUDA, ENVS, Needs, cuda_version
 from dreamr.machine.verdicts import Line
+from dreamr.planning.limits import too_large
 from dreamr.planning.plan import Plan
-from dreamr.planning.site import LIMITED, too_large
+from dreamr.planning.site import LIMITED
 
 SERVED = (
     "a target that a server elsewhere has needs none here (`engine: {url: ...}`, "
