@@ -25,7 +25,8 @@ include: "workflow/rules/report.smk"
 onstart:
     with worded():
         refuse_unpinned(PLAN)
-        refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
+        if workflow.local_exec:  # on a cluster a job that is being cancelled may still be on its way out
+            refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
         machine = machine_words()
     explain_ctrl_c(running_jobs, workflow.local_exec)
     told = [

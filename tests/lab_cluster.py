@@ -8,6 +8,7 @@ and environments that others may execute. Prints what Snakemake prints, and what
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from clusters import ACCOUNT, Slurm, slurm, why_not
 from projects import Project, copied, stubbed, with_environments, with_form
 
 SMOKE = ("--profile", "profiles/slurm", "--configfile", "config/smoke.yaml")
-ACCOUNTED = "--format=JobID%6,User%8,Account%8,State%10,Elapsed,Restarts%8,Comment%60"
+ACCOUNTED = "--format=JobID%6,User%8,Account%8,State%10,Elapsed,Restarts%8"
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     if why := why_not(accounting=True):
         sys.exit(f"no Slurm with accounting can be started here: {why}")
     make_user(options.user)
+    options.folder.mkdir(parents=True)
     project = copied(options.folder / "dreamr", weights=not options.stand_ins)
     with_form(stubbed(project) if options.stand_ins else with_environments(project))
     shutil.chown(options.folder, options.user)
@@ -48,7 +50,8 @@ def make_user(name: str) -> None:
 def run_as(user: str, project: Project) -> int:
     """Snakemake's exit code."""
     command = ["runuser", "-u", user, "--", sys.executable, "-m", "snakemake", *SMOKE]
-    return subprocess.run(command, cwd=project.folder).returncode
+    home = {"HOME": str(Path(f"~{user}").expanduser()), "USER": user}
+    return subprocess.run(command, cwd=project.folder, env=os.environ | home).returncode
 
 
 def parser() -> argparse.ArgumentParser:

@@ -95,7 +95,7 @@ def test_the_last_exception_that_points_to_no_other_one_is_the_root() -> None:
     ("error", "expected"),
     [
         (UserError("no such\nmodel"), ("no such model", True)),
-        (Interrupted("told to stop; 3 kept"), ("told to stop; 3 kept", False)),
+        (Interrupted("told to stop; 3 kept"), ("told to stop", False)),
         (EngineDied("the engine of big died: it", Cause("it", certain=True)), ("it", True)),
         (EngineDied("the server of big is gone"), ("the server of big is gone", False)),
         (KeyError("speed"), ("KeyError: 'speed'", False)),

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -83,7 +83,7 @@ class Run:
 
     def jobs(self) -> list[psutil.Process]:
         """The trainings that run, whoever their parent is."""
-        here = [one for one in psutil.process_iter() if _works_in(one, self.project.folder)]
+        here = _at_work(self.project.folder)
         return [one for one in here if "dreamr.cli.train_sapo" in one.cmdline() and "bash" not in one.name()]
 
     def finish(self) -> None:
@@ -105,11 +105,9 @@ class Run:
         return path.read_text() if path.exists() else ""
 
 
-def _works_in(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return process.cwd() == str(folder)
-    except psutil.Error:
-        return False
+def _at_work(folder: Path) -> list[psutil.Process]:
+    """The processes whose working folder this is."""
+    return [one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == str(folder)]
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -120,9 +118,12 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def project(prepared: Path, tmp_path: Path) -> Project:
+def project(prepared: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of the prepared one; what a failed test leaves at work there is killed."""
     shutil.copytree(prepared, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+    yield Project(tmp_path / "project")
+    for process in _at_work(tmp_path / "project"):
+        process.kill()
 
 
 def test_the_first_says_what_it_does_and_waits_for_the_jobs(project: Project) -> None:
@@ -145,7 +146,7 @@ def test_the_second_ends_the_jobs_and_snakemake_after_them(project: Project) -> 
     time.sleep(ONE_PRESS)
     run.press()
     said = run.ended()
-    assert "Ctrl-C again: the jobs end at once, and Snakemake waits" in said
+    assert "Ctrl-C again: the jobs on this machine end at once, and Snakemake waits" in said
     assert said.count("told to stop again: run again to go on") == 2
 
 

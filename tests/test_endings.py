@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from dreamr.errors import UserError
+from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.slurm import PREFIX, RESTARTS, requeue
+from dreamr.runtime.stops import ONE_PRESS, Stops
 
 
 @pytest.fixture
@@ -100,15 +102,44 @@ def test_an_unworded_error_is_shown_and_tried_again_if_it_may_pass(
     assert queue.with_name("requeued").exists() is again
 
 
-def test_a_polite_kill_at_any_moment_is_an_interruption(queue: Path, tmp_path: Path) -> None:
-    """A time limit may come while models are still being loaded."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop_at_any_moment_is_an_interruption(queue: Path, tmp_path: Path, number: int) -> None:
+    """A time limit, or Ctrl-C, may come while models are still being loaded."""
     queue.write_text(f"{PREFIX}1f0c RUNNING 0\n")
     told = "told to stop; what is finished is kept: run again"
     with pytest.raises(UserError, match=told), worded_or_requeued(tmp_path):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         time.sleep(1)
     assert queue.with_name("requeued").exists()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_ends_a_command_that_keeps_nothing_with_words() -> None:
+    with pytest.raises(SystemExit, match="told to stop by Ctrl-C"), worded():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+
+def test_what_runs_in_a_shells_background_stays_deaf_to_ctrl_c(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with worded_or_requeued(tmp_path):
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal and torchrun both tell a rank; a second Ctrl-C comes later."""
+    heard: list[str] = []
+    stops = Stops(lambda: heard.append("first"), lambda: heard.append("again"))
+    for moment in (0.0, 0.1, ONE_PRESS, 2.5 * ONE_PRESS, 4 * ONE_PRESS):
+        monkeypatch.setattr(time, "monotonic", lambda moment=moment: moment)
+        stops()
+    assert heard == ["first", "again", "again"]
 
 
 def test_a_worded_failure_is_not_tried_again_and_ends_with_its_words(queue: Path, tmp_path: Path) -> None:
@@ -132,3 +163,21 @@ def test_read_only_results_are_told(small_disk: Path) -> None:
     told = f"{small_disk} cannot be written: Read-only file system"
     with pytest.raises(UserError, match=told), worded_or_requeued(small_disk):
         (small_disk / "file").write_text("anything")
+
+
+@pytest.mark.parametrize(
+    ("local", "words"), [(True, "waits for those that run"), (False, "cancels those of the queue")]
+)
+def test_snakemake_says_what_ctrl_c_does_to_its_jobs(
+    capfd: pytest.CaptureFixture[str], local: bool, words: str
+) -> None:
+    """tests.test_ctrl_c has the real one."""
+    try:
+        explain_ctrl_c(lambda: ["train_sapo: a.log"], local)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    told = capfd.readouterr().err
+    assert words in told and told.endswith("  train_sapo: a.log\n")

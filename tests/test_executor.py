@@ -3,6 +3,7 @@
 tests.test_cluster has a real Slurm.
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from projects import ROOT, copied, stubbed, with_form
 
-from dreamr.runtime.executor import may_pass
+from dreamr.runtime.executor import WaitingExecutor, may_pass
 
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -49,6 +50,15 @@ def test_what_does_not_pass_ends_the_job(refusal: str) -> None:
     assert not may_pass(refusal)
 
 
+def test_a_look_that_comes_before_the_executor_is_made_finds_nothing() -> None:
+    """Snakemake starts the thread that looks first; if it ended by an error, the run would wait for ever."""
+
+    async def look() -> list[object]:
+        return [job async for job in object.__new__(WaitingExecutor).check_active_jobs([])]
+
+    assert asyncio.run(look()) == []
+
+
 class Site:
     """A project at a site whose Slurm can be told what to do."""
 
@@ -56,7 +66,6 @@ class Site:
         self.project = with_form(stubbed(copied(folder)))
         self.state = folder / "slurm"
         self.state.mkdir()
-        self.project.edit("src/dreamr/runtime/executor.py", lambda text: text.replace("PAUSES = (10,", "PAUSES = (1,"))
 
     def run(self, *wanted: str) -> tuple[int, str]:
         done = self.project.on_slurm(*SMOKE, *QUICK, *wanted)
@@ -79,7 +88,9 @@ def test_a_submission_is_tried_again_until_slurm_takes_it(site: Site) -> None:
     (site.state / "refusals").write_text("Unable to contact slurm controller (connect failure)\n")
     code, printed = site.run(QUANTIZED)
     assert code == 0, printed
-    assert "not submitted, next try in 1 s. SLURM sbatch failed. The error message was 'sbatch: error: Batch" in printed
+    assert (
+        "not submitted, next try in 10 s. SLURM sbatch failed. The error message was 'sbatch: error: Batch" in printed
+    )
     assert site.submitted == 1
 
 

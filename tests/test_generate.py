@@ -206,15 +206,17 @@ def test_a_killed_job_goes_on_where_it_stopped(bench: Bench, tmp_path: Path) -> 
     assert batched >= 10 and len(drafted) < before
 
 
-def test_a_job_told_to_stop_ends_its_engines(bench: Bench) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_told_to_stop_ends_its_engines(bench: Bench, number: int) -> None:
     process = bench.start(job(["dreamr"]), delay=0.03)
     while bench.finished() < 2:
         assert process.poll() is None
         time.sleep(0.02)
-    process.terminate()
+    for _ in range(2):  # as by a terminal and a wrapper that passes it on
+        process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "told to stop" in errors and "are kept" in errors
+    assert "told to stop" in errors and "are kept" in errors and "Traceback" not in errors
     counts = Counter(line.split()[1] for line in bench.requests())
     assert counts["start"] == counts["stop"] == 2
 

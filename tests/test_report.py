@@ -156,7 +156,7 @@ def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleN
     claims = pd.read_csv(made.folder / "tables" / "claims.csv").set_index("id")
     links = re.findall(
         r'<li><a href="#claim-([\w-]+)">(.*?)</a> <div><span class="verdict [\w-]+">(.*?)</span>\s+'
-        r'<small class="quiet">(.*?)</small>',
+        r'<small class="quiet">Source: (.*?)</small>',
         shown,
     )
     headline = claims[claims.headline].iterrows()

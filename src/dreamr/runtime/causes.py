@@ -105,7 +105,8 @@ def cause_of(error: BaseException) -> Cause | None:
         return known
     for kind, certain, remedy in ((Died, False, AGAIN), (Interrupted, False, AGAIN), (UserError, True, DO_IT)):
         if found := next((one for one in errors if isinstance(one, kind)), None):
-            return Cause(" ".join(str(found).split()), certain, remedy=remedy)
+            said = str(found).partition(";")[0] if kind is Interrupted else str(found)  # without what is kept
+            return Cause(" ".join(said.split()), certain, remedy=remedy)
     other = next((one for one in errors if not isinstance(one, SystemExit)), None)
     return Cause(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
 

@@ -21,8 +21,8 @@ CLUSTER = """
 Ctrl-C: no new job starts, and Snakemake cancels those of the queue. What they have kept stays, and the same command
 goes on from there.
 """
-AGAIN = "\nCtrl-C again: the jobs end at once, and Snakemake waits for that. A third time kills them.\n"
-KILLED = "\nCtrl-C for the third time: what is left of the jobs is killed.\n"
+AGAIN = "\nCtrl-C again: the jobs on this machine end at once, and Snakemake waits for that. A third time kills them.\n"
+KILLED = "\nCtrl-C for the third time: what is left of the jobs on this machine is killed.\n"
 
 
 def explain_ctrl_c(running: Callable[[], Sequence[str]], local: bool) -> None:

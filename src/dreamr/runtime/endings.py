@@ -37,7 +37,7 @@ def worded() -> Iterator[None]:
     except UserError as error:
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt as cut:
-        raise SystemExit("told to stop by Ctrl-C; run again to go on") from cut
+        raise SystemExit("told to stop by Ctrl-C") from cut
 
 
 @contextmanager

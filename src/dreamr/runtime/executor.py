@@ -99,6 +99,8 @@ class WaitingExecutor(SlurmExecutor):
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Yields all jobs that have not ended, whatever one look at the queue says."""
+        if not active_jobs:  # as in the first look, which may come before __post_init__
+            return
         await self._end_unlisted(active_jobs)
         left = [job for job in active_jobs if job.external_jobid not in self._reported]
         async for _ in super().check_active_jobs(left):

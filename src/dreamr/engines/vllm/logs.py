@@ -30,7 +30,8 @@ MAY_PASS = re.compile(
     r"|CUBLAS|Connection|connection|[Tt]imed? ?out|No space left|Address already in use"
 )
 SHOWN = 300  # characters of an exception
-SIGNALS = {
+NAMES = {one.value: one.name for one in signal.Signals}
+SIGNALS: dict[int, str] = {
     signal.SIGILL: "it met an instruction that this processor does not have",
     signal.SIGBUS: "often /dev/shm is full",
     signal.SIGKILL: "often the machine had no memory left",
@@ -98,14 +99,14 @@ class EngineLog:
     def _hard_death(self, code: int, log: str | None) -> Cause:
         if code > 0:
             return Cause(f"it ended with exit code {code} and left no exception in its log", log=log, remedy=READ_IT)
-        ended = signal.Signals(-code)
-        text = f"it was killed by signal {-code} ({ended.name})"
-        if killed := _killed_for_memory() - self.killed_before:
+        text = f"it was killed by signal {-code}" + (f" ({NAMES[-code]})" if -code in NAMES else "")
+        killed = _killed_for_memory() - self.killed_before if -code == signal.SIGKILL else 0
+        if killed:
             text += f": the machine had no memory left, and its kernel killed {killed} of the processes"
-        elif ended in SIGNALS:
-            text += f": {SIGNALS[ended]}"
-        for_memory = killed or ended == signal.SIGKILL
-        return Cause(text, certain=ended == signal.SIGILL, log=log, remedy=_more_memory() if for_memory else READ_IT)
+        elif -code in SIGNALS:
+            text += f": {SIGNALS[-code]}"
+        remedy = _more_memory() if -code == signal.SIGKILL else READ_IT
+        return Cause(text, certain=-code == signal.SIGILL, log=log, remedy=remedy)
 
 
 def root_exception(log: str) -> str | None:
