@@ -87,6 +87,25 @@ def test_an_engine_takes_as_many_sequences_as_is_planned() -> None:
     assert costs.SEQUENCES == launch.SEQUENCES
 
 
+# -- own data
+
+
+def test_a_benchmark_of_one_s_own_has_as_many_questions_as_the_estimates_say() -> None:
+    mine = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
+
+    def plan(count: int, **data: Any) -> Plan:
+        slices = [{"benchmark": "mathverse"}, {"benchmark": "mine"}]
+        sizes = {"questions": {"mine": count}}
+        return Plan(
+            merged({"benchmarks": {"mine": mine | data}, "suites": {"all": {"slices": slices}}, "estimates": sizes})
+        )
+
+    group = Group("baseline", "q3vl-deep", "none", "all")
+    assert [questions(plan(count), group)[0] for count in (10, 30)] == [24 * 5 + 10, 24 * 5 + 30]
+    assert questions(plan(30, limit=7), group)[0] == 24 * 5 + 7
+    assert any("With 54 problems" in line for line in lines(plan(30)))
+
+
 # -- by hand
 
 

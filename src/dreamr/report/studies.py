@@ -46,7 +46,7 @@ def figure(name: str) -> Ran:
 
 def either(*ways: Ran) -> Ran:
     """Run if any of these says so."""
-    return lambda made: any(ran(made) for ran in ways)
+    return lambda made: any(way(made) for way in ways)
 
 
 def exposed(made: Made) -> bool:
