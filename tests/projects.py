@@ -61,6 +61,9 @@ class Project:
         """Snakemake, running."""
         command = [sys.executable, "-m", "snakemake", *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        environment["PYTHONPATH"] = str(
+            self.folder / "src"
+        )  # before the checkout's, which Snakemake's plugin would load
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **settings)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
