@@ -1,11 +1,13 @@
 """What the terminal tells of a run: real Snakemake on a copy of the workflow, whose commands are cut short."""
 
 import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from projects import Project, copied, stubbed, with_form
 from tqdm import tqdm
 
 from dreamr.errors import Cause
-from dreamr.runtime.causes import Ended
+from dreamr.runtime.causes import Ended, note_path
 from dreamr.runtime.output import Lines
 from dreamr.runtime.terminal import Failure, Terminal
 
@@ -148,6 +150,16 @@ def test_a_job_that_its_command_tells_nothing_of_is_told_by_the_executor_or_its_
         1, "generate", [str(log)], "SLURM status is: 'TIMEOUT'"
     )
     assert "failed: it left no word; " in terminal.failed(2, "plot", [str(tmp_path / "none.log")], None)
+
+
+def test_a_note_that_comes_late_is_in_the_summary(tmp_path: Path) -> None:
+    """As over the file system of a cluster."""
+    terminal = Terminal(tmp_path, total=2)
+    log = str(tmp_path / "job.log")
+    assert "SLURM-job 7 failed" in terminal.failed(1, "generate", [log], "SLURM-job 7 failed")
+    note = Ended("generate", log, "the weights are damaged", Cause("the weights are damaged", certain=True))
+    note_path(tmp_path, log).write_text(json.dumps(asdict(note)))
+    assert "  why: the weights are damaged" in terminal.summary()
 
 
 @pytest.mark.parametrize("causes", [1, 4, 5, 30])

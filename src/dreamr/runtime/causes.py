@@ -48,8 +48,12 @@ class Job:
     @property
     def path(self) -> Path:
         """Where it notes how it ended: a file of its own, the same one when it is started again."""
-        name = self.log or " ".join(sys.argv)
-        return self.folder / f"{self.rule}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+        return note_path(self.folder, self.log or " ".join(sys.argv))
+
+
+def note_path(folder: Path, log: str) -> Path:
+    """Where the job with this log notes how it ended."""
+    return folder / f"{hashlib.sha256(log.encode()).hexdigest()[:16]}.json"
 
 
 def new_run(logs: Path) -> dict[str, str]:
@@ -58,13 +62,17 @@ def new_run(logs: Path) -> dict[str, str]:
 
 
 def ended(folder: Path) -> list[Ended]:
-    """The jobs of the run of this folder that have failed so far, the first one first."""
-    found = []
-    for path in folder.glob("*.json"):
-        with suppress(FileNotFoundError):  # a job that is started again takes its note back
-            found.append((path.stat().st_mtime_ns, json.loads(path.read_text(encoding="utf-8"))))
-    rows = [row for _, row in sorted(found, key=lambda one: one[0])]
-    return [Ended(**{**row, "cause": Cause(**row["cause"])}) for row in rows]
+    """The jobs of the run of this folder that have failed so far."""
+    return [note for path in sorted(folder.glob("*.json")) if (note := read_note(path))]
+
+
+def read_note(path: Path) -> Ended | None:
+    """None where there is none, also as a job that is started again has taken it back."""
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Ended(**{**row, "cause": Cause(**row["cause"])})
 
 
 def this_job() -> Job | None:
@@ -134,7 +142,7 @@ def _hold_back(job: Job) -> None:
     for cause in (one.cause for one in failed):
         same = [one for one in failed if one.cause.text == cause.text]
         if len(same) >= ENOUGH:
-            logs = ", ".join(shown(Path(one.log)) for one in same[:ENOUGH] if one.log)
+            logs = ", ".join(sorted(shown(Path(one.log)) for one in same if one.log)[:ENOUGH])
             said = f"not started: {len(same)} {job.rule} jobs of this run ended alike ({logs}): {cause.text}"
             if first_rank() and not job.path.exists():
                 _write(job, Ended(job.rule, job.log, said, cause, held_back=True))

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dreamr.errors import Cause
-from dreamr.runtime.causes import Ended, ended
+from dreamr.runtime.causes import Ended, note_path, read_note
 from dreamr.runtime.output import shown
 
 WIDTH = 400  # characters of a cause
@@ -69,22 +69,24 @@ class Terminal:
 
     def _how(self, rule: str, log: str, said: str | None) -> Ended:
         """What the job noted itself; else what the executor says; else the last words of its log."""
-        path = Path(log).resolve() if log else None
-        for one in ended(self.causes) if self.causes else []:
-            if path and one.log and Path(one.log).resolve() == path:
-                return one
-        words = one_line(said or "") or last_line(path) or UNKNOWN
-        return Ended(rule, log, words, Cause(words))
+        words = one_line(said or "") or last_line(log) or UNKNOWN
+        return self._noted(log) or Ended(rule, log, words, Cause(words))
+
+    def _noted(self, log: str) -> Ended | None:
+        """The note of the job with this log."""
+        return read_note(note_path(self.causes, str(Path(log).resolve()))) if self.causes and log else None
 
     def summary(self) -> list[str]:
         """What failed, why, what to do and what is done, in at most 20 lines; [] where nothing failed."""
         if not self.failures:
             return []
+        # Over a network's file system a note may come later than the end of its job.
+        failures = [replace(failure, how=self._noted(failure.log) or failure.how) for failure in self.failures]
         groups: dict[str, list[Failure]] = {}
-        for failure in self.failures:
+        for failure in failures:
             groups.setdefault(failure.cause, []).append(failure)
         largest = sorted(groups.values(), key=len, reverse=True)
-        lines = [f"{len(self.failures)} jobs failed, for {len(groups)} causes:" if len(groups) > 1 else ""]
+        lines = [f"{len(failures)} jobs failed, for {len(groups)} causes:" if len(groups) > 1 else ""]
         for group in largest[:MOST_CAUSES]:
             lines += told(group)
         if rest := [one.log for group in largest[MOST_CAUSES:] for one in group]:
@@ -124,9 +126,8 @@ def one_line(text: str) -> str:
     return words if len(words) <= WIDTH else words[: WIDTH - 1] + "…"
 
 
-def last_line(log: Path | None) -> str:
+def last_line(log: str) -> str:
     """The last words of a log; "" where there are none."""
-    if log is None or not log.exists():
-        return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    path = Path(log)
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
     return next((one_line(line.rpartition("\r")[2]) for line in reversed(lines) if line.strip()), "")
