@@ -48,7 +48,7 @@ class Stop(TrainerCallback):
         say("\ntold to stop: the batch is finished and a checkpoint written first; told again, it ends at once\n")
 
     def _end(self) -> None:
-        raise Interrupted("told to stop again, at once: this batch is lost, the last checkpoint is kept")
+        raise Interrupted("told to stop again: this batch is lost, the last checkpoint is kept")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.global_step % self._updates == 0:
