@@ -116,14 +116,15 @@ FAKES = {
     ),
     "POWER server": Fake(replace(LAPTOP, architecture="ppc64le", instructions=frozenset()), {"system": "stop"}),
     "Alpine Linux": Fake(replace(LAPTOP, glibc=None), {"system": "stop"}),
-    "CentOS 7": Fake(replace(LAPTOP, glibc=(2, 17)), {"system": "stop"}),
+    "RHEL 8": Fake(replace(LAPTOP, glibc=(2, 28)), {"system": "stop"}),
+    "Debian 11": Fake(replace(LAPTOP, glibc=(2, 31))),
     "Python 3.14": Fake(replace(LAPTOP, python=(3, 14)), {"Python": "doubt"}),
     "Python 3.15": Fake(replace(LAPTOP, python=(3, 15)), {"Python": "stop"}),
     "vLLM in another Python": Fake(LAPTOP, {"vLLM": "stop"}, [{"environments": "active"}]),
     "vLLM in this Python": Fake(replace(LAPTOP, engine=True), {}, [{"environments": "active"}]),
     "no apptainer": Fake(LAPTOP, {"program": "stop"}, [{"environments": "container"}]),
-    "CentOS 7 with apptainer": Fake(
-        replace(LAPTOP, glibc=(2, 17), programs=frozenset({"apptainer"})), {}, [{"environments": "container"}]
+    "RHEL 8 with apptainer": Fake(
+        replace(LAPTOP, glibc=(2, 28), programs=frozenset({"apptainer"})), {}, [{"environments": "container"}]
     ),
     "workstation with a GPU": Fake(WORKSTATION, {}, WITH_GPU),
     "workstation with docker's 64 MB": Fake(WORKSTATION, {"/dev/shm": "stop"}, WITH_GPU, shared_gb=0.067),
