@@ -167,7 +167,9 @@ FAKES = {
     "cluster's head node": Fake(
         replace(LAPTOP, memory_gb=8.0), {}, PAPER, disk_gb=2e5, shared_gb=0.067, options={"submitted": True}
     ),
-    "node for answers": Fake(with_gpus(*[L40S] * 6, machine=NODE), {}, PAPER, options={"node": ["generate"]}),
+    "node for answers": Fake(
+        with_gpus(*[L40S] * 6, machine=NODE), {}, PAPER, disk_gb=3.0, options={"node": ["generate"]}
+    ),
     "node for answers, small shared memory": Fake(
         with_gpus(*[L40S] * 6, machine=NODE),
         {"/dev/shm": "doubt"},
