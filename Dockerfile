@@ -3,8 +3,9 @@
 #   docker build --tag dreamr .
 #   docker run --rm --volume "$PWD/results:/dreamr/results" dreamr
 # Behind the name of the image come Snakemake's options: dreamr --cores all --configfile config/smoke.yaml
+# Built by buildah on x86-64, with Debian 12 in the place of the base image; not yet built from the base image, nor on ARM.
 FROM python:3.11-slim-bookworm AS system
-# For a shell inside; the workflow itself needs neither.
+# For a shell inside; the workflow itself needs no git.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git ca-certificates \
  && rm -rf /var/lib/apt/lists/*

@@ -20,7 +20,7 @@ from dreamr.machine.verdicts import Line
 from dreamr.planning.plan import Plan
 
 ROOT = Path(__file__).parents[1]
-DISK, MEMORY = 1, 2  # file systems
+DISK, MEMORY, TEMPORARY = 1, 2, 3  # file systems
 AVX2 = frozenset({"sse4_2", "avx", "avx2", "fma", "f16c"})
 LAPTOP = Machine(
     system="Linux",
@@ -60,6 +60,7 @@ class Fake:
     overlays: Sequence[Any] = ()
     disk_gb: float = 200.0
     shared_gb: float = 8.0
+    temporary_gb: float | None = None  # of a temporary folder on a file system of its own
     writable: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)  # of `needs_here`
 
@@ -77,6 +78,8 @@ class Fake:
     def places(self, config: Config) -> dict[str, Place]:
         """One disk for all folders."""
         found = {name: Place(folder, self.disk_gb, self.writable, DISK) for name, folder in folders(config).items()}
+        if self.temporary_gb is not None:
+            found["temporary folder"] = Place(Path("/tmp"), self.temporary_gb, True, TEMPORARY)
         return found | {"shared memory": Place(Path("/dev/shm"), self.shared_gb, True, MEMORY)}
 
 
@@ -97,6 +100,7 @@ FAKES = {
     "4 GB of memory": Fake(replace(LAPTOP, memory_gb=4.0, free_memory_gb=3.0), {"memory": "stop"}),
     "3 GB of disk": Fake(LAPTOP, {"disk of environments": "stop"}, disk_gb=3.0),
     "10 GB of disk": Fake(LAPTOP, {"disk of environments": "doubt"}, disk_gb=10.0),
+    "small temporary folder": Fake(LAPTOP, {"disk of temporary folder": "stop"}, temporary_gb=0.5),
     "folders of another user": Fake(LAPTOP, {"right to write": "stop"}, writable=False),
     "docker's 64 MB of shared memory": Fake(LAPTOP, shared_gb=0.067),
     "Mac, Apple silicon": Fake(
@@ -116,14 +120,15 @@ FAKES = {
     ),
     "POWER server": Fake(replace(LAPTOP, architecture="ppc64le", instructions=frozenset()), {"system": "stop"}),
     "Alpine Linux": Fake(replace(LAPTOP, glibc=None), {"system": "stop"}),
-    "CentOS 7": Fake(replace(LAPTOP, glibc=(2, 17)), {"system": "stop"}),
+    "RHEL 8": Fake(replace(LAPTOP, glibc=(2, 28)), {"system": "stop"}),
+    "Debian 11": Fake(replace(LAPTOP, glibc=(2, 31))),
     "Python 3.14": Fake(replace(LAPTOP, python=(3, 14)), {"Python": "doubt"}),
     "Python 3.15": Fake(replace(LAPTOP, python=(3, 15)), {"Python": "stop"}),
     "vLLM in another Python": Fake(LAPTOP, {"vLLM": "stop"}, [{"environments": "active"}]),
     "vLLM in this Python": Fake(replace(LAPTOP, engine=True), {}, [{"environments": "active"}]),
     "no apptainer": Fake(LAPTOP, {"program": "stop"}, [{"environments": "container"}]),
-    "CentOS 7 with apptainer": Fake(
-        replace(LAPTOP, glibc=(2, 17), programs=frozenset({"apptainer"})), {}, [{"environments": "container"}]
+    "RHEL 8 with apptainer": Fake(
+        replace(LAPTOP, glibc=(2, 28), programs=frozenset({"apptainer"})), {}, [{"environments": "container"}]
     ),
     "workstation with a GPU": Fake(WORKSTATION, {}, WITH_GPU),
     "workstation with docker's 64 MB": Fake(WORKSTATION, {"/dev/shm": "stop"}, WITH_GPU, shared_gb=0.067),
@@ -162,7 +167,9 @@ FAKES = {
     "cluster's head node": Fake(
         replace(LAPTOP, memory_gb=8.0), {}, PAPER, disk_gb=2e5, shared_gb=0.067, options={"submitted": True}
     ),
-    "node for answers": Fake(with_gpus(*[L40S] * 6, machine=NODE), {}, PAPER, options={"node": ["generate"]}),
+    "node for answers": Fake(
+        with_gpus(*[L40S] * 6, machine=NODE), {}, PAPER, disk_gb=3.0, options={"node": ["generate"]}
+    ),
     "node for answers, small shared memory": Fake(
         with_gpus(*[L40S] * 6, machine=NODE),
         {"/dev/shm": "doubt"},

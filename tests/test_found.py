@@ -35,9 +35,8 @@ def test_processor_and_memory_are_what_others_say(tmp_path: Path) -> None:
     if here.architecture == "x86_64":
         from numpy._core._multiarray_umath import __cpu_features__ as numpys
 
-        assert {name: name.lower() in here.instructions for name in ("AVX2", "AVX512F", "FMA3")} | {"FMA3": True} == {
-            name: numpys[name] for name in ("AVX2", "AVX512F", "FMA3")
-        } | {"FMA3": True}
+        for name in ("AVX", "AVX2", "AVX512F"):
+            assert (name.lower() in here.instructions) == numpys[name], name
 
 
 @LINUX
@@ -165,6 +164,19 @@ def test_the_compiler_is_the_one_that_triton_takes(tmp_path: Path, monkeypatch: 
     (tmp_path / "clang").unlink()
     monkeypatch.delenv("CC")
     assert found.compiler() is None
+
+
+def test_a_system_without_proc_is_probed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS is: no /proc, no cgroups, another C library."""
+    for name in ("CPUINFO", "MEMINFO", "OWN_CGROUPS"):
+        monkeypatch.setattr(found, name, tmp_path / "none")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(os, "confstr_names", {"CS_PATH": 1})
+    here = machine(tmp_path)
+    assert (here.system, here.architecture, here.instructions) == ("Darwin", "aarch64", frozenset())
+    assert (here.glibc, here.free_memory_gb) == (None, None)
+    assert here.memory_gb and here.cores >= 1
 
 
 # -- nvidia-smi

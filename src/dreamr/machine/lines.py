@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dreamr.machine.found import Machine
 from dreamr.machine.needed import Needs
 from dreamr.machine.on_gpus import gpu_lines
-from dreamr.machine.platforms import Platform, processor_of, system_of
+from dreamr.machine.platforms import GLIBC, Platform, processor_of, system_of
 from dreamr.machine.room import disk_lines, memory_lines, shared_memory_lines
 from dreamr.machine.verdicts import Line
 
@@ -46,7 +46,7 @@ def system_line(machine: Machine) -> Line:
     found = f"{SYSTEMS.get(machine.system, machine.system)} {machine.architecture}"
     if machine.system == "Linux":
         found += f", glibc {_version(machine.glibc)}" if machine.glibc else ", another C library than glibc"
-    line = Line("system", found, "Linux on x86_64 or aarch64, glibc 2.28 or newer")
+    line = Line("system", found, f"Linux on x86_64 or aarch64, glibc {_version(GLIBC)} or newer")
     return line.unless(platform.verdict == "ok", platform.verdict, _told(platform))
 
 
@@ -68,9 +68,10 @@ def processor_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
         yield line.unless(platform.verdict == "ok", platform.verdict, _told(platform))
     timed = any(suite.alone or suite.crowds for suite in needed.config.suites.values())
     if timed and any(jobs.rule == "generate" for jobs in needed.jobs):
-        cores = min(needed.cores, machine.cores)
-        line = Line("cores", str(cores), "2 for timed answers")
-        yield line.unless(cores > 1, "doubt", "Target and draft share it, so their times say little about the method")
+        line = Line("cores", str(machine.cores), "2 for timed answers")
+        yield line.unless(
+            machine.cores > 1, "doubt", "Target and draft share it, so their times say little about the method"
+        )
 
 
 def _told(platform: Platform) -> str:

@@ -43,7 +43,7 @@ class EnvironmentSize(NamedTuple):
 # libraries.
 ENVIRONMENTS = {
     "models-cpu": EnvironmentSize(Range(2.5, 6.7), Range(0.7, 2.4)),
-    "quantize-cpu": EnvironmentSize(Range(1.1, 5.3), Range(0.5, 2.3)),
+    "quantize-cpu": EnvironmentSize(Range(1.1, 5.3), Range(0.3, 2.4)),
     "models-cuda": EnvironmentSize(Range(12, 12), Range(4, 4)),
     "quantize-cuda": EnvironmentSize(Range(6, 6), Range(2.4, 2.4)),
 }

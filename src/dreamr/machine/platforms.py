@@ -7,7 +7,8 @@ from dreamr.machine.found import Machine
 from dreamr.machine.needed import BFLOAT16, CUDA
 from dreamr.machine.verdicts import Verdict
 
-GLIBC = (2, 28)  # of the engine's wheels (manylinux_2_28)
+GLIBC = (2, 31)  # of the wheels that ask for the newest: llguidance's (manylinux_2_31), which vLLM needs
+NEEDS_GLIBC = f"wheels need glibc {GLIBC[0]}.{GLIBC[1]} or newer"
 ARCHITECTURES = ("x86_64", "aarch64")
 WORDS: dict[Verdict, str] = {"ok": "yes", "doubt": "perhaps", "stop": "no"}
 CONTAINER = "use the container (`docker build .`)"
@@ -44,14 +45,14 @@ SYSTEMS = (
     Platform(
         "Linux with another C library than glibc (Alpine)",
         "stop",
-        "the engine's wheels need glibc 2.28 or newer",
+        NEEDS_GLIBC,
         CONTAINER,
         lambda machine: machine.glibc is None,
     ),
     Platform(
-        "Linux with glibc before 2.28 (CentOS 7, Ubuntu 18.04)",
+        f"Linux with glibc before {GLIBC[0]}.{GLIBC[1]} (RHEL 8, CentOS 7, Ubuntu 18.04)",
         "stop",
-        "the engine's wheels need glibc 2.28 or newer",
+        NEEDS_GLIBC,
         CONTAINER + "; on a cluster `environments: container`",
         lambda machine: machine.glibc is not None and machine.glibc < GLIBC,
     ),
