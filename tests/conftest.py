@@ -21,9 +21,7 @@ from hypothesis import settings
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 sys.dont_write_bytecode = False
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # else all ignore it, where a shell's background runs the tests
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
 
