@@ -5,6 +5,7 @@ Tests marked `models` run where vLLM is (environments/models), all others in the
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,6 +21,7 @@ from hypothesis import settings
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 sys.dont_write_bytecode = False
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
 
