@@ -65,7 +65,7 @@ def test_a_head_node_is_told_how_to_check_the_nodes(fresh: Path) -> None:
     needed = FAKES["cluster's head node"].needed
     told = list(on_nodes(needed, ["config/paper.yaml", "pins.yaml"]))
     assert [line.partition("--rule ")[2] for line in told[1:]] == [
-        f"{rule} --configfile config/paper.yaml pins.yaml" for rule in ("quantize", "train_sapo", "generate")
+        f"{rule} --configfile config/paper.yaml pins.yaml" for rule in ("quantize", "train_sapo", "answer", "generate")
     ]
     assert "--nodes=1 --gpus=8 --mem=512G .venv/bin/python -m dreamr.cli.check --rule train_sapo" in told[2]
 

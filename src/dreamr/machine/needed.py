@@ -66,7 +66,7 @@ BFLOAT16 = (8, 0)  # the capability below which vLLM refuses bfloat16
 class Jobs:
     """Jobs of one rule that work on models."""
 
-    rule: str  # quantize, train_sapo or generate
+    rule: str  # quantize, train_sapo, answer or generate
     count: int
     threads: int | None  # None: all cores
     memory_gb: int
@@ -140,7 +140,7 @@ def everything(plan: Plan) -> dict[str, int]:
 
 def jobs_on_models(plan: Plan) -> Iterator[Jobs]:
     """All jobs on models of a plan by rule."""
-    threads = {"quantize": 1, "train_sapo": plan.config.sapo.ranks, "generate": None}
+    threads = {"quantize": 1, "train_sapo": plan.config.sapo.ranks, "answer": None, "generate": None}
     for rule, paths in plan.outputs().items():
         planned: Planned = LIMITED[rule]
         wanted = plan.config.resources[planned]
