@@ -21,6 +21,7 @@ from hypothesis import settings
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 sys.dont_write_bytecode = False
+# A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
