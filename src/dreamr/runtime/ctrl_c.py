@@ -7,6 +7,7 @@ as well. At the third it kills what is left of its jobs.
 
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -52,5 +53,5 @@ class _Presses:
         self._jobs |= {*psutil.Process().children(recursive=True)}
         say(KILLED if third else AGAIN)
         for process in self._jobs if third else ():
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):  # it has ended
                 process.kill()
