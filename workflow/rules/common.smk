@@ -134,6 +134,13 @@ def data(names):
     return [f"<results>/data/{name}.jsonl" for name in names]
 
 
+def parquet(wildcards):
+    """The files of a data set that lies on this machine, or will; none of the hub's."""
+    data = PLAN.datasets[wildcards.dataset]
+    made = PLAN.micro_files.get(wildcards.dataset)
+    return made or sorted(map(str, Path(data.path).glob(f"{data.split}*.parquet")))
+
+
 def folder(name, up=1):
     """A parameter: the folder of a rule's input or output files of this name, `up` levels above them."""
 

@@ -27,13 +27,6 @@ rule make_micro:
         """
 
 
-def parquet(wildcards):
-    """The files of a data set that lies on this machine, or will; none of the hub's."""
-    data = PLAN.datasets[wildcards.dataset]
-    made = PLAN.micro_files.get(wildcards.dataset)
-    return made or sorted(map(str, Path(data.path).glob(f"{data.split}*.parquet")))
-
-
 # Hub data are read here and nowhere else, on the machine that runs Snakemake: compute nodes may have no network.
 rule prepare:
     input:
