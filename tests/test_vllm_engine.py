@@ -308,6 +308,21 @@ def test_texts_alone_and_in_a_batch_agree(pair: SimpleNamespace, run: Run, promp
     assert same >= 0.9 * len(prompts)
 
 
+def test_a_request_that_outlives_its_engine_is_closed_without_a_word(run: Run, prompts: list[Prompt]) -> None:
+    """As a job's are that is told to end at once: what closes first is not for it to say."""
+
+    async def outlived() -> Generation:
+        async with engine_of(ZOO, "q3vl-2l") as engine:
+            steps = engine.stream(
+                prompts[0], stop=STEP_BREAK, step_tokens=4, max_tokens=200, stepwise=False, meter=Meter()
+            )
+            first = await anext(steps)
+        await steps.aclose()
+        return first
+
+    assert run(outlived()).text
+
+
 def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
     async def both() -> tuple[list[str], list[str]]:
         async with AsyncExitStack() as stack:

@@ -93,6 +93,8 @@ def exit_codes(failure: Exception) -> list[int]:
 class Vllm:
     """vLLM in this process's own tree, `log` being that of its engine."""
 
+    _ended = False  # by us: requests that are closed later have nobody to drop them
+
     def __init__(self, configuration: Any, name: str, log: EngineLog) -> None:
         self._name, self._log = name, log
         self._start(configuration)
@@ -133,6 +135,7 @@ class Vllm:
 
     async def shutdown(self) -> None:
         """End the engine, at once: it has nothing to save, and does not hear a polite kill (see `launch`)."""
+        self._ended = True
         self._engine.shutdown(timeout=0)
         del self._engine  # left to Python's own end, it would complain behind this command's last words
 
@@ -176,7 +179,7 @@ class Vllm:
                 finished = output.finished
                 yield output
         finally:
-            if not finished and not self._engine.errored:
+            if not (finished or self._ended or self._engine.errored):
                 await self._engine.abort(queue.request_id, internal=True)
                 if rest := queue.get_nowait():
                     meter.tokens += len(rest.outputs[0].token_ids)
