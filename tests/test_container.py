@@ -141,7 +141,7 @@ def online() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("online")
-@pytest.mark.parametrize("name", ["models-cpu", "quantize-cpu", "models-cuda", "quantize-cuda"])
+@pytest.mark.parametrize("name", ["models-cpu", "quantize-cpu"])
 @pytest.mark.parametrize(("machine", "python"), [("aarch64", RUN_PYTHONS[0]), ("x86_64", WHEELS_UNTIL)])
 def test_the_locks_have_wheels_on_arm_and_for_the_newest_python(
     tmp_path: Path, name: str, machine: str, python: tuple[int, int]
