@@ -143,6 +143,7 @@ def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project)
     assert "Still to do: 2 environment, 1 quantize, 1 train_sapo, 3 generate." in done.stdout
     assert (project.folder / "results/smoke/report/index.html").exists()
     assert "Nothing to be done" in project.snakemake(*smoke, path).stderr
+    (project.folder / "my/test.parquet").write_bytes(b"edited")
     os.utime(project.folder / "my/test.parquet", (2e9, 2e9))
     jobs = project.planned(*smoke, path)
     assert (jobs["prepare"], jobs["make_micro"], jobs["train_sapo"]) == (1, 0, 0)
