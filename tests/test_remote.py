@@ -50,8 +50,10 @@ class Server:
         self._socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "dreamr.cli.serve_model", "--model", TARGET, "--uds", str(self._socket)]
         command += ["--models", str(ZOO), "--python", sys.executable]
+        # Engines of this process log to files of their own; a server that somebody starts knows nothing of that.
+        own = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_LOGGING")}
         with self._log.open("w") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=own, start_new_session=True)
         begin = time.monotonic()
         while "Application startup complete" not in self._log.read_text():
             assert self._process.poll() is None and time.monotonic() - begin < PATIENCE, self._log.read_text()[-3000:]
