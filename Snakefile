@@ -21,11 +21,21 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# A dry run takes nothing from the hub, so it needs no pins.
+# Before the first job, and not in dry runs: they take nothing from the hub and ask nothing of the machine.
 onstart:
     with worded():
         refuse_unpinned(PLAN)
-    print(expectation(), f"Logs with progress bars: {CONFIG.pathvars.logs}/", sep="\n", flush=True)
+        if workflow.local_exec:  # on a cluster a job that is being cancelled may still be on its way out
+            refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
+        machine = machine_words()
+    explain_ctrl_c(running_jobs, workflow.local_exec)
+    told = [
+        machine,
+        *being_written(Path(RESULTS)),
+        expectation(),
+        f"Logs with progress bars: {CONFIG.pathvars.logs}/",
+    ]
+    print(*told, sep="\n", flush=True)
 
 
 rule all:

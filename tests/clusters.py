@@ -1,4 +1,7 @@
-"""A real Slurm on this machine for as long as a block lasts: a controller and two nodes on loopback, as root."""
+"""A real Slurm on this machine for as long as a block lasts: a controller and two nodes on loopback, as root.
+
+With accounting it has Slurm's database daemon on a MariaDB, and limits are enforced.
+"""
 
 import os
 import shutil
@@ -6,12 +9,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 SETTINGS = Path("/etc/slurm/slurm.conf")  # jobs of the executor find the controller by this file alone
-OWN = (SETTINGS, SETTINGS.with_name("cgroup.conf"))
+OWN = (SETTINGS, SETTINGS.with_name("cgroup.conf"), SETTINGS.with_name("slurmdbd.conf"))
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
+FOR_ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db")
 NODES = ("n1", "n2")
 CONFIGURATION = """\
 ClusterName=here
@@ -31,7 +36,8 @@ SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+MinJobAge={age}
+{accounting}
 MpiDefault=none
 ReturnToService=2
 SchedulerType=sched/backfill
@@ -46,47 +52,118 @@ NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port=17002 CPUs=2 RealMemo
 PartitionName=work Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=2
 """
+WITHOUT_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
+WITH_ACCOUNTING = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStorageEnforce=associations,limits,qos"""
+DATABASE = """\
+AuthType=auth/munge
+DbdHost=localhost
+DbdAddr=127.0.0.1
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={port}
+StorageUser=root
+StorageLoc=slurm
+PidFile={folder}/slurmdbd.pid
+LogFile={folder}/slurmdbd.log
+"""
+PORT = 17306  # of the MariaDB
+ACCOUNT = "none"  # as the form of tests.projects has it
 
 
-def why_not() -> str | None:
+def why_not(accounting: bool = False) -> str | None:
     """Why no Slurm can be started here."""
     if os.geteuid() != 0:
         return "not root"
-    absent = [name for name in PROGRAMS if shutil.which(name) is None]
+    wanted = PROGRAMS + (FOR_ACCOUNTING if accounting else ())
+    absent = [name for name in wanted if shutil.which(name) is None]
     if absent:
         return f"not installed: {', '.join(absent)}"
     return f"{SETTINGS} is there: this machine has a Slurm of its own" if SETTINGS.exists() else None
 
 
 class Slurm:
-    """The cluster; `folder` gets its state and logs."""
+    """The cluster; `folder` gets its state and logs. `age`: seconds for which squeue can list a job that has ended."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, accounting: bool = False, age: int = 300) -> None:
+        self._folder, self._accounting, self._age = folder, accounting, age
 
     def __enter__(self) -> "Slurm":
-        (self._folder / "state").mkdir(parents=True)
-        texts = (CONFIGURATION.format(folder=self._folder), "CgroupPlugin=disabled\n")
-        for path, text in zip(OWN, texts, strict=True):
-            (self._folder / path.name).write_text(text)
-            path.unlink(missing_ok=True)
-            path.symlink_to(self._folder / path.name)
-        start_munge()
-        subprocess.run(["slurmctld"], check=True)
-        for node in NODES:
-            subprocess.run(["slurmd", "-N", node], check=True)
-        wait_until(
-            lambda: slurm("sinfo", "--noheader", "--Node", "--format=%T").split().count("idle") >= 4, 60, "idle nodes"
-        )
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         slurm("scancel", "--state=PENDING", "--user=root")
         slurm("scancel", "--user=root")
-        for pid in self._folder.glob("*.pid"):
-            os.kill(int(pid.read_text()), signal.SIGTERM)
+        self._end()
+
+    def _start(self) -> None:
+        (self._folder / "state").mkdir(parents=True)
+        accounting = WITH_ACCOUNTING if self._accounting else WITHOUT_ACCOUNTING
+        texts = (
+            CONFIGURATION.format(folder=self._folder, accounting=accounting, age=self._age),
+            "CgroupPlugin=disabled\n",
+            DATABASE.format(folder=self._folder, port=PORT),
+        )
+        for path, text in zip(OWN, texts, strict=True):
+            (self._folder / path.name).write_text(text)
+            (self._folder / path.name).chmod(0o600 if path.name == "slurmdbd.conf" else 0o644)
+            path.unlink(missing_ok=True)
+            path.symlink_to(self._folder / path.name)
+        start_munge()
+        if self._accounting:
+            self._start_accounting()
+        self.start_controller()
+        for node in NODES:
+            subprocess.run(["slurmd", "-N", node], check=True)
+        wait_until(
+            lambda: slurm("sinfo", "--noheader", "--Node", "--format=%T").split().count("idle") >= 4, 60, "idle nodes"
+        )
+
+    def _end(self) -> None:
+        for pid in sorted(self._folder.glob("*.pid")):
+            with suppress(ProcessLookupError):  # of one that has died without a word
+                os.kill(int(pid.read_text()), signal.SIGTERM)
         for path in OWN:
-            path.unlink()
+            path.unlink(missing_ok=True)
+
+    def start_controller(self) -> None:
+        subprocess.run(["slurmctld"], check=True)
+
+    def stop_controller(self) -> None:
+        os.kill(int((self._folder / "slurmctld.pid").read_text()), signal.SIGTERM)
+        wait_until(lambda: subprocess.run(["squeue"], capture_output=True).returncode, 30, "no controller")
+
+    def _start_accounting(self) -> None:
+        """MariaDB, the daemon on it, and this cluster, an account and its user in it."""
+        data = self._folder / "mariadb"
+        quiet = {"check": True, "stdout": subprocess.DEVNULL}
+        subprocess.run(["mariadb-install-db", "--user=root", f"--datadir={data}"], **quiet)
+        server = ["mariadbd", "--user=root", f"--datadir={data}", f"--socket={data}/socket", f"--port={PORT}"]
+        server += ["--bind-address=127.0.0.1", "--skip-grant-tables", f"--pid-file={self._folder}/mariadb.pid"]
+        with (self._folder / "mariadb.log").open("w") as log:
+            subprocess.Popen(server, stdout=log, stderr=log, start_new_session=True)
+        made = ["mariadb", f"--socket={data}/socket", "--execute=CREATE DATABASE slurm"]  # 24.11 fails to make it
+        wait_until(lambda: not subprocess.run(made, capture_output=True).returncode, 60, "MariaDB")
+        subprocess.run(["slurmdbd"], check=True)
+        wait_until(
+            lambda: not subprocess.run(["sacctmgr", "show", "cluster"], **quiet | {"check": False}).returncode,
+            60,
+            "slurmdbd",
+        )
+        for added in (
+            ["cluster", "here"],
+            ["account", ACCOUNT, "cluster=here"],
+            ["user", "root", f"account={ACCOUNT}"],
+        ):
+            subprocess.run(["sacctmgr", "--immediate", "add", *added], **quiet)
 
 
 def start_munge() -> None:

@@ -5,6 +5,7 @@ Tests marked `models` run where vLLM is (environments/models), all others in the
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,6 +21,8 @@ from hypothesis import settings
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 sys.dont_write_bytecode = False
+# A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
 
@@ -62,10 +65,10 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def invented_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a page made from invented scores."""
-    from factories import whole_report
+    from pages import hostile, page
 
     folder = tmp_path_factory.mktemp("report")
-    whole_report(folder)
+    page(hostile(), folder)
     return folder
 
 

@@ -61,6 +61,9 @@ class Project:
         """Snakemake, running."""
         command = [sys.executable, "-m", "snakemake", *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        environment["PYTHONPATH"] = str(
+            self.folder / "src"
+        )  # before the checkout's, which Snakemake's plugin would load
         return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **settings)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -125,6 +128,7 @@ def copied(folder: Path, weights: bool = False) -> Project:
 def stubbed(project: Project) -> Project:
     """Every command only writes its outputs, so that an experiment takes seconds; Snakemake and the plan are real."""
     project.edit("src/dreamr/cli/__init__.py", lambda text: text + COMMANDS)
+    (project.folder / "src/vllm.py").touch()  # where `environments: active` is set, the check looks for it
     return project
 
 
@@ -134,10 +138,10 @@ def with_environments(project: Project) -> Project:
     return project
 
 
-def with_form(project: Project) -> Project:
-    """Fills in the Slurm profile's form, and nothing else."""
+def with_form(project: Project, **others: float) -> Project:
+    """Fills in the Slurm profile's form, and nothing else; `others`: further values of it."""
     path = project.folder / "profiles/slurm/config.yaml"
-    for key, value in FORM.items():
+    for key, value in (FORM | others).items():
         text, found = re.subn(rf"(?m)^(  {key}: )\S+", rf"\g<1>{value}", path.read_text())
         assert found == 1, key
         path.write_text(text)

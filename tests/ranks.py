@@ -2,7 +2,8 @@
 
     torchrun --nproc-per-node 2 tests/ranks.py '{"spec": ..., "data": ..., "work": ..., "out": ..., "shares": false}'
 
-OUT gets, of the first rank, the weights at the end, the log, and of each batch what each rank trained on.
+OUT gets, of the first rank, the weights at the end and the log; of each rank what it trained on, batch by batch, and
+how its reference model was loaded, where it has one.
 """
 
 import json
@@ -45,13 +46,15 @@ def main(spec: str, data: str, work: str, out: str, shares: bool, until: int) ->
         if shares:
             share_on_cpus()
         questions = drawn(Path(data), job.sapo.training_sets, job.sapo.questions, job.generation.seed)
+        loaded = references()
         trainer = training.make_trainer(job, ZOO / job.draft.name, questions, data, engines, Path(work))
         batches = recorded(trainer)
         stop_at(trainer, until)
         trainer.train(resume_from_checkpoint=training.newest_checkpoint(Path(work)))
         assert shares == any(isinstance(one, DTensor) for one in trainer.model_wrapped.parameters())
         weights = training.full_weights(trainer)
-    Path(f"{out}.{os.environ.get('RANK', 0)}.json").write_text(json.dumps(batches))
+    told = {"batches": batches, "references": loaded}
+    Path(f"{out}.{os.environ.get('RANK', 0)}.json").write_text(json.dumps(told))
     if first_rank():
         save_file({name: weight.clone() for name, weight in weights.items()}, f"{out}.safetensors")
         Path(f"{out}.log.json").write_text(json.dumps(trainer.state.log_history))
@@ -71,6 +74,20 @@ def share_on_cpus() -> None:
     torch.distributed.init_process_group("gloo")
     PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
     PartialState.set_device = on_cpu
+
+
+def references() -> list[dict[str, str]]:
+    """Gets what TRL loads each reference model with."""
+    from trl.trainer import grpo_trainer
+
+    load, loaded = grpo_trainer.create_model_from_path, []
+
+    def kept(model: str, **settings: Any) -> Any:
+        loaded.append({name: str(value) for name, value in settings.items()})
+        return load(model, **settings)
+
+    grpo_trainer.create_model_from_path = kept
+    return loaded
 
 
 def recorded(trainer: Any) -> list[dict[str, Any]]:

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from dreamr.answering import work
-from dreamr.cli import generate
+from dreamr.cli import answer, generate
 from dreamr.engines.protocol import Generation, Meter, Refused
+from dreamr.engines.vllm.launch import _deaf_to_stops
 from dreamr.prompts import Prompt
 from dreamr.provenance import spec_digest
 
@@ -26,7 +27,15 @@ class ScriptedEngine:
 
     async def __aenter__(self) -> "ScriptedEngine":
         self._note("start", "")
+        self._load()
         return self
+
+    @staticmethod
+    def _load() -> None:
+        """Blocks the process for a while, as vLLM does, which looks up every now and then."""
+        with _deaf_to_stops():
+            for _ in range(int(100 * float(os.environ.get("SCRIPTED_LOADING", "0")))):
+                time.sleep(0.01)
 
     async def __aexit__(self, *error: object) -> None:
         self._note("stop", "")
@@ -92,7 +101,10 @@ class ScriptedEngine:
 
 
 def main() -> None:
-    """The generate command, on scripted engines; delay, log and what each refuses come from the environment."""
+    """The generate command, on scripted engines; delay, log and what each refuses come from the environment.
+
+    With SCRIPTED_COMMAND=answer it is the one that times nothing.
+    """
     log = Path(os.environ["SCRIPTED_LOG"])
     delay = float(os.environ["SCRIPTED_DELAY"])
     refused = json.loads(os.environ.get("SCRIPTED_REFUSED", "{}"))
@@ -102,7 +114,8 @@ def main() -> None:
         return ScriptedEngine(name + extra, delay, log, refused.get(name, ()))
 
     work.open_engine = opened
-    generate.main()
+    command = answer if os.environ.get("SCRIPTED_COMMAND") == "answer" else generate
+    command.main()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from rich.console import Console
 from snakemake.cli import parse_args
 
 from dreamr.cli import ask
-from dreamr.cli.live import model_names
+from dreamr.cli.live import live_method, model_names
+from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.records import Question, Step, write_rows
@@ -121,6 +122,12 @@ def test_each_method_names_the_models_of_its_pair() -> None:
     assert names["draft_only"] == {"draft": "q3vl-2l"} and names["draft_only_sapo"] == {"draft": sapo}
     assert names["dreamr_ns"] == {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
     assert names["dreamr"] == {"target": "q3vl-deep-awq", "draft": sapo}
+
+
+def test_the_target_does_not_stand_in_for_the_step_oracle() -> None:
+    plan = Plan(read([ROOT / "config" / name for name in ("config.yaml", "depth.yaml")]))
+    with pytest.raises(UserError, match="'oracle_000_00': its verdicts are the step oracle's"):
+        live_method(plan, "oracle_000_00", "q3vl-deep-awq", "q3vl-2l")
 
 
 @pytest.mark.parametrize(

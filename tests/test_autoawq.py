@@ -11,6 +11,7 @@ from engines import engine_of
 
 from dreamr.cpn import KEYWORDS
 from dreamr.engines.protocol import Meter
+from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -81,8 +82,18 @@ async def said(models: Path, name: str, dtype: str) -> tuple[list[str], list[flo
     return texts, balances
 
 
+def why_not() -> str | None:
+    """Why this machine cannot serve packed weights."""
+    import torch
+    import vllm._custom_ops  # noqa: F401 - loads the library that fits this processor
+
+    return None if hasattr(torch.ops._C, "cpu_gemm_wna16") else "not run: needs AVX-512"
+
+
 @pytest.mark.parametrize(("dtype", "apart"), [("float16", 0.05), ("bfloat16", 0.3)])
 def test_autoawqs_format_is_served_and_agrees_with_its_source(tmp_path: Path, dtype: str, apart: float) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
     write_both(tmp_path)
     texts, balances = asyncio.run(said(tmp_path, "awq", dtype))
     expected, exact = asyncio.run(said(tmp_path, "plain", dtype))
@@ -90,3 +101,12 @@ def test_autoawqs_format_is_served_and_agrees_with_its_source(tmp_path: Path, dt
         assert texts == expected
     assert balances == pytest.approx(exact, abs=apart)
     assert len(set(balances)) > len(balances) / 2, "they depend on the question"
+
+
+@pytest.mark.instructions
+def test_without_its_kernel_it_is_refused_before_an_engine_starts(tmp_path: Path) -> None:
+    if not why_not():
+        pytest.skip("this machine has AVX-512; run again without it by tests/test_instructions.py")
+    write_both(tmp_path)
+    with pytest.raises(UserError, match=r"model awq: the weights in .* are packed \(awq\), .* needs AVX-512"):
+        asyncio.run(said(tmp_path, "awq", "float32"))

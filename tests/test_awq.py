@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +28,29 @@ def questions(name: str, number: int) -> list[Question]:
     return [Question(id=str(place), cluster=str(place), **shared) for place in range(number)]
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
-    Image.effect_noise((60, 60), 90).convert("RGB").save(tmp_path / "a.png")
+    folder = tmp_path_factory.mktemp("data")
+    Image.effect_noise((60, 60), 90).convert("RGB").save(folder / "a.png")
     for name in ("one", "two", "three"):
-        write_rows(tmp_path / f"{name}.jsonl", questions(name, 10))
-    return tmp_path
+        write_rows(folder / f"{name}.jsonl", questions(name, 10))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a base's quantized model in the form for a device; each is made once."""
+
+    @cache
+    def folder(base: str, form: str = "cpu") -> Path:
+        models = family_folder(tmp_path_factory.mktemp("models"), base).parent if base in FAMILIES else ZOO
+        out = tmp_path_factory.mktemp("made") / "out"
+        quantize(models, base, data, out, form=form)
+        return out
+
+    return folder
 
 
 def test_samples_are_even_and_seeded(data: Path) -> None:
@@ -49,14 +67,17 @@ def test_too_few_questions_stop_the_job(data: Path) -> None:
 
 
 def quantize(
-    models: Path, base: str, data: Path, out: Path, trust_remote_code: bool = False, threads: int = 1
+    models: Path, base: str, data: Path, out: Path, trust_remote_code: bool = False, threads: int = 1, form: str = "cpu"
 ) -> dict[str, Any]:
-    """The card of what the command makes of four questions; `threads` as Snakemake exports them."""
+    """The card of what the command makes of four questions, in the form for a device.
+
+    `threads` as Snakemake exports them.
+    """
     model = {"name": base, "engine": {"dtype": "float32"}, "thinking": False, "digest": ""}
     spec = {
         "name": "t",
         "made_with": "",
-        "device": "cpu",
+        "device": form,
         "base": model | {"trust_remote_code": trust_remote_code},
         "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
         "images": {"min_pixels": 784, "max_pixels": 65536},
@@ -77,28 +98,69 @@ in_its_environment = pytest.mark.skipif(
 @pytest.mark.slow
 @in_its_environment
 @pytest.mark.parametrize("base", ["q3vl-deep", "q3vl-moe", "mimo-untied"])
-def test_the_language_model_is_quantized_and_nothing_else(base: str, data: Path, tmp_path: Path) -> None:
+def test_the_language_model_is_quantized_and_nothing_else(base: str, made: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    models = family_folder(tmp_path / "models", base).parent if base in FAMILIES else ZOO
-    card = quantize(models, base, data, tmp_path / "out")
-    if base == "q3vl-deep":
-        assert quantize(ZOO, base, data, tmp_path / "again", threads=2)["digest"] == card["digest"]
-    before, after = load_file(models / base / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    out, source = made(base), family_folder(tmp_path, base) if base in FAMILIES else ZOO / base
+    before, after = (load_file(folder / "model.safetensors") for folder in (source, out))
+    assert {name: weight.shape for name, weight in after.items()} == {n: w.shape for n, w in before.items()}
     for name, weight in before.items():
         if any(part in name for part in ("visual", "embed_tokens", "lm_head", "mlp.gate.")):
             assert after[name].equal(weight), name
         elif name.endswith(("experts.gate_up_proj", "experts.down_proj")):
             assert_four_bits(after[name].transpose(1, 2), name)
-            assert after[name].shape == weight.shape
         elif name.endswith("_proj.weight"):
-            assert name not in after and f"{name}_packed" in after, name
+            assert_four_bits(after[name], name)
     norms = [name for name in before if name.endswith("input_layernorm.weight")]
     scaled = [name for name in norms if not after[name].equal(before[name])]
     assert len(scaled) > len(norms) / 2, "else this is rounding and no AWQ"
-    config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
+    assert "quantization_config" not in json.loads((out / "config.json").read_text())
+    card = json.loads((out / "card.json").read_text())
+    assert card["maker"] == "awq" and card["samples"] == 4 and not card["packed"]
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@in_its_environment
+def test_threads_change_no_byte(made: Callable[..., Path], data: Path, tmp_path: Path) -> None:
+    card = json.loads((made("q3vl-deep") / "card.json").read_text())
+    assert quantize(ZOO, "q3vl-deep", data, tmp_path / "again", threads=2)["digest"] == card["digest"]
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@in_its_environment
+@pytest.mark.parametrize("base", ["q3vl-deep", "q3vl-moe"])
+def test_what_gpus_are_given_packed_are_the_numbers_that_a_cpu_is_given(base: str, made: Callable[..., Path]) -> None:
+    from safetensors.torch import load_file
+
+    assert json.loads((made(base, "cuda") / "card.json").read_text())["packed"]
+    config = json.loads((made(base, "cuda") / "config.json").read_text())["quantization_config"]
     assert config["config_groups"]["group_0"]["weights"]["group_size"] == GROUP
-    assert card["maker"] == "awq" and card["samples"] == 4 and card["packed"] == (base != "q3vl-moe")
+    floats, packed = (load_file(made(base, form) / "model.safetensors") for form in ("cpu", "cuda"))
+    layers = [name.removesuffix("_packed") for name in packed if name.endswith("weight_packed")]
+    assert len(layers) >= 12
+    for layer in layers:
+        expert = re.fullmatch(r"(.*\.experts)\.(\d+)\.(gate|up|down)_proj\.weight", layer)
+        assert unpacked(packed, layer).equal(of_expert(floats, *expert.groups()) if expert else floats[layer]), layer
+
+
+def unpacked(weights: dict[str, Any], layer: str) -> Any:
+    """The numbers of a packed layer: shape (out, in)."""
+    import torch
+    from compressed_tensors.compressors.pack_quantized.helpers import unpack_from_int32
+
+    scales, shape = weights[f"{layer}_scale"], torch.Size(weights[f"{layer}_shape"].tolist())
+    levels = unpack_from_int32(weights[f"{layer}_packed"], 4, shape).to(scales.dtype)
+    return (levels.unflatten(1, (-1, GROUP)) * scales[..., None]).flatten(1)
+
+
+def of_expert(weights: dict[str, Any], experts: str, number: str, kind: str) -> Any:
+    """One expert's layer among the fused weights of all, (experts, in, out): shape (out, in)."""
+    if kind == "down":
+        return weights[f"{experts}.down_proj"][int(number)].T
+    gate, up = weights[f"{experts}.gate_up_proj"][int(number)].chunk(2, dim=1)
+    return (gate if kind == "gate" else up).T
 
 
 OWN_CODE = """
@@ -125,7 +187,7 @@ def test_a_model_with_code_of_its_own_is_quantized(data: Path, tmp_path: Path) -
     classes = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
     (base / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": classes}))
     quantize(base.parent, "own", data, tmp_path / "out", trust_remote_code=True)
-    assert json.loads((tmp_path / "out" / "card.json").read_text())["packed"]
+    assert json.loads((tmp_path / "out" / "card.json").read_text())["maker"] == "awq"
     assert (tmp_path / "out" / "own.py").exists()
 
 

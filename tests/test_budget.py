@@ -23,9 +23,10 @@ from dreamr.errors import UserError
 from dreamr.planning import costs
 from dreamr.planning.budget import answers, batch, estimates, questions
 from dreamr.planning.costs import ServedModel, TrainedModel, quantized, weights_gb
-from dreamr.planning.limits import LIMITED, refuse_excess
+from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import fullest, holdings, rank_gpus
 from dreamr.planning.plan import Group, Plan
+from dreamr.planning.site import LIMITED, read_site
 
 ZOO = ROOT / "workflow/resources/zoo"
 DEVICE = Device(
@@ -84,6 +85,25 @@ def test_sizes_of_micro_models_are_those_of_their_files(name: str) -> None:
 
 def test_an_engine_takes_as_many_sequences_as_is_planned() -> None:
     assert costs.SEQUENCES == launch.SEQUENCES
+
+
+# -- own data
+
+
+def test_a_benchmark_of_one_s_own_has_as_many_questions_as_the_estimates_say() -> None:
+    mine = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
+
+    def plan(count: int, **data: Any) -> Plan:
+        slices = [{"benchmark": "mathverse"}, {"benchmark": "mine"}]
+        sizes = {"questions": {"mine": count}}
+        return Plan(
+            merged({"benchmarks": {"mine": mine | data}, "suites": {"all": {"slices": slices}}, "estimates": sizes})
+        )
+
+    group = Group("baseline", "q3vl-deep", "none", "all")
+    assert [questions(plan(count), group)[0] for count in (10, 30)] == [24 * 5 + 10, 24 * 5 + 30]
+    assert questions(plan(30, limit=7), group)[0] == 24 * 5 + 7
+    assert any("With 54 problems" in line for line in lines(plan(30)))
 
 
 # -- by hand
@@ -190,8 +210,10 @@ def test_each_size_of_a_crowd_costs_time_and_a_larger_one_less() -> None:
     for sizes in ([1], [8], [1, 8]):
         crowds = {"suites": {"all": {"alone": 0, "crowds": {"sizes": sizes, "blocks": 6}}}}
         plan = Plan(merged("config/config.yaml", crowds))
-        working[tuple(sizes)] = answers(plan, Group("quantization", "q3vl-deep", "q3vl-2l", "all")).working
-    assert working[8,] < 0.7 * working[1,] < working[1,] < working[1, 8] < working[1,] + working[8,]
+        (job,) = answers(plan, Group("quantization", "q3vl-deep", "q3vl-2l", "all"))
+        working[tuple(sizes)] = job.working
+    assert working[8,] < 0.7 * working[1,]
+    assert working[1, 8] == pytest.approx(working[1,] + working[8,])
 
 
 # -- memory
@@ -235,7 +257,7 @@ REFUSED = {
         ["train_sapo", "more than resources.train.hours (120)", "sapo.questions from 60000 to", "sapo.epochs"],
     ),
     "too long a quantization": ({"resources": {"quantize": {"hours": 0.5}}}, ["quantize", "awq.samples from 256 to"]),
-    "too long an evaluation": ({"resources": {"generate": {"hours": 5}}}, ["generate", "5.2 h more", "more shards"]),
+    "too long an evaluation": ({"resources": {"generate": {"hours": 5}}}, ["generate", "3.6 h more", "more shards"]),
     "weights too large": (
         {"models": {"qwen3-vl-32b": {"engine": {"memory": 0.3}}}},
         ["generate (qwen3-vl-32b)", "lacks", "16.7 of them for weights", "`memory`"],
@@ -325,5 +347,5 @@ def test_gpus_apart_and_servers_are_shown_as_what_they_are() -> None:
 
 def test_the_readme_shows_the_plan_of_the_papers_scale() -> None:
     shown = re.search(r"<!-- plan -->\n```\n(.*?)\n```\n", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    printed = "\n".join(lines(Plan(paper())))
+    printed = "\n".join(lines(Plan(paper(), read_site(ROOT / "profiles/slurm"))))
     assert shown and shown[1] == printed, f"the command prints:\n{printed}"

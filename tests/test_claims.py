@@ -24,7 +24,7 @@ ROW = {"target": "t", "draft": "d", "method": "m", "benchmark": "b"}
 
 
 def claim(*tests: Check, scale: str = "any") -> PaperClaim:
-    return PaperClaim(id="c", text="", source="", scale=scale, section="speed", tests=tests)
+    return PaperClaim(id="c", text="", source="abstract", scale=scale, section="speed", tests=tests)
 
 
 def contrast(method: str, value: float, low: float, high: float, p: float, over: str = "questions") -> dict[str, Any]:
@@ -143,14 +143,25 @@ def test_what_is_undecided_is_inconclusive_planted_or_not() -> None:
     assert verdict_on(contrast("m", 1.2, nan, nan, 0.5), scale="planted", above=1)[0] == "inconclusive"
 
 
-def test_what_was_not_run_is_inconclusive_and_what_cannot_be_asked_is_an_error() -> None:
+def test_what_was_not_run_is_told_and_what_cannot_be_asked_is_an_error() -> None:
     job, tables = SummariseJob.of(config()), {"contrasts": pd.DataFrame([contrast("m", 2, 1.5, 2.5, 0.01)])}
     absent = Check(table="contrasts", row={"method": "alpha_05", "other": "dreamr"}, quantity="speed_ratio", above=1)
     found = judged([claim(absent)], tables, job).iloc[0]
-    assert (found.verdict, found.evidence) == ("inconclusive", "DREAM-R (alpha 0.5) against DREAM-R: not run.")
+    assert (found.verdict, found.evidence) == ("not run", "DREAM-R (alpha 0.5) against DREAM-R: not run.")
+    half = judged([claim(absent, absent.model_copy(update={"row": {"benchmark": "b"}}))], tables, job).iloc[0]
+    assert half.verdict == "inconclusive" and "DREAM-R (alpha 0.5) against DREAM-R: not run." in half.evidence
     elsewhere = Check(table="contrasts", row=ROW, quantity="overlap", above=1)
     with pytest.raises(UserError, match="overlap, overlap_low"):
         judged([claim(elsewhere)], tables, job)
+
+
+def test_a_claim_says_once_that_a_table_lacks_it_and_nothing_where_its_scale_forbids_it() -> None:
+    row = {"method": "dreamr", "benchmark": "all"}
+    checks = [Check(table="split", row=row, quantity="overlap", above=bound) for bound in (1, 2)]
+    tables, job = {"split": pd.DataFrame()}, SummariseJob.of(config())
+    assert judged([claim(*checks)], tables, job).evidence.tolist() == ["DREAM-R: not in the table split."]
+    assert judged([claim(*checks, scale="paper")], tables, job).evidence.tolist() == [""]
+    assert judged([claim(scale="any")], tables, job).verdict.tolist() == ["not tested"]
 
 
 def test_a_test_has_exactly_one_bound_and_a_sentence() -> None:
@@ -180,3 +191,22 @@ def test_a_broken_claim_is_named(tmp_path: Path) -> None:
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
     with pytest.raises(UserError, match=r"claims.yaml, claim 'fast': (?s:.*)test\n"):
         load_claims(tmp_path / "claims.yaml")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [({}, "Field required"), ({"source": "digests"}, "Input should be 'abstract', 'opening' or ")]
+)
+def test_a_claim_names_one_of_the_sources(tmp_path: Path, source: dict[str, str], told: str) -> None:
+    claim = {"id": "fast", "text": "Fast.", "scale": "any", "section": "speed", **source}
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
+    with pytest.raises(UserError, match=rf"claims.yaml, claim 'fast': (?s:.*)source\n  {told}"):
+        load_claims(tmp_path / "claims.yaml")
+
+
+def test_a_verdict_stands_beside_the_source_of_its_claim() -> None:
+    tables = {"contrasts": pd.DataFrame()}
+    told = claim().model_copy(update={"remark": "figure 6"})
+    assert judged([told], tables, SummariseJob.of(config()))[["source", "remark"]].iloc[0].to_list() == [
+        "abstract",
+        "figure 6",
+    ]

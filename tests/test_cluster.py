@@ -1,8 +1,9 @@
 """The smoke run through the Slurm profile on a real Slurm, with faults on the way, against the same run without any.
 
-One story, in the order of the tests: a job is preempted, a training is warned of its time limit, an engine is killed,
-then Snakemake itself while a job runs on; the next run meets that job; the one after it ends with the page; one changed
-alpha submits one job, which is cancelled once and once meets damaged weights.
+One story, in the order of the tests: a job is preempted, a training is warned of its time limit, a job is told to stop
+while its engines load, an engine is killed, then Snakemake itself while a job runs on; the next run meets that job; the
+one after it ends with the page; one changed alpha submits one job, which is cancelled once and once meets damaged
+weights.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from clusters import Slurm, slurm, wait_until, why_not
 from projects import MADE, answers, copied, weights, with_environments, with_form
 
 from dreamr.records import Trace, read_rows
+from dreamr.runtime.starts import MARK
 
 pytestmark = [
     pytest.mark.slow,
@@ -97,13 +100,22 @@ def restarts(job: str | None) -> int:
     return int(slurm("squeue", "--noheader", f"--jobs={job}", "--Format=RestartCnt"))
 
 
-def generating() -> psutil.Process:
-    """The process that answers the pair's questions."""
+def state(job: str | None) -> str:
+    return slurm("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T").strip()
+
+
+def at_work(command: str, words: str) -> psutil.Process | None:
+    """The process of a command whose specification holds these words."""
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
-        if "dreamr.cli.generate" in line and any('"draft": "q3vl-2l"' in part for part in line):
+        if f"dreamr.cli.{command}" in line and any(words in part for part in line):
             return process
-    raise AssertionError("no such process")
+    return None
+
+
+def generating() -> psutil.Process | None:
+    """The process that answers the pair's questions."""
+    return at_work("generate", '"draft": "q3vl-2l"')
 
 
 MAIN = "generate/q3vl-deep-awq/q3vl-2l/main/all.log"
@@ -121,19 +133,41 @@ def test_a_preempted_job_goes_back_into_the_queue(lab: Lab) -> None:
 
 
 def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) -> None:
+    """Also one that is in a batch of minutes: here a process that is held still for as long as Slurm waits to kill."""
     training = f"train_sapo/{DRAFT}.log"
     wait_until(lambda: re.search(r" [1-9]/\d+ \[", lab.log(training)), 10 * MINUTE, "a training that trains")
     job = lab.running("train_sapo")
+    process = at_work("train_sapo", DRAFT)
+    assert process
+    process.suspend()
     slurm("scancel", "--signal=TERM", str(job))  # to the job's steps, as --signal does it ahead of the limit
+    time.sleep(40)
+    assert state(job) == "RUNNING"
+    process.resume()
     wait_until(lambda: "told to stop; the checkpoint of step" in lab.log(training), MINUTE, "its checkpoint")
     assert list((lab.results / f"models/{DRAFT}.checkpoints").rglob("trainer_state.json"))
-    assert restarts(job) == 1
+    wait_until(lambda: restarts(job) == 1, MINUTE, "the restart")
     wait_until(lambda: (lab.results / f"models/{DRAFT}/card.json").exists(), 5 * MINUTE, "the trained draft")
+
+
+def test_a_job_told_to_stop_while_its_engines_load_goes_back_into_the_queue(lab: Lab) -> None:
+    """However long they take: the first one is held still."""
+    wait_until(generating, 5 * MINUTE, "a job that answers")
+    process, job = generating(), lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l")
+    assert process and "engines started" not in lab.log(MAIN)
+    wait_until(process.children, MINUTE, "an engine that starts")
+    process.children()[0].suspend()
+    before = restarts(job)
+    slurm("scancel", "--signal=TERM", str(job))
+    wait_until(lambda: restarts(job) == before + 1, MINUTE, "the restart")
+    starts = re.findall(rf"^==== started .*, Slurm job {job}, restart (\d)$", lab.log(MAIN), re.M)
+    assert starts == ["0"] and "told to stop; what is finished is kept" in lab.log(MAIN)
 
 
 def test_a_job_whose_engine_was_killed_goes_back_into_the_queue(lab: Lab) -> None:
     wait_until(lambda: len(lab.answers("draft_only")) >= 10, 5 * MINUTE, "ten answers")
     before = generating()
+    assert before
     max(before.children(recursive=True), key=lambda child: child.memory_info().rss).kill()
     wait_until(lambda: not before.is_running(), MINUTE, "the job to notice")
     wait_until(lambda: len(lab.answers("specreason")) >= 5, 5 * MINUTE, "answers after a new start")
@@ -198,7 +232,8 @@ def test_damaged_weights_end_a_job_for_good_and_are_named(lab: Lab) -> None:
     assert code != 0
     assert len(lab.submitted) == 1 and "goes back into the queue" not in lab.printed
     assert "model q3vl-deep-awq: model.safetensors has 1,000 bytes, its card.json says" in lab.printed
-    assert len(lab.log(MAIN).splitlines()) == 1  # what the job itself has to say; the rest is Snakemake's, in Snakemake
+    told = lab.log(MAIN).rpartition(MARK)[2].splitlines()
+    assert len(told) == 2  # of its start, and what the job itself has to say; the rest is Snakemake's, in Snakemake
 
 
 def test_the_last_run_takes_up_what_the_cancelled_one_kept(lab: Lab) -> None:

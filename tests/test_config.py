@@ -62,6 +62,7 @@ def test_trainings_at_paper_scale_have_gpus_for_the_draft() -> None:
     assert targets and all(len(config.models[name].engine.leaves(gpus)) == 4 for name in targets)
 
 
+MINE = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
 WRONG = {
     "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key", "resamples"]),
     "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key", "benchmarks, context_tokens"]),
@@ -107,9 +108,30 @@ WRONG = {
         {"suites": {"all": {"alone": 0, "crowds": {"sizes": [4, 2], "blocks": 8}}}},
         ["suites.all.crowds.sizes", "[4, 2]", "must grow"],
     ),
+    "own benchmark without its size": (
+        {"benchmarks": {"mine": MINE}, "suites": {"all": {"slices": [{"benchmark": "mmmu"}, {"benchmark": "mine"}]}}},
+        ["estimates.questions", "nothing is said of mine;", "how many questions"],
+    ),
+    "own data by the name of a generated benchmark, without its size": (
+        {"benchmarks": {"realworldqa": {"path": "my/folder"}}},
+        ["estimates.questions", "nothing is said of realworldqa;"],
+    ),
+    "own data among the generated": (
+        {"benchmarks": {"mine": MINE | {"path": "resources/micro/mine"}}},
+        ["benchmarks.mine.path", "'resources/micro/mine' is in micro.folder", "a folder elsewhere"],
+    ),
+    "generated data by another name": (
+        {"benchmarks": {"again": MINE | {"path": "resources/micro/realworldqa"}}},
+        ["benchmarks.again.path", "go by their own names"],
+    ),
+    "one name for two data sets": (
+        {"benchmarks": {"scienceqa": MINE}},
+        ["training_sets", "scienceqa is a benchmark's name already"],
+    ),
     "oracle beyond the micro world": (
         {
             "benchmarks": {"mmmu": {"path": "MMMU/MMMU"}},
+            "estimates": {"questions": {"mmmu": 900}},
             "methods": {"perfect": {"loop": "specreason", "verifier": "oracle", "false_accept": 0, "false_reject": 0}},
             "suites": {"dose": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mmmu"}], "alone": 0}},
             "runs": {
@@ -122,6 +144,23 @@ WRONG = {
             },
         },
         ["runs.dose.methods", "'perfect'", "generated questions alone", "not those of mmmu"],
+    ),
+    "oracle on a benchmark of one's own": (
+        {
+            "benchmarks": {"mine": MINE},
+            "estimates": {"questions": {"mine": 20}},
+            "methods": {"perfect": {"loop": "specreason", "verifier": "oracle", "false_accept": 0, "false_reject": 0}},
+            "suites": {"dose": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mine"}], "alone": 0}},
+            "runs": {
+                "dose": {
+                    "targets": ["q3vl-deep-awq"],
+                    "drafts": ["q3vl-2l"],
+                    "methods": ["perfect"],
+                    "suites": ["dose"],
+                }
+            },
+        },
+        ["runs.dose.methods", "'perfect'", "generated questions alone", "not those of mine"],
     ),
     "oracle on the clock": (
         {
@@ -165,6 +204,13 @@ WRONG = {
             "estimates": {"questions": dict.fromkeys(("mathverse", "mmbench", "realworldqa", "mmmu"), 24)},
         },
         ["sapo.recipes.copied.planted", "only generated data hold planted questions"],
+    ),
+    "planted among own data": (
+        {
+            "training_sets": {"scienceqa": {"path": "my/lessons"}},
+            "sapo": {"recipes": {"copied": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}},
+        },
+        ["sapo.recipes.copied.planted", "only generated data", "not sapo.training_sets scienceqa"],
     ),
     "micro batches": ({"sapo": {"micro_batch": 5}}, ["sapo", "32 completions", "micro_batch 5"]),
     "path in a name": ({"models": {"../up": {"from": "zoo"}}}, ["models", "../up"]),

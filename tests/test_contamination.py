@@ -131,7 +131,10 @@ def audited(micro: Path) -> dict[str, list[dict[str, str]]]:
         Draw(recipe="balanced", seed=0, drawing=drawing),
         Draw(recipe="copied", seed=2, drawing=drawing.model_copy(update={"planted": planted})),
     )
-    job = AuditJob(benchmarks=tuple(SPLITS), training_sets=TRAINING_SETS, draws=draws, planted=planted)
+    generated = (*SPLITS, *TRAINING_SETS)
+    job = AuditJob(
+        benchmarks=tuple(SPLITS), training_sets=TRAINING_SETS, draws=draws, planted=planted, generated=generated
+    )
     audit_command(["--spec", job.model_dump_json(), "--data", str(micro / "data"), "--out", str(micro / "audit")])
     names = ("overlaps", "exposures", "planted")
     return {name: list(csv.DictReader((micro / "audit" / f"{name}.csv").open())) for name in names}
@@ -156,6 +159,22 @@ def test_planted_copies_are_found(micro: Path, audited: dict[str, list[dict[str,
     for row in by_image:
         found[row["benchmark"], row["cluster"], row["training_question"]] |= places([row])
     assert sum(bool(versions & planted) for versions in found.values()) / len(found) >= 0.98
+
+
+def test_nothing_is_planted_in_data_of_one_s_own(micro: Path, tmp_path: Path) -> None:
+    """A benchmark that stands in for a generated one has questions of the same ids, which are others."""
+    job = AuditJob(
+        benchmarks=tuple(SPLITS),
+        training_sets=TRAINING_SETS,
+        draws=(),
+        planted=str(micro / "planted.csv"),
+        generated=("mathverse", "mmbench", "mmmu", "geometry3k", "ocr_vqa"),
+    )
+    audit_command(["--spec", job.model_dump_json(), "--data", str(micro / "data"), "--out", str(tmp_path)])
+    with (tmp_path / "planted.csv").open() as table, (micro / "planted.csv").open() as truth:
+        found, plants = list(csv.DictReader(table)), list(csv.DictReader(truth))
+    own = [row for row in plants if row["benchmark"] == "realworldqa" or row["training_set"] == "scienceqa"]
+    assert own and found == [row for row in plants if row not in own]
 
 
 def test_a_training_is_exposed_to_what_it_drew_and_no_more(

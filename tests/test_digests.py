@@ -28,6 +28,8 @@ COVERED = {
     "sapo.trainer steps verifiers",
     "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
     "methods.protocol models.cards prompts provenance",
+    "answer": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
+    "methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",
@@ -44,8 +46,8 @@ COVERED = {
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
     "report.milliseconds report.overview report.predicted report.timeline spans statistics.closed_form "
     "statistics.predicted statistics.words",
-    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times statistics.closed_form "
-    "statistics.predicted statistics.words",
+    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times report.studies "
+    "runtime.starts statistics.closed_form statistics.predicted statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
 COVERED_BY_LOOPS = {

@@ -93,13 +93,23 @@ class Bench:
         ]
         write_rows(self.folder / "data" / f"{benchmark}.jsonl", rows)
 
-    def start(self, spec: dict, delay: float = 0.0, refused: dict | None = None) -> subprocess.Popen:
-        options = {"models": "models", "data": "data", "cells": "cells", "out": "traces/all.jsonl"}
-        command = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
-        command += [part for name, value in options.items() for part in (f"--{name}", value)]
-        environment = os.environ | {"SCRIPTED_LOG": str(self.log)}
+    def start(
+        self, spec: dict, delay: float = 0.0, refused: dict | None = None, command: str = "generate"
+    ) -> subprocess.Popen:
+        out = {"generate": "traces/all.jsonl", "answer": "answered/all.json"}[command]
+        options = {"models": "models", "data": "data", "cells": "cells", "out": out}
+        words = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
+        words += [part for name, value in options.items() for part in (f"--{name}", value)]
+        environment = os.environ | {"SCRIPTED_LOG": str(self.log), "SCRIPTED_COMMAND": command}
         environment |= {"SCRIPTED_DELAY": str(delay), "SCRIPTED_REFUSED": json.dumps(refused or {})}
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(words, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def answer(self, spec: dict, refused: dict | None = None) -> dict:
+        """What the untimed part of a job leaves as its mark."""
+        process = self.start(spec, refused=refused, command="answer")
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        return json.loads((self.folder / "answered" / "all.json").read_text())
 
     def run(self, spec: dict, refused: dict | None = None) -> list[Trace]:
         process = self.start(spec, refused=refused)
@@ -206,17 +216,36 @@ def test_a_killed_job_goes_on_where_it_stopped(bench: Bench, tmp_path: Path) -> 
     assert batched >= 10 and len(drafted) < before
 
 
-def test_a_job_told_to_stop_ends_its_engines(bench: Bench) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_told_to_stop_ends_its_engines(bench: Bench, number: int) -> None:
     process = bench.start(job(["dreamr"]), delay=0.03)
     while bench.finished() < 2:
         assert process.poll() is None
         time.sleep(0.02)
-    process.terminate()
+    for _ in range(2):  # as by a terminal and a wrapper that passes it on
+        process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "told to stop" in errors and "are kept" in errors
+    assert "told to stop" in errors and "are kept" in errors and "Traceback" not in errors
     counts = Counter(line.split()[1] for line in bench.requests())
     assert counts["start"] == counts["stop"] == 2
+
+
+def test_a_job_told_to_stop_while_an_engine_is_loaded_does_not_wait_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large model may take longer to load than a cluster waits."""
+    monkeypatch.setenv("SCRIPTED_LOADING", "60")
+    process = bench.start(job(["dreamr"]))
+    while not bench.requests():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.5)  # now it is being loaded
+    process.terminate()
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors == "told to stop; what is finished is kept: run again to go on\n"
+    assert [line.split()[:2] for line in bench.requests()] == [["big", "start"]]
 
 
 def test_a_finished_job_starts_no_engine(bench: Bench) -> None:
@@ -226,6 +255,43 @@ def test_a_finished_job_starts_no_engine(bench: Bench) -> None:
     (bench.folder / "traces" / "all.jsonl").unlink()
     assert bench.run(spec) == first
     assert bench.requests() == before
+
+
+# --- answers that are not timed, in a job of their own ---
+
+
+@pytest.mark.parametrize("refused", [{}, {"big": ["3?"]}], ids=["", "refused"])
+def test_in_two_jobs_nothing_is_answered_twice_and_traces_are_those_of_one(
+    bench: Bench, tmp_path: Path, refused: dict
+) -> None:
+    spec, single = job(["dreamr", "specreason"]), Bench(tmp_path / "single")
+    whole = single.run(spec, refused)
+    mark, first = bench.answer(spec, refused), bench.requests()
+    assert not any(" reset " in line for line in first), "nothing is timed"
+    assert mark["answers"] == bench.finished() == 2 * 10
+    assert set(mark["cells"].values()) == {path.stem for path in bench.folder.glob("cells/*[0-9a-f].jsonl")}
+    assert timeless(bench.run(spec, refused)) == timeless(whole)
+    starts = [line for line in bench.requests() if line.split()[1] in ("start", "stop", "warm_up")]
+    asked = Counter(line for line in bench.requests() if line not in starts)
+    begun = [line for line in single.requests() if line.split()[1] in ("start", "stop", "warm_up")]
+    assert asked == Counter(line for line in single.requests() if line not in begun)
+    assert Counter(starts) == Counter(begun * 2), "engines start once more, and no answer is given again"
+
+
+def test_the_untimed_part_goes_on_where_it_stopped(bench: Bench) -> None:
+    spec = job(["dreamr", "specreason"])
+    process = bench.start(spec, delay=0.03, command="answer")
+    while bench.finished() < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 1 and not (bench.folder / "answered").exists()
+    kept = {path: path.read_bytes() for path in bench.folder.glob("cells/*.jsonl")}
+    assert bench.answer(spec)["answers"] == bench.finished() == 20
+    assert all(path.read_bytes().startswith(lines) for path, lines in kept.items())
+    before = bench.requests()
+    assert bench.answer(spec)["answers"] == 20 and bench.requests() == before
 
 
 def test_a_further_method_leaves_the_others_alone(bench: Bench) -> None:

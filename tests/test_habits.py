@@ -82,3 +82,18 @@ def test_paths_in_the_prose_are_there() -> None:
         assert named
         missing = [path for path in named if not (ROOT / path).exists()]
         assert not missing, f"{name}: {missing}"
+
+
+def test_nothing_says_that_the_paper_is_not_public() -> None:
+    """It is; our sources of it are its abstract, its opening and digests."""
+    folders = ("config", "profiles", "reports", "src", "workflow")
+    files = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    prose = [path for path in files if path.suffix in (".md", ".cff", ".j2", ".py", ".rst", ".smk", ".yaml")]
+    assert len(prose) > 100
+    wrong = re.compile(
+        r"(paper|code|prompts?|steps|text) (is|are) not (public|published)|: not published"
+        r"|neither [^.]* (is|are) public|(?<!sources of )the paper do(es)? not (say|name|give)",
+        re.I,
+    )
+    found = {path.name: told[0] for path in prose if (told := wrong.search(re.sub(r"[#\s]+", " ", path.read_text())))}
+    assert not found

@@ -29,16 +29,17 @@ ALLOWED = {
     "methods": "config engines prompts records steps verifiers",
     "simulation": "config engines methods prompts",
     "planning": "config errors methods provenance",
+    "machine": "config errors planning provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
-    "answering": "config engines errors files methods models planning prompts provenance records",
+    "answering": "config engines errors files methods models planning prompts provenance records runtime",
     "endpoint": "config engines methods prompts records",
     "statistics": "config errors files planning records",
     "replay": "config engines methods planning prompts records statistics steps",
-    "report": "config planning provenance records spans statistics",
+    "report": "config planning provenance records runtime spans statistics",
     "micro": "config data engines errors models prompts provenance records steps",
-    "cli": "answering config data endpoint engines errors files methods micro models planning prompts provenance "
-    "records replay report runtime sapo scoring simulation spans statistics",
+    "cli": "answering config data endpoint engines errors files machine methods micro models planning prompts "
+    "provenance records replay report runtime sapo scoring simulation spans statistics",
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dreamr.errors import UserError
-from dreamr.runtime.locks import LEASE, only_writer
+from dreamr.runtime.locks import LEASE, being_written, only_writer, refuse_writers
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 HOLDER = """
@@ -56,6 +56,22 @@ def test_a_second_writer_stops_and_is_told_who_writes(path: Path) -> None:
     for word in (str(path), "Slurm job 4711", f"process {holder.pid} on {os.uname().nodename}", since, "scancel 4711"):
         assert word in said
     holder.kill()
+
+
+def test_a_run_is_told_of_all_writers_of_this_machine(path: Path, tmp_path: Path) -> None:
+    """Not of one that was killed, nor of one on another machine, for which a job waits."""
+    holders = [held(path.with_name(name)) for name in ("one.jsonl", "two.jsonl", "dead.jsonl")]
+    away = held(path.with_name("away.jsonl"), host="node5")
+    holders[2].kill()
+    holders[2].wait()
+    with pytest.raises(UserError, match="still at work here") as stopped:
+        refuse_writers(path.parent, tmp_path / "nothing")
+    said = str(stopped.value).splitlines()[1:]
+    assert [f"process {one.pid} on" in line for one, line in zip(holders[:2], said, strict=True)] == [True, True]
+    for holder in (*holders[:2], away):
+        holder.kill()
+        holder.wait()
+    refuse_writers(path.parent)
 
 
 def test_a_killed_holder_on_this_machine_is_followed_at_once(path: Path) -> None:
@@ -108,3 +124,15 @@ def test_a_holder_whose_claim_is_lost_ends_at_once(path: Path) -> None:
     holder = held(path, lease=1)
     path.with_name("abc.jsonl.lock").unlink()  # as by a second writer that takes this one for dead
     assert holder.wait(timeout=5) == 1
+
+
+def test_what_is_being_written_is_told_with_its_writer(tmp_path: Path) -> None:
+    """Also by a writer of another machine; nothing of one that is long gone."""
+    holder, elsewhere = held(tmp_path / "a/model", job="4711"), held(tmp_path / "b.jsonl", host="node5")
+    first, second = being_written(tmp_path)
+    assert first.startswith(f"{tmp_path}/a/model is being written by Slurm job 4711, process {holder.pid} on ")
+    assert second.startswith(f"{tmp_path}/b.jsonl is being written by process {elsewhere.pid} on node5, since ")
+    for process in (holder, elsewhere):
+        process.kill()
+        process.wait()
+    assert (tmp_path / "b.jsonl.writer").exists() and being_written(tmp_path, lease=0) == []

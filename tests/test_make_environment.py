@@ -38,9 +38,9 @@ def test_one_that_was_not_finished_is_made_anew(
 ) -> None:
     def killed(lock: Path, folder: Path) -> None:
         folder.mkdir()
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt  # as Ctrl-C does
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="Ctrl-C"):
         patch.setattr(make_environment, "make", killed)
         run(tmp_path)
     assert (run(tmp_path) / "ready.txt").exists() and len(made) == 1

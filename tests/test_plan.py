@@ -12,7 +12,7 @@ from snakemake.utils import update_config
 from dreamr.config import Config, sapo_model
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
-from dreamr.planning.jobs import GenerateJob, TrainJob
+from dreamr.planning.jobs import GenerateJob, TrainJob, VerifyJob
 from dreamr.planning.pins import refuse_unpinned, unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.reading import load
@@ -47,6 +47,52 @@ def test_micro_scale_has_eight_pairs_and_twelve_trainings() -> None:
     assert plan.models["awq"] == ["q3vl-deep-awq", "q3vl-moe-awq"]
     assert plan.models["fetch"] == ["mimo-3l", "q3vl-2l", "q3vl-3l", "q3vl-deep", "q3vl-moe", "r4b-2l"]
     assert len(plan.datasets) == len(plan.micro_files) == 7
+
+
+MINE = {
+    "benchmarks": {"mine": {"adapter": "realworldqa", "path": "my/folder", "split": "test"}},
+    "suites": {"all": {"slices": [{"benchmark": name} for name in ("mathverse", "realworldqa", "mine")]}},
+    "estimates": {"questions": {"mine": 30}},
+}
+REPLACED = {"benchmarks": {"realworldqa": {"path": "my/folder"}}, "estimates": {"questions": {"realworldqa": 30}}}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "generated", "foreign"),
+    [
+        (MINE, ("mathverse", "realworldqa"), "mine"),
+        (REPLACED, ("mathverse", "mmbench", "mmmu"), "realworldqa"),
+        ({}, ("mathverse", "mmbench", "realworldqa", "mmmu"), None),
+    ],
+    ids=["beside", "in place of", "none"],
+)
+def test_a_benchmark_of_one_s_own_is_asked_and_not_judged(
+    overlay: dict[str, Any], generated: tuple[str, ...], foreign: str | None
+) -> None:
+    """Neither the step oracle nor the list of planted questions knows anything of it."""
+    config = merged(overlay)
+    plan, audit = Plan(config), Plan(config).audit()
+    assert VerifyJob.of(config).benchmarks == generated
+    assert audit.benchmarks == tuple(name for name in config.benchmarks if name in (*generated, foreign))
+    assert set(audit.generated) == {*generated, "geometry3k", "ocr_vqa", "scienceqa"}
+    if foreign:
+        assert foreign in plan.benchmarks(MAIN) and not plan.is_micro(foreign)
+        assert foreign not in plan.micro_files
+        assert plan.data_digest(foreign) == Plan(merged(overlay, {"micro": {"seed": 1}})).data_digest(foreign)
+
+
+def test_verdicts_are_held_against_the_oracle_where_there_are_any() -> None:
+    """Answers in crowds are not read, nor those of further trainings."""
+    methods = {"main": ["draft_only"], "ablation": None, "quantization": None}
+    runs = {name: given and {"methods": given} for name, given in methods.items()}
+    assert VerifyJob.of(merged({"runs": runs})).benchmarks == ()
+    again = runs | {"main": {"methods": ["dreamr"], "seed": 1}}
+    assert VerifyJob.of(merged({"runs": again})).benchmarks == ()
+    plain = runs | {"main": {"methods": ["dreamr_ns"], "seed": 1}}
+    assert len(VerifyJob.of(merged({"runs": plain})).benchmarks) == 4
+    crowded = {"suites": {"all": {"alone": 0, "crowds": {"sizes": [1], "blocks": 2}}}}
+    assert VerifyJob.of(merged(crowded)).benchmarks == ()
+    assert VerifyJob.of(merged("config/paper.yaml")).benchmarks == ()
 
 
 def test_paper_scale_has_the_papers_pairs_and_nothing_micro() -> None:

@@ -27,8 +27,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
     folder = tmp_path_factory.mktemp("ranks")
     data = eight_questions(folder)[0].origin
 
-    def run(work: str, ranks: int, until: int = 0, shares: bool = False) -> Path:
-        spec = job("q3vl-2l", ranks=ranks, micro_batch=4, learning_rate=1e-4)
+    def run(work: str, ranks: int, until: int = 0, shares: bool = False, **changes: Any) -> Path:
+        spec = job("q3vl-2l", ranks=ranks, micro_batch=4, learning_rate=1e-4, **changes)
         out = folder / f"{work}-{until}"
         given = {"spec": spec.model_dump_json(), "data": data, "work": str(folder / work)}
         given |= {"out": str(out), "shares": shares, "until": until}
@@ -82,8 +82,14 @@ def two(trained: Train) -> Path:
 
 def of(out: Path, key: str, ranks: int) -> list[list[Any]]:
     """By batch, what the ranks trained on, in their order."""
-    told = [json.loads(out.with_name(f"{out.name}.{rank}.json").read_text()) for rank in range(ranks)]
-    return [list(chain.from_iterable(batch[key] for batch in batches)) for batches in zip(*told, strict=True)]
+    ranks_batches = [told(out, rank)["batches"] for rank in range(ranks)]
+    return [list(chain.from_iterable(batch[key] for batch in batches)) for batches in zip(*ranks_batches, strict=True)]
+
+
+def told(out: Path, rank: int) -> dict[str, Any]:
+    """What a rank tells of itself."""
+    found: dict[str, Any] = json.loads(out.with_name(f"{out.name}.{rank}.json").read_text())
+    return found
 
 
 def log(out: Path, *keys: str) -> list[list[float]]:
@@ -126,3 +132,13 @@ def test_ranks_that_hold_shares_train_as_one(trained: Train, one: Path) -> None:
     assert of(stopped, "completions", 2) + of(resumed, "completions", 2) == of(one, "completions", 1)
     assert log(resumed, "sampling/sampling_logp_difference/max")[-1][0] < 1e-3
     assert distance(one, resumed) < 1e-5
+
+
+def test_a_rank_with_shares_loads_a_whole_reference_model(trained: Train) -> None:
+    """TRL's own choice ("auto") would lay each rank's reference over all GPUs that the ranks have between them."""
+    plain, shares = trained("kl", 1, kl=0.01), trained("kl-shares", 2, shares=True, kl=0.01)
+    for rank in range(2):
+        (reference,) = told(shares, rank)["references"]
+        assert (reference.get("device_map"), reference["dtype"]) == ("None", "torch.float32")
+    assert any(batch[0] > 0 for batch in log(shares, "kl")), "the reference is the draft as it was"
+    assert distance(plain, shares) < 1e-5

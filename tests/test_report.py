@@ -5,19 +5,26 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pandas as pd
 import pytest
 import yaml
-from factories import ROOT, drawing, small
+from factories import ROOT
 from markupsafe import escape
+from pages import drawing, hostile
 
+from dreamr.cli.plot import LADDER, ahead, main_pairs
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read as read_config
+from dreamr.report import figures
 from dreamr.report.drawing import INK
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
-from dreamr.report.run_times import RULES, START, phase_times, rule_times
+from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
+from dreamr.runtime.starts import MARK
+from dreamr.statistics.frame import read_table
+from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
 
 FIGURES = {
@@ -75,7 +82,7 @@ def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace
 
 
 def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: Path) -> None:
-    plot(["--out", str(tmp_path), *drawing(made.folder, SummariseJob.of(small()).model_dump_json())])
+    plot(["--out", str(tmp_path), *drawing(made.folder, hostile())])
     for path in made.folder.glob("figures/*"):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
@@ -147,22 +154,36 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
 def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleNamespace) -> None:
     shown = made.page[made.page.index('<ul class="verdicts">') :].partition("</ul>")[0]
     claims = pd.read_csv(made.folder / "tables" / "claims.csv").set_index("id")
-    links = re.findall(r'<li><a href="#claim-([\w-]+)">(.*?)</a> <span class="verdict [\w-]+">(.*?)</span>', shown)
-    assert links == [(name, escape(row.text), row.verdict) for name, row in claims[claims.headline].iterrows()]
-    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, _, _ in links)
+    links = re.findall(
+        r'<li><a href="#claim-([\w-]+)">(.*?)</a> <div><span class="verdict [\w-]+">(.*?)</span>\s+'
+        r'<small class="quiet">Source: (.*?)</small>',
+        shown,
+    )
+    headline = claims[claims.headline].iterrows()
+    assert links == [(name, escape(row.text), row.verdict, row.source) for name, row in headline]
+    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, *_ in links)
 
 
-def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
-    """In running text: tables, figures and what comes from files of words are left out."""
-    before, _, glossary = made.page.partition('<section id="glossary"')
+def first_uses(page: str) -> dict[str, str]:
+    """Each word of the glossary with the place where the page uses it first, which begins with `{id}` if it is a link.
+
+    In running text: tables, figures and what comes from files of words are left out; "" for a word that is not used.
+    """
+    before, _, glossary = page.partition('<section id="glossary"')
     words = dict(re.findall(r'<dt id="(term-\w+)">(.*?)</dt>', glossary))
-    assert len(words) >= 10
     text = re.sub(r'<a class="term" href="#(term-\w+)">', r"{\1}", before[before.index("<header>") :])
     for left_out in (r"<svg.*?</svg>", r"<table.*?</table>", r'<ul class="verdicts">.*?</ul>', r"<[^>]*>"):
         text = re.sub(left_out, "", text, flags=re.S)
-    for name, word in words.items():
-        first = re.search(rf"(?i)({{{name}}})?(?<![\w-]){word}s?(?![\w-])", text)
-        assert first is not None and first[1], f"{word}: {text[first.start() - 60 : first.end() + 30] if first else ''}"
+    found = {
+        name: re.search(rf"(?i)({{{name}}})?(?<![\w-]){word}s?(?![\w-]).{{0,30}}", text) for name, word in words.items()
+    }
+    return {name: first[0] if first else "" for name, first in found.items()}
+
+
+def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
+    uses = first_uses(made.page)
+    assert len(uses) >= 10
+    assert not {name: use for name, use in uses.items() if not use.startswith(f"{{{name}}}")}
 
 
 def test_a_model_is_told_before_it_is_first_named_in_a_table(made: SimpleNamespace) -> None:
@@ -231,6 +252,24 @@ def test_phases_are_those_of_jobs_whose_log_tells_all_of_them(made: SimpleNamesp
     assert phase_times(made.folder / "benchmarks", made.folder / "nowhere") == []
 
 
+def test_phases_are_those_of_a_jobs_last_start(tmp_path: Path) -> None:
+    """A log keeps what earlier starts told; the benchmark file has the seconds of the last one alone."""
+    for name, text in {
+        "benchmarks/generate/all.tsv": "s\n10.0\n",
+        "logs/generate/all.log": "".join(
+            f"{MARK}2026-01-01 00:00:00 on n1\n{told}"
+            for told in ("engines started: 50.0 s\nquestions measured: 50.0 s\n", "batched: 50.0 s\ntimed: 50.0 s\n")
+        ),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert phase_times(tmp_path / "benchmarks", tmp_path / "logs") == []
+    with (tmp_path / "logs/generate/all.log").open("a") as log:
+        log.write(f"{MARK}2026-01-02 00:00:00 on n2\n" + "".join(f"{phase}: 2.0 s\n" for phase in PHASES))
+    found = phase_times(tmp_path / "benchmarks", tmp_path / "logs")
+    assert [row["seconds"] for row in found] == [2.0] * 5
+
+
 def test_every_timed_rule_of_the_workflow_is_known() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk"))
     assert sorted(RULES) == sorted(re.findall(r'"<benchmarks>/(\w+)', text))
@@ -251,6 +290,14 @@ def test_the_page_claims_no_more_than_the_tables_can() -> None:
     assert "our interval contains it, and a wide interval contains much" in text
     assert "it speaks of drafts like these, not of new targets" in text
     assert "it says nothing about the paper" in text
+
+
+def test_every_claim_names_its_source(made: SimpleNamespace) -> None:
+    claims = pd.read_csv(made.folder / "tables" / "claims.csv", keep_default_na=False)
+    assert set(claims.source) <= set(get_args(PaperSource))
+    for claim in claims.itertuples():
+        row = made.page[made.page.index(f'id="claim-{claim.id}"') :].partition("</tr>")[0]
+        assert f"<small>{claim.source}</small>" in row and escape(claim.remark) in row
 
 
 def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:
@@ -295,6 +342,29 @@ def test_rows_are_chosen_by_their_keys() -> None:
     assert pairs_of(rows) == [rows[0], rows[2]]
     assert first(rows, method=("alpha_05", "other")) == rows[3]
     assert first(rows, method="none") is None
+
+
+@pytest.mark.parametrize("drafts", [("a",), ("a", "b")])
+def test_a_pool_of_one_pair_is_not_drawn_beside_it(drafts: tuple[str, ...]) -> None:
+    """Tables that are put together have the same index twice."""
+    single = pd.DataFrame({"target": "t", "draft": drafts, "method": "dreamr"})
+    table = pd.concat([single, single.assign(target="all", draft="all").head(1), single.assign(draft="none").head(1)])
+    expected = [f"t ← {draft}" for draft in drafts] + (["all pairs"] if len(drafts) > 1 else [])
+    assert figures.pairs_in(table).pair.tolist() == expected
+
+
+def test_a_table_without_rows_keeps_its_columns() -> None:
+    empty = pd.DataFrame(columns=["target", "draft", "method", "speedup"])
+    assert [*main_pairs(empty, SummariseJob.of(hostile()))] == [*empty]
+
+
+def test_two_settings_on_two_pairs_are_two_settings(made: SimpleNamespace) -> None:
+    """The figure of what the target does ahead shows more than the ladder of the schedule ablation."""
+    table = read_table(made.folder / "tables" / "ablation.csv")
+    ladder = table[table.setting.isin(["pipelined", "fully parallel"])]
+    twice = pd.concat([ladder, ladder.assign(draft="another")])
+    assert len(ahead(twice)) > LADDER and ahead(twice).setting.nunique() == LADDER
+    assert ahead(table).setting.nunique() > LADDER
 
 
 def test_the_gate_and_its_figures_are_told(made: SimpleNamespace) -> None:

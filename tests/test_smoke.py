@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from projects import MADE, ROOT, run_smoke
+from projects import MADE, ROOT, answers, copied, run_smoke, with_environments
 
 from dreamr.cli import keep_run
 from dreamr.errors import UserError
@@ -96,3 +96,27 @@ def test_a_run_is_kept_as_readme_shows_it(
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match=r"page\.png: takes a browser, and none of chromium, .* is on the path"):
         keep_run.take_picture(keep_run.page(smoke), tmp_path / "page.png")
+
+
+def test_in_two_jobs_as_on_gpus_the_answers_are_those_of_one(tmp_path: Path) -> None:
+    """The real engines, on a target alone; which scales have two jobs is the plan's choice, here changed."""
+    project = with_environments(copied(tmp_path / "copy", weights=True))
+    group = "q3vl-deep/none/baseline/all"
+    for name in ("one", "two"):
+        folders = {"results": name, "logs": f"{name}/logs", "benchmarks": f"{name}/benchmarks"}
+        overlay = project.overlay({"pathvars": folders})[1]
+        project.succeed(f"{name}/traces/{group}.jsonl", "--configfile", "config/smoke.yaml", overlay)
+        if name == "one":
+            project.edit(
+                "src/dreamr/planning/plan.py", lambda text: text.replace('self.config.device == "cuda" and ', "")
+            )
+    one, two = tmp_path / "copy/one", tmp_path / "copy/two"
+    jobs = {path: [found.relative_to(path).parts[1] for found in path.rglob("baseline/all.tsv")] for path in (one, two)}
+    assert sorted(jobs[one]) == ["generate"] and sorted(jobs[two]) == ["answer", "generate"]
+    assert answers(one) == answers(two)
+    for path in two.glob("cells/*.jsonl"):
+        rows = [(row.mode, row.benchmark, row.question) for row in read_rows(path, Trace)]
+        assert len(rows) == len(set(rows)), path
+    assert "timed: 0.0 s" in (two / "logs/answer" / f"{group}.log").read_text()
+    mark = json.loads((two / "answered" / f"{group}.json").read_text())
+    assert mark["answers"] == sum(mode == "batched" for mode, *_ in answers(two))

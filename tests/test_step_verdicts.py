@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from dreamr.cli.verify import main as verify
 from dreamr.micro.datasets import write_all
-from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import Step, read_rows, write_rows
 from dreamr.statistics.answer_errors import answers_by_errors
 from dreamr.statistics.frame import ALL, read_table, score_frame
@@ -224,7 +224,8 @@ def test_the_worst_verdicts_are_shown() -> None:
     assert accepts.verdict.max() == rows[(rows.right == 0) & (rows.accepted == 1)].verdict.max()
 
 
-def test_the_command_asks_the_micro_world(tmp_path: Path) -> None:
+@pytest.mark.parametrize("judged", [4, 2], ids=["all", "half of the benchmarks are not generated"])
+def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged: int) -> None:
     from dreamr.data.loading import load_questions
 
     write_all(tmp_path / "micro", micro_size(1, 10, 10))
@@ -251,8 +252,13 @@ def test_the_command_asks_the_micro_world(tmp_path: Path) -> None:
     ]
     write_rows(tmp_path / "scores.jsonl", graded)
     given = ["--traces", str(tmp_path / "traces.jsonl"), "--scores", str(tmp_path / "scores.jsonl")]
-    verify(["--spec", SummariseJob.of(settings).model_dump_json(), *given, *where])
+    spec = VerifyJob(benchmarks=tuple(settings.benchmarks)[:judged], tables=SummariseJob.of(settings))
+    for name in (*settings.benchmarks,)[judged:]:
+        (tmp_path / "micro" / name / "truth.jsonl").unlink()
+    verify(["--spec", spec.model_dump_json(), *given, *where])
     table = read_table(tmp_path / "out" / "verification.csv")
     assert (table.right == 0).all()  # no invented text makes a claim of the micro world
+    assert {*table.benchmark} - {ALL} == {*spec.benchmarks}
     shown = list(read_rows(tmp_path / "out" / "gallery.jsonl", Example))
     assert shown and all(one.images and one.kind == "wrong, accepted" for one in shown)
+    assert {one.benchmark for one in shown} <= {*spec.benchmarks}

@@ -305,6 +305,13 @@ def test_parts_of_the_questions_add_up(tables: dict[str, pd.DataFrame]) -> None:
     )
 
 
+def test_an_ablation_that_was_not_run_has_no_row() -> None:
+    """Not even the reference's, which would stand there beside nothing."""
+    settings, rows = everything()
+    frame = score_frame(row for row in rows if not row.method.startswith("alpha"))
+    assert set(MAKERS["ablation"](frame, SummariseJob.of(settings)).kind) == {"schedule", "verifier", "rewards"}
+
+
 def test_a_draft_trained_on_planted_questions_is_no_ablation() -> None:
     settings, rows = everything()
     job = SummariseJob.of(settings)

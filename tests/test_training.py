@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from families import FAMILIES, ZOO, family_folder
 from trainings import Made, eight_questions, job, trainers
@@ -28,6 +29,7 @@ from dreamr.planning.reading import read
 from dreamr.prompts import question_prompt
 from dreamr.records import Question
 from dreamr.runtime.processes import over_ranks
+from dreamr.runtime.stops import ONE_PRESS
 from dreamr.sapo.curve import write_curve
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -81,6 +83,7 @@ def test_an_engine_that_reads_other_tokens_than_the_trainer_writes_nothing(
 REPEATED = {"epochs": 3, "learning_rate": 1e-4}  # 12 batches of eight questions, at the micro scale's rate
 
 
+@pytest.mark.instructions
 @pytest.mark.parametrize("draft", ["q3vl-2l", "mimo-untied"])
 def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
     made: Made, draft: str, questions: list[Question], tmp_path: Path
@@ -439,16 +442,22 @@ def command(spec: TrainJob, questions: list[Question], out: Path, threads: int =
     return subprocess.Popen(given, env=os.environ | exported, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def stopped_half_way(training: subprocess.Popen[str]) -> None:
-    """Tell all its processes to stop, as a cluster does, while the second batch is written; it says what is kept."""
+def half_way(training: subprocess.Popen[str]) -> None:
+    """Wait until the second batch is written."""
     printed = ""
     while not re.search(r" [2-9]/\d+ \[", printed):  # two steps on the first batch; the bar may leave out a number
         printed += training.stderr.read(1)
         assert training.poll() is None, printed
     time.sleep(0.3)  # behind the step's own end
-    os.killpg(training.pid, signal.SIGTERM)
+
+
+def stopped_half_way(training: subprocess.Popen[str], number: int) -> None:
+    """Tell all its processes to stop, as a cluster or a terminal does, in its second batch; it says what is kept."""
+    half_way(training)
+    os.killpg(training.pid, number)
     _, errors = training.communicate(timeout=300)
     assert training.returncode == 1 and re.search("told to stop; the checkpoint of step [2468] is kept", errors), errors
+    assert "the batch is finished and a checkpoint written first" in errors
 
 
 def ends(training: subprocess.Popen[str]) -> None:
@@ -457,21 +466,38 @@ def ends(training: subprocess.Popen[str]) -> None:
 
 
 def test_neither_threads_nor_a_stop_on_the_way_change_a_byte(questions: list[Question], tmp_path: Path) -> None:
-    """The whole command, once straight with two threads, once told to stop half-way and started again with one."""
+    """The whole command, once straight with two threads, once stopped by Ctrl-C half-way and started again with one."""
     spec = job("q3vl-2l", epochs=3)
     straight = command(spec, questions, tmp_path / "straight", threads=2)  # in truth it has one, as the other
-    stopped_half_way(command(spec, questions, tmp_path / "stopped"))
+    stopped_half_way(command(spec, questions, tmp_path / "stopped"), signal.SIGINT)
     ends(straight)
     ends(command(spec, questions, tmp_path / "stopped"))
     weights = [tmp_path / out / "model.safetensors" for out in ("straight", "stopped")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_second_ctrl_c_ends_a_training_at_once(questions: list[Question], tmp_path: Path, ranks: int) -> None:
+    """In a batch of 128 completions, which takes far longer than the two presses; its engines end with it."""
+    spec = job("q3vl-2l", epochs=3, batch=8, group=16, ranks=ranks)
+    training = command(spec, questions, tmp_path / "trained")
+    half_way(training)
+    begun = psutil.Process(training.pid).children(recursive=True)
+    for _ in range(2):
+        os.killpg(training.pid, signal.SIGINT)
+        time.sleep(ONE_PRESS + 0.5)
+    _, errors = training.communicate(timeout=30)
+    assert training.returncode == 1 and "told to stop again: this batch is lost" in errors, errors
+    assert "Traceback" not in errors or ranks > 1, errors  # torchrun has one of its own
+    assert not psutil.wait_procs(begun, timeout=5)[1]
+    assert list(tmp_path.glob("trained.checkpoints/*/checkpoint-2")) and not (tmp_path / "trained").exists()
+
+
 def test_two_ranks_are_one_job_that_stops_and_goes_on(questions: list[Question], tmp_path: Path) -> None:
     """By torchrun, which is told to stop as a cluster tells it; the first rank alone writes the folder."""
     spec = job("q3vl-2l", epochs=3, ranks=2, micro_batch=4)
     out = tmp_path / "trained"
-    stopped_half_way(command(spec, questions, out))
+    stopped_half_way(command(spec, questions, out), signal.SIGTERM)
     assert not out.exists() and list(tmp_path.glob("trained.checkpoints/*/checkpoint-*"))
     ends(command(spec, questions, out))
     assert json.loads((out / "card.json").read_text())["steps"] == 24

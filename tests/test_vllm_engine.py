@@ -19,16 +19,15 @@ from typing import Any
 
 import pytest
 from engines import SAMPLING, SIZE, engine_of, reference
+from micro_questions import read_prompts, write_benchmarks
 
-from dreamr.config import DataSpec
-from dreamr.data.loading import prepare_questions
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
 from dreamr.engines.protocol import EngineDied, Generation, Meter, Refused
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
-from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
+from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, verdict_prompt
 from dreamr.records import IMAGE_MARK, Question, Trace, read_rows, write_rows
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -38,30 +37,20 @@ ZOO = Path(os.environ.get("DREAMR_ZOO", ROOT / "workflow/resources/zoo"))  # the
 TARGETS, DRAFTS = ("q3vl-deep", "q3vl-moe"), ("q3vl-2l", "r4b-2l", "mimo-3l")
 VERDICT = ("positive", "negative")
 DIGITS = tuple("0123456789")
-SPLITS = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation"}
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few questions of each micro benchmark, prepared as the workflow does."""
-    from sizes import micro_size
-
-    from dreamr.micro.datasets import write_all
-
     folder = tmp_path_factory.mktemp("data")
-    write_all(folder / "micro", micro_size(7, 16, 16))
-    for name, split in SPLITS.items():
-        spec = DataSpec(adapter=name, path=str(folder / "micro" / name), split=split)
-        write_rows(folder / f"{name}.jsonl", prepare_questions(name, spec, folder))
+    write_benchmarks(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def prompts(data: Path) -> list[Prompt]:
-    rows = [row for name in SPLITS for row in read_rows(data / f"{name}.jsonl", Question)]
-    return [question_prompt(row, str(data)) for row in rows]
+    return read_prompts(data)
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +135,13 @@ def test_images_beyond_the_caps_are_the_same_image(pair: SimpleNamespace, run: R
         run(pair.engine.reset())
 
 
+@pytest.mark.instructions
 def test_greedy_text_equals_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
     for prompt in samples:
         assert greedy(run, pair.engine, prompt) == pair.beside.text(prompt, 48)
 
 
+@pytest.mark.instructions
 def test_a_cached_prefix_changes_nothing(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
     cached = [greedy(run, pair.engine, prompt) for prompt in samples]
     run(pair.engine.reset())
@@ -234,6 +225,7 @@ def test_another_image_is_another_prompt(pair: SimpleNamespace, run: Run, prompt
     assert len(found) == len(asked)
 
 
+@pytest.mark.instructions
 def test_keyword_logprobs_equal_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
     if not pair.target:
         pytest.skip("a draft gives no verdicts")
@@ -316,6 +308,21 @@ def test_texts_alone_and_in_a_batch_agree(pair: SimpleNamespace, run: Run, promp
     assert same >= 0.9 * len(prompts)
 
 
+def test_a_request_that_outlives_its_engine_is_closed_without_a_word(run: Run, prompts: list[Prompt]) -> None:
+    """As a job's are that is told to end at once: what closes first is not for it to say."""
+
+    async def outlived() -> Generation:
+        async with engine_of(ZOO, "q3vl-2l") as engine:
+            steps = engine.stream(
+                prompts[0], stop=STEP_BREAK, step_tokens=4, max_tokens=200, stepwise=False, meter=Meter()
+            )
+            first = await anext(steps)
+        await steps.aclose()
+        return first
+
+    assert run(outlived()).text
+
+
 def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
     async def both() -> tuple[list[str], list[str]]:
         async with AsyncExitStack() as stack:
@@ -331,6 +338,7 @@ def test_two_engines_serve_at_once(run: Run, prompts: list[Prompt]) -> None:
     assert together == one_by_one
 
 
+@pytest.mark.instructions
 def test_ngram_speculation_changes_no_text_and_gives_no_verdicts(run: Run, prompts: list[Prompt]) -> None:
     async def texts(ngram: Ngram | None) -> list[str]:
         async with engine_of(ZOO, TARGETS[0], ngram) as engine:

@@ -228,3 +228,18 @@ def test_ngram_speculation_is_asked_for() -> None:
     assert "speculative_config" not in arguments("cpu")
     found = arguments("cpu", Ngram(5, 2, 4))["speculative_config"]
     assert found == {"method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_min": 2, "prompt_lookup_max": 4}
+
+
+@pytest.mark.models
+def test_a_gpu_samples_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA vLLM would have FlashInfer compile its sampler, which this build lacks, so that to ask for it is seen."""
+    from vllm.v1.sample.ops import topk_topp_sampler as sampling
+
+    monkeypatch.setattr(sampling, "current_platform", SimpleNamespace(is_cuda=lambda: True, is_cpu=lambda: True))
+    told = environment("cuda")
+    monkeypatch.setenv("VLLM_USE_FLASHINFER_SAMPLER", told.pop("VLLM_USE_FLASHINFER_SAMPLER"))
+    sampler = sampling.TopKTopPSampler()
+    assert sampler.forward == sampler.forward_native
+    monkeypatch.delenv("VLLM_USE_FLASHINFER_SAMPLER")
+    with pytest.raises(ModuleNotFoundError, match="flashinfer"):
+        sampling.TopKTopPSampler()

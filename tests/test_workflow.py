@@ -52,7 +52,7 @@ MICRO_JOBS = {**ON_MICRO, "fetch_model": 6, "quantize": 2, "train_sapo": 12, "ge
 SMOKE_JOBS = {**ON_MICRO, "fetch_model": 2, "quantize": 1, "train_sapo": 1, "generate": 3, "grade": 3, "total": 28}
 PAPER_JOBS = {
     **{**ONCE, "environment": 2, "prepare": 7, "fetch_model": 6, "quantize": 1, "train_sapo": 12},
-    **{"generate": 396, "grade": 396, "total": 827},
+    **{"answer": 396, "generate": 396, "grade": 396, "total": 1223},
 }
 
 
@@ -77,9 +77,10 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project)
     assert done.returncode == 0, done.stderr
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
     wanted = {
-        "train_sapo": ("h200", {"8"}, 7200, "--signal=TERM@1800"),
-        "quantize": ("h200", {"1"}, 720, None),
-        "generate": ("l40s", {"4", "6"}, 2880, "--exclusive --signal=TERM@300"),
+        "train_sapo": ("h200", {"8"}, 1440, "--open-mode=append --signal=TERM@1800"),
+        "quantize": ("h200", {"1"}, 720, "--open-mode=append"),
+        "answer": ("l40s", {"4", "6"}, 1440, "--open-mode=append --signal=TERM@300"),
+        "generate": ("l40s", {"4", "6"}, 1440, "--open-mode=append --signal=TERM@300 --exclusive"),
     }
     for rule, (kind, gpus, minutes, extra) in wanted.items():
         found = [dict(part.split("=", 1) for part in asked.split(", ")) for name, asked in jobs if name == rule]
@@ -113,9 +114,43 @@ def test_ranks_of_a_training_are_started_by_torchrun(project: Project) -> None:
     assert started_by(2) == {"torch.distributed.run --standalone --nproc-per-node=2 --shutdown-timeout=3600 -m "}
 
 
+def test_a_benchmark_of_one_s_own_is_planned_beside_the_generated_ones(project: Project) -> None:
+    """It is read again after an edit; the step oracle is asked about the others alone."""
+    (project.folder / "my/folder").mkdir(parents=True)
+    (project.folder / "my/folder/test-0.parquet").touch()
+    own = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
+    slices = [{"benchmark": name} for name in ("mathverse", "mmbench", "realworldqa", "mmmu", "mine")]
+    sizes = {"questions": {"mine": 30}}
+    overlay = project.overlay({"benchmarks": {"mine": own}, "suites": {"all": {"slices": slices}}, "estimates": sizes})
+    done = project.succeed("-n", *overlay)
+    rules = r"^(?:local)?rule (?:prepare|verify):\n    input: (.*)\n    output: (\S+?),?(?: |$)"
+    outputs = {output: inputs for inputs, output in re.findall(rules, done.stdout, re.M)}
+    assert outputs["results/data/mine.jsonl"] == "my/folder/test-0.parquet"
+    verified = outputs["results/verification/verification.csv"]
+    assert "data/mine.jsonl" not in verified and "data/realworldqa.jsonl" in verified
+    assert "resources/micro/mine" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project) -> None:
+    (project.folder / "my").mkdir()
+    (project.folder / "my/test.parquet").touch()
+    own = {"adapter": "realworldqa", "path": "my", "split": "test"}
+    slices = [{"benchmark": "mathverse"}, {"benchmark": "mine"}]
+    tree = {"benchmarks": {"mine": own}, "suites": {"all": {"slices": slices}}, "estimates": {"questions": {"mine": 3}}}
+    (_, path), smoke = project.overlay(tree), ["--configfile", "config/smoke.yaml"]
+    done = stubbed(project).succeed(*smoke, path)
+    assert "Still to do: 2 environment, 1 quantize, 1 train_sapo, 3 generate." in done.stdout
+    assert (project.folder / "results/smoke/report/index.html").exists()
+    assert "Nothing to be done" in project.snakemake(*smoke, path).stderr
+    os.utime(project.folder / "my/test.parquet", (2e9, 2e9))
+    jobs = project.planned(*smoke, path)
+    assert (jobs["prepare"], jobs["make_micro"], jobs["train_sapo"]) == (1, 0, 0)
+
+
 def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
     text = " ".join((ROOT / "README.md").read_text().split())
-    for rule in ("train_sapo", "generate"):
+    for rule in ("train_sapo", "answer", "generate"):
         assert f" {PAPER_JOBS[rule]} `{rule}` jobs" in text
 
 
@@ -123,7 +158,7 @@ def test_what_takes_seconds_is_not_submitted() -> None:
     """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     submitted = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" not in rule}
-    assert submitted == {"quantize", "train_sapo", "generate", "train_zoo"}
+    assert submitted == {"quantize", "train_sapo", "answer", "generate", "train_zoo"}
 
 
 def test_what_needs_no_trained_draft_waits_for_no_training(project: Project) -> None:
@@ -174,7 +209,7 @@ def test_model_jobs_run_in_images_made_from_the_locks(project: Project, monkeypa
         assert ["build", "--build-arg", f"lock={name}-cpu", image, "envs/container.def"] in calls
     commands = [(next(part for part in call if part.endswith(".sif")), call[-1]) for call in calls if "exec" in call]
     assert Counter(image for image, _ in commands) == {made["models"]: 4, made["quantize"]: 1}
-    assert all(re.search(r"^ *python -m dreamr.cli", command, re.M) for _, command in commands)
+    assert all(re.search(r"^ *exec python -m dreamr.cli", command, re.M) for _, command in commands)
 
 
 @pytest.mark.slow

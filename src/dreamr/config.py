@@ -6,7 +6,7 @@ Every key is explained there. A wrong name or value stops with the key, the valu
 
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,6 +17,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
+Adapter = Literal["mathverse", "mmbench", "realworldqa", "mmmu", "geometry3k", "ocr_vqa", "scienceqa"]
+GENERATED = get_args(Adapter)  # data sets that the micro world makes: one for each adapter, by its name
 Rivals = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
 PLAIN = "plain"  # a method's draft before SAPO
 PER_CLUSTER = {"mathverse": 5, "mmbench": 4}  # questions: a problem's versions, a question's rotations
@@ -31,7 +33,7 @@ class Spec(BaseModel):
 class DataSpec(Spec):
     """One data set: where it comes from and which adapter reads it."""
 
-    adapter: Literal["mathverse", "mmbench", "realworldqa", "mmmu", "geometry3k", "ocr_vqa", "scienceqa"]
+    adapter: Adapter
     path: str  # hub id, or a local folder of parquet files
     config: str | None = None
     split: str
@@ -413,7 +415,7 @@ class Estimates(Spec):
     rules: dict[Planned, Name]  # the device on which each rule's jobs run
     text: Text
     spread: Annotated[float, Field(gt=0)]  # of a cluster's change of accuracy: standard deviation, mean over pairs
-    questions: dict[Name, Count]  # of each benchmark; empty where `micro.clusters` says it
+    questions: dict[Name, Count]  # of each benchmark that is not generated; `micro.clusters` says it of the others
     models: dict[Name, Size]  # all but those that are quantized here
 
     def device(self, rule: Planned) -> Device:
@@ -468,14 +470,39 @@ class Config(Spec):
         return self
 
     @model_validator(mode="after")
+    def _data_sets_are_told_apart(self) -> Self:
+        """A name means one data set, and the micro world's folder holds nothing but what it makes."""
+        if both := sorted({*self.benchmarks} & {*self.training_sets}):
+            raise ValueError(f"training_sets: {', '.join(both)} is a benchmark's name already; rename one of the two")
+        for part, sets in (("benchmarks", self.benchmarks), ("training_sets", self.training_sets)):
+            for name, data in sets.items():
+                if self.micro and data.path.startswith(f"{self.micro.folder}/") and not self.is_micro(name):
+                    raise ValueError(
+                        f"{part}.{name}.path: {data.path!r} is in micro.folder, whose data sets are made by the "
+                        f"workflow and go by their own names; allowed: {self.micro.folder}/{name} for "
+                        f"{', '.join(GENERATED)}, or a folder elsewhere"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _sizes_are_known(self) -> Self:
         """Every model that is not made here from another has a size, every benchmark a number of questions."""
         sized = {name for name, model in self.models.items() if model.maker != "awq"}
-        counted = set() if self.micro else {part.benchmark for suite in self._asked() for part in suite.slices}
+        counted = {name for name in self.asked if not self.is_micro(name)}
         for place, names in (("models", sized), ("questions", counted)):
             if missing := sorted(names - {*getattr(self.estimates, place)}):
-                raise ValueError(f"estimates.{place}: nothing is said of {', '.join(missing)}; no job can be planned")
+                raise ValueError(
+                    f"estimates.{place}: nothing is said of {', '.join(missing)}; no job can be planned. "
+                    f"Write how {'large each is' if place == 'models' else 'many questions each has'} there"
+                )
         return self
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The benchmarks that some run asks, in the order of the configuration."""
+        suites = {suite for run in self.runs.values() for suite in run.suites}
+        named = {part.benchmark for suite in suites for part in self.suites[suite].slices}
+        return tuple(name for name in self.benchmarks if name in named)
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:
@@ -490,9 +517,6 @@ class Config(Spec):
                     "other"
                 )
         return self
-
-    def _asked(self) -> Iterable[Suite]:
-        return (self.suites[suite] for run in self.runs.values() for suite in run.suites)
 
     @model_validator(mode="after")
     def _cells_fit(self) -> Self:
@@ -514,9 +538,13 @@ class Config(Spec):
     @model_validator(mode="after")
     def _copies_are_planted(self) -> Self:
         """Only in generated data sets is it known which training question is a benchmark's."""
+        foreign = [data for data in self.sapo.training_sets if not self.is_micro(data)]
         for name, recipe in self.sapo.recipes.items():
-            if recipe.planted and not self.micro:
-                raise ValueError(f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro)")
+            if recipe.planted and foreign:
+                raise ValueError(
+                    f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro), not "
+                    f"sapo.training_sets {', '.join(foreign)}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -526,7 +554,7 @@ class Config(Spec):
             asked = [method for method in run.methods if self.methods[method].verifier == "oracle"]
             for method, suite in product(asked, run.suites):
                 parts = [part.benchmark for part in self.suites[suite].slices]
-                foreign = [part for part in parts if not self.is_micro(self.benchmarks[part])]
+                foreign = [part for part in parts if not self.is_micro(part)]
                 if foreign:
                     raise ValueError(
                         f"runs.{name}.methods: {method!r} asks the step oracle, which knows generated questions alone "
@@ -539,9 +567,10 @@ class Config(Spec):
                     )
         return self
 
-    def is_micro(self, data: DataSpec) -> bool:
-        """Whether a data set is generated here."""
-        return self.micro is not None and data.path.startswith(f"{self.micro.folder}/")
+    def is_micro(self, name: str) -> bool:
+        """Whether a data set is made by the micro world, which alone knows the truth of its questions."""
+        data = {**self.benchmarks, **self.training_sets}[name]
+        return self.micro is not None and name in GENERATED and data.path == f"{self.micro.folder}/{name}"
 
     @model_validator(mode="after")
     def _trained_as_judged(self) -> Self:

@@ -1,6 +1,6 @@
 """Every sentence that a model is sent, in one place.
 
-The wording is our decision; neither DREAM-R's prompts nor its verification request are public. What they must do:
+The wording is our decision: neither DREAM-R's prompts nor its verification request was at hand. What they must do:
 ask for steps that end at a blank line (SpecReason and Lookahead Reasoning split there), for one answer line that the
 scorer can read, and for each verdict as a single word.
 """

@@ -2,6 +2,8 @@
 import os
 import re
 import sys
+from importlib.util import find_spec
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -11,22 +13,40 @@ SOURCES = str(ROOT / "src")
 sys.path.insert(0, SOURCES)
 
 from dreamr.config import NO_DRAFT
-from dreamr.planning.jobs import ReplayJob, SummariseJob
+from dreamr.machine.needed import needs_here
+from dreamr.machine.telling import announced
+from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
+from dreamr.planning.site import LIMITED, site_of
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.runtime.causes import new_run
+from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
+from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
+from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
+
+
+def site():
+    """What the partitions of a cluster allow: the profile says it in resources of rules, which jobs are given again."""
+    given = workflow.resource_settings.overwrite_resources
+    plain = {rule: {name: one.raw for name, one in named.items()} for rule, named in given.items()}
+    return site_of(plain, "the profile")
+
 
 with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)
-    PLAN = Plan(CONFIG)
+    PLAN = Plan(CONFIG, site())
     refuse_excess(PLAN)
+if find_spec("snakemake_executor_plugin_slurm"):
+    from dreamr.runtime.executor import register
+
+    register()
 RESULTS = CONFIG.pathvars.results
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 
@@ -40,6 +60,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     **ONE_THREAD,
     **ALLOCATOR,
+    **{RESTARTS: restarts(os.environ)},
 )
 
 if workflow.is_main_process:  # a job that reads the workflow again, as on a cluster, is of the run that began it
@@ -51,6 +72,20 @@ def expectation():
     shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
     outputs = {"environment": ENVIRONMENTS, **PLAN.outputs()}
     return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
+
+
+def running_jobs():
+    """The jobs that run now, each with its log."""
+    return [f"{job.name}: {', '.join(job.log)}" for job in list(workflow.scheduler.running)]
+
+
+def machine_words():
+    """What this machine lacks for the jobs that are going to run; stops where one of them would fail for certain."""
+    waiting = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+    shared = workflow.global_resources
+    limits = {name: shared[name].value for name in ("gpu", "mem_mb") if name in shared}
+    needed = needs_here(PLAN, {} if workflow.touch else waiting, ALL_CORES, limits, submitted=workflow.non_local_exec)
+    return announced(needed, [str(path) for path in workflow.overwrite_configfiles])
 
 
 def lock(name):
@@ -99,6 +134,13 @@ def data(names):
     return [f"<results>/data/{name}.jsonl" for name in names]
 
 
+def parquet(wildcards):
+    """The files of a data set that lies on this machine, or will; none of the hub's."""
+    data = PLAN.datasets[wildcards.dataset]
+    made = PLAN.micro_files.get(wildcards.dataset)
+    return made or sorted(map(str, Path(data.path).glob(f"{data.split}*.parquet")))
+
+
 def folder(name, up=1):
     """A parameter: the folder of a rule's input or output files of this name, `up` levels above them."""
 
@@ -128,8 +170,19 @@ def per_group(pattern):
     return [pattern.format(**cells._asdict()) for cells in PLAN.groups]
 
 
-def needs(rule, gpus=None):
-    """A rule's resources in the units that Snakemake's executors read."""
-    wanted = CONFIG.resources[rule]
+def needs(rule, gpus=None, alone=lambda wildcards: False):
+    """A rule's resources in the units that Snakemake's executors read; `alone`: whether a job has a machine to itself."""
+    wanted = CONFIG.resources[LIMITED.get(rule, rule)]
     gpus = gpus if wanted.gpus is None else wanted.gpus
-    return {"gpu": gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}
+    asked = {"gpu": gpus, "mem_mb": 1000 * wanted.memory_gb, "runtime": round(60 * wanted.hours)}
+    if PLAN.site.get(rule):
+        limit = PLAN.limit(rule)
+        asked["runtime"] = round(limit.seconds / 60)
+        asked["slurm_extra"] = lambda wildcards: sbatch_options(limit, alone(wildcards))
+    return asked
+
+
+def sbatch_options(limit, alone):
+    """A log that grows over restarts, the warning ahead of the time limit, nobody else on the node."""
+    warned = [f"--signal=TERM@{limit.warning:.0f}"] if limit.goes_on else []
+    return " ".join(["--open-mode=append", *warned, *(["--exclusive"] if alone else [])])

@@ -54,6 +54,7 @@ rule quantize:
     resources:
         **needs("quantize"),
     params:
+        begin=BEGIN,
         lock=lock_digest("quantize"),
         spec=lambda wildcards: as_json(PLAN.quantize(wildcards.model)),
         python=python("quantize"),
@@ -62,12 +63,13 @@ rule quantize:
         folder=subpath(output.card, parent=True),
     shell:
         """
-        {params.python:q} -m dreamr.cli.quantize \
+        {params.begin} {log:q}
+        exec {params.python:q} -m dreamr.cli.quantize \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
             --out {params.folder:q} \
-            > {log:q} 2>&1
+            >> {log:q} 2>&1
         """
 
 
@@ -93,8 +95,9 @@ rule train_sapo:
         image("models")
     threads: CONFIG.sapo.ranks
     resources:
-        **needs("train"),
+        **needs("train_sapo"),
     params:
+        begin=BEGIN,
         lock=lock_digest("models"),
         run=over_ranks(CONFIG.sapo.ranks),
         spec=lambda wildcards: as_json(PLAN.train(wildcards.model)),
@@ -104,12 +107,13 @@ rule train_sapo:
         folder=subpath(output.card, parent=True),
     shell:
         """
-        {params.python:q} {params.run:q} dreamr.cli.train_sapo \
+        {params.begin} {log:q}
+        exec {params.python:q} {params.run:q} dreamr.cli.train_sapo \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
             --out {params.folder:q} \
-            > {log:q} 2>&1
+            >> {log:q} 2>&1
         """
 
 

@@ -64,14 +64,15 @@ rule simulate:
 
 
 STEP_VERDICTS = [*(f"{table}.csv" for table in JUDGED), GALLERY]
-# Only the micro world knows whether a single step is right.
-VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if CONFIG.micro else []
+# Only the micro world knows whether a single step is right, and that of the questions that it made.
+JUDGING = VerifyJob.of(CONFIG)
+VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if JUDGING.benchmarks else []
 
 
 rule verify:
     input:
-        micro=PLAN.micro_files.values(),
-        data=data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
+        micro=[PLAN.micro_files[name] for name in JUDGING.benchmarks],
+        data=data(JUDGING.benchmarks),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
@@ -85,7 +86,7 @@ rule verify:
         "../../envs/workflow.yaml"
     params:
         code=command_digest("verify"),
-        spec=as_json(SummariseJob.of(CONFIG)),
+        spec=as_json(JUDGING),
         data=folder("data"),
         truth=folder("micro", up=2),
         folder=folder("verified"),

@@ -1,7 +1,6 @@
 """All that a generate job has to answer: what of it is kept already, and the engines that answer the rest."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
@@ -25,6 +24,7 @@ from dreamr.methods.protocol import ORACLE, Engines, Limits
 from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import Cell, GenerateJob
 from dreamr.records import Fit, Trace
+from dreamr.runtime.stops import Stops, heard
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
@@ -172,13 +172,16 @@ def answer(work: Work) -> None:
 
 
 async def _answer(work: Work) -> None:
-    """Start the engines that are still needed and answer what is left; a polite kill ends them too."""
+    """Start the engines that are still needed and answer what is left; to be told to stop ends them too."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
         with _told("engines started"):
             engines = await _start(work, stack)
+        # Not before: while an engine is loaded the loop stands still, and the command's own handler does not need it.
+        stops = Stops(task.cancel, task.cancel)
+        for number in heard():
+            asyncio.get_running_loop().add_signal_handler(number, stops)
         with _told("questions measured"):
             fits = await _fits(work, engines)
         cells = [_cell_run(work, name, engines, fits) for name in work.left]

@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training_sets = [sides[name] for name in job.training_sets]
     found = audit([sides[name] for name in job.benchmarks], training_sets)
     seen = list(exposures(job, options.data, training_sets, found))
-    plants = held(read_plants(Path(job.planted)), sides) if job.planted else []
+    made = {name: one for name, one in sides.items() if name in job.generated}
+    plants = held(read_plants(Path(job.planted)), made) if job.planted else []
     write(options.out, found, seen, plants)
     for row in summary(found, {name: len(each.questions) for name, each in sides.items()}):
         print(" ".join(f"{key}={value}" for key, value in row.items()))

@@ -50,6 +50,8 @@ def live_methods(config: Config, options: argparse.Namespace) -> dict[str, LiveM
 def live_method(plan: Plan, name: str, target: str, draft: str) -> LiveMethod:
     """The method of this name on the models of this pair."""
     method = known(plan.config.methods, name, "method")
+    if method.verifier == "oracle":
+        raise UserError(f"{name!r}: its verdicts are the step oracle's, which is asked by the workflow alone")
     models = model_names(plan, method, target, draft)
     return LiveMethod(method, {role: _engine_key(plan, method, role, model) for role, model in models.items()})
 

@@ -1,30 +1,35 @@
 """Say what a run will take before it is started: jobs, tokens, hours, and memory of each GPU, against the limits.
 
-    .venv/bin/python -m dreamr.cli.plan --configfile config/paper.yaml
+    .venv/bin/python -m dreamr.cli.plan --configfile config/paper.yaml --profile profiles/slurm
 
 Everything is an estimate from `estimates` in the configuration, where each number has its source. Snakemake refuses a
-plan beyond its limits (`resources`) by the same estimates.
+plan beyond its limits (`resources`) by the same estimates. With the profile of a cluster the plan says how often jobs
+reach the time limit of their partition, and what whole nodes are billed.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.config import PER_CLUSTER, Config, HubModel
-from dreamr.planning.budget import HOUR, Estimate, estimates, known
+from dreamr.config import PER_CLUSTER, HubModel
+from dreamr.planning.budget import Estimate, estimates, known
 from dreamr.planning.costs import size, weights_gb
-from dreamr.planning.limits import LIMITED, refuse_excess
+from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
+from dreamr.planning.restarts import billed_gpus, restarts, total_seconds
+from dreamr.planning.site import HOUR, LIMITED, Limit, read_site
 from dreamr.runtime.endings import worded
 from dreamr.statistics.power import non_inferiority_power
 
 
 @worded()
 def main(arguments: Sequence[str] | None = None) -> None:
-    plan = Plan(read([BASE, *parser().parse_args(arguments).configfile]))
+    options = parser().parse_args(arguments)
+    plan = Plan(read([BASE, *options.configfile]), read_site(options.profile) if options.profile else {})
     print(*lines(plan), sep="\n", flush=True)
     refuse_excess(plan)
 
@@ -34,7 +39,7 @@ def lines(plan: Plan) -> Iterator[str]:
     jobs = list(estimates(plan))
     yield f"{plan.config.title}: by `estimates` in the configuration; nothing was run for this."
     yield ""
-    yield from time_table(plan.config, jobs)
+    yield from time_table(plan, jobs)
     if trainings := {job.models: job for job in jobs if job.batches}:
         yield ""
         yield from batch_table(list(trainings.values()))
@@ -47,17 +52,36 @@ def lines(plan: Plan) -> Iterator[str]:
     yield from totals(plan, jobs)
 
 
-def time_table(config: Config, jobs: Sequence[Estimate]) -> Iterator[str]:
+def time_table(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
     """Jobs of a rule on the same models in one line: how many, and the longest of them against its limit."""
-    yield f"{'':47}{'jobs':>5}{'Mtokens':>11}{'most h':>8}{'limit':>7}{'GPUs':>6}{'GPU h':>8}"
+    on_cluster = f"{'restarts':>10}{'billed h':>10}" if plan.site else ""
+    yield f"{'':47}{'jobs':>5}{'Mtokens':>11}{'most h':>8}{'limit':>7}{'GPUs':>6}{'GPU h':>9}{on_cluster}"
     kinds: dict[tuple[str, str], list[Estimate]] = {}
     for job in jobs:
         kinds.setdefault((job.rule, job.models), []).append(job)
     for (rule, models), alike in kinds.items():
-        hours, limit = max(job.seconds for job in alike) / HOUR, config.resources[LIMITED[rule]].hours
-        tokens, spent = sum(job.tokens for job in alike) / 1e6, sum(job.seconds * job.gpus for job in alike) / HOUR
-        counts = f"{len(alike):5}{tokens:11,.2f}{hours:8,.2f}{limit:7g}{alike[0].gpus:6}{spent:8,.1f}"
+        hours, limit = max(job.seconds for job in alike) / HOUR, plan.limit(rule)
+        tokens, spent = sum(job.tokens for job in alike) / 1e6, sum(gpu_hours(plan, job) for job in alike)
+        counts = f"{len(alike):5}{tokens:11,.2f}{hours:8,.2f}{limit.seconds / HOUR:7g}{alike[0].gpus:6}{spent:9,.1f}"
+        if plan.site:
+            counts += f"{_restarts(alike, limit):>10}{sum(billed_hours(plan, job) for job in alike):10,.1f}"
         yield f"{f'{rule:11}{models}':47}{counts}"
+
+
+def gpu_hours(plan: Plan, job: Estimate) -> float:
+    """Hours of a job's own GPUs, restarts included."""
+    return total_seconds(plan, job) * job.gpus / HOUR
+
+
+def billed_hours(plan: Plan, job: Estimate) -> float:
+    """Hours of the GPUs that nobody else can have meanwhile, restarts included."""
+    return total_seconds(plan, job) * billed_gpus(plan, job) / HOUR
+
+
+def _restarts(jobs: Sequence[Estimate], limit: Limit) -> str:
+    """The restarts of the job that needs most; `never` where one does not end."""
+    counts = [restarts(job, limit) for job in jobs]
+    return "never" if None in counts else str(max(count or 0 for count in counts))
 
 
 def batch_table(trainings: Sequence[Estimate]) -> Iterator[str]:
@@ -99,8 +123,8 @@ def _places(gpus: Sequence[int]) -> str:
 def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
-    asked = dict.fromkeys(benchmark for group in plan.groups for benchmark in plan.benchmarks(group))
-    clusters = sum(round(known(plan, name) / PER_CLUSTER.get(config.benchmarks[name].adapter, 1)) for name in asked)
+    per_cluster = {name: PER_CLUSTER.get(config.benchmarks[name].adapter, 1) for name in config.asked}
+    clusters = sum(round(known(plan, name) / each) for name, each in per_cluster.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
     for change in (0.0, -margin / 3, -margin / 2):
@@ -116,17 +140,31 @@ def totals(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
     fetched = [name for name in plan.models["fetch"] if isinstance(plan.config.models[name], HubModel)]
     if fetched:
         yield f"To download: {len(fetched)} models, {sum(weights_gb(size(plan, name)) for name in fetched):,.0f} GB."
-    hours = sum(job.seconds for job in jobs) / HOUR
+    hours = sum(total_seconds(plan, job) for job in jobs) / HOUR
     yield f"One job after the other: {hours:,.1f} hours."
     if plan.config.device == "cuda":
-        spent = {rule: sum(job.seconds * job.gpus for job in jobs if job.rule == rule) / HOUR for rule in LIMITED}
-        shares = ", ".join(f"{rule} {hours:,.1f}" for rule, hours in spent.items())
-        yield f"GPU hours: {sum(spent.values()):,.1f} ({shares})."
+        yield f"GPU hours: {_by_rule(jobs, lambda job: gpu_hours(plan, job))}."
+    if plan.site:
+        yield f"Restarts at time limits: {_by_rule(jobs, lambda job: restarts(job, plan.limit(job.rule)) or 0)}."
+        yield f"GPU hours billed, whole nodes for timed answers: {_by_rule(jobs, lambda job: billed_hours(plan, job))}."
+
+
+def _by_rule(jobs: Sequence[Estimate], number: Callable[[Estimate], float]) -> str:
+    """A number of all jobs in sum, and by rule: `15,060.0 (train_sapo 7,110.3, ...)`."""
+    sums = {rule: sum(number(job) for job in jobs if job.rule == rule) for rule in LIMITED}
+    return f"{_shown(sum(sums.values()))} ({', '.join(f'{rule} {_shown(one)}' for rule, one in sums.items())})"
+
+
+def _shown(number: float) -> str:
+    """Counts as they are, hours with one digit behind the point."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"
 
 
 def parser() -> argparse.ArgumentParser:
     described = command_parser("plan", __doc__)
     add_configfile(described)
+    told = "of a cluster, as snakemake takes it; its form says the partitions' time limits and the GPUs of a node"
+    described.add_argument("--profile", type=Path, metavar="FOLDER", help=told)
     return described
 
 

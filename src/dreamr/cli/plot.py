@@ -77,9 +77,8 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "ablation", figures.ablation(ablation)
     if "rivals" in tables:
         yield "rivals", arms.computed(tables["rivals"])
-    settings = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
-    settings = settings[settings.setting != "sequential"]
-    if len(settings) > LADDER:
+    settings = ahead(ablation)
+    if settings.setting.nunique() > LADDER:
         yield "rivals-measured", arms.measured(settings)
     predicted = read_table(options.replay / "replay_questions.csv")
     if len(predicted):
@@ -92,11 +91,17 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
         yield "timeline", timeline(shown)
 
 
+def ahead(ablation: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the settings of what the target does ahead of a verdict, on single pairs."""
+    schedules = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
+    return schedules[schedules.setting != "sequential"]
+
+
 def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Rows of the main experiment's pairs and of their pool, without controls."""
     wanted = {*job.pairs, (ALL, ALL)}
     here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
-    return table[here][lambda rows: rows.method.isin(figures.COMPARED)]
+    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(figures.COMPARED)]
 
 
 def main_methods(waited: pd.DataFrame) -> pd.DataFrame:

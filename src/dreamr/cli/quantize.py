@@ -1,8 +1,8 @@
 """Quantize a target by AWQ: 4-bit weights in groups, 16-bit activations, the language model only.
 
 Calibrated on training questions, each with the model's own greedy answer. OUT gets a complete model folder that vLLM
-serves: compressed-tensors with packed weights. On a CPU the experts of a mixture of experts are written as floats that
-hold their 4-bit values, since vLLM serves packed experts on GPUs only; card.json says which it was ("packed").
+serves: compressed-tensors with packed weights for GPUs, floats that hold the 4-bit values for a CPU, where vLLM has
+kernels for packed weights on some processors only. card.json says which it was ("packed").
 """
 
 import argparse

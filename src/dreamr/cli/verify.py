@@ -1,11 +1,11 @@
 """Hold the target's verdicts against the micro world's step oracle: error rates, calibration, the worst examples.
 
-Works where the questions were generated here, since only then is it known whether a single step is right. Writes
-a table for each name in `statistics.names.JUDGED`, and gallery.jsonl.
+Reads the answers to questions that were generated here, since only of these is it known whether a single step is right;
+those to other benchmarks are left out. Writes a table for each name in `statistics.names.JUDGED`, and gallery.jsonl.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dreamr.errors import UserError
 from dreamr.micro.datasets import Fact
 from dreamr.micro.oracle import is_right, kind
 from dreamr.micro.world import Truth
-from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import Trace, read_rows, write_rows
 from dreamr.runtime.endings import worded
 from dreamr.statistics import answer_errors, separation, step_parts, step_verdicts
@@ -38,15 +38,8 @@ MODULES = {
 @worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    job = read_spec(SummariseJob, options.spec)
-    traces = [
-        row
-        for path in options.traces
-        for row in read_rows(path, Trace)
-        if row.mode == "batched" and row.verified and row.seed == 0
-    ]
-    if not traces:
-        raise UserError("no verified step: none of the traces given was verified by a target")
+    asked = read_spec(VerifyJob, options.spec)
+    job, traces = asked.tables, verified_traces(options.traces, asked.benchmarks)
     benchmarks = {trace.benchmark for trace in traces}
     questions = prepared_questions(options.data, benchmarks)
     judge = oracle(options.truth, benchmarks)
@@ -57,6 +50,15 @@ def main(arguments: list[str] | None = None) -> None:
     shown = list(examples(worst(steps, job.reference), traces, questions, options.data))
     shown.sort(key=lambda one: (one.target, one.draft, one.kind, one.question))
     write_rows(options.out / GALLERY, shown)
+
+
+def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
+    """The batched answers to these benchmarks that a target verified, of the usual trainings; none: UserError."""
+    batched = (row for path in paths for row in read_rows(path, Trace) if row.mode == "batched" and row.seed == 0)
+    found = [row for row in batched if row.verified and row.benchmark in benchmarks]
+    if not found:
+        raise UserError(f"no verified step: no target verified any of the traces given of {', '.join(benchmarks)}")
+    return found
 
 
 def tables(steps: pd.DataFrame, graded: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -84,7 +86,7 @@ def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:
 
 def parser() -> argparse.ArgumentParser:
     described = command_parser("verify", __doc__)
-    described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
+    described.add_argument("--spec", required=True, metavar="JSON", help="a VerifyJob: benchmarks and tables")
     described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
     described.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="their Score rows")
     described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")

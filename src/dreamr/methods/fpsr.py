@@ -1,4 +1,4 @@
-"""FPSR, fully parallel speculative reasoning (paper section 3; its pseudo-code is not public, so this is our decision).
+"""FPSR, fully parallel speculative reasoning (paper, section 3). Its pseudo-code was not at hand; this is our decision.
 
 1. The draft writes on without waiting for anybody, up to `window` steps ahead of the committed answer. There its
    request ends, and a new one goes on once there is room.
@@ -13,9 +13,9 @@
 
 DREAM-R is this loop with a SAPO draft and the CPN verifier, DREAM-R-NS the same with the plain draft. Two settings say
 how much the target does of 2 and 3, for the same text. `rivals`: it writes against the draft at all places of the
-window (as we read the paper), at the first undecided one alone, or only where a verdict has rejected the draft's step.
-`continues`: whether it writes on behind a step of its own. With neither this is a pipeline of drafts and verdicts, in
-which the target writes nothing in vain.
+window (as we read our sources of the paper), at the first undecided one alone, or only where a verdict has rejected
+the draft's step. `continues`: whether it writes on behind a step of its own. With neither this is a pipeline of drafts
+and verdicts, in which the target writes nothing in vain.
 """
 
 from collections.abc import AsyncGenerator

@@ -4,7 +4,6 @@ The only file that imports llmcompressor. The paper's targets are AWQ models; Au
 Qwen3-VL. llm-compressor 0.14 does the same in two modifiers and writes compressed-tensors, which vLLM serves.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,7 +32,6 @@ BITS = 4
 ANSWERS = 16  # written at once
 NOT_QUANTIZED = ["re:.*lm_head", "re:.*visual.*", "re:.*mlp.gate$"]
 ROUTER_NORM = "post_attention_layernorm"  # of a mixture of experts: its router reads it
-EXPERTS = "re:.*mlp.experts.*"
 
 
 def quantize(job: QuantizeJob, base: Path, questions: Sequence[Question], data: str, folder: Path) -> dict[str, Any]:
@@ -41,12 +39,11 @@ def quantize(job: QuantizeJob, base: Path, questions: Sequence[Question], data: 
     model, processor = load(job, base)
     samples = list(calibration(model, processor, job, questions, data))
     linearize_moe(model)
-    experts = get_linearized_moes(model)
     with nothing_pinned():
         oneshot(
             model=model,
             processor=processor,
-            recipe=recipe(job, moe=bool(experts)),
+            recipe=recipe(job, moe=bool(get_linearized_moes(model))),
             dataset=Dataset.from_list([{name: value.tolist() for name, value in sample.items()} for sample in samples]),
             data_collator=lambda batch: {name: torch.tensor(value) for name, value in batch[0].items()},
             max_seq_length=job.awq.sequence_tokens,
@@ -54,7 +51,7 @@ def quantize(job: QuantizeJob, base: Path, questions: Sequence[Question], data: 
             shuffle_calibration_samples=False,
             trust_remote_code_model=job.base.trust_remote_code,  # it reads the configuration again
         )
-    packed = torch.accelerator.is_available() or not experts
+    packed = job.device == "cuda"
     save(model, base, folder, packed)
     return {"samples": len(samples), "tokens": sum(sample["input_ids"].numel() for sample in samples), "packed": packed}
 
@@ -131,30 +128,25 @@ def tokens(processor: Any, chat: Chat, job: QuantizeJob, prompts: Sequence[Promp
 
 
 def save(model: Any, base: Path, folder: Path, packed: bool) -> None:
-    """Packed 4-bit weights; experts that stay floats keep the values that 4 bits gave them."""
+    """Write the weights packed in 4 bits, or as floats that hold the 4-bit values.
+
+    A CPU is given floats: vLLM 0.32 multiplies packed weights only with AVX-512, and packed experts only with AMX. So
+    every processor serves the same numbers by the same operators.
+    """
+    model.to(weights_type(base))
     if not packed:
-        unpack_experts(model)
+        unpack(model)
     copy_settings(base, folder)
-    model.to(weights_type(base)).save_pretrained(folder, save_compressed=True)
+    model.save_pretrained(folder, save_compressed=packed)
     if not packed:
         name_as_engines_do(model, folder)
-        path = folder / "config.json"
-        config = json.loads(path.read_text(encoding="utf-8"))
-        config["quantization_config"]["ignore"].append(EXPERTS)
-        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def unpack_experts(model: Any) -> None:
-    """Round the experts' weights as packing would and put them back into transformers' own layout.
-
-    vLLM 0.32 serves packed experts on GPUs and on CPUs with AMX only.
-    """
-    for _, experts in get_linearized_moes(model):
-        for layer in experts.modules():
-            scheme = getattr(layer, "quantization_scheme", None)
-            if scheme is not None:
-                layer.weight.data = fake_quantize(
-                    layer.weight, layer.weight_scale, layer.weight_zero_point, scheme.weights
-                )
-                del layer.weight_scale, layer.weight_zero_point, layer.quantization_scheme
+def unpack(model: Any) -> None:
+    """Round all quantized weights as packing would, and make the model one that was never quantized."""
+    for layer in model.modules():
+        scheme = getattr(layer, "quantization_scheme", None)
+        if scheme is not None:
+            layer.weight.data = fake_quantize(layer.weight, layer.weight_scale, layer.weight_zero_point, scheme.weights)
+            del layer.weight_scale, layer.weight_zero_point, layer.quantization_scheme
     repack_moe(model)

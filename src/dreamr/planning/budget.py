@@ -2,21 +2,21 @@
 
 Training: a batch is written by the rollouts' engine and judged by the target's, at the same time where they have GPUs
 of their own, since each completion is judged once it is written; then the ranks learn from it and hand on new weights.
+A job that reaches a cluster's time limit goes on from what it has kept: whole checkpoints, or whole answers.
 Answering many at once: each model has half of what is under way, at the same time on GPUs of their own. One at a time:
 what a loop waits for. That requests of FPSR overlap is not counted, and n-gram speculation counts as none: both make an
 estimate the larger one.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.costs import TERA, ServedModel, served, size, text, trained, training_engines, weights_gb
 from dreamr.planning.plan import Group, Plan, Training
 
-HOUR = 3600
 SEARCH = 24  # passes over AWQ's samples: 20 points of its grid, each through 1.2 times a layer (estimate)
 ANSWERS = 16  # of the samples, written at once
 STARTS = 2  # of a quantization: the model is read, and written
@@ -33,6 +33,10 @@ class Estimate:
     working: float  # seconds from then on
     gpus: int
     tokens: float  # that it writes
+    unit: float | None = (
+        None  # seconds of the work that is kept as a whole: a checkpoint's, an answer's; None: all of it
+    )
+    alone: bool = False  # with the machine to itself, since it times
     batches: int | None = None  # of a training
     parts: Mapping[str, float] = field(default_factory=dict)  # of a training: seconds of a batch by what takes them
 
@@ -40,6 +44,16 @@ class Estimate:
     def seconds(self) -> float:
         """All of the job."""
         return self.starting + self.working
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What of a group's answers is given in one way: many at once, or timed."""
+
+    opening: float  # seconds until the first one that counts
+    working: float  # seconds from then on
+    unit: float  # seconds of the longest one, or of those that are given together
+    written: int  # how many
 
 
 class Workload(NamedTuple):
@@ -56,7 +70,7 @@ def estimates(plan: Plan) -> Iterator[Estimate]:
     for training in plan.trainings.values():
         yield sapo(plan, training)
     for group in plan.groups:
-        yield answers(plan, group)
+        yield from answers(plan, group)
 
 
 def pair(target: str, draft: str) -> str:
@@ -102,6 +116,7 @@ def sapo(plan: Plan, training: Training) -> Estimate:
         working=batches * (written + parts["learning"] + parts["handing on"]),
         gpus=config.resources["train"].gpus or 0,
         tokens=batches * config.sapo.completions * text(plan).answer,
+        unit=config.sapo.checkpoint_steps * (written + parts["learning"] + parts["handing on"]),
         batches=batches,
         parts=parts,
     )
@@ -124,25 +139,57 @@ def batch(plan: Plan, training: Training) -> dict[str, float]:
 # -- answers
 
 
-def answers(plan: Plan, group: Group) -> Estimate:
-    """A generate job: its engines start, each method answers all questions many at once, and some one at a time."""
-    asked, timed = questions(plan, group)
-    methods, crowds = list(plan.methods(group).values()), plan.config.suites[group.suite].crowds
-    starting = sum(engine.starting_seconds() for engine in generate_engines(plan, group))
-    beside = [TARGET_ONLY, *methods]  # what is timed has target-only as its baseline
-    rounds = timed + 1  # one warms up
-    alone = rounds * sum(_alone(plan, group, method) for method in beside)
-    at_once, together = (crowds.sizes, beside) if crowds else ((plan.config.generation.concurrency,), methods)
-    many = sum(_batched(plan, group, method, asked, size) for method in together for size in at_once)
-    written = rounds * len(beside) + asked * len(together) * len(at_once)
+def answers(plan: Plan, group: Group) -> Iterator[Estimate]:
+    """A generate job; where answers that are not timed have a job of their own, that one before it."""
+    timed, many = plan.times(group), plan.config.suites[group.suite].crowds is None
+    parts = [_many(plan, group)] * many + [_timed(plan, group)] * timed
+    if plan.apart(group):
+        yield _answering(plan, group, parts[:1], "answer")
+        parts = parts[1:]
+    yield replace(_answering(plan, group, parts, "generate"), alone=timed)
+
+
+def _answering(plan: Plan, group: Group, parts: Sequence[Answers], rule: str) -> Estimate:
+    """A job: its engines start, then it gives these answers."""
+    engines = sum(engine.starting_seconds() for engine in generate_engines(plan, group))
     gpus = plan.config.resources["generate"].gpus
     return Estimate(
-        rule="generate",
+        rule=rule,
         models=pair(group.target, group.draft),
-        starting=starting,
-        working=many + alone,
+        starting=engines + sum(part.opening for part in parts),
+        working=sum(part.working for part in parts),
         gpus=plan.gpus(group) if gpus is None else gpus,
-        tokens=written * text(plan).answer,
+        tokens=sum(part.written for part in parts) * text(plan).answer,
+        unit=max(part.unit for part in parts),
+    )
+
+
+def _many(plan: Plan, group: Group) -> Answers:
+    """Each method answers all questions, many at once. A job that is cut off loses those that are under way."""
+    methods, (asked, _) = list(plan.methods(group).values()), questions(plan, group)
+    at_once = plan.config.generation.concurrency
+    return Answers(
+        opening=0,
+        working=sum(_batched(plan, group, method, asked, at_once) for method in methods),
+        unit=max(_batched(plan, group, method, min(asked, at_once), at_once) for method in methods),
+        written=asked * len(methods),
+    )
+
+
+def _timed(plan: Plan, group: Group) -> Answers:
+    """Each method and, beside them, target-only answer some questions one at a time, or all in crowds; one warms up."""
+    beside, (asked, timed) = [TARGET_ONLY, *plan.methods(group).values()], questions(plan, group)
+    lengths, crowds = text(plan), plan.config.suites[group.suite].crowds
+    one = sum(_alone(plan, group, method) for method in beside)
+    if crowds is None:
+        longest = one * lengths.longest / lengths.answer
+        return Answers(opening=one, working=timed * one, unit=longest, written=(timed + 1) * len(beside))
+    block = math.ceil(asked / crowds.blocks)
+    return Answers(
+        opening=one,
+        working=sum(_batched(plan, group, method, asked, size) for method in beside for size in crowds.sizes),
+        unit=max(sum(_batched(plan, group, method, block, size) for method in beside) for size in crowds.sizes),
+        written=(asked * len(crowds.sizes) + 1) * len(beside),
     )
 
 
@@ -156,7 +203,8 @@ def questions(plan: Plan, group: Group) -> tuple[int, int]:
 def known(plan: Plan, benchmark: str) -> int:
     """How many questions a benchmark has."""
     config = plan.config
-    count = config.micro.questions(benchmark) if config.micro else config.estimates.questions[benchmark]
+    made = config.micro if config.is_micro(benchmark) else None
+    count = made.questions(benchmark) if made else config.estimates.questions[benchmark]
     return min(count, config.benchmarks[benchmark].limit or count)
 
 

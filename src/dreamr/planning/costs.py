@@ -128,10 +128,13 @@ class TrainedModel:
 
 
 def size(plan: Plan, model: str) -> Size:
-    """The size of a model; a SAPO draft has that of the draft it was trained from."""
+    """The size of a model. A SAPO draft has that of its plain draft, a model quantized for a CPU that of its base."""
     name = plan.trainings[model].draft if model in plan.trainings else model
     sizes = plan.config.estimates.models
-    return sizes[name] if name in sizes else quantized(sizes[plan.base(name)], plan.config.awq.group_size)
+    if name in sizes:
+        return sizes[name]
+    base = sizes[plan.base(name)]
+    return base if plan.config.device == "cpu" else quantized(base, plan.config.awq.group_size)
 
 
 def text(plan: Plan) -> Text:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from dreamr.config import (
     NO_DRAFT,
+    PLAIN,
     REFERENCE,
     Awq,
     Config,
@@ -19,6 +20,7 @@ from dreamr.config import (
     Model,
     ModelRef,
     Recipe,
+    Run,
     Sampling,
     SapoSettings,
     Scale,
@@ -98,6 +100,7 @@ class AuditJob(Spec):
     training_sets: tuple[str, ...]
     draws: tuple[Draw, ...]
     planted: str | None  # planted.csv of generated data sets
+    generated: tuple[str, ...]  # the data sets that it speaks of
 
 
 class Cell(Spec):
@@ -159,6 +162,28 @@ class SummariseJob(Spec):
             versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),
             circular=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mmbench"),
         )
+
+
+class VerifyJob(Spec):
+    """cli.verify: whose verdicts the step oracle is held against, and what belongs together in the tables."""
+
+    benchmarks: tuple[str, ...]  # those that the micro world made: it knows the truth of no other question
+    tables: SummariseJob
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """That of a configuration; no benchmark where no verdict on a generated question is asked for."""
+        asking = [run for run in config.runs.values() if _verifies(config, run)]
+        suites = [config.suites[suite] for run in asking for suite in run.suites]
+        asked = {part.benchmark for suite in suites if not suite.crowds for part in suite.slices}
+        generated = tuple(name for name in config.asked if name in asked and config.is_micro(name))
+        return cls(benchmarks=generated, tables=SummariseJob.of(config))
+
+
+def _verifies(config: Config, run: Run) -> bool:
+    """Whether a run has verdicts of the usual trainings."""
+    methods = [config.methods[name] for name in run.methods]
+    return any(method.verifier and (method.draft == PLAIN or not run.seed) for method in methods)
 
 
 class ReplayJob(Spec):

@@ -5,7 +5,7 @@ depends on and no more: that decides what an edit reruns.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from dreamr.config import (
 )
 from dreamr.methods.protocol import IN_BATCHES, ORACLE
 from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
+from dreamr.planning.site import Limit, Site, limit_of
 from dreamr.provenance import code_digest, spec_digest
 
 # SAPO's outcome reward is the scorer. Its code is left out of the digest of a training, so that a repaired scorer
@@ -43,7 +44,9 @@ UNCOUNTED = (
         "dreamr.cli.common",
     ),
     *("dreamr.runtime.causes", "dreamr.runtime.endings", "dreamr.runtime.locks", "dreamr.runtime.output"),
-    *("dreamr.runtime.slurm", "dreamr.engines.vllm.logs"),
+    *("dreamr.runtime.restarts", "dreamr.runtime.slurm", "dreamr.runtime.stops"),
+    "dreamr.engines.vllm.logs",
+    "dreamr.engines.vllm.packed",  # what it refuses has no answer
 )
 
 
@@ -70,6 +73,7 @@ class Plan:
     """All jobs of one configuration."""
 
     config: Config
+    site: Site = field(default_factory=dict)  # no digest depends on it
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -145,6 +149,22 @@ class Plan:
         engines = [self.ref(name).engine for name in self.models_of(group)]
         return max(engine.gpus for engine in engines) if self.config.device == "cuda" else 0
 
+    def times(self, group: Group) -> bool:
+        """Whether answers of a group are timed, for which its generate job has a whole machine."""
+        suite = self.config.suites[group.suite]
+        return suite.alone > 0 or suite.crowds is not None
+
+    def apart(self, group: Group) -> bool:
+        """Whether the answers that are not timed have a job of their own, which takes its GPUs alone of a node.
+
+        Not on a CPU: there a second start of the engines costs more than that saves.
+        """
+        return self.config.device == "cuda" and self.config.suites[group.suite].alone > 0
+
+    def limit(self, rule: str) -> Limit:
+        """The time limit of a rule's jobs."""
+        return limit_of(self.config, self.site, rule)
+
     # The specs of the jobs.
 
     def prepare(self, name: str) -> PrepareJob:
@@ -195,6 +215,7 @@ class Plan:
                 Draw(recipe=recipe, seed=seed, drawing=job.drawing) for (recipe, seed), job in drawings.items()
             ),
             planted=self.planted,
+            generated=tuple(self.micro_files),
         )
 
     def generate(self, group: Group) -> GenerateJob:
@@ -284,7 +305,10 @@ class Plan:
             maker: [f"{results}/models/{name}/card.json" for name in names] for maker, names in self.models.items()
         }
         traces = [f"{results}/traces/{g.target}/{g.draft}/{g.run}/{g.suite}.jsonl" for g in self.groups]
-        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "generate": traces}
+        apart = [
+            f"{results}/answered/{g.target}/{g.draft}/{g.run}/{g.suite}.json" for g in self.groups if self.apart(g)
+        ]
+        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "answer": apart, "generate": traces}
 
     def weights(self, name: str) -> list[str]:
         """Files of a fetched model that lie in the repository."""
@@ -293,7 +317,7 @@ class Plan:
 
     def is_micro(self, name: str) -> bool:
         """Whether a data set is generated here."""
-        return self.config.is_micro(self.datasets[name])
+        return self.config.is_micro(name)
 
     @property
     def planted(self) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean
 
-ALONE = frozenset({"generate"})  # rules whose jobs take the whole machine
+ALONE = frozenset({"answer", "generate"})  # rules whose jobs take the whole machine
 
 
 def job_seconds(folder: Path) -> dict[str, float]:

@@ -29,17 +29,18 @@ ROW = 0.22  # inches per line of a chart
 
 
 def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of single pairs and of the pool over all of them, the pool last; adds column `pair`."""
+    """Rows of single pairs and, of several, of the pool over all of them, the pool last; adds column `pair`."""
     single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
-    whole = (table.target == ALL) & (table.draft == ALL)
-    rows = table[single | whole].assign(order=whole)
+    several = len(table.loc[single, ["target", "draft"]].drop_duplicates()) > 1
+    whole = (table.target == ALL) & (table.draft == ALL) & several
+    rows = table.assign(order=whole)[single | whole]
     rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
     return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])
 
 
 def accuracy(table: pd.DataFrame, margin: float) -> Chart:
     """Forest plot: change of accuracy against the target, per pair and benchmark, with the margin."""
-    rows = pairs_in(table[table.method.isin(COMPARED)])
+    rows = _told_apart(pairs_in(table[table.method.isin(COMPARED)]))
     pairs, benchmarks = list(dict.fromkeys(rows.pair)), _all_last(rows.benchmark)
     figure, axes_list = panels(1, len(benchmarks), 2.1, 0.9 + ROW * len(COMPARED) * len(pairs) * 0.85, sharey=True)
     for axes, benchmark in zip(axes_list, benchmarks, strict=True):
@@ -56,7 +57,7 @@ def accuracy(table: pd.DataFrame, margin: float) -> Chart:
     figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
     legend(figure, COMPARED)
     alt = (
-        f"Change of accuracy against the target with intervals, for {len(pairs) - 1} pairs and their pool; the dashed "
+        f"Change of accuracy against the target with intervals, for {', '.join(pairs)}; the dashed "
         f"line is the margin of {margin:.0%} that counts as not inferior."
     )
     return Chart(figure, _shown(rows, ["accuracy_change"]), alt)
@@ -66,7 +67,7 @@ def speed(table: pd.DataFrame) -> Chart:
     """Speed-up of each method on each pair, all benchmarks together."""
     rows = pairs_in(table[(table.benchmark == ALL) & table.method.isin(COMPARED)])
     pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    figure, axes_list = _panel_each(pairs)
     for axes, name in zip(axes_list, pairs, strict=False):
         for _, row in rows[rows.pair == name].iterrows():
             at = COMPARED.index(row.method)
@@ -79,9 +80,7 @@ def speed(table: pd.DataFrame) -> Chart:
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
     figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
-    return Chart(
-        figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods on {len(pairs) - 1} pairs."
-    )
+    return Chart(figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}.")
 
 
 FACTORS = {"fewer_tokens": "fewer tokens", "delegation": "delegation", "overlap": "overlap"}
@@ -100,7 +99,7 @@ def split(table: pd.DataFrame, factors: pd.DataFrame) -> Chart:
     both = pd.concat([factors, rest])
     rows = pairs_in(both[(both.benchmark == ALL) & both.method.isin(COMPARED)])
     pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = panels(-(-len(pairs) // 3), 3, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    figure, axes_list = _panel_each(pairs)
     for axes, name in zip(axes_list, pairs, strict=False):
         for _, row in rows[rows.pair == name].iterrows():
             _stack(axes, row, COMPARED.index(row.method))
@@ -306,6 +305,17 @@ def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
     lines = rows.differs + ": " + rows.method.map(label) + " − " + rows.other.map(label)
     pooled = (rows.target == ALL).groupby(lines).transform("any")
     return rows.assign(line=lines)[~pooled | (rows.target == ALL)]
+
+
+def _panel_each(pairs: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """A panel for each pair, three beside each other, with a line for each method."""
+    columns = min(3, len(pairs))
+    return panels(-(-len(pairs) // columns), columns, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+
+
+def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by benchmark and, of several benchmarks, over all."""
+    return rows if rows.benchmark.nunique() > 2 else rows[rows.benchmark != ALL]
 
 
 def _all_last(names: pd.Series) -> list[str]:

@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dreamr.config import Config
-from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import file_digest
 from dreamr.records import Trace, read_rows
 from dreamr.report.labels import MAIN
 from dreamr.report.models import models
 from dreamr.report.run_times import Row, phase_times, rule_times
+from dreamr.report.studies import Made, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.names import GALLERY
 from dreamr.statistics.predicted import MARGIN, QUESTION_MARGIN
@@ -79,7 +81,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
     environment.globals |= {
         "select": select,
         "first": first,
-        "pairs_of": pairs_of,
+        "pairs_of": partial(pairs_of, pooled=len(SummariseJob.of(config).pairs) > 1),  # one pair is its own pool
         "cell": cell,
         "formatted": formatted,
         "bounds": bounds,
@@ -91,16 +93,21 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         "MAIN": MAIN,
     }
     tables = {path.stem: records(read_table(path)) for path in sources.csv}
-    described = models(config, sources.cards)
+    drawn, described, job = figures(sources.figures), models(config, sources.cards), SummariseJob.of(config)
+    made = Made(tables, drawn, job)
     return environment.get_template("page.html.j2").render(
         config=config,
-        job=SummariseJob.of(config),
+        job=job,
+        studies=ran(made),
+        left_out=left_out(made),
+        judged=VerifyJob.of(config).benchmarks,
+        foreign=[name for name in config.asked if not config.is_micro(name)],
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
         glance=glance(tables),
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
         examples=examples(sources.verification),
-        figures=figures(sources.figures),
+        figures=drawn,
         captions=yaml.safe_load((templates / CAPTIONS).read_text(encoding="utf-8")),
         models=described,
         about={model["name"]: model["about"] for model in described},
@@ -159,11 +166,11 @@ def glance(tables: Mapping[str, list[Row]]) -> list[Row]:
     return rows
 
 
-def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN) -> list[Row]:
-    """Rows of the pool over all pairs, then of single targets and pairs, in the order of methods."""
+def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN, pooled: bool = True) -> list[Row]:
+    """Rows of the pool over all pairs, if wanted, then of single targets and pairs, in the order of methods."""
     order = list(methods)
     kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]
-    kept = [row for row in kept if row["target"] != ALL or row["draft"] == ALL]
+    kept = [row for row in kept if pooled or row["target"] != ALL]
     return sorted(kept, key=lambda row: (row["target"] != ALL, row["target"], row["draft"], order.index(row["method"])))
 
 

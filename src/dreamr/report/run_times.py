@@ -7,11 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from dreamr.runtime.starts import MARK
+
 Row = dict[str, Any]
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
 RULES = (
     *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
-    *("generate", "grade", "verify", "replay", "summarise", "simulate", "plot", "report"),
+    *("answer", "generate", "grade", "verify", "replay", "summarise", "simulate", "plot", "report"),
 )
 # What a job of `generate` tells of itself in its log, by what it is called here; the rest of its time comes before.
 START = "start"
@@ -59,9 +61,9 @@ def phase_times(benchmarks: Path, logs: Path) -> list[Row]:
 
 
 def _told(log: Path) -> dict[str, float]:
-    """Seconds of the phases that a log tells; a file that is gone tells none."""
+    """Seconds of the phases that a log tells of the job's last start; a file that is gone tells none."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    return {name: float(seconds) for name, seconds in TOLD.findall(text)}
+    return {name: float(seconds) for name, seconds in TOLD.findall(text.rpartition(MARK)[2])}
 
 
 def _files(folder: Path, rule: str) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from dreamr.errors import Died, Interrupted, UserError
 from dreamr.runtime.causes import note, noted
 from dreamr.runtime.processes import first_rank
 from dreamr.runtime.slurm import requeue
+from dreamr.runtime.stops import Stops, heard
 
 NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAY_PASS = (RuntimeError, OSError, EOFError, MemoryError)  # what devices, networks and dead processes raise
@@ -26,24 +27,30 @@ PROBE_BYTES = 1 << 20
 
 @contextmanager
 def worded() -> Iterator[None]:
-    """Around a whole command: what a user can mend ends it with words instead of a traceback. Serves as decorator."""
+    """Around a whole command: what a user can mend, and Ctrl-C, end it with words instead of a traceback.
+
+    Serves as decorator.
+    """
     try:
         with noted():
             yield
     except UserError as error:
         raise SystemExit(str(error)) from error
+    except KeyboardInterrupt as cut:
+        raise SystemExit("told to stop by Ctrl-C") from cut
 
 
 @contextmanager
 def worded_or_requeued(folder: Path) -> Iterator[None]:
-    """Around what writes into `folder`, within `worded`; a polite kill (SIGTERM) is an interruption of it."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    """Around what writes into `folder`, within `worded`; a request to stop (SIGTERM, Ctrl-C) interrupts it."""
+    before = {number: signal.getsignal(number) for number in heard()}
+    Stops(_interrupt, _interrupt).hear()
     try:
         yield
     except Interrupted as cut:
         note(cut)
         if first_rank():  # another rank may be told because the first one has ended, perhaps for good
-            requeue()
+            requeue(folder)
         raise UserError(f"{cut}: run again to go on") from cut
     except UserError:
         raise
@@ -58,13 +65,14 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
             print(error.words, file=sys.stderr, flush=True)  # the last line, where people look first
         note(error)
         if isinstance(error, MAY_PASS):
-            requeue()
+            requeue(folder)
         raise SystemExit(1) from error
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _interrupt(*_: object) -> None:
+def _interrupt() -> None:
     raise Interrupted("told to stop; what is finished is kept")
 
 

@@ -9,7 +9,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -18,8 +19,10 @@ from pathlib import Path
 from filelock import SoftFileLease, Timeout
 
 from dreamr.errors import UserError
+from dreamr.runtime import restarts
 
 LEASE = 120.0  # longer than a network file system's usual hiccups
+NOTE = ".writer"  # behind the name of a path: who says to be writing it
 MARGIN = 1.1  # how much longer than a lease a second writer waits for a holder on another machine to show itself
 
 
@@ -35,7 +38,48 @@ def only_writer(*paths: Path, lease: float = LEASE) -> Iterator[None]:
             stack.callback(lock.release)
         with ThreadPoolExecutor(len(locks)) as side_by_side:  # so that waiting for dead holders is done once
             list(side_by_side.map(_Lock.claim, locks))
+        restarts.begin(paths)
         yield
+        restarts.end(paths)
+
+
+def being_written(folder: Path, lease: float = LEASE) -> list[str]:
+    """What somebody is writing below `folder` at this moment, and who, a line each."""
+    lines = []
+    for note in sorted(folder.rglob(f"*{NOTE}")):
+        path = note.with_suffix("")
+        marker = path.with_name(path.name + ".lock")
+        try:
+            age = time.time() - marker.stat().st_mtime
+            holder = json.loads(note.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):  # just let go of, or just claimed
+            continue
+        if age < lease:
+            lines.append(f"{path} is being written by {_named(holder)}")
+    return lines
+
+
+def _named(holder: Mapping[str, str | None]) -> str:
+    who = "process {process} on {host}, since {since}".format_map(holder)
+    return f"Slurm job {holder['job']}, {who}" if holder["job"] else who
+
+
+def refuse_writers(*folders: Path) -> None:
+    """UserError where processes of this machine write files or folders in these: jobs of a run that was killed.
+
+    On another machine a holder may be dead, so a job that wants what it has is left to wait for that.
+    """
+    told = []
+    for note in sorted(note for folder in folders for note in folder.glob(f"*{NOTE}")):
+        lock = _Lock(note.with_suffix(""), LEASE)
+        try:
+            lock.take()
+        except UserError as error:
+            told.append(str(error))
+        finally:
+            lock.release()
+    if told:
+        raise UserError("\n".join(["Jobs of another run are still at work here:", *told]))
 
 
 class _Lock:
@@ -44,21 +88,26 @@ class _Lock:
     def __init__(self, path: Path, lease: float) -> None:
         self._path, self._lease = path, lease
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._note = path.with_name(path.name + ".writer")
+        self._note = path.with_name(path.name + NOTE)
         marker = path.with_name(path.name + ".lock")
         self._marker = SoftFileLease(marker, lease_duration=lease, thread_local=False, on_compromise=_stop)
 
     def claim(self) -> None:
         """Take the path or stop with who has it."""
+        if not self.take():
+            self._wait()
+        note = {"host": platform.node(), "process": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
+        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        self._note.write_text(json.dumps(note | {"since": since}) + "\n", encoding="utf-8")
+
+    def take(self) -> bool:
+        """Whether the path was to be had at once; a holder on this machine stops us."""
         try:
             self._marker.acquire(timeout=0)
         except Timeout:
             if self._holder().get("host") == platform.node():  # and its process lives, or the lease were ours now
                 self._refuse()
-            self._wait()
-        note = {"host": platform.node(), "process": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
-        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-        self._note.write_text(json.dumps(note | {"since": since}) + "\n", encoding="utf-8")
+        return self._marker.is_locked
 
     def _wait(self) -> None:
         try:
@@ -83,10 +132,9 @@ class _Lock:
     def _refuse(self) -> None:
         who, end = "another process, since just now", "kill it"
         if holder := self._holder():
-            who = "process {process} on {host}, since {since}".format_map(holder)
-            end = f"kill {holder['process']}"
+            who, end = _named(holder), f"kill {holder['process']}"
             if job := holder["job"]:
-                who, end = f"Slurm job {job}, {who}", f"scancel {job}"
+                end = f"scancel {job}"
         raise UserError(
             f"{self._path} is being written by {who}. It has one writer at a time: wait until that one has ended, or "
             f"end it ({end}), then run the same command again."

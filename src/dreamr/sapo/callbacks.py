@@ -1,6 +1,5 @@
 """What happens around the steps of a training: the schedule of the rewards, the end on request, the bar."""
 
-import signal
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +9,9 @@ from transformers.trainer_callback import ProgressCallback
 if TYPE_CHECKING:
     from trl import GRPOTrainer
 
+from dreamr.errors import Interrupted
 from dreamr.planning.jobs import TrainJob
+from dreamr.runtime.stops import Stops, say
 from dreamr.sapo import rewards
 from dreamr.sapo.curve import LOGGED
 from dreamr.sapo.ranks import any_rank
@@ -33,14 +34,21 @@ class Schedule(TrainerCallback):
 
 
 class Stop(TrainerCallback):
-    """Ends a training if a rank is told to stop, with a checkpoint, between two batches: completions are not saved."""
+    """Ends a training if a rank is told to stop, with a checkpoint, between two batches: completions are not saved.
+
+    Told again, it ends at once by Interrupted.
+    """
 
     def __init__(self, updates: int) -> None:
         self._updates, self.told = updates, False
-        signal.signal(signal.SIGTERM, self._tell)
+        Stops(self._tell, self._end).hear()
 
-    def _tell(self, *_: Any) -> None:
+    def _tell(self) -> None:
         self.told = True
+        say("\ntold to stop: the batch is finished and a checkpoint written first; told again, it ends at once\n")
+
+    def _end(self) -> None:
+        raise Interrupted("told to stop again: this batch is lost, the last checkpoint is kept")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.global_step % self._updates == 0:

@@ -1,8 +1,8 @@
 """SAPO's rewards (paper section 3): what a draft is trained for.
 
 GRPO on the draft with three rewards per completion: is the answer right, does the target accept the steps, is it short.
-The paper gives the terms and their best weights, 1:1:1; formulas are our decision. TRL's `loss_type="sapo"` is another
-algorithm of the same name and has nothing to do with this one.
+Our sources of the paper give the terms and their best weights, 1:1:1; formulas are our decision. TRL's
+`loss_type="sapo"` is another algorithm of the same name and has nothing to do with this one.
 """
 
 from collections.abc import Iterable, Sequence

@@ -56,7 +56,7 @@ class Trained(NamedTuple):
 def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
     """Train the draft, going on from the newest complete checkpoint in `work`.
 
-    Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit), it writes a checkpoint first.
+    Told to stop (SIGTERM, which a cluster sends ahead of a job's time limit, or Ctrl-C), it writes a checkpoint first.
     """
     disable_progress_bar()  # of loading and saving; the training has its own
     questions = [question for questions in asked(data, job.drawing).values() for question in questions]
@@ -197,7 +197,7 @@ class Grpo(GRPOTrainer):
 def make_trainer(
     job: TrainJob, draft: Path, questions: Sequence[Question], folder: str, served: Served | None, work: Path
 ) -> Grpo:
-    """GRPO as the paper describes it: clipped ratios, advantages by group, losses averaged per completion.
+    """GRPO as our sources describe it: clipped ratios, advantages by group, losses averaged per completion.
 
     `served` are the engines, None on all ranks but the first.
     """
@@ -257,7 +257,9 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         # Engine and trainer are one model but for rounding, which is corrected token by token: over thousands of tokens
         # in 16 bits TRL's default, the ratio of a whole completion, would drop or shrink many of them (our decision).
         vllm_importance_sampling_mode="token_truncate",
-        trust_remote_code=job.draft.trust_remote_code,  # of the reference model, which TRL loads itself
+        # Of the reference model, which TRL loads itself: with shares by "auto", over all GPUs that a rank sees.
+        trust_remote_code=job.draft.trust_remote_code,
+        model_init_kwargs={"device_map": None},
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,

@@ -1,11 +1,11 @@
-"""The paper's claims, each with a rule that reads a verdict from the tables.
+"""The paper's claims as our sources have them, each with a rule that reads a verdict from the tables.
 
 A claim holds tests of single table cells. Each has a p: the table's own where the cell is a contrast and the bound its
 null, else that of the interval (Altman and Bland 2011), which is below the level where the interval leaves the bound
 out. A test is met where that is so on its side; a number (`contains`) where it is not. All met: consistent, and as all
 must be, each at the level by itself. One broken: inconsistent, and as one is enough, p is corrected by Holm over the
-claim's tests. Else: inconclusive. For a number "consistent" says no more than that our interval contains it, and a wide
-interval contains much.
+claim's tests. No table with a row: not run. Else: inconclusive. For a number "consistent" says no more than that our
+interval contains it, and a wide interval contains much.
 
 A claim about absolute numbers of the paper's models is not testable at another scale. What the lessons of the micro
 world put into its models is a planted effect there: finding it says that the code works, nothing of the paper. A cell
@@ -29,6 +29,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
+from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
 
 CheckOutcome = Literal["met", "broken", "open"]
@@ -36,10 +37,13 @@ ClaimVerdict = Literal[
     "consistent",
     "inconsistent",
     "inconclusive",
+    "not run",
+    "not tested",
     "planted effect found",
     "planted effect not found",
     "not testable at this scale",
 ]
+CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
 MICRO = ("micro", "smoke", "depth")  # scales whose models this project trained
 
 
@@ -79,11 +83,12 @@ class Check(Spec):
 
 
 class PaperClaim(Spec):
-    """What the paper, or a predecessor, says."""
+    """What the paper says, by the source in which that was read."""
 
     id: str
     text: str
-    source: str  # where it was read
+    source: PaperSource
+    remark: str = ""  # on the source: the figure, how many digests have it, what is our reading
     doubt: str = ""  # why the number may be wrong; a doubted number is never a goal
     # any: a direction, which tiny models can show as well; planted: one that the micro models were taught;
     # gpu: one that takes a GPU; paper: numbers of the paper's models
@@ -109,7 +114,7 @@ class Found:
 
 
 def load_claims(path: Path) -> list[PaperClaim]:
-    """All claims; a wrong key or value stops with its place."""
+    """All claims; a wrong key or value, or a claim without a source, is a UserError with its place."""
     claims = [_claim(path, entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
     names = [claim.id for claim in claims]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -130,17 +135,20 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
         found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
-        facts = claim.model_dump(include={"id", "text", "source", "doubt", "scale", "section", "headline"})
-        told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale)
-        shown = " ".join(worded(check, rows, len(job.pairs)) for check, rows in found)
-        lines.append({**facts, "verdict": told, "evidence": shown})
+        facts = claim.model_dump(exclude={"tests"})
+        ran = any(rows for _, rows in found)
+        told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale, ran)
+        shown = [worded(check, rows, len(job.pairs)) for check, rows in found] if ran or told == "not run" else []
+        lines.append({**facts, "verdict": told, "evidence": " ".join(dict.fromkeys(shown))})
     return pd.DataFrame(lines)
 
 
-def verdict(claim: PaperClaim, found: Sequence[CheckOutcome], scale: str) -> ClaimVerdict:
-    """The verdict on a claim from the outcomes of its checks."""
+def verdict(claim: PaperClaim, found: Sequence[CheckOutcome], scale: str, ran: bool) -> ClaimVerdict:
+    """The verdict on a claim from the outcomes of its checks; `ran`: whether any of them found a row."""
     if (claim.scale == "paper" and scale != "paper") or (claim.scale == "gpu" and scale in MICRO):
         return "not testable at this scale"
+    if not ran:
+        return "not run" if claim.tests else "not tested"
     planted = claim.scale == "planted" and scale in MICRO
     if "broken" in found:
         return "planted effect not found" if planted else "inconsistent"
@@ -200,8 +208,8 @@ def _outcome(found: Found, p: float, corrected: float, level: float) -> CheckOut
 def worded(check: Check, rows: Sequence[Found], pairs: int) -> str:
     """The evidence of one check: a sentence for one row, the pool of all `pairs` if there, numbers for others."""
     if not rows:
-        methods = [label(check.row[key]) for key in ("method", "other") if key in check.row]
-        return f"{' against '.join(methods)}: not run."
+        methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
+        return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda one: one.row["target"] != ALL)
     told = sentence(first.row, check.quantity, pairs) + _test(first)
     kind = SENTENCES[check.quantity][1]

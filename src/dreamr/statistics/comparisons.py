@@ -94,8 +94,9 @@ def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Each ablated method against the reference on the same pair and questions; the reference itself for comparison."""
+    """Each ablated method that ran against the reference on the same pair and questions; the reference beside them."""
     members = ablations(job)
+    members = members[members.method.isin(rows.method)]
     where = rows[rows.method.isin(members.method)]
     reference = rows[rows.method == job.reference].merge(where[["target", "draft", "mode", "item"]].drop_duplicates())
     ran = pd.concat([where, reference])

@@ -54,6 +54,20 @@ def configuration(arguments: dict[str, Any]) -> Any:
     return AsyncEngineArgs(**arguments).create_engine_config()
 
 
+def missing_for_packed(experts: bool) -> str:
+    """The instruction set that this CPU lacks to multiply packed 4-bit weights, or of a mixture of experts; or nothing.
+
+    vLLM 0.32 offers its kernels for them on every CPU, but has them for AVX-512 (layers) and AMX (experts) alone (vLLM
+    issue 55613).
+    """
+    import torch
+    import vllm._custom_ops  # noqa: F401 - loads the library that fits this processor
+
+    if experts and not torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "" if hasattr(torch.ops._C, "cpu_gemm_wna16") else "AVX-512"
+
+
 class NewWeights:
     """What workers are taught (vLLM's `worker_extension_cls`): to go on with other weights of the model they serve."""
 
@@ -78,6 +92,8 @@ def exit_codes(failure: Exception) -> list[int]:
 
 class Vllm:
     """vLLM in this process's own tree, `log` being that of its engine."""
+
+    _ended = False  # by us: requests that are closed later have nobody to drop them
 
     def __init__(self, configuration: Any, name: str, log: EngineLog) -> None:
         self._name, self._log = name, log
@@ -119,6 +135,7 @@ class Vllm:
 
     async def shutdown(self) -> None:
         """End the engine, at once: it has nothing to save, and does not hear a polite kill (see `launch`)."""
+        self._ended = True
         self._engine.shutdown(timeout=0)
         del self._engine  # left to Python's own end, it would complain behind this command's last words
 
@@ -162,7 +179,7 @@ class Vllm:
                 finished = output.finished
                 yield output
         finally:
-            if not finished and not self._engine.errored:
+            if not (finished or self._ended or self._engine.errored):
                 await self._engine.abort(queue.request_id, internal=True)
                 if rest := queue.get_nowait():
                     meter.tokens += len(rest.outputs[0].token_ids)

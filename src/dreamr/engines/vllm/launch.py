@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from dreamr.config import EngineSpec, ModelRef
@@ -15,9 +16,11 @@ from dreamr.engines.protocol import EngineDied
 from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.inputs import MOST_IMAGES, Settings
 from dreamr.engines.vllm.logs import EngineLog
+from dreamr.engines.vllm.packed import refuse_without_kernel
 from dreamr.engines.vllm.remote import RemoteVllm
 from dreamr.errors import Cause, UserError
 from dreamr.runtime.processes import ONE_THREAD
+from dreamr.runtime.stops import SIGNALS
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -31,7 +34,10 @@ ON_CPU = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # bound engines would all sit on the first core
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # no worker process beside the engine's
 }
-ON_GPU = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}  # forked off a process that has used CUDA, an engine cannot use it
+ON_GPU = {
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # forked off a process that has used CUDA, an engine cannot use it
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # would be compiled at each start, by nvcc and ninja: nodes have none
+}
 CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
 CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
 SEQUENCES = 256
@@ -66,6 +72,8 @@ def start(
     log = EngineLog.of(model.name)
     os.environ.update(environment(settings.device, cpu_threads))
     os.environ.update(log.environment(os.environ["VLLM_LOGGING_LEVEL"]))
+    if settings.device == "cpu" and not model.engine.url:
+        refuse_without_kernel(Path(folder), model.name)
     with visible_devices(model.engine.devices), _told(model.name, folder, log):
         configuration = internals.configuration({**engine_arguments(folder, model, settings, ngram), **others})
         if settings.device == "cpu" and cpu_threads == 1:
@@ -94,9 +102,9 @@ def _told(model: str, folder: str, log: EngineLog) -> Iterator[None]:
 
 @contextmanager
 def _deaf_to_stops() -> Iterator[None]:
-    """Let no process that starts inside hear SIGTERM: a cluster, and torchrun, tell every process of a job to stop, and
-    the job needs its engines to finish what it is at."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    """Let no process that starts inside hear SIGTERM or SIGINT: a cluster, a terminal, torchrun tell every process of
+    a job to stop, and the job needs its engines to finish what it is at."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

@@ -1,0 +1,1 @@
+"""What a configuration needs of a machine, and what the machine has."""

@@ -1,0 +1,234 @@
+"""Pages from invented scores: the chain of commands from scores to the page, for any configuration."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from factories import (
+    HOSTILE,
+    LOOP_SPEED,
+    asked,
+    crowds,
+    questions,
+    says_right,
+    scores,
+    small,
+    timed_traces,
+    traces,
+    verified_traces,
+    with_arms,
+    with_interventions,
+)
+from PIL import Image
+
+from dreamr.cli.audit import write as write_audit
+from dreamr.cli.plot import main as plot
+from dreamr.cli.replay import main as replay
+from dreamr.cli.report import main as report
+from dreamr.cli.summarise import main as summarise
+from dreamr.cli.verify import tables as step_tables
+from dreamr.config import Config
+from dreamr.data.contamination import Exposure, Overlap
+from dreamr.data.plants import Plant
+from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
+from dreamr.planning.plan import Plan, as_json
+from dreamr.records import Fit, Score, write_rows
+from dreamr.simulation import rivals
+from dreamr.statistics.frame import first_training, score_frame, write_table
+from dreamr.statistics.gallery import examples, worst
+from dreamr.statistics.predicted import compared, projected
+from dreamr.statistics.step_frame import answers, verified_steps
+
+CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
+
+
+def hostile() -> Config:
+    """The micro scale with most of its studies, and a title that would break a careless page."""
+    return with_arms(with_interventions(small(f"Test {HOSTILE}")))
+
+
+def page(settings: Config, folder: Path) -> Path:
+    """Everything from invented scores to the page; returns the page."""
+    rows = [*scores(settings), *crowds(settings)]
+    write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
+    write_rows(folder / "traces.jsonl", traces(settings))
+    write_rows(folder / "timed.jsonl", timed_traces(settings, rows))
+    _write_sources(folder, settings)
+    _write_audit(folder / "audit", settings)
+    if VerifyJob.of(settings).benchmarks:
+        _write_verification(folder, settings)
+    inputs = {"scores": "scores.jsonl", "traces": "timed.jsonl", "audit": "audit", "out": "tables"}
+    summarise(["--spec", as_json(SummariseJob.of(settings)), *_options(folder, inputs)])
+    _write_replay(folder, settings)
+    write_table(computed_rivals(), folder / "tables" / "rivals.csv")
+    plot(["--out", str(folder / "figures"), *drawing(folder, settings)])
+    return shown(settings, folder)
+
+
+def shown(settings: Config, folder: Path) -> Path:
+    """The page from the tables and figures that are in a folder."""
+    names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "logs")
+    cards = [str(folder / "models" / name / "card.json") for made in Plan(settings).models.values() for name in made]
+    sources = [*_options(folder, dict.fromkeys(names, "")), *_verification(folder)]
+    sources += ["--cards", *cards, "--traces", str(folder / "traces.jsonl")]
+    report(["--spec", as_json(settings), *sources, "--out", str(folder / "index.html")])
+    return folder / "index.html"
+
+
+def drawing(folder: Path, settings: Config) -> list[str]:
+    """Arguments of cli.plot for a report's folder."""
+    curves = [str(folder / "models" / name / "training.csv") for name in Plan(settings).trainings]
+    inputs = _options(folder, {"tables": "", "replay": "", "traces": "traces.jsonl"})
+    spec = ["--spec", as_json(SummariseJob.of(settings))]
+    return [*spec, *inputs, *_verification(folder), "--trainings", *curves]
+
+
+def _options(folder: Path, files: dict[str, str]) -> list[str]:
+    """Options with files of `folder`, which go by the option's name where they have no other."""
+    return [part for name, path in files.items() for part in (f"--{name}", str(folder / (path or name)))]
+
+
+def _verification(folder: Path) -> list[str]:
+    return _options(folder, {"verification": ""}) if (folder / "verification").is_dir() else []
+
+
+def refused(score: Score) -> Score:
+    """The score of a question that an engine refused, with a hostile reason."""
+    fits = (Fit(model=score.target, tokens=2000, fits="no"), Fit(model="small", tokens=None, fits="no"))
+    told = {"refused_by": score.target, "refusal": f"too long {HOSTILE}", "fits": fits}
+    return score.model_copy(update=told | {"correct": False, "unresolved": True, "parsed": None})
+
+
+def computed_rivals() -> pd.DataFrame:
+    """The table of the virtual clock, with invented speed-ups."""
+    rng = np.random.default_rng(0)
+    conditions = product(rivals.SETTINGS, rivals.ACCEPTANCE, (rivals.COST,), rivals.VERDICTS, rivals.CROWDING)
+    rows = [(*setting, *others, 1 + rng.random(), rng.random()) for setting, *others in conditions]
+    names = ("rivals", "continues", "acceptance", "cost", "verdict", "crowding", "speedup", "lost")
+    return pd.DataFrame(rows, columns=names)
+
+
+# -- what other rules make
+
+
+def _write_audit(folder: Path, settings: Config) -> None:
+    """Two overlaps of the first benchmark: one by its image, which a training drew, one by the source column alone."""
+    benchmark, name, cluster, _ = questions(settings, 20)[0]
+    place = {"benchmark": benchmark, "question": name, "training_set": settings.sapo.training_sets[0]}
+    here = place | {"training_question": "007"}
+    evidence = {"image_bits": 3, "text_share": 0.25, "by_image": True, "by_text": False, "by_source": False}
+    unseen = {"image_bits": None, "text_share": None, "by_image": False, "by_text": False, "by_source": True}
+    overlaps = [
+        Overlap(cluster=cluster, **here, **evidence),
+        Overlap(cluster=cluster, **place | {"question": "q1", "training_question": ""}, **unseen),
+    ]
+    drawn = {(training.recipe, training.seed) for training in Plan(settings).trainings.values()}
+    exposures = [Exposure(recipe=recipe, seed=seed, cluster=cluster, **here) for recipe, seed in sorted(drawn)]
+    write_audit(folder, overlaps, exposures, [Plant(kind="exact", **here)] if Plan(settings).planted else [])
+
+
+def replayed(settings: Config, seed: int = 0) -> pd.DataFrame:
+    """Predictions of twelve answers a pair and method that are right but for chance."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for target, draft in SummariseJob.of(settings).pairs:
+        for method in ("specreason", "lookahead", "dreamr_ns", "dreamr"):
+            speed = LOOP_SPEED[settings.methods[method].loop]
+            for place in range(12):
+                cell = {"target": target, "draft": draft, "method": method, "benchmark": "mmmu", "question": str(place)}
+                times = {"baseline_seconds": 1.0, "seconds": float(rng.lognormal(0, 0.1)) / speed}
+                foretold = {"predicted_baseline_seconds": 1.0, "predicted_seconds": 1 / speed}
+                steps = {"verified": 5.0, "accepted": 4.0, "draft_step": 0.1, "target_step": 1.0}
+                rows.append(cell | {"cluster": f"mmmu/{place}", "n": 1.0} | times | foretold | steps)
+    return pd.DataFrame(rows)
+
+
+def _write_replay(folder: Path, settings: Config) -> None:
+    """Invented predictions where the target was timed beside a busy draft, else what the command finds: none."""
+    loops = {settings.methods[name].loop for run in settings.runs.values() for name in run.methods}
+    if "beside" in loops:
+        _write_predictions(folder / "replay", settings)
+        return
+    for benchmark in settings.asked:
+        own = [question for (name, _), question in asked(settings).items() if name == benchmark]
+        write_rows(folder / "data" / f"{benchmark}.jsonl", own)
+    inputs = _options(folder, {"traces": "timed.jsonl", "data": "", "out": "replay"})
+    replay(["--spec", as_json(ReplayJob.of(settings)), *inputs])
+
+
+def _write_predictions(folder: Path, settings: Config) -> None:
+    rows = replayed(settings)
+    costs = [
+        {"target": target, "draft": draft, "fold": 0, "engine": engine}
+        | dict.fromkeys(("decode", "prefill", "request", "opening", "verdict", "crowding", "sharing"), 0.01)
+        for target, draft in SummariseJob.of(settings).pairs
+        for engine in ("target", "draft")
+    ]
+    write_table(compared(rows, SummariseJob.of(settings)), folder / "replay.csv")
+    write_table(rows, folder / "replay_questions.csv")
+    write_table(pd.DataFrame(costs), folder / "replay_costs.csv")
+    machines = [(0.05, ""), (0.2, ""), (0.1, "a machine")]
+    settings_of = [
+        {"c": c, "machine": machine, "v": v, "overhead": r} for c, machine in machines for v in (1, 2) for r in (0, 1)
+    ]
+    elsewhere = pd.concat([rows[rows.method == "dreamr"].assign(**setting) for setting in settings_of])
+    write_table(projected(elsewhere, SummariseJob.of(settings)), folder / "projection.csv")
+
+
+def _write_verification(folder: Path, settings: Config) -> None:
+    """As cli.verify does, by an oracle that reads the invented texts."""
+    (folder / "verification").mkdir()
+    (folder / "data" / "images").mkdir(parents=True)
+    Image.new("RGB", (8, 8), "red").save(folder / "data" / "images" / "one.png")
+    judged, job = VerifyJob.of(settings).benchmarks, SummariseJob.of(settings)
+    rows = [trace for trace in verified_traces(settings) if trace.benchmark in judged]
+    steps = verified_steps(rows, asked(settings), says_right)
+    graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
+    for name, table in step_tables(steps, graded, job):
+        write_table(table, folder / "verification" / f"{name}.csv")
+    chosen = examples(worst(steps, job.reference), rows, asked(settings), folder / "data")
+    write_rows(folder / "verification" / "gallery.jsonl", chosen)
+
+
+def _write_sources(folder: Path, settings: Config) -> None:
+    """Model cards with a curve for each training, cell cards, and benchmark files; some of each from another run."""
+    models = Plan(settings).models
+    for name in (*models["sapo"], "another-run.balanced.q3vl-deep-awq"):
+        (folder / "models" / name).mkdir(parents=True)
+        curve = pd.DataFrame({"step": range(1, 9)})
+        curve = curve.assign(**{column: curve.step * 0.1 for column in CURVES})
+        curve.to_csv(folder / "models" / name / "training.csv", index=False)
+        _write_card(folder / "models" / name, "sapo")
+    for name in (*models["fetch"], *models["awq"]):
+        (folder / "models" / name).mkdir(parents=True)
+        (folder / "models" / name / "config.json").write_text('{"architectures": ["Qwen3VLForConditionalGeneration"]}')
+        _write_card(folder / "models" / name, "zoo")
+    (folder / "cells").mkdir()
+    for digest, device in (("d" * 8, "test"), ("abandoned", "another")):
+        card = {"machines": [{"device": device, "versions": {"vllm": "0.32.0"}}, {"device": "left", "versions": {}}]}
+        (folder / "cells" / f"{digest}.card.json").write_text(json.dumps(card))
+    _write_times(folder)
+
+
+def _write_card(model: Path, maker: str) -> None:
+    card = {"name": model.name, "maker": maker, "digest": HOSTILE, "versions": {}, "seconds": 12.5}
+    (model / "card.json").write_text(json.dumps(card))
+
+
+def _write_times(folder: Path) -> None:
+    jobs = {"summarise.tsv": "1.0\t0:00:01\t50.0\t0.5", "grade/t/d/one.tsv": "2.5\t0:00:02\t101.5\t2.0"}
+    jobs |= {"grade/t/d/two.tsv": "4.0\t0:00:04\t-\t-", "smoke/grade/t/d/one.tsv": "9.0\t0:00:09\t999.0\t8.0"}
+    jobs |= {f"generate/t/d/main/{name}.tsv": "12.5\t0:00:12\t-\t-" for name in ("told", "cut", "gone")}
+    for name, numbers in jobs.items():
+        path = folder / "benchmarks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{numbers}\n")
+    logs = folder / "logs/generate/t/d/main"
+    logs.mkdir(parents=True)
+    bar = "dreamr, batched:  50%|#####     | 1/2 [00:01<00:01, 1.0question/s]\r"
+    (logs / "told.log").write_text(
+        f"engines started: 4.0 s\nquestions measured: 0.5 s\n{bar}   batched: 2.0 s\ntimed: 3.0 s\n"
+    )
+    (logs / "cut.log").write_text("engines started: 4.0 s\n")

@@ -1,0 +1,204 @@
+"""The check of a machine before the first job: what it says of machines that people have, and of this one."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from machines import FAKES, WITH_GPU, WORKSTATION, Fake
+from projects import ROOT, Project, copied, stubbed, with_form
+from test_plan import merged
+
+from dreamr.cli.check import main
+from dreamr.machine.lines import RUN_PYTHONS, compared
+from dreamr.machine.needed import CUDA, ENVIRONMENTS, cuda_version, needs_here, unmade
+from dreamr.machine.on_gpus import SERVED
+from dreamr.machine.platforms import PROCESSORS, SYSTEMS, processor_of, supported, system_of
+from dreamr.machine.telling import faults, on_nodes
+from dreamr.planning.plan import Plan
+from dreamr.provenance import environment_folder
+
+SECONDS = 2.0
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which nothing is made yet."""
+    (tmp_path / "envs").symlink_to(ROOT / "envs")
+    monkeypatch.chdir(tmp_path)
+    for name in ("PIP_NO_CACHE_DIR", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+# -- machines that people have
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_each_machine_is_told_what_it_lacks_and_nothing_else(fresh: Path, name: str) -> None:
+    lines = FAKES[name].lines()
+    assert {line.subject: line.verdict for line in lines if line.verdict != "ok"} == dict(FAKES[name].verdicts)
+    for line in lines:
+        assert line.found and line.needed, line
+        assert (line.verdict == "ok") == (line.do == ""), line
+        assert "\n" not in str(line)
+
+
+def test_every_kind_of_machine_in_the_readme_has_a_fake_with_its_verdict() -> None:
+    machines = [fake.machine for fake in FAKES.values()]
+    assert {system_of(machine) for machine in machines} == {*SYSTEMS}
+    assert {processor_of(machine) for machine in machines} - {None} == {*PROCESSORS}
+
+
+def test_the_readme_lists_what_the_check_tests() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.partition("<!-- machines -->\n")[2].partition("\n<!-- end -->")[0]
+    made = "\n".join(supported())
+    assert shown == made, f"the check says:\n{made}"
+
+
+def test_a_head_node_is_told_how_to_check_the_nodes(fresh: Path) -> None:
+    needed = FAKES["cluster's head node"].needed
+    told = list(on_nodes(needed, ["config/paper.yaml", "pins.yaml"]))
+    assert [line.partition("--rule ")[2] for line in told[1:]] == [
+        f"{rule} --configfile config/paper.yaml pins.yaml" for rule in ("quantize", "train_sapo", "answer", "generate")
+    ]
+    assert "--nodes=1 --gpus=8 --mem=512G .venv/bin/python -m dreamr.cli.check --rule train_sapo" in told[2]
+
+
+def test_fewer_gpus_are_enough_where_a_server_elsewhere_has_the_target(fresh: Path) -> None:
+    def wanted(**engine: object) -> str:
+        overlay = {"models": {"qwen3-vl-8b-awq": {"engine": engine}}}
+        fake = Fake(WORKSTATION, {}, [*WITH_GPU, overlay], options={"node": ["generate"]})
+        (line,) = (line for line in fake.lines() if line.subject == "GPUs")
+        return line.needed
+
+    assert (wanted(devices=[2]), wanted(devices=[2], url="http://host:8000")) == ("3", "1")
+    assert "url" in SERVED
+
+
+# -- what is needed
+
+
+def test_the_table_of_cuda_knows_the_version_of_every_lock() -> None:
+    for name in ("models", "quantize"):
+        version = cuda_version(ROOT / f"envs/{name}-cuda.txt")
+        assert version and version[0] in CUDA
+        assert cuda_version(ROOT / f"envs/{name}-cpu.txt") is None
+
+
+def test_sizes_of_environments_are_those_of_their_readme() -> None:
+    rows = [line.split("|") for line in (ROOT / "envs/README.md").read_text().splitlines() if line.startswith("| `")]
+    told = {row[1].strip(" `").removesuffix(".txt"): row[4].strip() for row in rows}
+    for name, size in ENVIRONMENTS.items():
+        least, most = (f"{gb:g}" for gb in size.installed)
+        assert told[name] == (f"{least} to {most} GB" if least != most else f"about {least} GB"), name
+
+
+def test_only_what_is_missing_is_counted(fresh: Path) -> None:
+    """An environment that is made, a model that is in the hub's cache."""
+    config = merged(*WITH_GPU)
+    assert unmade(config) == ("models-cuda", "quantize-cuda")
+    made = Path(environment_folder(Path("envs/models-cuda.txt")))
+    made.mkdir(parents=True)
+    (made / "ready.txt").touch()
+    assert unmade(config) == ("quantize-cuda",)
+
+
+def test_a_model_in_the_hubs_cache_is_not_counted_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted() -> str:
+        (line,) = (line for line in FAKES["workstation with a GPU"].lines() if line.subject.startswith("disk"))
+        return line.needed
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(fresh))
+    before = counted()
+    blobs = fresh / "models--Qwen--Qwen3-VL-8B-Thinking/blobs"
+    blobs.mkdir(parents=True)
+    with (blobs / "weights").open("wb") as file:
+        file.truncate(int(17.6e9))  # holes take no room
+    assert "hub's cache 21.8" in before and "hub's cache 4.2" in counted()
+
+
+def test_a_run_needs_what_its_own_jobs_need(fresh: Path) -> None:
+    """Tables and page are made on any machine from what another one has answered."""
+    plan = Plan(merged())
+    mac = FAKES["Mac, Apple silicon"]
+    needed = needs_here(plan, {"summarise": 1, "report": 1}, 4, {})
+    assert not needed.jobs and not needed.makes
+    lines = compared(replace(mac.machine, places=mac.places(plan.config)), needed)
+    assert {line.verdict for line in lines} == {"ok"}
+
+
+def test_a_limit_on_memory_is_what_ends_the_doubt_about_it(fresh: Path) -> None:
+    doubtful = FAKES["laptop with many cores"]
+    (told,) = faults(doubtful.lines())
+    assert "--resources mem_mb=16400" in told
+    assert not faults(replace(doubtful, options={"limits": {"mem_mb": 16400}}).lines())
+
+
+# -- the command, and the start of a run
+
+
+def test_the_command_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    """By the clock of its own process, as this machine may be busy."""
+    code = (
+        "import json, resource, sys; from dreamr.cli.check import main; main([]); "
+        "used = resource.getrusage(resource.RUSAGE_SELF); "
+        "print(json.dumps([used.ru_utime + used.ru_stime, sorted({*sys.modules} & {'torch', 'vllm', 'pandas'})]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    seconds, heavy = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert seconds < SECONDS and not heavy
+
+
+def test_what_stops_ends_the_command_with_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("resources: {generate: {memory_gb: 100000}}\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["--configfile", str(overlay)])
+    printed = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert "stop: memory: found" in printed and "lower resources.generate.memory_gb" in printed
+
+
+def test_a_run_stops_before_its_first_job(tmp_path: Path) -> None:
+    """With words, no lock left behind; a dry run and a run of other jobs go on."""
+    project: Project = stubbed(copied(tmp_path / "copy"))
+    overlay = project.overlay({"resources": {"generate": {"memory_gb": 100000}}})
+    done = project.snakemake(*overlay)
+    assert done.returncode == 1 and not (project.folder / "results").exists()
+    assert "This machine cannot do what is asked:\nstop: memory: found" in done.stderr
+    assert "Traceback" not in done.stderr
+    project.succeed("-n", *overlay)
+    assert "This machine has what the run needs" in project.succeed("environments", *overlay).stdout
+    assert "This machine" not in project.succeed("-n", "environments", *overlay).stdout
+
+
+@pytest.mark.slow
+def test_a_head_node_needs_no_memory_for_jobs_that_it_submits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins of Slurm's commands. Jobs that Snakemake starts within Slurm's do not check again."""
+    project = with_form(stubbed(copied(tmp_path / "copy")))
+    state = project.folder / "slurm"
+    state.mkdir()
+    monkeypatch.setenv("PATH", f"{ROOT / 'tests/fake_slurm'}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_SLURM", str(state))
+    overlay = {"resources": {"generate": {"memory_gb": 100000}}}
+    quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
+    done = project.on_slurm(*["--configfile", "config/smoke.yaml", project.overlay(overlay)[1]], *quick)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.count("--mem=100000G .venv/bin/python -m dreamr.cli.check --rule generate") == 1
+    told = [path.read_text() for path in project.folder.glob(".snakemake/slurm_logs/**/*.log")] + [
+        path.read_text() for path in state.glob("*.log")
+    ]
+    assert told and not any("This machine" in text for text in told)
+
+
+def test_the_pythons_are_those_of_the_hosted_tests() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]
+    pythons = jobs["light"]["strategy"]["matrix"]["python"]
+    assert [".".join(map(str, python)) for python in RUN_PYTHONS] == [pythons[0], pythons[-1]]

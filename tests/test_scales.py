@@ -1,0 +1,277 @@
+"""The page of every scale, as it is shipped and with and without each study, from invented scores."""
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import page
+from test_plan import merged
+from test_report import first_uses, read
+
+from dreamr.config import Config
+from dreamr.planning.jobs import SummariseJob
+from dreamr.report.studies import STUDIES
+
+SCALES = ("config", "smoke", "depth", "gpu", "paper")
+ALWAYS = {"glance", "models", "claims", "accuracy", "contamination", "pairs", "rivals", "consistency"}
+ALWAYS |= {"glossary", "limits", "provenance"}
+# Words of the micro world, of which a page of other models and data says nothing.
+MICRO = re.compile(r"(?i)\b(micro|planted|tiny|look-alikes?|two cores|one trunk|oracle)\b")
+LEFT_OUT = r"<caption>Studies that this configuration leaves out.*?</table>"
+Overlay = dict[str, Any]
+
+
+def configured(scale: str, *overlays: Overlay) -> Config:
+    """A shipped configuration with quick intervals."""
+    shipped = [] if scale == "config" else [f"config/{scale}.yaml"]
+    return merged(*shipped, {"statistics": {"resamples": 100}}, *overlays)
+
+
+# -- what every page has to be
+
+
+def sections(text: str) -> dict[str, str]:
+    """The page's sections by id."""
+    return dict(re.findall(r'<section id="(\w+)"[^>]*>(.*?)</section>', text, re.S))
+
+
+def left_out(text: str) -> set[str]:
+    """The studies that the page says are not part of its run."""
+    (table,) = re.findall(LEFT_OUT, text, re.S) or [""]
+    return {unescape(re.findall(r'<td class="words">(.*?)</td>', row)[0]) for row in table.split("<tr>")[2:]}
+
+
+def words(text: str) -> str:
+    """What a page says: without figures, the configuration, and the list of what it leaves out."""
+    for part in (
+        r"<head>.*?</head>",
+        r"<svg.*?</svg>",
+        r"<pre.*?</pre>",
+        r"<script>.*?</script>",
+        LEFT_OUT,
+        r"<[^>]*>",
+    ):
+        text = re.sub(part, " ", text, flags=re.S)
+    return " ".join(word for word in unescape(text).split() if not word.endswith(".csv"))
+
+
+def check(file: Path, settings: Config) -> str:
+    """The page's text, once it is whole: contents, sections, links and figures agree, and nothing is empty."""
+    text = file.read_text(encoding="utf-8")
+    tags = read(text).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    links = {attributes["href"][1:] for tag, attributes in tags if tag == "a" and attributes["href"].startswith("#")}
+    assert len(ids) == len(set(ids)) and links <= set(ids), links - set(ids)
+    contents = dict(re.findall(r'<li><a href="#(\w+)">(.*?)</a></li>', text.partition("</nav>")[0]))
+    found = sections(text)
+    assert list(contents) == list(found) and set(found) >= ALWAYS
+    for name, part in found.items():
+        (heading,) = re.findall(rf'<h2 id="{name}-heading">(.*?)</h2>', part)
+        expected = STUDIES[name].heading if name in STUDIES else unescape(heading)
+        assert unescape(heading) == unescape(contents[name]) == expected
+        assert re.search(r"<table|<figure|<dl|<ul|<article|Nothing to show", part), f"{name} is empty"
+    assert {STUDIES[name].heading for name in STUDIES if name in found}.isdisjoint(left_out(text))
+    assert {one.heading for name, one in STUDIES.items() if name not in ids} >= left_out(text)
+    for empty in (r"<h3>[^<]*</h3>\s*(<h[23]|</section)", r"</summary>\s*</details>", r"<tbody>\s*</tbody>"):
+        assert not re.search(empty, text), re.search(empty, text)
+    assert not re.search(r">\s*(nan|None|Undefined)\s*<|\bnan\b", re.sub(r"<svg.*?</svg>", "", text, flags=re.S))
+    assert not [use for name, use in first_uses(text).items() if use and not use.startswith(f"{{{name}}}")]
+    drawn = {path.stem for path in file.parent.glob("figures/*.svg")}
+    assert {name.removeprefix("figure-") for name in ids if name.startswith("figure-")} == drawn
+    several = settings.asked if len(settings.asked) > 1 else ()
+    assert re.findall(r"<details><summary>([a-z]+)</summary>", found["accuracy"]) == sorted(several)
+    if not settings.micro:
+        assert not MICRO.search(words(text)), MICRO.search(words(text))
+    return text
+
+
+@pytest.mark.parametrize(
+    "scale", [pytest.param(one, marks=[] if one in ("gpu", "paper") else [pytest.mark.slow]) for one in SCALES]
+)
+def test_every_scale_has_its_page(scale: str, tmp_path: Path) -> None:
+    settings = configured(scale)
+    text = check(page(settings, tmp_path), settings)
+    assert ("verification" in sections(text)) == (settings.micro is not None)
+    assert ("config/depth.yaml" in words(text)) == (scale in ("config", "smoke"))
+
+
+# -- with and without each study
+
+
+def pair(scale: str) -> tuple[str, str]:
+    return SummariseJob.of(configured(scale)).pairs[0]
+
+
+def bare(scale: str) -> Overlay:
+    """The first pair of a scale with the methods of the main comparison, and nothing else."""
+    settings, (target, draft) = configured(scale), pair(scale)
+    suites = settings.runs["main"].suites[:1]
+    methods = [name for name in ("draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")]
+    runs = {
+        **dict.fromkeys(settings.runs),
+        "baseline": {"targets": [target], "methods": ["target_only"], "suites": suites},
+        "main": {"targets": [target], "drafts": [draft], "methods": methods, "suites": suites},
+    }
+    return {"runs": runs}
+
+
+def run(scale: str, *methods: str, drafts: bool = True, **others: Any) -> Overlay:
+    """One more run of some methods on the first pair."""
+    target, draft = pair(scale)
+    suites = configured(scale).runs["main"].suites[:1]
+    given = {"targets": [target], "methods": methods, "suites": suites} | ({"drafts": [draft]} if drafts else {})
+    return {"runs": {f"added_{methods[0]}_{others.get('seed', 0)}": given | others}}
+
+
+def methods_of_depth(*names: str) -> Overlay:
+    deep = merged("config/depth.yaml").model_dump(mode="json", by_alias=True)["methods"]
+    return {"methods": {name: {key: value for key, value in deep[name].items() if value is not None} for name in names}}
+
+
+def suite(scale: str, **settings: Any) -> Overlay:
+    slices = [{"benchmark": name} for name in configured(scale, bare(scale)).asked]
+    return {"suites": {"added": {"slices": slices, "alone": 0} | settings}}
+
+
+WINDOW = {"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "alpha": 0.7, "window": 2, "rivals": "all"}
+ARMS = ("rivals_frontier", "rivals_none", "anew_all")
+ORACLE = ("oracle_000_00", "oracle_000_50", "oracle_100_00", "oracle_100_50")
+PLANTED = {"planted": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}
+# By the study that is added: what lies over the bare configuration, and which studies the page has more.
+ADDED = {
+    "schedule": (lambda at: [run(at, "schedule_sequential", "schedule_pipelined")], {"schedule"}),
+    "window": (
+        lambda at: [{"methods": {"window_2": WINDOW | {"continues": True}}}, run(at, "window_2")],
+        {"window"},
+    ),
+    "alpha": (lambda at: [run(at, "alpha_05", "alpha_09")], {"alpha"}),
+    "verifier": (lambda at: [run(at, "verifier_score")], {"verifier"}),
+    "rewards": (lambda at: [run(at, "outcome_heavy")], {"rewards"}),
+    "trainings": (
+        lambda at: [run(at, "outcome_heavy", "dreamr", seed=seed) for seed in (1, 2)] + [run(at, "outcome_heavy")],
+        {"rewards", "trainings"},
+    ),
+    "arms": (lambda at: [methods_of_depth(*ARMS), run(at, *ARMS)], {"schedule", "arms"}),
+    "published": (lambda at: [methods_of_depth("lookahead_published"), run(at, "lookahead_published")], {"published"}),
+    "interventions": (
+        lambda at: [methods_of_depth("dreamr_target_answers"), run(at, "dreamr_target_answers")],
+        {"interventions"},
+    ),
+    "load": (
+        lambda at: [suite(at, crowds={"sizes": [1, 4], "blocks": 6}), run(at, "specreason", suites=["added"])],
+        {"load"},
+    ),
+    "replay": (lambda at: [run(at, "beside")], {"replay"}),
+    "quantization": (
+        lambda at: [run(at, "target_only", drafts=False, targets=[configured(at).models[pair(at)[0]].base])],
+        {"quantization"},
+    ),
+}
+# What takes the micro world, or a CPU.
+ON_MICRO = {
+    "dose": (
+        lambda at: [methods_of_depth(*ORACLE), suite(at), run(at, *ORACLE, suites=["added"])],
+        {"dose"},
+    ),
+    "control": (
+        lambda at: [
+            {"sapo": {"recipes": PLANTED}},
+            methods_of_depth("draft_only_planted"),
+            run(at, "draft_only_planted"),
+        ],
+        {"control"},
+    ),
+    "threads": (
+        lambda at: [
+            methods_of_depth("target_only_two_threads"),
+            run(at, "target_only_two_threads", drafts=False),
+        ],
+        {"threads"},
+    ),
+}
+# Less than the bare configuration, and which studies the page lacks then.
+TIMED = {"speed", "milliseconds", "tokens", "timeline"}
+JUDGED = {"explained", "errors", "acceptance", "verification", "gallery"}  # by target or oracle
+NO_REFERENCE = {"parts", "sapo", "timeline"}
+LESS = {
+    "untimed": (lambda at: [suite(at), runs(baseline={"suites": ["added"]}, main={"suites": ["added"]})], TIMED),
+    "plain": (lambda at: [runs(main={"methods": ["specreason", "lookahead", "dreamr_ns"]})], NO_REFERENCE),
+    "drafts alone": (lambda at: [runs(main={"methods": ["draft_only"]})], {"contrasts"} | JUDGED | NO_REFERENCE),
+    "targets alone": (lambda at: [runs(main=None)], {"contrasts"} | JUDGED | NO_REFERENCE),
+}
+
+
+def runs(**changed: Any) -> Overlay:
+    return {"runs": changed}
+
+
+def headings(names: set[str]) -> set[str]:
+    return {STUDIES[name].heading for name in names}
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """What the bare page of a scale leaves out."""
+    found = {}
+    for scale in ("smoke", "gpu"):
+        settings = configured(scale, bare(scale))
+        found[scale] = left_out(check(page(settings, tmp_path_factory.mktemp(scale)), settings))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scale", "study"), [*(("gpu", one) for one in ADDED), *(("smoke", one) for one in ON_MICRO), ("smoke", "load")]
+)
+def test_a_study_that_was_run_is_on_the_page_and_no_other(
+    scale: str, study: str, without: dict[str, set[str]], tmp_path: Path
+) -> None:
+    overlays, brought = {**ADDED, **ON_MICRO}[study]
+    settings = configured(scale, bare(scale), *overlays(scale))
+    text = check(page(settings, tmp_path), settings)
+    assert without[scale] - left_out(text) == headings(brought) and left_out(text) <= without[scale]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", ["smoke", "gpu"])
+@pytest.mark.parametrize("less", LESS)
+def test_a_page_without_a_study_says_so_at_its_end_alone(
+    scale: str, less: str, without: dict[str, set[str]], tmp_path: Path
+) -> None:
+    overlays, gone = LESS[less]
+    settings = configured(scale, bare(scale), *overlays(scale))
+    text = check(page(settings, tmp_path), settings)
+    if scale == "gpu" and less == "plain":
+        gone = gone | {"explained"}  # elsewhere it has the accepted errors of the other methods
+    assert left_out(text) == without[scale] | headings(gone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_everything_that_takes_no_micro_world_is_on_one_page(scale: str, tmp_path: Path) -> None:
+    overlays = [overlay for make, _ in ADDED.values() for overlay in make(scale)]
+    settings = configured(scale, bare(scale), *overlays)
+    text = check(page(settings, tmp_path), settings)
+    micro = {"errors", "control", "threads", "verification", "dose", "gallery"}
+    assert left_out(text) == headings(micro)
+
+
+@pytest.mark.slow
+def test_benchmarks_of_one_s_own_are_on_the_page_and_their_steps_are_not_judged(tmp_path: Path) -> None:
+    """One beside the generated ones, and one in the place of such."""
+    own = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
+    slices = [{"benchmark": name} for name in ("mathverse", "mmbench", "realworldqa", "mine")]
+    overlay = {
+        "benchmarks": {"mine": own, "realworldqa": own},
+        "estimates": {"questions": {"mine": 20, "realworldqa": 20}},
+        "suites": {"all": {"slices": slices}},
+    }
+    settings = configured("smoke", overlay, bare("smoke"))
+    found = sections(check(page(settings, tmp_path), settings))
+    told = "Judged here: mathverse, mmbench. The other benchmarks are not generated"
+    assert told in found["verification"] and told in found["explained"]
+    assert not re.search(r"mine|realworldqa", found["gallery"])
+    assert "look-alikes of the benchmarks, and on mine, realworldqa, not generated." in found["limits"]
+    assert ">mine</summary>" in found["accuracy"] and ">mine</summary>" in found["speed"]
