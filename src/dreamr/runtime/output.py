@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dreamr.errors import Died, UserError
+from dreamr.runtime.starts import SUFFIX
 
 LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0  # between two lines of a progress bar in a log
 GROWTH = 0.1  # that pause as a share of the time that the bar is there
@@ -50,12 +51,13 @@ def output_to(log: Path) -> Iterator[TextIO]:
 
 
 def own_log() -> Path | None:
-    """The file that this process's stderr goes to, if it is one."""
+    """The file that this process's stderr goes to, if it is one, by the name that its rule has for it."""
     link, found = Path("/proc/self/fd/2"), os.fstat(2)
     if not stat.S_ISREG(found.st_mode) or not link.is_symlink():
         return None
     path = link.readlink()
-    return path if path.exists() and os.path.samestat(found, path.stat()) else None
+    named = path.with_suffix("") if path.suffix == SUFFIX else path
+    return next((one for one in (named, path) if one.exists() and os.path.samestat(found, one.stat())), None)
 
 
 def shown(path: Path) -> str:
