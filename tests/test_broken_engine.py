@@ -25,6 +25,7 @@ def test_a_run_whose_engines_lack_an_operator_says_so_in_few_lines(tmp_path: Pat
     first = next(line for line in printed if MISSING in line)
     engine = re.search(rf"the engine of (q3vl-\S+) died: {re.escape(MISSING)}; its log: (\S+);", first)
     assert engine and MISSING in (tmp_path / engine[2]).read_text()
+    assert re.fullmatch(r"logs/smoke/\S+\.engines/q3vl-[^./]+\.log", engine[2]) and ".log." not in engine[2]
     what, why, logs, remedy, rest = printed[-5:]
     assert sorted(re.findall(r"\d \w+", what)) == ["1 train_sapo", "2 generate"]
     assert why == f"  why: {MISSING}" and f"  log: {engine[2]}, logs/smoke/" in logs

@@ -10,8 +10,9 @@ import pytest
 from dreamr.engines.protocol import EngineDied
 from dreamr.engines.vllm.logs import EngineLog, root_exception
 from dreamr.errors import Cause, Interrupted, UserError
-from dreamr.runtime.causes import RUN, cause_of, ended, new_run
+from dreamr.runtime.causes import RUN, cause_of, ended, new_run, note_path
 from dreamr.runtime.endings import worded_or_requeued
+from dreamr.runtime.starts import BEGIN, SUFFIX
 
 GEMM = "AttributeError: '_OpNamespace' '_C' object has no attribute 'gemm'"
 LAST_WORDS = {
@@ -43,6 +44,15 @@ def test_the_last_line_of_a_job_is_what_its_engine_died_of(tmp_path: Path, how: 
     assert said == (f"{died}; its log: logs/job.engines/big.log" if written else died)
     if how == "operator":
         assert GEMM in (tmp_path / "logs/job.engines/big.log").read_text()
+
+
+def test_a_log_that_goes_on_over_restarts_has_the_name_of_its_rule(tmp_path: Path) -> None:
+    """So its engines' logs lie beside it where README says, and the terminal finds what the job noted."""
+    log = tmp_path / "q3vl-2l.balanced.q3vl-deep.log"
+    read = "from dreamr.runtime.output import own_log; print(own_log())"
+    begun = f'{BEGIN} "{log}"; "{sys.executable}" -c "{read}" 2>> "{log}"'
+    assert subprocess.run(["sh", "-c", begun], capture_output=True, text=True, check=True).stdout == f"{log}\n"
+    assert note_path(tmp_path, str(log)) == note_path(tmp_path, f"{log}{SUFFIX}")
 
 
 def test_an_engine_that_is_no_fork_logs_the_same(tmp_path: Path) -> None:

@@ -207,6 +207,21 @@ def test_a_long_bar_prints_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
     assert 40 < len(printed) < 60
 
 
+def test_bars_below_another_one_print_nothing_and_those_behind_it_do() -> None:
+    """As libraries have them: a bar for each part of a step."""
+    stream = io.StringIO()
+    out = Lines(stream)
+    for step in tqdm(range(3), file=out, desc="steps", mininterval=0.0, miniters=1):
+        for _ in tqdm(range(5), file=out, desc="parts", mininterval=0.0, miniters=1, leave=step == 1):
+            pass
+    for _ in tqdm(range(2), file=out, desc="behind", mininterval=0.0, miniters=1):
+        pass
+    print("after", file=out)
+    printed = [line.partition("%")[0] for line in stream.getvalue().splitlines()]
+    assert printed[0] == "steps:   0" and printed[-4:] == ["steps: 100", "behind:   0", "behind: 100", "after"]
+    assert len([line for line in printed if line.startswith("parts")]) <= 1 and len(printed) < 10
+
+
 LOG = """
 import sys
 from dreamr.runtime.output import print_lines

@@ -53,7 +53,7 @@ class Job:
 
 def note_path(folder: Path, log: str) -> Path:
     """Where the job with this log notes how it ended."""
-    return folder / f"{hashlib.sha256(log.encode()).hexdigest()[:16]}.json"
+    return folder / f"{hashlib.sha256(os.path.realpath(log).encode()).hexdigest()[:16]}.json"
 
 
 def new_run(logs: Path) -> dict[str, str]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TextIO
 
 from dreamr.errors import Died, UserError
+from dreamr.runtime.starts import SUFFIX
 
 LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0  # between two lines of a progress bar in a log
 GROWTH = 0.1  # that pause as a share of the time that the bar is there
+COUNTS = re.compile(r"(\S+)/(\S+) \[")  # of what is done, and of all
 CURSOR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # how bars move between lines of a terminal
 
 
@@ -49,12 +51,13 @@ def output_to(log: Path) -> Iterator[TextIO]:
 
 
 def own_log() -> Path | None:
-    """The file that this process's stderr goes to, if it is one."""
+    """The file that this process's stderr goes to, if it is one, by the name that its rule has for it."""
     link, found = Path("/proc/self/fd/2"), os.fstat(2)
     if not stat.S_ISREG(found.st_mode) or not link.is_symlink():
         return None
     path = link.readlink()
-    return path if path.exists() and os.path.samestat(found, path.stat()) else None
+    named = path.with_suffix("") if path.suffix == SUFFIX else path
+    return next((one for one in (named, path) if one.exists() and os.path.samestat(found, one.stat())), None)
 
 
 def shown(path: Path) -> str:
@@ -73,27 +76,49 @@ def print_lines() -> None:
 class Lines(io.TextIOBase):
     """A stream whose progress bars, which rewrite their line by carriage returns, print a line now and then.
 
-    That is once a second when a bar begins, later once a minute, and at its end. All else is printed as it is.
+    That is once a second when a bar begins, later once a minute, and at its end. A bar below another one prints none.
+    All else is printed as it is.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._bar: Bar | None = None
+        self._broken = False  # behind the bar came a line break: its end, or the way to a bar below it
+        self._next = ""  # what a bar showed behind that break
         self._unfinished = False  # a line of other text
 
     def write(self, text: str) -> int:
         plain = CURSOR.sub("", text).replace("\r\n", "\n")
-        if "\r" in plain and "\n" not in plain:
-            self._bar = self._bar or Bar(self._stream)
-            self._bar.show(plain.rpartition("\r")[2].rstrip())
+        shown = plain.rpartition("\r")[2].rstrip() if "\r" in plain and "\n" not in plain else None
+        if not plain:
+            if text:  # the cursor goes up, so what came behind the break was a bar below
+                self._broken, self._next = False, ""
+            return len(text)
+        if self._broken and (shown is None or (shown and self._next)):
+            self._end_bar()
+        if shown is not None:
+            self._show(shown)
         elif self._bar and not plain.strip() and not self._unfinished:
-            if "\n" in plain:  # a bar's end; what is empty only moved the cursor
-                self._bar.end()
-                self._bar = None
+            self._bar.end()
+            self._broken = True
         else:
             self._stream.write(plain.replace("\r", ""))
             self._unfinished = not plain.endswith("\n")
         return len(text)
+
+    def _show(self, shown: str) -> None:
+        if self._broken:
+            self._next = shown
+        else:
+            self._bar = self._bar or Bar(self._stream)
+            self._bar.show(shown)
+
+    def _end_bar(self) -> None:
+        """The break was the bar's end; what was shown behind it is the next bar."""
+        self._bar = Bar(self._stream) if self._next else None
+        if self._bar:
+            self._bar.show(self._next)
+        self._broken, self._next = False, ""
 
     def flush(self) -> None:
         self._stream.flush()
@@ -112,21 +137,32 @@ class Bar:
         self._stream = stream
         self._begun = time.monotonic()
         self._printed_at = -MOST_SECONDS
-        self._printed = self._shown = ""
+        self._shown = ""
+        self._printed: list[str] = []
 
     def show(self, line: str) -> None:
         """What the bar shows now; "" while it makes room for other text."""
-        now = time.monotonic()
-        pause = min(MOST_SECONDS, max(LEAST_SECONDS, GROWTH * (now - self._begun)))
         self._shown = line
-        if now - self._printed_at >= pause:
-            self.end()
+        if self._due:
+            self._print()
 
     def end(self) -> None:
-        """Print the last state, unless it is printed."""
-        if self._shown and self._shown != self._printed:
+        """A line break follows: print the state where it is the last one."""
+        counts = COUNTS.search(self._shown)
+        if self._due or counts is None or counts[1] == counts[2]:
+            self._print()
+
+    @property
+    def _due(self) -> bool:
+        now = time.monotonic()
+        return now - self._printed_at >= min(MOST_SECONDS, max(LEAST_SECONDS, GROWTH * (now - self._begun)))
+
+    def _print(self) -> None:
+        """Print the state, unless no more is done than in the line before."""
+        done = COUNTS.split(self._shown)[:-1] or [self._shown]
+        if self._shown and done != self._printed:
             self._stream.write(self._shown + "\n")
-            self._printed, self._printed_at = self._shown, time.monotonic()
+            self._printed, self._printed_at = done, time.monotonic()
 
 
 def _lead(descriptors: Mapping[int, int]) -> None:

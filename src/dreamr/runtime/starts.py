@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 MARK = "==== started "  # begins the line above each start: when, where, which start of which job
 RESTARTS = "DREAMR_RESTARTS"  # Slurm's SLURM_RESTART_COUNT, which the executor withholds from a job's commands
+SUFFIX = ".starts"  # of the file behind a log's name
 # For any shell: `begin_log LOG` makes LOG go on where an earlier start of the same job has ended, else anew.
 BEGIN = f"""\
 begin_log() {{
-    if [ "${{{RESTARTS}:-0}}" = 0 ]; then rm -f "$1.starts"; fi
+    if [ "${{{RESTARTS}:-0}}" = 0 ]; then rm -f "$1{SUFFIX}"; fi
     job="${{SLURM_JOB_ID:+, Slurm job $SLURM_JOB_ID, restart ${{{RESTARTS}:-0}}}}"
-    echo "{MARK}$(date +'%F %T') on $(uname -n)$job" >> "$1.starts"
-    ln -sf "$(basename "$1").starts" "$1"
+    echo "{MARK}$(date +'%F %T') on $(uname -n)$job" >> "$1{SUFFIX}"
+    ln -sf "$(basename "$1"){SUFFIX}" "$1"
 }}
 begin_log"""
 

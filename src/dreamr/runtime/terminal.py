@@ -74,7 +74,7 @@ class Terminal:
 
     def _noted(self, log: str) -> Ended | None:
         """The note of the job with this log."""
-        return read_note(note_path(self.causes, str(Path(log).resolve()))) if self.causes and log else None
+        return read_note(note_path(self.causes, log)) if self.causes and log else None
 
     def summary(self) -> list[str]:
         """What failed, why, what to do and what is done, in at most 20 lines; [] where nothing failed."""
