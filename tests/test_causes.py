@@ -184,3 +184,22 @@ def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) 
             subprocess.run(command, env=runs.environment, stderr=log, check=False)
         notes.append(len(ended(Path(runs.environment[RUN]))))
     assert notes == [1, 0] and out.is_dir()
+
+
+BARS = """
+import sys, types
+from dreamr.runtime.endings import worded
+sys.modules["__main__"].__spec__ = types.SimpleNamespace(name="dreamr.cli.prepare")
+with worded():
+    from tqdm import tqdm
+    for _ in tqdm(range(3)): pass
+"""
+
+
+def test_every_job_of_a_run_logs_in_lines(tmp_path: Path) -> None:
+    """Whatever bars its libraries have, as datasets does."""
+    for environment, lines in ((Runs(tmp_path).environment, True), (dict(os.environ), False)):
+        with (tmp_path / "log").open("w") as log:
+            subprocess.run([sys.executable, "-c", BARS], env=environment, stderr=log, check=True)
+        written = (tmp_path / "log").read_bytes()
+        assert b" 3/3 [" in written and (b"\r" not in written) is lines

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dreamr.errors import Cause, Died, Interrupted, UserError
 from dreamr.files import write_atomically
-from dreamr.runtime.output import own_log, shown
+from dreamr.runtime.output import own_log, print_lines, shown
 from dreamr.runtime.processes import first_rank
 
 RUN = "DREAMR_RUN"
@@ -86,11 +86,12 @@ def this_job() -> Job | None:
 
 @contextmanager
 def noted() -> Iterator[None]:
-    """Has a job note what ends it, and not begin where that is known already. Around all that it does."""
+    """Has a job log in lines, note what ends it, and not begin where that is known already. Around all that it does."""
     job = this_job()
     if job is None:
         yield
         return
+    print_lines()
     _hold_back(job)
     try:
         yield

@@ -69,7 +69,7 @@ def print_lines() -> None:
     """Where output goes to a log, let it come at once, and be lines."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() and not isinstance(sys.stderr, Lines):
         sys.stderr = Lines(sys.stderr)
 
 
