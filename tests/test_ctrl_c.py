@@ -84,7 +84,7 @@ class Run:
     def jobs(self) -> list[psutil.Process]:
         """The trainings that run, whoever their parent is."""
         here = _at_work(self.project.folder)
-        return [one for one in here if "dreamr.cli.train_sapo" in one.cmdline() and "bash" not in one.name()]
+        return [one for one in here if "dreamr.cli.train_sapo" in one.info["cmdline"] and one.info["name"] != "bash"]
 
     def finish(self) -> None:
         (self.project.folder / "finish").touch()
@@ -106,8 +106,9 @@ class Run:
 
 
 def _at_work(folder: Path) -> list[psutil.Process]:
-    """The processes whose working folder this is."""
-    return [one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == str(folder)]
+    """The processes whose working folder this is, with what one look told of them: one that has ended tells nothing."""
+    seen = psutil.process_iter(["cwd", "cmdline", "name"])
+    return [one for one in seen if one.info["cwd"] == str(folder) and one.info["cmdline"]]
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> None:

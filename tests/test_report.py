@@ -167,15 +167,16 @@ def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleN
 def first_uses(page: str) -> dict[str, str]:
     """Each word of the glossary with the place where the page uses it first, which begins with `{id}` if it is a link.
 
-    In running text: tables, figures and what comes from files of words are left out; "" for a word that is not used.
+    In running text: no drawing, data, heading, code or other link; "" for a word that is not used.
     """
     before, _, glossary = page.partition('<section id="glossary"')
     words = dict(re.findall(r'<dt id="(term-\w+)">(.*?)</dt>', glossary))
     text = re.sub(r'<a class="term" href="#(term-\w+)">', r"{\1}", before[before.index("<header>") :])
-    for left_out in (r"<svg.*?</svg>", r"<table.*?</table>", r'<ul class="verdicts">.*?</ul>', r"<[^>]*>"):
-        text = re.sub(left_out, "", text, flags=re.S)
+    text = re.sub(r"<(svg|table|a|h1|h2|h3|code|pre|summary|select|label|script)\b.*?</\1>", "", text, flags=re.S)
+    text = re.sub(r"<[^>]*>", "", text)
     found = {
-        name: re.search(rf"(?i)({{{name}}})?(?<![\w-]){word}s?(?![\w-]).{{0,30}}", text) for name, word in words.items()
+        name: re.search(rf"(?{'i' if len(word) > 1 else ''}:({{{name}}})?(?<![\w-]){word}s?(?![\w-])).{{0,30}}", text)
+        for name, word in words.items()
     }
     return {name: first[0] if first else "" for name, first in found.items()}
 

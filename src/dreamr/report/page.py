@@ -20,6 +20,7 @@ from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import file_digest
 from dreamr.records import Trace, read_rows
+from dreamr.report.glossary import link_first_uses
 from dreamr.report.labels import MAIN
 from dreamr.report.models import models
 from dreamr.report.run_times import Row, phase_times, rule_times
@@ -95,7 +96,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
     tables = {path.stem: records(read_table(path)) for path in sources.csv}
     drawn, described, job = figures(sources.figures), models(config, sources.cards), SummariseJob.of(config)
     made = Made(tables, drawn, job)
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         config=config,
         job=job,
         studies=ran(made),
@@ -119,6 +120,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         css=Markup((templates / "page.css").read_text(encoding="utf-8")),
         script=Markup((templates / "page.js").read_text(encoding="utf-8")),
     )
+    return link_first_uses(page)
 
 
 def figures(folder: Path) -> dict[str, Source]:

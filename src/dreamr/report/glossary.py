@@ -1,0 +1,48 @@
+"""Links from the first use of each word in the page's running text to its entry in the glossary.
+
+Which use is the first depends on the studies that a run has, so the links are set on the finished page.
+"""
+
+import re
+
+# Not running text: drawings, data, headings, what is a link already, and what a reader operates.
+APART = {"a", "code", "h1", "h2", "h3", "label", "pre", "script", "select", "style", "summary", "svg", "table"}
+ENTRY = re.compile(r'<dt id="term-(\w+)">(.*?)</dt>')
+TAG = re.compile(r"(<[^>]+>)")  # the page's attributes hold no ">": the template engine escapes it
+
+
+def link_first_uses(page: str) -> str:
+    """The page with its links; the words are its glossary's `<dt id="term-...">`."""
+    start, end = page.index("<header>"), page.index('<section id="glossary"')
+    entries = dict(ENTRY.findall(page[end:]))
+    uses = re.compile("|".join(_use(name, word) for name, word in entries.items()))
+    linked: set[str] = set()
+
+    def link(use: re.Match[str]) -> str:
+        name = str(use.lastgroup)
+        if name in linked:
+            return use[0]
+        linked.add(name)
+        return f'<a class="term" href="#term-{name}">{use[0]}</a>'
+
+    parts, depth = TAG.split(page[start:end]), 0
+    for index, part in enumerate(parts):
+        if index % 2:
+            depth += _deeper(part)
+        elif depth == 0:
+            parts[index] = uses.sub(link, part)
+    return page[:start] + "".join(parts) + page[end:]
+
+
+def _use(name: str, word: str) -> str:
+    """A group that finds the word, one or several; a single letter is a symbol, whose case counts."""
+    flag = "i" if len(word) > 1 else ""
+    return rf"(?P<{name}>(?{flag}:(?<![\w-]){word}s?(?![\w-])))"
+
+
+def _deeper(tag: str) -> int:
+    """How a tag changes the number of open elements that are not running text."""
+    name = re.match(r"</?(\w+)", tag)
+    if not name or name[1].lower() not in APART:
+        return 0
+    return -1 if tag.startswith("</") else 1
