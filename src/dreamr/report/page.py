@@ -71,32 +71,11 @@ class Sources:
 
 def render(config: Config, sources: Sources, templates: Path) -> str:
     """The whole page."""
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "singles": singles}
-    environment.globals |= {
-        "select": select,
-        "first": first,
-        "pairs_of": partial(pairs_of, pooled=len(SummariseJob.of(config).pairs) > 1),  # one pair is its own pool
-        "cell": cell,
-        "formatted": formatted,
-        "bounds": bounds,
-        "sentence": sentence,
-        "sample": sample,
-        "ALL": ALL,
-        "MARGIN": MARGIN,
-        "QUESTION_MARGIN": QUESTION_MARGIN,
-        "MAIN": MAIN,
-    }
     tables = {path.stem: records(read_table(path)) for path in sources.csv}
     drawn, described, job = figures(sources.figures), models(config, sources.cards), SummariseJob.of(config)
     made = Made(tables, drawn, job)
-    page = environment.get_template("page.html.j2").render(
+    template = _environment(config, templates).get_template("page.html.j2")
+    page = template.render(
         config=config,
         job=job,
         studies=ran(made),
@@ -121,6 +100,33 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
         script=Markup((templates / "page.js").read_text(encoding="utf-8")),
     )
     return link_first_uses(page)
+
+
+def _environment(config: Config, templates: Path) -> Environment:
+    """The template engine with the filters and functions that templates use."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "singles": singles}
+    environment.globals |= {
+        "select": select,
+        "first": first,
+        "pairs_of": partial(pairs_of, pooled=len(SummariseJob.of(config).pairs) > 1),  # one pair is its own pool
+        "cell": cell,
+        "formatted": formatted,
+        "bounds": bounds,
+        "sentence": sentence,
+        "sample": sample,
+        "ALL": ALL,
+        "MARGIN": MARGIN,
+        "QUESTION_MARGIN": QUESTION_MARGIN,
+        "MAIN": MAIN,
+    }
+    return environment
 
 
 def figures(folder: Path) -> dict[str, Source]:
