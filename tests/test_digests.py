@@ -25,7 +25,7 @@ COVERED = {
     "models.loading prompts provenance runtime.processes",
     "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
-    "sapo.trainer steps verifiers",
+    "sapo.trainer steps verifiers.cpn verifiers.protocol",
     "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
     "methods.protocol models.cards prompts provenance",
     "answer": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
@@ -46,10 +46,10 @@ COVERED = {
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
     "report.milliseconds report.overview report.predicted report.timeline spans statistics.closed_form "
     "statistics.predicted statistics.words",
-    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times report.studies "
-    "runtime.starts statistics.closed_form statistics.predicted statistics.words",
+    "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
+    "report.studies runtime.starts statistics.closed_form statistics.predicted statistics.words",
 }
-LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
+LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {
     "target_only": "methods.single",
     "draft_only": "methods.single",

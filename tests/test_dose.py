@@ -28,7 +28,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt, verdict_prompt
 from dreamr.records import write_rows
 from dreamr.statistics.dose import dose, placed
-from dreamr.verifiers import verifier
+from dreamr.verifiers.protocol import verifier
 
 TRUTH = random_truth(np.random.default_rng(3))
 RIGHT = terse(canonical(TRUTH))

@@ -24,7 +24,7 @@ from dreamr.methods.streams import Stream
 from dreamr.prompts import ALIGN, STEP_BREAK, Prompt, verdict_prompt
 from dreamr.records import Span, Step
 from dreamr.steps import is_blank, same
-from dreamr.verifiers import SAMENESS
+from dreamr.verifiers.align import SAMENESS
 
 seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)
 costs = st.builds(Cost, decode=seconds, prefill=seconds, request=seconds, verdict=seconds, crowding=st.floats(0, 1))

@@ -132,7 +132,7 @@ async def answer_batched(
 
     Too many refused questions in a row are one.
     """
-    loop = methods.IN_BATCHES.get(cell.method.loop, cell.method.loop)
+    loop = cell.method.batched_loop
 
     async def one(question: Asked) -> None:
         timed = await timed_answer(loop, cell.method, cell.engines, question, limits)

@@ -252,7 +252,7 @@ def _cell_run(
         draft=job.draft,
         seed=job.seed if cell.method.draft != PLAIN else 0,
         device=work.device,
-        thinking=(draft if draft and cell.method.loop == "draft_only" else target).model.thinking,
+        thinking=(draft if draft and not cell.method.needs_target else target).model.thinking,
         engines=Engines(target=_judging(work, cell.method, engines[target]), draft=engines[draft] if draft else None),
         file=work.files[name],
         fits={one: tuple(own[one] for own in part) for one in work.unanswered},
@@ -262,7 +262,7 @@ def _cell_run(
 
 def _judging(work: Work, method: Method, target: Engine) -> Engine:
     """The target, with the step oracle's verdicts in the place of its own where the method says so."""
-    if method.verifier != "oracle":
+    if not method.asks_oracle:
         return target
     assert work.job.truth is not None, "the plan sees to that"
     oracle = import_module(ORACLE)

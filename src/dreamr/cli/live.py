@@ -50,7 +50,7 @@ def live_methods(config: Config, options: argparse.Namespace) -> dict[str, LiveM
 def live_method(plan: Plan, name: str, target: str, draft: str) -> LiveMethod:
     """The method of this name on the models of this pair."""
     method = known(plan.config.methods, name, "method")
-    if method.verifier == "oracle":
+    if method.asks_oracle:
         raise UserError(f"{name!r}: its verdicts are the step oracle's, which is asked by the workflow alone")
     models = model_names(plan, method, target, draft)
     return LiveMethod(method, {role: _engine_key(plan, method, role, model) for role, model in models.items()})
@@ -70,7 +70,7 @@ def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str
     if method.needs_draft and method.draft != PLAIN:
         draft = sapo_model(method.draft, target, draft)
         known(plan.trainings, draft, "SAPO draft")
-    roles = {"target": target} if method.loop != "draft_only" else {}
+    roles = {"target": target} if method.needs_target else {}
     return roles | ({"draft": draft} if method.needs_draft else {})
 
 

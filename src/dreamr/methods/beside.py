@@ -6,11 +6,14 @@ the other writes. A control: on devices of their own they should not slow each o
 
 from dataclasses import replace
 
+from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import QuestionRun, running
 from dreamr.methods.single import write
 from dreamr.prompts import Prompt
+
+LOOP = Loop(label="target beside a busy draft", draft=True, target_writes="all steps", batched="target_only")
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dreamr.config import Method
 from dreamr.engines.virtual import Machine, run
-from dreamr.methods.protocol import IN_BATCHES, Engines, Limits, Outcome, load
+from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.prompts import Prompt
 from dreamr.records import Trace
 from dreamr.replay.recorded import recorded
@@ -53,7 +53,7 @@ def seconds_in_batch(
     traces: Sequence[Trace], method: Method, costs: Costs, limits: Limits, concurrency: int
 ) -> list[float]:
     """Simulated seconds of each recorded question, `concurrency` of them being under way at once."""
-    loop = IN_BATCHES.get(method.loop, method.loop)
+    loop = method.batched_loop
 
     async def ask() -> list[float]:
         server, places = _Server(costs), asyncio.Semaphore(concurrency)
