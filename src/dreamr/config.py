@@ -113,7 +113,7 @@ Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]
 class Method(Spec):
     """One way to answer a question. An ablation is one more method."""
 
-    loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr", "beside"]
+    loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr"]
     draft: Name = PLAIN  # `plain`, or the SAPO recipe whose draft takes part
     verifier: Literal["cpn", "score", "align", "oracle"] | None = None
     alpha: Fraction | None = None  # cpn: accept iff rho > alpha; align: iff p(aligned) > alpha
@@ -150,7 +150,6 @@ class Method(Spec):
         needs = {
             "target_only": {"threads"} if self.threads else set(),
             "draft_only": set(),
-            "beside": set(),
             "spec_decoding": {"ngram_tokens", "ngram_lookup"},
             "specreason": {"verifier"},
             "lookahead": {"verifier", "window", "continues"},
