@@ -25,7 +25,7 @@ import os
 import sys
 from pathlib import Path
 
-from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
+from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
 
 MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
          "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
@@ -33,7 +33,7 @@ FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
     "verify": [*(f"{table}.csv" for table in JUDGED), GALLERY],
-    "audit": [f"{table}.csv" for table in AUDITED], "replay": [f"{table}.csv" for table in OF_REPLAY],
+    "audit": [f"{table}.csv" for table in AUDITED],
     "make_micro": ["planted.csv", *(f"{name}/{split}.parquet" for name, split in MICRO.items())],
     "make_environment": ["ready.txt"],
 }

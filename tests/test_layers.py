@@ -36,11 +36,10 @@ ALLOWED = {
     "answering": "config engines errors files methods models planning prompts provenance records runtime",
     "endpoint": "config engines methods prompts records",
     "statistics": "components config errors files planning records",
-    "replay": "config engines methods planning prompts records statistics steps",
     "report": "config planning provenance records runtime spans statistics",
     "micro": "config data engines errors models prompts provenance records steps",
     "cli": "answering components config data endpoint engines errors files machine methods micro models planning "
-    "prompts provenance records replay report runtime sapo scoring simulation spans statistics",
+    "prompts provenance records report runtime sapo scoring simulation spans statistics",
 }
 
 

@@ -18,11 +18,9 @@ from dreamr.report import arms, crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.milliseconds import milliseconds
 from dreamr.report.overview import overview, pooled
-from dreamr.report.predicted import projection, replay
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.predicted import QUESTION_MARGIN
 from dreamr.statistics.words import LABELS
 
 LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
@@ -80,12 +78,6 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
     settings = ahead(ablation)
     if settings.setting.nunique() > LADDER:
         yield "rivals-measured", arms.measured(settings)
-    predicted = read_table(options.replay / "replay_questions.csv")
-    if len(predicted):
-        yield "replay", replay(main_pairs(predicted, job), QUESTION_MARGIN)
-    projected = read_table(options.replay / "projection.csv")
-    if len(projected):
-        yield "projection", projection(projected, job.reference)
     shown = side_by_side(timed(options.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", timeline(shown)
@@ -131,7 +123,6 @@ def parser() -> argparse.ArgumentParser:
     described = command_parser("plot", __doc__)
     described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
     described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
-    described.add_argument("--replay", required=True, type=Path, metavar="FOLDER", help="tables of cli.replay")
     described.add_argument(
         "--out", required=True, type=Path, metavar="FOLDER", help="folder for figures; emptied first"
     )

@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parents[3] / "reports"
 @worded()
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    names = ("tables", "audit", "replay", "figures", "cards", "traces", "cells", "benchmarks", "logs", "verification")
+    names = ("tables", "audit", "figures", "cards", "traces", "cells", "benchmarks", "logs", "verification")
     sources = Sources(**{name: getattr(options, name) for name in names})
     page = render(read_spec(Config, options.spec), sources, options.templates)
     write_atomically(options.out, page)
@@ -30,7 +30,6 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--spec", required=True, metavar="JSON", help="the whole checked configuration")
     described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
     described.add_argument("--audit", required=True, type=Path, metavar="FOLDER", help="overlaps.csv of cli.audit")
-    described.add_argument("--replay", required=True, type=Path, metavar="FOLDER", help="tables of cli.replay")
     described.add_argument("--figures", required=True, type=Path, metavar="FOLDER", help="figures of cli.plot")
     described.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE", help="the models' card.json")
     described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")

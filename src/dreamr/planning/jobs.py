@@ -191,15 +191,3 @@ def _verifies(config: Config, run: Run) -> bool:
     """Whether a run has verdicts of the usual trainings."""
     methods = [config.methods[name] for name in run.methods]
     return any(method.verifier and (method.draft == PLAIN or not run.seed) for method in methods)
-
-
-class ReplayJob(Spec):
-    """cli.replay: limits of answers, and what belongs together in the tables."""
-
-    generation: Sampling
-    tables: SummariseJob
-
-    @classmethod
-    def of(cls, config: Config) -> Self:
-        """That of a configuration."""
-        return cls(generation=config.generation, tables=SummariseJob.of(config))
