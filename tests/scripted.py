@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from dreamr.answering import work
+from dreamr.answering import engines
 from dreamr.cli import answer, generate
 from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.engines.vllm.launch import _deaf_to_stops
@@ -109,11 +109,11 @@ def main() -> None:
     delay = float(os.environ["SCRIPTED_DELAY"])
     refused = json.loads(os.environ.get("SCRIPTED_REFUSED", "{}"))
 
-    def opened(_: object, key: work.EngineKey) -> ScriptedEngine:
+    def opened(_: object, key: engines.EngineKey, settings: object) -> ScriptedEngine:
         name, extra = key.model.name, "+ngram" * bool(key.ngram) + "+threads" * (key.threads > 1)
         return ScriptedEngine(name + extra, delay, log, refused.get(name, ()))
 
-    work.open_engine = opened
+    engines.open_engine = opened
     command = answer if os.environ.get("SCRIPTED_COMMAND") == "answer" else generate
     command.main()
 

@@ -26,10 +26,10 @@ COVERED = {
     "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
     "sapo.trainer steps verifiers.cpn verifiers.protocol",
-    "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
-    "methods.protocol models.cards prompts provenance",
-    "answer": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
-    "methods.protocol models.cards prompts provenance",
+    "generate": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
+    "answering.work methods.protocol models.cards prompts provenance",
+    "answer": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
+    "answering.work methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",

@@ -37,7 +37,7 @@ ALLOWED = {
     "endpoint": "config engines methods prompts records",
     "statistics": "components config errors files planning records",
     "report": "config planning provenance records runtime spans statistics",
-    "micro": "config data engines errors models prompts provenance records steps",
+    "micro": "config data engines errors prompts provenance records steps",
     "cli": "answering components config data endpoint engines errors files machine methods micro models planning "
     "prompts provenance records report runtime sapo scoring simulation spans statistics",
 }
@@ -126,6 +126,11 @@ def test_figures_and_page_show_numbers_and_compute_none() -> None:
     for module in MODULES:
         if module.startswith("dreamr.report"):
             assert "dreamr.statistics.intervals" not in own_imports(module), module
+
+
+def test_the_package_knows_nothing_of_the_training_of_the_zoo() -> None:
+    """It is run by people, beside the package: no result depends on its code."""
+    assert not importers("zoo")
 
 
 def test_package_faces_are_empty() -> None:

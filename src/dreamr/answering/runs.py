@@ -19,10 +19,9 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol, TypeVar
 
 from dreamr.answering.cells import CellFile
-from dreamr.answering.fitting import Reader
 from dreamr.answering.questions import Asked, Crowd, Mode
 from dreamr.config import Method
-from dreamr.engines.protocol import Engine
+from dreamr.engines.protocol import Engine, Reader
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome

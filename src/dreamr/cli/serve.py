@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from dreamr.answering.work import EngineKey
+from dreamr.answering.engines import EngineKey
 from dreamr.cli.common import BASE, add_configfile, command_parser
 from dreamr.cli.live import LiveMethod, add_methods, hand_on, live_methods, start_engines
 from dreamr.config import Config

@@ -1,6 +1,6 @@
 """Measure the models of the micro zoo on handwriting that no training saw.
 
-    python -m dreamr.cli.measure_zoo --zoo workflow/resources/zoo
+    python -m zoo.measure --zoo workflow/resources/zoo
 
 Writes ZOO/measured.json: for each model the share of right answers, in all and by benchmark, and of right steps; for
 each target also how well rho tells right from wrong among the drafts' own steps (area under the ROC, acceptance).
@@ -11,12 +11,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dreamr.cli.common import command_parser
+from dreamr.micro.zoo import verify
 from dreamr.runtime.endings import worded
+from zoo.recipes import ZOO
 
 
 def arguments() -> argparse.Namespace:
-    parser = command_parser("measure_zoo", __doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m zoo.measure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--zoo", type=Path, required=True, help="folder with one folder per model")
     parser.add_argument("--rounds", type=int, default=8, help="of questions, about 18 each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=5, help="of the questions (default: %(default)s)")
@@ -29,8 +32,7 @@ def main() -> None:
     options = arguments()
     import torch
 
-    from dreamr.micro.measuring import answering, judging, loaded, unseen
-    from dreamr.micro.zoo import ZOO, verify
+    from zoo.measuring import answering, judging, loaded, unseen
 
     torch.set_num_threads(options.threads)
     questions, steps = unseen(options.seed, options.rounds), []

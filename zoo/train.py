@@ -3,23 +3,23 @@
 Two targets and four drafts of one to five million parameters, in well over an hour on two cores if targets and drafts
 are trained by two processes side by side:
 
-    python -m dreamr.cli.train_zoo --out zoo --models q3vl-deep q3vl-moe &
-    python -m dreamr.cli.train_zoo --out zoo --models q3vl-2l q3vl-3l r4b-2l mimo-3l
+    python -m zoo.train --out results/zoo --models q3vl-deep q3vl-moe &
+    python -m zoo.train --out results/zoo --models q3vl-2l q3vl-3l r4b-2l mimo-3l
 """
 
 import argparse
 from pathlib import Path
 
-from dreamr.cli.common import command_parser
 from dreamr.runtime.endings import worded
 from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import set_threads, start_with_allocator
+from zoo.recipes import ZOO
 
 
 def arguments() -> argparse.Namespace:
-    from dreamr.micro.zoo import ZOO
-
-    parser = command_parser("train_zoo", __doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m zoo.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per model")
     parser.add_argument(
         "--models", nargs="+", choices=list(ZOO), default=list(ZOO), metavar="NAME", help="default: all"
@@ -36,7 +36,7 @@ def main() -> None:
     set_threads("cpu")
     import torch
 
-    from dreamr.micro.making import Workshop
+    from zoo.making import Workshop
 
     torch.set_num_threads(options.threads)
     workshop = Workshop(options.out, options.work or options.out / "work", options.fast)
