@@ -48,13 +48,20 @@ def svg(chart: Chart, name: str) -> str:
     text = io.StringIO()
     chart.figure.savefig(text, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     body = text.getvalue()
-    body = body[body.index("<svg") :].replace(INK, "currentColor")
+    body = _numbered(body[body.index("<svg") :].replace(INK, "currentColor"))
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     return body.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1).replace(
         ">", f'><title id="{name}-title">{_escaped(chart.alt)}</title>', 1
     )
+
+
+def _numbered(body: str) -> str:
+    """Ids in their order in the place of hashes: matplotlib's change with the last bit of a place in the layout."""
+    hashed = dict.fromkeys(re.findall(r'\bid="([A-Za-z]+[0-9a-f]{10})"', body))
+    numbers = {name: f"{name[:-10]}{number}" for number, name in enumerate(hashed, 1)}
+    return re.sub(r'(id="|#)([A-Za-z]+[0-9a-f]{10})\b', lambda use: use[1] + numbers[use[2]], body)
 
 
 def _escaped(text: str) -> str:
