@@ -67,7 +67,7 @@ def test_a_head_node_is_told_how_to_check_the_nodes(fresh: Path) -> None:
     assert [line.partition("--rule ")[2] for line in told[1:]] == [
         f"{rule} --configfile config/paper.yaml pins.yaml" for rule in ("quantize", "train_sapo", "answer", "generate")
     ]
-    assert "--nodes=1 --gpus=8 --mem=512G .venv/bin/python -m dreamr.cli.check --rule train_sapo" in told[2]
+    assert "--nodes=1 --gpus=8 --mem=512G .venv/bin/dreamr check --rule train_sapo" in told[2]
 
 
 def test_fewer_gpus_are_enough_where_a_server_elsewhere_has_the_target(fresh: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_head_node_needs_no_memory_for_jobs_that_it_submits(tmp_path: Path, mo
     quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
     done = project.on_slurm(*["--configfile", "config/smoke.yaml", project.overlay(overlay)[1]], *quick)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert done.stdout.count("--mem=100000G .venv/bin/python -m dreamr.cli.check --rule generate") == 1
+    assert done.stdout.count("--mem=100000G .venv/bin/dreamr check --rule generate") == 1
     told = [path.read_text() for path in project.folder.glob(".snakemake/slurm_logs/**/*.log")] + [
         path.read_text() for path in state.glob("*.log")
     ]

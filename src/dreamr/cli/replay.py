@@ -6,10 +6,9 @@ engines of other costs; never a measurement). Tables are empty where no target w
 `beside`), or too few questions were timed.
 """
 
-import argparse
 from pathlib import Path
 
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import read_spec
 from dreamr.data.prepared import prepared_questions
 from dreamr.planning.jobs import ReplayJob
 from dreamr.records import Trace, read_rows
@@ -21,29 +20,23 @@ from dreamr.statistics.predicted import compared, is_met, projected
 
 
 @worded()
-def main(arguments: list[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    job = read_spec(ReplayJob, options.spec)
-    traces = [row for path in options.traces for row in read_rows(path, Trace)]
-    questions = prepared_questions(options.data, {trace.benchmark for trace in traces})
-    folds = parts(traces, job)
+def main(*, spec: str, traces: tuple[Path, ...], data: Path, out: Path) -> None:
+    """Write the four tables.
+
+    Args:
+        spec: JSON of a ReplayJob: limits, methods, pairs
+        traces: Trace rows
+        data: folder of prepared questions
+        out: folder for the CSV files
+    """
+    job = read_spec(ReplayJob, spec)
+    rows = [row for path in traces for row in read_rows(path, Trace)]
+    questions = prepared_questions(data, {row.benchmark for row in rows})
+    folds = parts(rows, job)
     answers = predictions(folds, questions)
     table = compared(answers, job.tables)
-    write_table(table, options.out / "replay.csv")
-    write_table(answers, options.out / "replay_questions.csv")
-    write_table(costs(folds), options.out / "replay_costs.csv")
+    write_table(table, out / "replay.csv")
+    write_table(answers, out / "replay_questions.csv")
+    write_table(costs(folds), out / "replay_costs.csv")
     elsewhere = answers_elsewhere(folds if is_met(table) else [], questions)
-    write_table(projected(elsewhere, job.tables), options.out / "projection.csv")
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("replay", __doc__)
-    described.add_argument("--spec", required=True, metavar="JSON", help="a ReplayJob: limits, methods, pairs")
-    described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
-    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions")
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the CSV files")
-    return described
-
-
-if __name__ == "__main__":
-    main()
+    write_table(projected(elsewhere, job.tables), out / "projection.csv")

@@ -3,48 +3,44 @@
 Two targets and four drafts of one to five million parameters, in well over an hour on two cores if targets and drafts
 are trained by two processes side by side:
 
-    python -m dreamr.cli.train_zoo --out zoo --models q3vl-deep q3vl-moe &
-    python -m dreamr.cli.train_zoo --out zoo --models q3vl-2l q3vl-3l r4b-2l mimo-3l
+    dreamr train-zoo --out zoo --models q3vl-deep q3vl-moe &
+    dreamr train-zoo --out zoo --models q3vl-2l q3vl-3l r4b-2l mimo-3l
 """
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
-from dreamr.cli.common import command_parser
+from cyclopts import Parameter
+
+from dreamr.micro.zoo import ZOO
 from dreamr.runtime.endings import worded
-from dreamr.runtime.output import print_lines
-from dreamr.runtime.processes import set_threads, start_with_allocator
-
-
-def arguments() -> argparse.Namespace:
-    from dreamr.micro.zoo import ZOO
-
-    parser = command_parser("train_zoo", __doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per model")
-    parser.add_argument(
-        "--models", nargs="+", choices=list(ZOO), default=list(ZOO), metavar="NAME", help="default: all"
-    )
-    parser.add_argument("--work", type=Path, help="folder for what models share (towers, trunk); default: OUT/work")
-    parser.add_argument("--fast", action="store_true", help="a few steps each: models that run, not models that know")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one training (default: %(default)s)")
-    return parser.parse_args()
+from dreamr.runtime.processes import set_threads
 
 
 @worded()
-def main() -> None:
-    options = arguments()
+def main(
+    *,
+    out: Path,
+    models: Annotated[tuple[str, ...], Parameter(choices=tuple(ZOO))] = tuple(ZOO),
+    work: Path | None = None,
+    fast: bool = False,
+    threads: int = 1,
+) -> None:
+    """Make the models, one after the other.
+
+    Args:
+        out: folder that gets one folder per model
+        models: names of those to train
+        work: folder for what models share (towers, trunk); default: OUT/work
+        fast: a few steps each: models that run, not models that know
+        threads: of one training
+    """
     set_threads("cpu")
     import torch
 
     from dreamr.micro.making import Workshop
 
-    torch.set_num_threads(options.threads)
-    workshop = Workshop(options.out, options.work or options.out / "work", options.fast)
-    for name in options.models:
+    torch.set_num_threads(threads)
+    workshop = Workshop(out, work or out / "work", fast)
+    for name in models:
         workshop.make(name)
-
-
-if __name__ == "__main__":
-    start_with_allocator()
-    print_lines()
-    main()
