@@ -146,7 +146,7 @@ def test_a_limit_on_memory_is_what_ends_the_doubt_about_it(fresh: Path) -> None:
 def test_the_command_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
     """By the clock of its own process, as this machine may be busy."""
     code = (
-        "import json, resource, sys; from dreamr.cli.check import main; main([]); "
+        "import json, resource, sys; from dreamr.cli.check import main; main(); "
         "used = resource.getrusage(resource.RUSAGE_SELF); "
         "print(json.dumps([used.ru_utime + used.ru_stime, sorted({*sys.modules} & {'torch', 'vllm', 'pandas'})]))"
     )
@@ -160,7 +160,7 @@ def test_what_stops_ends_the_command_with_words(capsys: pytest.CaptureFixture[st
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("resources: {generate: {memory_gb: 100000}}\n")
     with pytest.raises(SystemExit) as ended:
-        main(["--configfile", str(overlay)])
+        main(configfile=(overlay,))
     printed = capsys.readouterr().out
     assert ended.value.code == 1
     assert "stop: memory: found" in printed and "lower resources.generate.memory_gb" in printed

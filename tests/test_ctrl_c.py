@@ -25,7 +25,7 @@ TRAINING = """
 import sys, time
 from pathlib import Path
 
-if "dreamr.cli.train_sapo" in sys.orig_argv:
+if sys.argv[1:2] == ["train-sapo"]:
     from dreamr.errors import Interrupted
     from dreamr.runtime.endings import worded, worded_or_requeued
     from dreamr.runtime.locks import only_writer
@@ -84,7 +84,7 @@ class Run:
     def jobs(self) -> list[psutil.Process]:
         """The trainings that run, whoever their parent is."""
         here = _at_work(self.project.folder)
-        return [one for one in here if "dreamr.cli.train_sapo" in one.info["cmdline"] and one.info["name"] != "bash"]
+        return [one for one in here if "train-sapo" in one.info["cmdline"] and one.info["name"] != "bash"]
 
     def finish(self) -> None:
         (self.project.folder / "finish").touch()

@@ -38,6 +38,7 @@ ALLOWED = {
     "replay": "config engines methods planning prompts records statistics steps",
     "report": "config planning provenance records runtime spans statistics",
     "micro": "config data engines errors models prompts provenance records steps",
+    "__main__": "cli",
     "cli": "answering config data endpoint engines errors files machine methods micro models planning prompts "
     "provenance records replay report runtime sapo scoring simulation spans statistics",
 }

@@ -94,7 +94,7 @@ def test_training_reads_what_the_processor_makes_of_a_prompt(name):
 @pytest.mark.models
 @pytest.mark.slow
 def test_training_from_nothing_runs(tmp_path):
-    command = [sys.executable, "-m", "dreamr.cli.train_zoo", "--out", str(tmp_path), "--fast"]
+    command = [sys.executable, "-m", "dreamr", "train-zoo", "--out", str(tmp_path), "--fast"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     for name in ZOO:

@@ -32,6 +32,17 @@ WIDTH = 120  # of help that is not printed to a terminal
 HELP = """What there is beside `snakemake`, which runs the whole; `dreamr COMMAND --help` tells more of each."""
 
 
+def _shown(default: object) -> str | None:
+    """A default as the help shows it: nothing where it is none, false or empty."""
+    if default in (None, False, ()):
+        return None
+    return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+# Of all parameters: no --no-x beside --x, one value or more where several may be, and a path with brackets is a path.
+PLAIN = Parameter(negative=(), consume_multiple=1, json_list=False, json_dict=False, show_default=_shown)
+
+
 def main() -> None:
     """The command as a process of its own."""
     if sys.argv[1:] and sys.argv[1] in WITH_ALLOCATOR:
@@ -63,7 +74,7 @@ def app() -> App:
         console=None if sys.stdout.isatty() else Console(width=WIDTH),
         version=told_version,
         group_commands=options,
-        default_parameter=Parameter(negative=(), consume_multiple=1, show_default=_shown),
+        default_parameter=PLAIN,
         result_action="return_value",
     )
     made.register_install_completion_command()
@@ -85,13 +96,6 @@ def told_version() -> str:
         return version("dreamr")
     except PackageNotFoundError:  # an environment of the models knows the package by its path alone
         return "not installed here, so of no version"
-
-
-def _shown(default: object) -> str | None:
-    """A default as the help shows it: nothing where it is none, false or empty."""
-    if default in (None, False, ()):
-        return None
-    return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def _refuse(words: str) -> None:
