@@ -26,15 +26,15 @@ OF_RULES = (
     *("make_environment", "make_micro", "prepare", "audit", "train_zoo", "fetch_model", "quantize", "train_sapo"),
     *("answer", "generate", "grade", "summarise", "simulate", "verify", "replay", "plot", "report"),
 )
-WITH_ALLOCATOR = ("quantize", "train-sapo", "train-zoo")  # tensors come and go in them
+WITH_ALLOCATOR = ("quantize", "train-sapo", "train-zoo")  # large tensors come and go in them
 WRONG_USE = 2  # exit status, as of other commands
 WIDTH = 120  # of help that is not printed to a terminal
-HELP = """What there is beside `snakemake`, which runs the whole; `dreamr COMMAND --help` tells more of each."""
+HELP = "What there is beside `snakemake`, which runs the whole; `dreamr COMMAND --help` tells more of each."
 
 
 def _shown(default: object) -> str | None:
     """A default as the help shows it: nothing where it is none, false or empty."""
-    if default in (None, False, ()):
+    if default is None or default is False or default == ():
         return None
     return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
@@ -92,9 +92,10 @@ def described(command: str) -> str:
 
 
 def told_version() -> str:
+    """The installed package's; the environments of the models know it by its path alone."""
     try:
         return version("dreamr")
-    except PackageNotFoundError:  # an environment of the models knows the package by its path alone
+    except PackageNotFoundError:
         return "not installed here, so of no version"
 
 
