@@ -224,7 +224,7 @@ def test_without_copies_a_training_asks_what_is_drawn(micro: Path) -> None:
 
 
 def test_a_missing_or_broken_list_of_plants_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"planted\.csv: no such file; cli\.make_micro writes it"):
+    with pytest.raises(UserError, match=r"planted\.csv: no such file; dreamr make-micro writes it"):
         read_plants(tmp_path / "planted.csv")
     (tmp_path / "planted.csv").write_text("benchmark,question\nmathverse,1\n")
     with pytest.raises(UserError, match=r"(?s)planted\.csv: .*training_set"):

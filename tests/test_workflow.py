@@ -108,7 +108,7 @@ def test_ranks_of_a_training_are_started_by_torchrun(project: Project) -> None:
 
     def started_by(ranks: int) -> set[str]:
         done = project.succeed("-n", "-p", *project.overlay({"sapo": {"ranks": ranks, "micro_batch": 16}}))
-        return set(re.findall(r"python -m (.*)dreamr\.cli\.train_sapo", done.stdout))
+        return set(re.findall(r"python -m (.*)dreamr train-sapo", done.stdout))
 
     assert started_by(1) == {""}
     assert started_by(2) == {"torch.distributed.run --standalone --nproc-per-node=2 --shutdown-timeout=3600 -m "}
