@@ -45,11 +45,19 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
     if not MODELS:
         elsewhere = pytest.mark.skip(reason="needs the models environment: environments/models/bin/python -m pytest")
         for item in items:
             if item.get_closest_marker("models"):
                 item.add_marker(elsewhere)
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that one of several workers (`-n 2`) runs: a file's, and all that share the smoke run or start a Slurm."""
+    whole_runs = "smoke" in getattr(item, "fixturenames", ()) or item.get_closest_marker("cluster")
+    return "whole runs" if whole_runs else item.path.name
 
 
 @pytest.fixture(scope="session")

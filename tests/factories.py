@@ -42,7 +42,6 @@ def small(title: str = "Test") -> Config:
     runs = {
         "dose": Run(**pair, methods=(*verdicts,), suites=("untimed",)),
         "load": Run(**pair, methods=("dreamr_ns", "dreamr"), suites=("load",)),
-        "sharing": Run(**pair, methods=("beside",), suites=("all",)),
     }
     loaded = settings.suites["all"].model_copy(update={"alone": 0, "crowds": Crowds(sizes=(1, 4, 16), blocks=8)})
     return settings.model_copy(

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from factories import (
     HOSTILE,
-    LOOP_SPEED,
     asked,
     crowds,
     questions,
@@ -27,20 +26,18 @@ from PIL import Image
 from dreamr.cli.audit import write as write_audit
 from dreamr.cli.plot import Sources
 from dreamr.cli.plot import main as plot
-from dreamr.cli.replay import main as replay
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
 from dreamr.cli.verify import tables as step_tables
 from dreamr.config import Config
 from dreamr.data.contamination import Exposure, Overlap
 from dreamr.data.plants import Plant
-from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
+from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.plan import Plan, as_json
 from dreamr.records import Fit, Score, write_rows
 from dreamr.simulation import rivals
 from dreamr.statistics.frame import first_training, score_frame, write_table
 from dreamr.statistics.gallery import examples, worst
-from dreamr.statistics.predicted import compared, projected
 from dreamr.statistics.step_frame import answers, verified_steps
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
@@ -68,7 +65,6 @@ def page(settings: Config, folder: Path) -> Path:
         audit=folder / "audit",
         out=folder / "tables",
     )
-    _write_replay(folder, settings)
     write_table(computed_rivals(), folder / "tables" / "rivals.csv")
     plot(**drawing(folder, settings), out=folder / "figures")
     return shown(settings, folder)
@@ -76,7 +72,7 @@ def page(settings: Config, folder: Path) -> Path:
 
 def shown(settings: Config, folder: Path) -> Path:
     """The page from the tables and figures that are in a folder."""
-    names = ("tables", "audit", "replay", "figures", "cells", "benchmarks", "logs")
+    names = ("tables", "audit", "figures", "cells", "benchmarks", "logs")
     cards = [folder / "models" / name / "card.json" for made in Plan(settings).models.values() for name in made]
     report(
         spec=as_json(settings),
@@ -93,7 +89,6 @@ def drawing(folder: Path, settings: Config) -> dict[str, Any]:
     """What the figures of a report's folder are drawn from, for cli.plot."""
     sources = Sources(
         tables=folder / "tables",
-        replay=folder / "replay",
         trainings=tuple(folder / "models" / name / "training.csv" for name in Plan(settings).trainings),
         traces=(folder / "traces.jsonl",),
         verification=_verification(folder),
@@ -138,54 +133,6 @@ def _write_audit(folder: Path, settings: Config) -> None:
     drawn = {(training.recipe, training.seed) for training in Plan(settings).trainings.values()}
     exposures = [Exposure(recipe=recipe, seed=seed, cluster=cluster, **here) for recipe, seed in sorted(drawn)]
     write_audit(folder, overlaps, exposures, [Plant(kind="exact", **here)] if Plan(settings).planted else [])
-
-
-def replayed(settings: Config, seed: int = 0) -> pd.DataFrame:
-    """Predictions of twelve answers a pair and method that are right but for chance."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for target, draft in SummariseJob.of(settings).pairs:
-        for method in ("specreason", "lookahead", "dreamr_ns", "dreamr"):
-            speed = LOOP_SPEED[settings.methods[method].loop]
-            for place in range(12):
-                cell = {"target": target, "draft": draft, "method": method, "benchmark": "mmmu", "question": str(place)}
-                times = {"baseline_seconds": 1.0, "seconds": float(rng.lognormal(0, 0.1)) / speed}
-                foretold = {"predicted_baseline_seconds": 1.0, "predicted_seconds": 1 / speed}
-                steps = {"verified": 5.0, "accepted": 4.0, "draft_step": 0.1, "target_step": 1.0}
-                rows.append(cell | {"cluster": f"mmmu/{place}", "n": 1.0} | times | foretold | steps)
-    return pd.DataFrame(rows)
-
-
-def _write_replay(folder: Path, settings: Config) -> None:
-    """Invented predictions where the target was timed beside a busy draft, else what the command finds: none."""
-    loops = {settings.methods[name].loop for run in settings.runs.values() for name in run.methods}
-    if "beside" in loops:
-        _write_predictions(folder / "replay", settings)
-        return
-    for benchmark in settings.asked:
-        own = [question for (name, _), question in asked(settings).items() if name == benchmark]
-        write_rows(folder / "data" / f"{benchmark}.jsonl", own)
-    spec = as_json(ReplayJob.of(settings))
-    replay(spec=spec, traces=(folder / "timed.jsonl",), data=folder / "data", out=folder / "replay")
-
-
-def _write_predictions(folder: Path, settings: Config) -> None:
-    rows = replayed(settings)
-    costs = [
-        {"target": target, "draft": draft, "fold": 0, "engine": engine}
-        | dict.fromkeys(("decode", "prefill", "request", "opening", "verdict", "crowding", "sharing"), 0.01)
-        for target, draft in SummariseJob.of(settings).pairs
-        for engine in ("target", "draft")
-    ]
-    write_table(compared(rows, SummariseJob.of(settings)), folder / "replay.csv")
-    write_table(rows, folder / "replay_questions.csv")
-    write_table(pd.DataFrame(costs), folder / "replay_costs.csv")
-    machines = [(0.05, ""), (0.2, ""), (0.1, "a machine")]
-    settings_of = [
-        {"c": c, "machine": machine, "v": v, "overhead": r} for c, machine in machines for v in (1, 2) for r in (0, 1)
-    ]
-    elsewhere = pd.concat([rows[rows.method == "dreamr"].assign(**setting) for setting in settings_of])
-    write_table(projected(elsewhere, SummariseJob.of(settings)), folder / "projection.csv")
 
 
 def _write_verification(folder: Path, settings: Config) -> None:

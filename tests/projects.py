@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from dreamr.micro.zoo import ZOO
 from dreamr.records import Trace, read_rows
 
 ROOT = Path(__file__).parent.parent
 MADE = [ROOT / "environments" / name for name in ("models", "quantize")]  # by `snakemake environments`
+ZOO = "workflow/resources/zoo"
 COPIED = ("Snakefile", "workflow", "config", "src", "envs", "reports", "profiles")
 COMMANDS = '''
 """Commands that write their outputs and nothing in them."""
@@ -25,7 +25,7 @@ import os
 import sys
 from pathlib import Path
 
-from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
+from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
 
 MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
          "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
@@ -33,7 +33,7 @@ FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
     "summarise": [f"{table}.csv" for table in TABLES], "plot": ["speed.svg"],
     "verify": [*(f"{table}.csv" for table in JUDGED), GALLERY],
-    "audit": [f"{table}.csv" for table in AUDITED], "replay": [f"{table}.csv" for table in OF_REPLAY],
+    "audit": [f"{table}.csv" for table in AUDITED],
     "make_micro": ["planted.csv", *(f"{name}/{split}.parquet" for name, split in MICRO.items())],
     "make_environment": ["ready.txt"],
 }
@@ -117,8 +117,8 @@ def copied(folder: Path, weights: bool = False) -> Project:
     for name in COPIED:
         source, ignored = ROOT / name, shutil.ignore_patterns("__pycache__", *([] if weights else ["zoo"]))
         shutil.copytree(source, folder / name, ignore=ignored) if source.is_dir() else shutil.copy(source, folder)
-    for model in [] if weights else ZOO:
-        made = folder / "workflow/resources/zoo" / model
+    for model in [] if weights else (ROOT / ZOO).iterdir():
+        made = folder / ZOO / model.name
         made.mkdir(parents=True)
         for name in ("manifest.json", "model.safetensors"):
             (made / name).touch()

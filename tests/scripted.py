@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from dreamr.answering import work
+from dreamr.answering import engines
 from dreamr.cli.app import run
 from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.engines.vllm.launch import _deaf_to_stops
@@ -110,11 +110,11 @@ def main() -> None:
     delay = float(os.environ["SCRIPTED_DELAY"])
     refused = json.loads(os.environ.get("SCRIPTED_REFUSED", "{}"))
 
-    def opened(_: object, key: work.EngineKey) -> ScriptedEngine:
+    def opened(_: object, key: engines.EngineKey, settings: object) -> ScriptedEngine:
         name, extra = key.model.name, "+ngram" * bool(key.ngram) + "+threads" * (key.threads > 1)
         return ScriptedEngine(name + extra, delay, log, refused.get(name, ()))
 
-    work.open_engine = opened
+    engines.open_engine = opened
     run([os.environ.get("SCRIPTED_COMMAND", "generate"), *sys.argv[1:]])
 
 

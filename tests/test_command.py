@@ -55,7 +55,7 @@ def test_the_help_says_what_each_option_is(command: str, capsys: pytest.CaptureF
         (["verify", "--spec", "{}", "--traces", "--scores", "a"], "--traces"),
         (["score", "--rule", "guess"], '"choice"'),
         (["serve", "--queue", "0"], "--queue"),
-        (["measure-zoo", "--zoo", "zoo", "--rounds", "many"], "--rounds"),
+        (["serve-model", "--model", "big", "--port", "many"], "--port"),
         (["check", "--submitted", "--rule", "generate"], "--submitted"),
         (["ask", "--image", "b.png"], "--image goes with --ask"),
         (["ask", "--image", "b.png", "--ask", "Which?", "--question", "1"], "--image goes with --ask"),

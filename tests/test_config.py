@@ -94,7 +94,10 @@ WRONG = {
         {"methods": {"dreamr": {"draft": "best"}}},
         ["methods.dreamr.draft", "'best'", "plain", "balanced"],
     ),
-    "unknown loop": ({"methods": {"dreamr": {"loop": "dream"}}}, ["methods.dreamr.loop", "'dream'", "'fpsr'"]),
+    "unknown loop": (
+        {"methods": {"dreamr": {"loop": "dream"}}},
+        ["methods.dreamr.loop", "'dream': no such loop", "fpsr"],
+    ),
     "empty suite": ({"suites": {"all": {"slices": []}}}, ["suites.all.slices", "at least 1"]),
     "empty shard": (
         {"suites": {"all": {"slices": [{"benchmark": "mmmu", "shard": [3, 2]}]}}},
@@ -180,11 +183,16 @@ WRONG = {
     "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
     "verifier": (
         {"methods": {"new": {"loop": "fpsr", "verifier": "align", "alpha": 0.5, "window": 4}}},
-        ["methods.new", "lookahead"],
+        [
+            "methods.new",
+            "'align' judges two versions",
+            "loop 'fpsr' asks about one step",
+            "it takes cpn, oracle, score",
+        ],
     ),
     "who answers": (
         {"methods": {"lookahead": {"answers": "target"}}},
-        ["methods.lookahead", "'specreason' and 'fpsr'", "not 'lookahead'"],
+        ["methods.lookahead", "does not take answers", "it takes alpha, continues, verifier, window"],
     ),
     "room of a budget": (
         {"methods": {"dreamr": {"budget": 5}}},

@@ -25,11 +25,11 @@ COVERED = {
     "models.loading prompts provenance runtime.processes",
     "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
-    "sapo.trainer steps verifiers",
-    "generate": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
-    "methods.protocol models.cards prompts provenance",
-    "answer": f"{ENGINE} answering.cells answering.fitting answering.questions answering.runs answering.work "
-    "methods.protocol models.cards prompts provenance",
+    "sapo.trainer steps verifiers.cpn verifiers.protocol",
+    "generate": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
+    "answering.work methods.protocol models.cards prompts provenance",
+    "answer": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
+    "answering.work methods.protocol models.cards prompts provenance",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",
@@ -40,21 +40,16 @@ COVERED = {
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
-    "replay": f"{FRAME} data.prepared engines.protocol engines.scripts engines.virtual methods.protocol prompts "
-    "replay.elsewhere replay.fitting replay.predictions replay.recorded replay.running replay.serving "
-    "statistics.closed_form statistics.predicted steps",
     "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
-    "report.milliseconds report.overview report.predicted report.timeline spans statistics.closed_form "
-    "statistics.predicted statistics.words",
-    "report": f"{FRAME} provenance report.labels report.models report.page report.run_times report.studies "
-    "runtime.starts statistics.closed_form statistics.predicted statistics.words",
+    "report.milliseconds report.overview report.timeline spans statistics.closed_form statistics.words",
+    "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
+    "report.studies runtime.starts statistics.words",
 }
-LOOP = "methods.prefix methods.run steps verifiers"  # what the loops share
+LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {
     "target_only": "methods.single",
     "draft_only": "methods.single",
     "spec_decoding": "methods.single",
-    "beside": "methods.single",
     "specreason": "",
     "lookahead": "methods.streams",
     "fpsr": "methods.streams",

@@ -20,7 +20,6 @@ from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.protocol import Engines, Limits, load
 from dreamr.micro.datasets import Fact
-from dreamr.micro.mistakes import mistaken
 from dreamr.micro.steps import canonical, terse
 from dreamr.micro.verdicts import OracleEngine, truths
 from dreamr.micro.world import random_truth
@@ -28,7 +27,8 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt, verdict_prompt
 from dreamr.records import write_rows
 from dreamr.statistics.dose import dose, placed
-from dreamr.verifiers import verifier
+from dreamr.verifiers.protocol import verifier
+from zoo.mistakes import mistaken
 
 TRUTH = random_truth(np.random.default_rng(3))
 RIGHT = terse(canonical(TRUTH))

@@ -18,7 +18,7 @@ from dreamr.engines.protocol import Meter
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt, question_prompt
-from dreamr.verifiers import CpnVerifier
+from dreamr.verifiers.cpn import CpnVerifier
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 

@@ -75,10 +75,9 @@ def test_the_citation_names_this_version() -> None:
 
 def test_paths_in_the_prose_are_there() -> None:
     """README and CONTRIBUTING name files; a file that moved is a newcomer lost."""
-    for name in ("README.md", "CONTRIBUTING.md"):
-        named = set(
-            re.findall(r"`((?:src|config|workflow|tests|envs|profiles|reports)/[\w./-]*)`", (ROOT / name).read_text())
-        )
+    for name in ("README.md", "CONTRIBUTING.md", "zoo/README.md"):
+        folders = "src|zoo|config|workflow|tests|envs|profiles|reports"
+        named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", (ROOT / name).read_text()))
         assert named
         missing = [path for path in named if not (ROOT / path).exists()]
         assert not missing, f"{name}: {missing}"
@@ -86,7 +85,7 @@ def test_paths_in_the_prose_are_there() -> None:
 
 def test_nothing_says_that_the_paper_is_not_public() -> None:
     """It is; our sources of it are its abstract, its opening and digests."""
-    folders = ("config", "profiles", "reports", "src", "workflow")
+    folders = ("config", "profiles", "reports", "src", "workflow", "zoo")
     files = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
     prose = [path for path in files if path.suffix in (".md", ".cff", ".j2", ".py", ".rst", ".smk", ".yaml")]
     assert len(prose) > 100

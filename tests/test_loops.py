@@ -3,8 +3,7 @@
 import asyncio
 import itertools
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from worlds import METHODS, QUESTION, WIDE, Refusing, answer, answers, listed, r
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.engines.scripts import Script
-from dreamr.engines.virtual import Cost, Request, VirtualEngine, run
+from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.methods.run import running
@@ -24,7 +23,7 @@ from dreamr.methods.streams import Stream
 from dreamr.prompts import ALIGN, STEP_BREAK, Prompt, verdict_prompt
 from dreamr.records import Span, Step
 from dreamr.steps import is_blank, same
-from dreamr.verifiers import SAMENESS
+from dreamr.verifiers.align import SAMENESS
 
 seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)
 costs = st.builds(Cost, decode=seconds, prefill=seconds, request=seconds, verdict=seconds, crowding=st.floats(0, 1))
@@ -343,13 +342,11 @@ class Failing(VirtualEngine):
         super().__init__(model, cost)
         self._requests, self._at = itertools.count(), at
 
-    @asynccontextmanager
-    async def _request(self, prompt: Prompt, meter: Meter) -> AsyncIterator[Request]:
+    async def _read(self, prompt: Prompt) -> None:
         number = next(self._requests)
-        async with super()._request(prompt, meter) as request:
-            if number == self._at:
-                raise ConnectionError("engine died")
-            yield request
+        await super()._read(prompt)
+        if number == self._at:
+            raise ConnectionError("engine died")
 
 
 def watched(seed: int, method: Method, make: Callable[[int, Any], VirtualEngine], act: Any) -> Any:
@@ -545,9 +542,6 @@ def test_a_refusal_hides_no_end_from_outside() -> None:
     assert run(drop())[1]
 
 
-# --- recorded traces under other costs ---
-
-
 def test_a_stream_that_ends_early_is_an_error() -> None:
     class Silent(VirtualEngine):
         async def stream(self, prompt: Prompt, *, meter: Meter, **limits: Any) -> Any:
@@ -559,31 +553,3 @@ def test_a_stream_that_ends_early_is_an_error() -> None:
 
     with pytest.raises(RuntimeError):
         run(ask())
-
-
-# --- the target beside a busy draft ---
-
-
-@given(seeds, limits)
-@settings(max_examples=50)
-def test_a_busy_draft_beside_it_changes_no_word_of_the_targets(seed: int, caps: Limits) -> None:
-    pair = random_pair(seed)
-    beside = load("beside"), Method(loop="beside")
-
-    async def ask() -> Outcome:
-        engines = Engines(*(VirtualEngine(model, cost) for model, cost in zip(pair, EVEN, strict=True)))
-        outcome = await beside[0](QUESTION, engines, beside[1], caps)
-        assert len(asyncio.all_tasks()) == 1, "the draft stops with the target"
-        return outcome
-
-    seconds, outcome = run(ask())
-    took, alone = answer("target_only", pair, EVEN, caps)
-    assert (seconds, result(outcome)) == (pytest.approx(took), result(alone))
-
-
-def test_a_draft_beside_the_target_writes_again_and_again() -> None:
-    target, draft = listed([f"t{place}" for place in range(9)] + ["Answer:1"]), listed(["d0", "Answer:2"])
-    method = Method(loop="beside")
-    seconds, outcome = answer(method, (target, draft), (Cost(decode=1.0), Cost(decode=0.25)))
-    assert seconds == 20 and outcome.draft_tokens == pytest.approx(80, abs=1), "four tokens a second"
-    assert outcome.drafted == pytest.approx(40, abs=1) and outcome.verified == 0

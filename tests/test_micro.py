@@ -13,12 +13,12 @@ from dreamr.errors import UserError
 from dreamr.micro import oracle
 from dreamr.micro.datasets import Fact, altered, write_all
 from dreamr.micro.drawing import CELL, draw, samples
-from dreamr.micro.lessons import comparison, continuation, differing, judgement, remaining, steps_text, tasks
-from dreamr.micro.mistakes import mistaken
 from dreamr.micro.steps import LOOK_ALIKE, RIGHT, Style, canonical, rambling, terse
 from dreamr.micro.world import Grid, Selection, Truth, random_truth
 from dreamr.prompts import STEP_BREAK
 from dreamr.records import read_rows
+from zoo.lessons import comparison, continuation, differing, judgement, remaining, steps_text, tasks
+from zoo.mistakes import mistaken
 
 # Machines that also train are slow now and then: no deadline for one example.
 settings.register_profile("no deadline", deadline=None)

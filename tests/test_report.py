@@ -29,7 +29,7 @@ from dreamr.statistics.words import LABELS
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
-    *("claims", "errors", "contrasts", "dose", "replay", "projection", "rivals", "rivals-measured", "milliseconds"),
+    *("claims", "errors", "contrasts", "dose", "rivals", "rivals-measured", "milliseconds"),
     "overview",
 }
 
@@ -366,10 +366,3 @@ def test_two_settings_on_two_pairs_are_two_settings(made: SimpleNamespace) -> No
     twice = pd.concat([ladder, ladder.assign(draft="another")])
     assert len(ahead(twice)) > LADDER and ahead(twice).setting.nunique() == LADDER
     assert ahead(table).setting.nunique() > LADDER
-
-
-def test_the_gate_and_its_figures_are_told(made: SimpleNamespace) -> None:
-    section = made.page[made.page.index('<section id="replay"') :].partition("</section>")[0]
-    assert "each pooled speed-up within 5.0 %, the median question within 10.0 %" in section
-    assert section.count(": met.") == 3 and "The gate is met." in section and "No projection" not in section
-    assert "Speed-up, measured and predicted, all benchmarks" in section and "Fitted costs" in section

@@ -163,7 +163,6 @@ ADDED = {
         lambda at: [suite(at, crowds={"sizes": [1, 4], "blocks": 6}), run(at, "specreason", suites=["added"])],
         {"load"},
     ),
-    "replay": (lambda at: [run(at, "beside")], {"replay"}),
     "quantization": (
         lambda at: [run(at, "target_only", drafts=False, targets=[configured(at).models[pair(at)[0]].base])],
         {"quantization"},

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from dreamr.prompts import Prompt
-from dreamr.verifiers import ScoreVerifier, Verdict
+from dreamr.verifiers.protocol import Verdict
+from dreamr.verifiers.score import ScoreVerifier
 
 
 class Scoring:

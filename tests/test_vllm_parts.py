@@ -18,7 +18,10 @@ from dreamr.engines.vllm.inputs import Vocabulary, pieces
 from dreamr.engines.vllm.launch import Ngram, engine_arguments, environment, visible_devices
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt
-from dreamr.verifiers import AlignVerifier, CpnVerifier, ScoreVerifier, Verifier
+from dreamr.verifiers.align import AlignVerifier
+from dreamr.verifiers.cpn import CpnVerifier
+from dreamr.verifiers.protocol import Verifier
+from dreamr.verifiers.score import ScoreVerifier
 
 words = st.lists(st.sampled_from(["a", " b", "\n", "\n\n", ".\n\n", "\n\n\n", "Row", " 1"]), max_size=20)
 

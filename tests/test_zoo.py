@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from dreamr.errors import UserError
-from dreamr.micro.zoo import MANIFEST, ZOO, verify, write_manifest
+from dreamr.micro.zoo import MANIFEST, verify, write_manifest
+from zoo.recipes import ZOO
 
-KEPT = Path(__file__).parent.parent / "workflow" / "resources" / "zoo"
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "workflow" / "resources" / "zoo"
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -42,10 +44,10 @@ def test_a_folder_without_manifest_is_no_model(tmp_path):
 def test_blocks_added_in_silence_change_nothing():
     import torch
 
-    from dreamr.micro.families import QWEN3
-    from dreamr.micro.growing import deepened, mixture, with_experts
-    from dreamr.micro.making import _state
-    from dreamr.micro.sentences import sentences
+    from zoo.families import QWEN3
+    from zoo.growing import deepened, mixture, with_experts
+    from zoo.making import _state
+    from zoo.sentences import sentences
 
     tokenizer = QWEN3.tokenizer(sentences(1, 5))
     model = QWEN3.model(tokenizer, 2).float().eval()
@@ -65,10 +67,10 @@ def test_blocks_added_in_silence_change_nothing():
 @pytest.mark.parametrize("name", ["qwen3-vl", "mimo-vl", "r4b"])
 def test_training_reads_what_the_processor_makes_of_a_prompt(name):
     from dreamr.engines.chat import Chat
-    from dreamr.micro.batches import Collator
-    from dreamr.micro.families import FAMILIES
-    from dreamr.micro.lessons import target_lesson, tasks
-    from dreamr.micro.sentences import VERDICTS, sentences
+    from zoo.batches import Collator
+    from zoo.families import FAMILIES
+    from zoo.lessons import target_lesson, tasks
+    from zoo.sentences import VERDICTS, sentences
 
     family = FAMILIES[name]
     processor = family.processor(family.tokenizer(sentences(family.seed, 60)), family.template)
@@ -94,8 +96,8 @@ def test_training_reads_what_the_processor_makes_of_a_prompt(name):
 @pytest.mark.models
 @pytest.mark.slow
 def test_training_from_nothing_runs(tmp_path):
-    command = [sys.executable, "-m", "dreamr", "train-zoo", "--out", str(tmp_path), "--fast"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "zoo.train", "--out", str(tmp_path), "--fast"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     for name in ZOO:
         verify(tmp_path / name)

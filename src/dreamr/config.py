@@ -6,9 +6,11 @@ Every key is explained there. A wrong name or value stops with the key, the valu
 
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from dreamr import components
 
 # Every name becomes part of a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -17,13 +19,32 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
-Adapter = Literal["mathverse", "mmbench", "realworldqa", "mmmu", "geometry3k", "ocr_vqa", "scienceqa"]
-GENERATED = get_args(Adapter)  # data sets that the micro world makes: one for each adapter, by its name
+# Data sets that the micro world makes, each read by the adapter of its name.
+GENERATED = ("mathverse", "mmbench", "realworldqa", "mmmu", "geometry3k", "ocr_vqa", "scienceqa")
 Rivals = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
 PLAIN = "plain"  # a method's draft before SAPO
-PER_CLUSTER = {"mathverse": 5, "mmbench": 4}  # questions: a problem's versions, a question's rotations
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
+
+
+def _known(kind: components.Kind) -> AfterValidator:
+    """Accepts the name of a component of this kind."""
+
+    def known(name: str) -> str:
+        kind.find(name)
+        return name
+
+    return AfterValidator(known)
+
+
+def _listed(kind: components.Kind) -> Any:
+    """All names of this kind, for editors; they are looked up when a schema is written."""
+    return Field(json_schema_extra=lambda schema: schema.update(enum=[*kind.names()]))
+
+
+LoopName = Annotated[Name, _known(components.LOOPS), _listed(components.LOOPS)]
+VerifierName = Annotated[Name, _known(components.VERIFIERS), _listed(components.VERIFIERS)]
+AdapterName = Annotated[Name, _known(components.ADAPTERS), _listed(components.ADAPTERS)]
 
 
 class Spec(BaseModel):
@@ -33,7 +54,7 @@ class Spec(BaseModel):
 class DataSpec(Spec):
     """One data set: where it comes from and which adapter reads it."""
 
-    adapter: Adapter
+    adapter: AdapterName
     path: str  # hub id, or a local folder of parquet files
     config: str | None = None
     split: str
@@ -110,12 +131,15 @@ class ModelRef(Spec):
 Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]
 
 
+JUDGED = {"step": "one step, right or wrong", "versions": "two versions of a step, the draft's and the target's"}
+
+
 class Method(Spec):
     """One way to answer a question. An ablation is one more method."""
 
-    loop: Literal["target_only", "draft_only", "spec_decoding", "specreason", "lookahead", "fpsr", "beside"]
+    loop: LoopName
     draft: Name = PLAIN  # `plain`, or the SAPO recipe whose draft takes part
-    verifier: Literal["cpn", "score", "align", "oracle"] | None = None
+    verifier: VerifierName | None = None
     alpha: Fraction | None = None  # cpn: accept iff rho > alpha; align: iff p(aligned) > alpha
     threshold: Annotated[int, Field(ge=0, le=9)] | None = None  # score: accept iff score >= threshold
     false_accept: Share | None = None  # oracle: which share of wrong steps it accepts
@@ -130,53 +154,49 @@ class Method(Spec):
     answers: Literal["target"] | None = None  # who alone may end the answer by an answer line; None: either model
 
     @property
+    def declared(self) -> components.Loop:
+        """What its loop declares."""
+        return components.loop(self.loop)
+
+    @property
     def needs_draft(self) -> bool:
         """Whether a draft takes part."""
-        return self.loop not in ("target_only", "spec_decoding")
+        return self.declared.draft
 
     @property
     def needs_target(self) -> bool:
         """Whether the target takes part."""
-        return self.loop != "draft_only"
+        return self.declared.target
+
+    @property
+    def batched_loop(self) -> str:
+        """The loop that writes the same text with the least work, for many questions at once."""
+        return self.declared.batched or self.loop
+
+    @property
+    def asks_oracle(self) -> bool:
+        """Whether the micro world's step oracle gives the verdicts in the target's place."""
+        return self.verifier is not None and not components.verdicts(self.verifier).by_target
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""
-        if (self.verifier == "align") != (self.loop == "lookahead"):
+        loop, verdicts = self.declared, components.verdicts(self.verifier) if self.verifier else None
+        if verdicts and loop.judges and verdicts.judges != loop.judges:
+            fitting = [name for name in components.VERIFIERS.names() if components.verdicts(name).judges == loop.judges]
             raise ValueError(
-                f"verifier 'align' and loop 'lookahead' go together, as it compares two versions of each step: "
-                f"not {self.verifier!r} with {self.loop!r}"
+                f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
+                f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"
             )
-        needs = {
-            "target_only": {"threads"} if self.threads else set(),
-            "draft_only": set(),
-            "beside": set(),
-            "spec_decoding": {"ngram_tokens", "ngram_lookup"},
-            "specreason": {"verifier"},
-            "lookahead": {"verifier", "window", "continues"},
-            "fpsr": {"verifier", "window", "rivals", "continues"},
-        }[self.loop]
-        needs = (
-            needs
-            | {
-                "cpn": {"alpha"},
-                "align": {"alpha"},
-                "score": {"threshold"},
-                "oracle": {"false_accept", "false_reject"},
-                None: set(),
-            }[self.verifier]
-        )
-        optional = {key for key, field in type(self).model_fields.items() if field.default is None} - {"answers"}
+        needs = loop.settings | (verdicts.settings if verdicts else frozenset())
+        optional = {key for key, field in type(self).model_fields.items() if field.default is None}
         given = {key for key in optional if getattr(self, key) is not None}
-        if given != needs:
-            raise ValueError(
-                f"loop {self.loop!r} with verifier {self.verifier!r} takes {sorted(needs)}, not {sorted(given)}"
-            )
-        if self.answers and self.loop not in ("specreason", "fpsr"):
-            raise ValueError(
-                f"answers {self.answers!r} rejects the draft's answer line: only loops 'specreason' and 'fpsr', where "
-                f"verdicts alone accept a step, not {self.loop!r}"
-            )
+        for kind, names in (("needs", needs - given), ("does not take", given - needs - loop.may_set)):
+            if names:
+                raise ValueError(
+                    f"loop {self.loop!r} with verifier {self.verifier!r} {kind} {', '.join(sorted(names))}; "
+                    f"it takes {', '.join(sorted(needs | loop.may_set)) or 'no setting'}"
+                )
         return self
 
 
@@ -352,7 +372,7 @@ class Micro(Spec):
 
     def questions(self, benchmark: str) -> int:
         """How many questions a benchmark has at most: some of MMBench's have three options, and so three rotations."""
-        return self.clusters.of(benchmark) * PER_CLUSTER.get(benchmark, 1)
+        return self.clusters.of(benchmark) * components.adapter(benchmark).per_cluster
 
 
 class Statistics(Spec):

@@ -25,13 +25,15 @@ PACKAGES = (
     *("safetensors", "datasets", "pillow", "numpy", "pandas", "scipy", "statsmodels", "math-verify", "pydantic"),
     "snakemake",
 )
+DECLARATIONS = (["LOOP"], ["VERDICTS"], ["ADAPTER"])
 
 
 def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = SOURCES) -> str:
     """Digest of `modules` and of everything of this package that they import, directly or not.
 
     The imports are found without running anything, those inside functions included. What is loaded by name at run time
-    does not count and has to be given as a further module. Comments, docstrings and layout do not count either.
+    does not count and has to be given as a further module. Comments, docstrings and layout do not count either, nor
+    what a component declares of itself (`components`): where that changes a result it is in a spec.
     `leave_out` names modules to stop at, for code whose effect is in a spec already. An unknown module is a ValueError.
     """
     codes = sorted(import_closure(modules, leave_out, sources).items())
@@ -67,10 +69,16 @@ def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
     top = package.partition(".")[0]
     nodes = list(ast.walk(tree))
     imports = tuple(sorted({name for name in _imports(nodes, package) if name.partition(".")[0] == top}))
+    tree.body = [node for node in tree.body if not _declares(node)]
     for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
     return short_digest(ast.dump(tree)), imports
+
+
+def _declares(node: ast.stmt) -> bool:
+    """Whether a statement is the declaration of a component."""
+    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] in DECLARATIONS
 
 
 def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:

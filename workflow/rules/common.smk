@@ -15,7 +15,7 @@ sys.path.insert(0, SOURCES)
 from dreamr.config import NO_DRAFT
 from dreamr.machine.needed import needs_here
 from dreamr.machine.telling import announced
-from dreamr.planning.jobs import ReplayJob, SummariseJob, VerifyJob
+from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
@@ -29,7 +29,7 @@ from dreamr.runtime.endings import worded
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
-from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, OF_REPLAY, TABLES
+from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
 
 
 def site():

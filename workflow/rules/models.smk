@@ -137,7 +137,7 @@ rule train_zoo:
         folder=subpath(output.done, parent=True),
     shell:
         """
-        {params.python:q} -m dreamr train-zoo \
+        {params.python:q} -m zoo.train \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """

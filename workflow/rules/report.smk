@@ -103,43 +103,12 @@ rule verify:
         """
 
 
-# Runs the loops of the traces on a virtual clock; a changed loop gives other traces, so its code is no parameter here.
-rule replay:
-    input:
-        data=data(name for name in CONFIG.benchmarks if name in PLAN.datasets),
-        traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
-    output:
-        replayed=expand("<results>/replay/{table}.csv", table=OF_REPLAY),
-    log:
-        "<logs>/replay.log",
-    benchmark:
-        "<benchmarks>/replay.tsv"
-    localrule: True
-    conda:
-        "../../envs/workflow.yaml"
-    params:
-        code=command_digest("replay"),
-        spec=as_json(ReplayJob.of(CONFIG)),
-        data=folder("data"),
-        folder=folder("replayed"),
-    shell:
-        """
-        python -m dreamr replay \
-            --spec {params.spec:q} \
-            --traces {input.traces:q} \
-            --data {params.data:q} \
-            --out {params.folder:q} \
-            > {log:q} 2>&1
-        """
-
-
 CAPTIONS = "reports/captions/figures.yaml"
 
 
 rule plot:
     input:
         verified=VERIFIED,
-        replayed=rules.replay.output.replayed,
         tables=rules.summarise.output.tables,
         simulated=rules.simulate.output.table,
         trainings=[f"<results>/models/{model}/training.csv" for model in PLAN.trainings],
@@ -163,7 +132,6 @@ rule plot:
         code=command_digest("plot"),
         spec=as_json(SummariseJob.of(CONFIG)),
         tables=folder("tables"),
-        replay=folder("replayed"),
         verification=option("--verification", "verified"),
         captions=yaml.safe_load((ROOT / CAPTIONS).read_text()),  # for Snakemake's report
     shell:
@@ -171,7 +139,6 @@ rule plot:
         python -m dreamr plot \
             --spec {params.spec:q} \
             --tables {params.tables:q} \
-            --replay {params.replay:q} \
             --trainings {input.trainings:q} \
             --traces {input.traces:q} \
             {params.verification:q} \
@@ -186,7 +153,6 @@ rule report:
         simulated=rules.simulate.output.table,
         verified=VERIFIED,
         audit=AUDIT,
-        replayed=rules.replay.output.replayed,
         templates=sorted(map(str, Path("reports").glob("*.*"))),
         captions=CAPTIONS,
         figures=rules.plot.output.figures,
@@ -208,7 +174,6 @@ rule report:
         spec=as_json(CONFIG),
         tables=folder("tables"),
         audit=folder("audit"),
-        replay=folder("replayed"),
         cells=f"{RESULTS}/cells",
         templates=folder("templates"),
         verification=option("--verification", "verified"),
@@ -220,7 +185,6 @@ rule report:
             --spec {params.spec:q} \
             --tables {params.tables:q} \
             --audit {params.audit:q} \
-            --replay {params.replay:q} \
             --figures {input.figures:q} \
             --cards {input.cards:q} \
             --traces {input.traces:q} \

@@ -1,25 +1,11 @@
 """Which questions a model cannot read whole, found before any is answered: by its own processor, to the token."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from dreamr.answering.questions import Asked
-from dreamr.engines.protocol import Refused
+from dreamr.engines.protocol import Reader, Refused
 from dreamr.methods.protocol import Limits
-from dreamr.prompts import Prompt
 from dreamr.records import Fit
-
-
-class Reader(Protocol):
-    """An engine that tells what it would read."""
-
-    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
-        """The tokens of a prompt, image places included; images that it does not take are Refused."""
-        ...
-
-    def text_tokens(self, text: str) -> int:
-        """The number of tokens of an answer's text. What is counted makes no later request faster."""
-        ...
 
 
 async def fit(engine: Reader, model: str, asked: Asked, limits: Limits, context_tokens: int) -> Fit:

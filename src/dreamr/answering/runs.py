@@ -19,10 +19,9 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol, TypeVar
 
 from dreamr.answering.cells import CellFile
-from dreamr.answering.fitting import Reader
 from dreamr.answering.questions import Asked, Crowd, Mode
 from dreamr.config import Method
-from dreamr.engines.protocol import Engine
+from dreamr.engines.protocol import Engine, Reader
 from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
@@ -132,7 +131,7 @@ async def answer_batched(
 
     Too many refused questions in a row are one.
     """
-    loop = methods.IN_BATCHES.get(cell.method.loop, cell.method.loop)
+    loop = cell.method.batched_loop
 
     async def one(question: Asked) -> None:
         timed = await timed_answer(loop, cell.method, cell.engines, question, limits)

@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, contextmanager
 from functools import cached_property
 from importlib import import_module
 from itertools import product
@@ -14,10 +13,11 @@ from tqdm import tqdm
 
 from dreamr import provenance
 from dreamr.answering.cells import CellFile
+from dreamr.answering.engines import EngineKey, started
 from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import AnswerKey, Asked, Crowd, crowds, spread, suite_questions
 from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
-from dreamr.config import PLAIN, Method, ModelRef
+from dreamr.config import PLAIN, Method
 from dreamr.engines.protocol import Engine, EngineDied, Refused
 from dreamr.errors import Interrupted
 from dreamr.methods.protocol import ORACLE, Engines, Limits
@@ -34,22 +34,6 @@ ANSWERING = (
 
 
 Room = tuple[str, int]  # a model, and the tokens that an answer may have
-
-
-@dataclass(frozen=True)
-class EngineKey:
-    """An engine of a job: a model, as it is or with n-gram speculation, on one thread of a CPU or more."""
-
-    model: ModelRef
-    ngram: tuple[int, int, int] | None = None
-    threads: int = 1
-
-
-def ngram_of(method: Method) -> tuple[int, int, int] | None:
-    """Tokens proposed a step, shortest and longest match; None without token-level speculation."""
-    if method.ngram_tokens is None or method.ngram_lookup is None:
-        return None
-    return method.ngram_tokens, *method.ngram_lookup
 
 
 class Work:
@@ -129,7 +113,7 @@ class Work:
     def engines_of(self, method: Method) -> tuple[EngineKey, EngineKey | None]:
         """Target and draft engine of a method."""
         draft = EngineKey(self.job.drafts[method.draft]) if method.needs_draft else None
-        return EngineKey(self.job.target, ngram_of(method), method.threads or 1), draft
+        return EngineKey.of(self.job.target, method, "target"), draft
 
     def models_of(self, cell: Cell) -> list[str]:
         """The models that an answer comes from, and its baseline."""
@@ -198,12 +182,10 @@ async def _answer(work: Work) -> None:
                 await watch.answer(cells, work.timed, warm_up, bar.update)
 
 
-async def _start(work: Work, stack: AsyncExitStack) -> dict[EngineKey, TimedEngine]:
+async def _start(work: Work, stack: AsyncExitStack) -> Mapping[EngineKey, TimedEngine]:
     """The plain target, for the baseline, and what the unfinished cells name; warm."""
     used = [key for name in work.left for key in work.engines_of(work.job.cells[name].method) if key]
-    engines = {}
-    for key in dict.fromkeys([EngineKey(work.job.target), *used]):
-        engines[key] = await stack.enter_async_context(open_engine(work, key))
+    engines = await started([EngineKey(work.job.target), *used], work.models, work.job, stack)
     await _warm_up(list(engines.values()), work.warm_ups)
     return engines
 
@@ -230,16 +212,8 @@ async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[Ro
     return fits
 
 
-def open_engine(work: Work, key: EngineKey) -> AbstractAsyncContextManager[TimedEngine]:
-    """The engine, to be started on entering."""
-    from dreamr.engines.vllm.engine import VllmEngine
-    from dreamr.engines.vllm.launch import Ngram
-
-    return VllmEngine(work.models, key.model, work.job, Ngram(*key.ngram) if key.ngram else None, key.threads)
-
-
 def _cell_run(
-    work: Work, name: str, engines: dict[EngineKey, TimedEngine], fits: Mapping[Room, Mapping[Asked, Fit]]
+    work: Work, name: str, engines: Mapping[EngineKey, TimedEngine], fits: Mapping[Room, Mapping[Asked, Fit]]
 ) -> CellRun:
     job, cell = work.job, work.job.cells[name]
     target, draft = work.engines_of(cell.method)
@@ -252,7 +226,7 @@ def _cell_run(
         draft=job.draft,
         seed=job.seed if cell.method.draft != PLAIN else 0,
         device=work.device,
-        thinking=(draft if draft and cell.method.loop == "draft_only" else target).model.thinking,
+        thinking=(draft if draft and not cell.method.needs_target else target).model.thinking,
         engines=Engines(target=_judging(work, cell.method, engines[target]), draft=engines[draft] if draft else None),
         file=work.files[name],
         fits={one: tuple(own[one] for own in part) for one in work.unanswered},
@@ -262,7 +236,7 @@ def _cell_run(
 
 def _judging(work: Work, method: Method, target: Engine) -> Engine:
     """The target, with the step oracle's verdicts in the place of its own where the method says so."""
-    if method.verifier != "oracle":
+    if not method.asks_oracle:
         return target
     assert work.job.truth is not None, "the plan sees to that"
     oracle = import_module(ORACLE)

@@ -18,15 +18,12 @@ from rich.console import Console
 from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import start_with_allocator
 
-FOR_PEOPLE = (
-    *("check", "plan", "ask", "serve", "serve_model", "score", "export_trace", "keep_run"),
-    *("measure_zoo", "make_schema"),
-)
+FOR_PEOPLE = ("check", "plan", "ask", "serve", "serve_model", "score", "export_trace", "keep_run", "make_schema")
 OF_RULES = (
-    *("make_environment", "make_micro", "prepare", "audit", "train_zoo", "fetch_model", "quantize", "train_sapo"),
-    *("answer", "generate", "grade", "summarise", "simulate", "verify", "replay", "plot", "report"),
+    *("make_environment", "make_micro", "prepare", "audit", "fetch_model", "quantize", "train_sapo"),
+    *("answer", "generate", "grade", "summarise", "simulate", "verify", "plot", "report"),
 )
-WITH_ALLOCATOR = ("quantize", "train-sapo", "train-zoo")  # large tensors come and go in them
+WITH_ALLOCATOR = ("quantize", "train-sapo")  # large tensors come and go in them
 WRONG_USE = 2  # exit status, as of other commands
 WIDTH = 120  # of help that is not printed to a terminal
 HELP = "What there is beside `snakemake`, which runs the whole; `dreamr COMMAND --help` tells more of each."

@@ -26,7 +26,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from dreamr.answering.work import EngineKey
+from dreamr.answering.engines import EngineKey
 from dreamr.cli.common import BASE, Overlays
 from dreamr.cli.live import USUAL, Choice, LiveMethod, hand_on, known, live_methods, made, start_engines
 from dreamr.config import Config, ImageSize

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 from cyclopts import Parameter
 
 import dreamr
-from dreamr.answering.work import EngineKey, ngram_of
+from dreamr.answering.engines import EngineKey, started
 from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
@@ -70,17 +70,10 @@ def live_methods(config: Config, chosen: Chosen, overlays: Sequence[Path]) -> di
 def live_method(plan: Plan, name: str, target: str, draft: str) -> LiveMethod:
     """The method of this name on the models of this pair."""
     method = known(plan.config.methods, name, "method")
-    if method.verifier == "oracle":
+    if method.asks_oracle:
         raise UserError(f"{name!r}: its verdicts are the step oracle's, which is asked by the workflow alone")
     models = model_names(plan, method, target, draft)
-    return LiveMethod(method, {role: _engine_key(plan, method, role, model) for role, model in models.items()})
-
-
-def _engine_key(plan: Plan, method: Method, role: str, model: str) -> EngineKey:
-    """The engine that a method wants for its target or draft."""
-    if role == "draft":
-        return EngineKey(plan.ref(model))
-    return EngineKey(plan.ref(model), ngram_of(method), method.threads or 1)
+    return LiveMethod(method, {role: EngineKey.of(plan.ref(model), method, role) for role, model in models.items()})
 
 
 def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str, str]:
@@ -90,25 +83,16 @@ def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str
     if method.needs_draft and method.draft != PLAIN:
         draft = sapo_model(method.draft, target, draft)
         known(plan.trainings, draft, "SAPO draft")
-    roles = {"target": target} if method.loop != "draft_only" else {}
+    roles = {"target": target} if method.needs_target else {}
     return roles | ({"draft": draft} if method.needs_draft else {})
-
-
-def open_engine(config: Config, key: EngineKey) -> "VllmEngine":
-    """The engine, to be started on entering."""
-    from dreamr.engines.vllm.engine import VllmEngine
-    from dreamr.engines.vllm.launch import Ngram
-
-    folder, ngram = Path(config.pathvars.results) / "models", Ngram(*key.ngram) if key.ngram else None
-    return VllmEngine(folder, key.model, config, ngram, key.threads)
 
 
 async def start_engines(
     config: Config, live: Iterable[LiveMethod], stack: AsyncExitStack
 ) -> dict[EngineKey, "VllmEngine"]:
     """The engines of all methods, each once, until `stack` is left."""
-    keys = dict.fromkeys(key for one in live for key in one.engines.values())
-    return {key: await stack.enter_async_context(open_engine(config, key)) for key in keys}
+    keys = [key for one in live for key in one.engines.values()]
+    return await started(keys, Path(config.pathvars.results) / "models", config, stack)
 
 
 def hand_on(config: Config, overlays: Sequence[Path]) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from dreamr import components
 from dreamr.cli.common import BASE, Overlays
-from dreamr.config import PER_CLUSTER, HubModel
+from dreamr.config import HubModel
 from dreamr.planning.budget import Estimate, estimates, known
 from dreamr.planning.costs import size, weights_gb
 from dreamr.planning.limits import refuse_excess
@@ -126,7 +127,7 @@ def _places(gpus: Sequence[int]) -> str:
 def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
-    per_cluster = {name: PER_CLUSTER.get(config.benchmarks[name].adapter, 1) for name in config.asked}
+    per_cluster = {name: components.adapter(config.benchmarks[name].adapter).per_cluster for name in config.asked}
     clusters = sum(round(known(plan, name) / each) for name, each in per_cluster.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"

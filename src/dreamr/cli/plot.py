@@ -20,11 +20,9 @@ from dreamr.report import arms, crowds, dose, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.milliseconds import milliseconds
 from dreamr.report.overview import overview, pooled
-from dreamr.report.predicted import projection, replay
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.predicted import QUESTION_MARGIN
 from dreamr.statistics.words import LABELS
 
 LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
@@ -37,14 +35,12 @@ class Sources:
 
     Args:
         tables: folder of the tables
-        replay: folder of the replay's tables
         trainings: training.csv files
         traces: Trace rows, for the timeline
         verification: folder of what verify wrote, where it did
     """
 
     tables: Path
-    replay: Path
     trainings: PerhapsFiles = ()
     traces: PerhapsFiles = ()
     verification: Path | None = None
@@ -106,12 +102,6 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     settings = ahead(ablation)
     if settings.setting.nunique() > LADDER:
         yield "rivals-measured", arms.measured(settings)
-    predicted = read_table(sources.replay / "replay_questions.csv")
-    if len(predicted):
-        yield "replay", replay(main_pairs(predicted, job), QUESTION_MARGIN)
-    projected = read_table(sources.replay / "projection.csv")
-    if len(projected):
-        yield "projection", projection(projected, job.reference)
     shown = side_by_side(timed(sources.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", timeline(shown)

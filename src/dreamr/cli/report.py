@@ -21,7 +21,6 @@ def main(
     spec: str,
     tables: Path,
     audit: Path,
-    replay: Path,
     figures: Path,
     cards: tuple[Path, ...],
     traces: tuple[Path, ...],
@@ -38,7 +37,6 @@ def main(
         spec: JSON of the whole checked configuration
         tables: folder of the tables
         audit: folder of the audit's tables
-        replay: folder of the replay's tables
         figures: folder of the figures
         cards: the models' card.json
         traces: Trace rows
@@ -49,6 +47,6 @@ def main(
         verification: folder of what verify wrote, where it did
         templates: folder of page.html.j2, css, js
     """
-    sources = Sources(tables, audit, replay, figures, cards, traces, cells, benchmarks, logs, verification)
+    sources = Sources(tables, audit, figures, cards, traces, cells, benchmarks, logs, verification)
     page = render(read_spec(Config, spec), sources, templates)
     write_atomically(out, page)

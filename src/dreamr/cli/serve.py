@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from dreamr.answering.work import EngineKey
+from dreamr.answering.engines import EngineKey
 from dreamr.cli.common import BASE, Overlays
 from dreamr.cli.live import USUAL, Choice, LiveMethod, hand_on, live_methods, start_engines
 from dreamr.config import Config

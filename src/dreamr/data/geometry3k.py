@@ -11,10 +11,12 @@ from typing import Any
 
 from PIL.Image import Image
 
+from dreamr.components import Adapter
 from dreamr.data.rows import Keep, bad_value, column
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "geometry3k"
+ADAPTER = Adapter()
 
 
 def questions(row: dict[str, Any], number: int, keep: Keep) -> Iterator[Question]:

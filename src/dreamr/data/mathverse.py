@@ -14,10 +14,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dreamr.components import Adapter
 from dreamr.data.rows import Keep, column, image, option_lines, text_or_none
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "mathverse"
+ADAPTER = Adapter(per_cluster=5, repeated="versions")
 _OPTION = re.compile(r"^\s*\(?([A-Z])\)?\s*[:.]\s*(.*)$")
 
 

@@ -10,10 +10,12 @@ Rotation k of a question has index base + k * 1,000,000. A missing option or hin
 from collections.abc import Iterator
 from typing import Any
 
+from dreamr.components import Adapter
 from dreamr.data.rows import Keep, column, image, option_lines, text_or_none
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "mmbench"
+ADAPTER = Adapter(per_cluster=4, repeated="rotations")
 ROTATION = 1_000_000
 
 

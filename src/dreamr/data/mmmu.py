@@ -13,10 +13,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dreamr.components import Adapter
 from dreamr.data.rows import Keep, bad_value, column, image, option_lines
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "mmmu"
+ADAPTER = Adapter()
 _MARK = re.compile(r"<image (\d)>")
 
 

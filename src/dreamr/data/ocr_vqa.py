@@ -10,10 +10,12 @@ Questions about one image share a cluster.
 from collections.abc import Iterator
 from typing import Any
 
+from dreamr.components import Adapter
 from dreamr.data.rows import Keep, bad_value, column, image
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "ocr_vqa"
+ADAPTER = Adapter()
 
 
 def questions(row: dict[str, Any], number: int, keep: Keep) -> Iterator[Question]:

@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dreamr.components import Adapter
 from dreamr.data.rows import Keep, column, image, option_lines
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "realworldqa"
+ADAPTER = Adapter()
 _INSTRUCTION = re.compile(r"\s*Please answer (?:the question )?(?:directly )?with [^\n]*$", re.IGNORECASE)
 _OPTION = re.compile(r"^\s*([A-Z])[.)]\s+(.*)$")
 

@@ -11,10 +11,12 @@ have no id: theirs is the row number.
 from collections.abc import Iterator
 from typing import Any
 
+from dreamr.components import Adapter
 from dreamr.data.rows import LETTERS, Keep, column, image, option_lines
 from dreamr.records import IMAGE_MARK, Question
 
 NAME = "scienceqa"
+ADAPTER = Adapter()
 
 
 def questions(row: dict[str, Any], number: int, keep: Keep) -> Iterator[Question]:

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from dreamr.config import Method, Sampling
 from dreamr.endpoint.failures import Failure
 from dreamr.endpoint.metrics import Metrics
-from dreamr.engines.protocol import EngineDied
+from dreamr.engines.protocol import EngineDied, Reader
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER
@@ -28,14 +28,6 @@ class Told:
     step: Step
     place: int
     seconds: float
-
-
-class Reader(Protocol):
-    """An engine that tells what it would read."""
-
-    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
-        """The tokens of a prompt, image places included."""
-        ...
 
 
 class Served(NamedTuple):

@@ -83,3 +83,15 @@ class Engine(Protocol):
     def now(self) -> float:
         """Seconds on this engine's clock."""
         ...
+
+
+class Reader(Protocol):
+    """An engine that tells what it would read."""
+
+    async def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        """The tokens of a prompt, image places included; images that it does not take are Refused."""
+        ...
+
+    def text_tokens(self, text: str) -> int:
+        """The number of tokens of an answer's text. What is counted makes no later request faster."""
+        ...

@@ -1,7 +1,6 @@
 """Engines on a simulated clock: the loops run on them unchanged, in microseconds, with exact times.
 
-For property tests, for schedules worked by hand and, with the engines of `replay.serving`, for recorded traces under
-other costs. Nothing from here is ever called measured.
+For property tests and for schedules worked by hand. Nothing from here is ever called measured.
 
     seconds, outcome = run(answer(prompt, Engines(VirtualEngine(target, Cost(1.0)), ...), method, limits))
 """
@@ -9,8 +8,7 @@ other costs. Nothing from here is ever called measured.
 import asyncio
 import math
 import selectors
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -162,93 +160,57 @@ class Model(Protocol):
         ...
 
 
-class Request(Protocol):
-    """A request under way, as an engine's loop drives it."""
+class VirtualEngine:
+    """`protocol.Engine` on the virtual clock: requests start at once and share its machine alike."""
 
-    async def decode(self, step: Generation) -> None:
-        """Spend the time that `step` takes."""
-        ...
-
-    async def judge(self) -> None:
-        """Spend the time that a verdict takes."""
-        ...
-
-
-class VirtualRequest:
-    """A request whose prompt has been read, on a machine of its own or in the company of others."""
-
-    def __init__(self, machine: Machine, cost: Cost, meter: Meter) -> None:
-        self._machine, self._cost, self._meter = machine, cost, meter
-
-    async def decode(self, step: Generation) -> None:
-        """Spend the time that `step` takes; a cancelled one counts the tokens that it got to."""
-        seconds, before = self._cost.decode * step.tokens, self._meter.tokens
-        piece = self._machine.begin(seconds)
-        try:
-            await self._machine.until_done(piece)
-        finally:
-            dropped = piece.left / seconds if seconds and piece.done.cancelled() else 0.0
-            self._meter.tokens = before + math.floor(step.tokens * (1 - dropped) + 1e-9)
-
-    async def judge(self) -> None:
-        """Spend the time that a verdict takes."""
-        await self._machine.work(self._cost.verdict)
-
-
-class SimulatedEngine:
-    """`protocol.Engine` on the virtual clock, whatever its requests cost."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def _request(self, prompt: Prompt, meter: Meter) -> AbstractAsyncContextManager[Request]:
-        """A request that has read its prompt; leaving drops it."""
-        raise NotImplementedError
+    def __init__(self, model: Model, cost: Cost) -> None:
+        self._model, self._cost = model, cost
+        self._machine = Machine(cost.crowding)
+        self._cache = _PrefixCache()
 
     async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
         assert stop == STEP_BREAK, f"simulated models write steps: stop must be a blank line, not {stop!r}"
-        async with self._request(prompt, meter) as request:
-            step = self._model.write(prompt, max_tokens)
-            await request.decode(step)
+        await self._read(prompt)
+        step = self._model.write(prompt, max_tokens)
+        await self._decode(step, meter)
         return step
 
     async def stream(
         self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
     ) -> AsyncGenerator[Generation, None]:
         assert stop == STEP_BREAK, f"simulated models write steps: stop must be a blank line, not {stop!r}"
-        async with self._request(prompt, meter) as request:
-            while max_tokens > 0:
-                step = self._model.write(prompt, min(step_tokens, max_tokens))
-                await request.decode(step)
-                yield step
-                if step.finish == "end":
-                    return
-                max_tokens -= step.tokens
-                prompt = _behind(prompt, step)
+        await self._read(prompt)
+        while max_tokens > 0:
+            step = self._model.write(prompt, min(step_tokens, max_tokens))
+            await self._decode(step, meter)
+            yield step
+            if step.finish == "end":
+                return
+            max_tokens -= step.tokens
+            prompt = _behind(prompt, step)
 
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
-        async with self._request(prompt, Meter()) as request:
-            await request.judge()
+        await self._read(prompt)
+        await self._machine.work(self._cost.verdict)
         return self._model.logprobs(prompt, keywords)
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
-
-class VirtualEngine(SimulatedEngine):
-    """An engine whose requests start at once and share its machine alike."""
-
-    def __init__(self, model: Model, cost: Cost) -> None:
-        super().__init__(model)
-        self._cost = cost
-        self._machine = Machine(cost.crowding)
-        self._cache = _PrefixCache()
-
-    @asynccontextmanager
-    async def _request(self, prompt: Prompt, meter: Meter) -> AsyncIterator[Request]:
+    async def _read(self, prompt: Prompt) -> None:
+        """Spend the time that a request takes before its first token."""
         fresh = self._cache.fresh_tokens(prompt) if self._cost.prefill else 0
         await self._machine.work(self._cost.request + self._cost.prefill * fresh)
-        yield VirtualRequest(self._machine, self._cost, meter)
+
+    async def _decode(self, step: Generation, meter: Meter) -> None:
+        """Spend the time that `step` takes; a cancelled one counts the tokens that it got to."""
+        seconds, before = self._cost.decode * step.tokens, meter.tokens
+        piece = self._machine.begin(seconds)
+        try:
+            await self._machine.until_done(piece)
+        finally:
+            dropped = piece.left / seconds if seconds and piece.done.cancelled() else 0.0
+            meter.tokens = before + math.floor(step.tokens * (1 - dropped) + 1e-9)
 
 
 def _behind(prompt: Prompt, step: Generation) -> Prompt:

@@ -21,13 +21,24 @@ and verdicts, in which the target writes nothing in vain.
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import Begun, QuestionRun, running
 from dreamr.methods.streams import Feed, Stream, Versions
 from dreamr.prompts import Prompt
-from dreamr.verifiers import Verdict, verifier
+from dreamr.verifiers.protocol import Verdict, verifier
+
+LOOP = Loop(
+    label="FPSR",
+    draft=True,
+    target_writes="rejected steps",
+    judges="step",
+    settings=frozenset({"verifier", "window", "rivals", "continues"}),
+    may_set=frozenset({"answers"}),
+    batched="specreason",
+)
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

@@ -13,6 +13,7 @@ differs, as FPSR's does; as published it is asked anew.
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods.prefix import Prefix
@@ -21,7 +22,15 @@ from dreamr.methods.run import Begun, QuestionRun, running
 from dreamr.methods.streams import Feed, Stream, Versions
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
-from dreamr.verifiers import Verdict, Verifier, verifier
+from dreamr.verifiers.protocol import Verdict, Verifier, verifier
+
+LOOP = Loop(
+    label="Lookahead Reasoning",
+    draft=True,
+    target_writes="all steps",  # drafts and verdicts pass while the target writes
+    judges="versions",
+    settings=frozenset({"verifier", "window", "continues"}),
+)
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

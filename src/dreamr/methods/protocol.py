@@ -68,9 +68,6 @@ class Outcome:
     refusal: str | None = None
 
 
-# The loop that writes the same text with the least work, for many questions at once.
-IN_BATCHES = {"fpsr": "specreason", "beside": "target_only"}
-
 # What gives the verdicts in the target's place where a method's verifier is the oracle; loaded by name, as loops are.
 ORACLE = "dreamr.micro.verdicts"
 

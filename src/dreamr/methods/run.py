@@ -13,7 +13,7 @@ from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.records import Span, Step
-from dreamr.verifiers import Verdict, Verifier
+from dreamr.verifiers.protocol import Verdict, Verifier
 
 T = TypeVar("T")
 

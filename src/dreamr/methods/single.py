@@ -4,20 +4,15 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
-from dreamr.methods.run import QuestionRun, running
+from dreamr.methods.run import running
 from dreamr.prompts import Prompt
 
 
 async def alone(writer: Writer, prompt: Prompt, engines: Engines, limits: Limits) -> Outcome:
     """The whole answer by `writer`; its steps are told apart only for the record."""
     async with running(prompt, engines, limits) as run:
-        await write(writer, run)
+        own = replace(run.prefix, shared=False)
+        async with aclosing(run.stream(writer, own)) as steps:
+            async for step in steps:
+                run.commit(step, writer)
     return run.outcome()
-
-
-async def write(writer: Writer, run: QuestionRun) -> None:
-    """Commit the whole answer by `writer`."""
-    own = replace(run.prefix, shared=False)
-    async with aclosing(run.stream(writer, own)) as steps:
-        async for step in steps:
-            run.commit(step, writer)

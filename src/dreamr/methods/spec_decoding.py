@@ -4,10 +4,18 @@ The engine speculates, by n-grams of the text so far, and verifies token by toke
 draft *model* inside the engine is not possible for these vision-language families today (vLLM refuses it).
 """
 
+from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.single import alone
 from dreamr.prompts import Prompt
+
+LOOP = Loop(
+    label="token-level speculation",
+    draft=False,
+    target_writes="all steps",
+    settings=frozenset({"ngram_tokens", "ngram_lookup"}),
+)
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

@@ -5,11 +5,21 @@ request and its place are ours (`prompts`); the digit is the most likely of the 
 a repeated step does not end the run, which ends as with every other loop here.
 """
 
+from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import running
 from dreamr.prompts import Prompt
-from dreamr.verifiers import verifier
+from dreamr.verifiers.protocol import verifier
+
+LOOP = Loop(
+    label="SpecReason",
+    draft=True,
+    target_writes="rejected steps",
+    judges="step",
+    settings=frozenset({"verifier"}),
+    may_set=frozenset({"answers"}),
+)
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

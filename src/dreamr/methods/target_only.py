@@ -1,9 +1,12 @@
 """The target alone: the baseline of every accuracy and every speed-up (paper section 4)."""
 
+from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.single import alone
 from dreamr.prompts import Prompt
+
+LOOP = Loop(label="target alone", draft=False, target_writes="all steps", may_set=frozenset({"threads"}))
 
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:

@@ -1,1 +1,1 @@
-"""The micro world: images of handwritten digits, questions about them, and the models trained on both."""
+"""The micro world: images of handwritten digits, questions about them, and whether a step about them is right."""

@@ -247,10 +247,12 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
     """What an answer waits for: the target's work and the draft's. A verdict is one token, and what is read for it."""
     lengths = text(plan)
     whole, nothing = Workload(tokens=lengths.answer, read=lengths.prompt), Workload(tokens=0, read=0)
-    if method.loop == "draft_only":
-        return nothing, whole
-    if method.loop in ("specreason", "fpsr"):
-        steps = lengths.answer / lengths.step
-        written = (1 - lengths.accepted) * lengths.answer
-        return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
-    return whole, nothing  # Lookahead's drafts and verdicts pass while the target writes
+    match method.declared.target_writes:
+        case "nothing":
+            return nothing, whole
+        case "all steps":
+            return whole, nothing
+        case "rejected steps":
+            steps = lengths.answer / lengths.step
+            written = (1 - lengths.accepted) * lengths.answer
+            return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole

@@ -6,6 +6,7 @@ A spec holds only what its job reads, so a change elsewhere in the configuration
 
 from typing import Literal, Self
 
+from dreamr import components
 from dreamr.config import (
     NO_DRAFT,
     PLAIN,
@@ -159,9 +160,15 @@ class SummariseJob(Spec):
             planted=tuple(name for name, recipe in config.sapo.recipes.items() if recipe.planted),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
-            versioned=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mathverse"),
-            circular=tuple(name for name, data in config.benchmarks.items() if data.adapter == "mmbench"),
+            versioned=_repeated(config, "versions"),
+            circular=_repeated(config, "rotations"),
         )
+
+
+def _repeated(config: Config, how: str) -> tuple[str, ...]:
+    """Benchmarks that ask a problem several times."""
+    adapters = {name: components.adapter(data.adapter) for name, data in config.benchmarks.items()}
+    return tuple(name for name, adapter in adapters.items() if adapter.repeated == how)
 
 
 class VerifyJob(Spec):
@@ -184,15 +191,3 @@ def _verifies(config: Config, run: Run) -> bool:
     """Whether a run has verdicts of the usual trainings."""
     methods = [config.methods[name] for name in run.methods]
     return any(method.verifier and (method.draft == PLAIN or not run.seed) for method in methods)
-
-
-class ReplayJob(Spec):
-    """cli.replay: limits of answers, and what belongs together in the tables."""
-
-    generation: Sampling
-    tables: SummariseJob
-
-    @classmethod
-    def of(cls, config: Config) -> Self:
-        """That of a configuration."""
-        return cls(generation=config.generation, tables=SummariseJob.of(config))

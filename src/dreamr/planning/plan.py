@@ -23,7 +23,7 @@ from dreamr.config import (
     Spec,
     sapo_model,
 )
-from dreamr.methods.protocol import IN_BATCHES, ORACLE
+from dreamr.methods.protocol import ORACLE
 from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
 from dreamr.planning.site import Limit, Site, limit_of
 from dreamr.provenance import code_digest, spec_digest
@@ -36,6 +36,7 @@ SCORER = ("dreamr.scoring.answers",)
 # is left of those modules checks values, names models and shares out GPUs. The others word, guard, write results.
 UNCOUNTED = (
     *(
+        "dreamr.components",  # what it tells of a method is in the job's specification
         "dreamr.config",
         "dreamr.planning.jobs",
         "dreamr.planning.reading",
@@ -238,7 +239,7 @@ class Plan:
     def _truth(self, group: Group) -> str | None:
         """Where the truth of a group's questions lies, if a method asks for it."""
         micro, methods = self.config.micro, self.methods(group).values()
-        return micro.folder if micro and any(method.verifier == "oracle" for method in methods) else None
+        return micro.folder if micro and any(method.asks_oracle for method in methods) else None
 
     def cell(self, group: Group, name: str) -> Cell:
         """A method's cell, with the code of all that takes part in it."""
@@ -334,8 +335,9 @@ class Plan:
 
 def _by_name(method: Method) -> list[str]:
     """Modules behind a cell that its job loads by name. Target-only is behind all: every speed-up is a ratio to it."""
-    loops = {"target_only", method.loop, IN_BATCHES.get(method.loop, method.loop)}
-    return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + [ORACLE] * (method.verifier == "oracle")
+    loops = {"target_only", method.loop, method.batched_loop}
+    verifiers = [f"dreamr.verifiers.{method.verifier}"] if method.verifier else []
+    return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
 
 
 @cache

@@ -27,7 +27,6 @@ from dreamr.report.run_times import Row, phase_times, rule_times
 from dreamr.report.studies import Made, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.names import GALLERY
-from dreamr.statistics.predicted import MARGIN, QUESTION_MARGIN
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 
 CAPTIONS = "captions/figures.yaml"  # beside the templates; Snakemake's report shows them too
@@ -53,7 +52,6 @@ class Sources:
 
     tables: Path
     audit: Path
-    replay: Path
     figures: Path
     cards: tuple[Path, ...]  # of the models
     traces: tuple[Path, ...]
@@ -65,7 +63,7 @@ class Sources:
     @property
     def csv(self) -> list[Path]:
         """All tables."""
-        folders = [self.tables, self.audit, self.replay, *([self.verification] if self.verification else [])]
+        folders = [self.tables, self.audit, *([self.verification] if self.verification else [])]
         return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
 
 
@@ -122,8 +120,6 @@ def _environment(config: Config, templates: Path) -> Environment:
         "sentence": sentence,
         "sample": sample,
         "ALL": ALL,
-        "MARGIN": MARGIN,
-        "QUESTION_MARGIN": QUESTION_MARGIN,
         "MAIN": MAIN,
     }
     return environment

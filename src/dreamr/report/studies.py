@@ -120,7 +120,6 @@ STUDIES = {
         "Quantization", "a method on a quantized target and on the model that it was made from", table("quantization")
     ),
     "timeline": Study("How one question runs", f"dreamr, and {TIMED}", figure("timeline")),
-    "replay": Study("What would it be elsewhere?", "a run of the method beside", table("replay")),
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dreamr.engines.protocol import Engine, Refused
 from dreamr.prompts import Prompt, continued
 from dreamr.steps import is_blank
-from dreamr.verifiers import CpnVerifier
+from dreamr.verifiers.cpn import CpnVerifier
 
 Answer = tuple[Prompt, tuple[str, ...]]  # a question and the steps of one completion
 

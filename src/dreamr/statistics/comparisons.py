@@ -30,7 +30,6 @@ KINDS: dict[str, set[str]] = {
     "verifier": {"verifier", "alpha", "threshold"},
     "rewards": {"draft"},
 }
-SEQUENTIAL = "specreason"  # the loop that does one thing at a time
 # Schedules of FPSR with a name of their own, by rivals and whether the target writes on.
 SCHEDULES: dict[tuple[Rivals | None, bool | None], str] = {
     ("none", False): "pipelined",
@@ -130,7 +129,7 @@ def setting(kind: str, method: Method) -> str:
     """The varied setting in words."""
     if kind != "schedule":
         return str(getattr(method, {"rewards": "draft"}.get(kind, kind))).replace("_", "-")
-    if method.loop == SEQUENTIAL:
+    if method.declared.sequential:
         return "sequential"
     written = f"rivals {method.rivals}, {'writes on' if method.continues else 'asked anew'}"
     return SCHEDULES.get((method.rivals, method.continues), written)

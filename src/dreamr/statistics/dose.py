@@ -68,7 +68,8 @@ def placed(methods: Mapping[str, Method], nodes: Sequence[str]) -> list[str]:
     found = {
         (method.verifier, method.alpha, method.threshold): name
         for name, method in reversed([*methods.items()])
-        if method.verifier in ("cpn", "score")
+        if method.declared.judges == "step"
+        and not method.asks_oracle
         and (method.draft, method.budget, method.answers) == (node.draft, node.budget, node.answers)
     }
     return list(reversed(found.values()))

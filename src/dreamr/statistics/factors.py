@@ -12,7 +12,7 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import KINDS, SEQUENTIAL
+from dreamr.statistics.comparisons import KINDS
 from dreamr.statistics.frame import CELL, alone, tabulate
 from dreamr.statistics.intervals import Quantity, product, quotient, ratio
 
@@ -51,5 +51,5 @@ def sequential_twins(methods: Mapping[str, Method]) -> dict[str, str]:
     def text(method: Method) -> str:
         return method.model_dump_json(exclude=KINDS["schedule"])
 
-    sequential = {text(method): name for name, method in methods.items() if method.loop == SEQUENTIAL}
+    sequential = {text(method): name for name, method in methods.items() if method.declared.sequential}
     return {name: sequential[text(method)] for name, method in methods.items() if text(method) in sequential}

@@ -8,10 +8,9 @@ import pandas as pd
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace
-from dreamr.statistics.comparisons import SEQUENTIAL
 from dreamr.statistics.frame import KEYS, alone, complete, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
-from dreamr.statistics.requests import AHEAD, Place, measured, on_path, places, shortest
+from dreamr.statistics.requests import Place, measured, on_path, places, shortest
 from dreamr.statistics.waits import KINDS, PARTS, Pace, openings, pace, waits
 
 ON_PATH = [f"path_{part}" for part in KINDS.values()]
@@ -57,7 +56,7 @@ def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> di
     """
     by_pair: dict[tuple[str, str], list[list[Place]]] = {}
     for trace, found in answers:
-        if trace.method in pooled and job.methods[trace.method].loop == SEQUENTIAL:
+        if trace.method in pooled and job.methods[trace.method].declared.sequential:
             by_pair.setdefault((trace.target, trace.draft), []).append(found)
     seen = {pair: pace(places) for pair, places in by_pair.items()}
     return {(*pair, method): one for pair, one in seen.items() for method in pooled}
@@ -79,7 +78,7 @@ def _line(trace: Trace, found: Sequence[Place], pace: Pace | None, method: Metho
 def _uncrowded(found: Sequence[Place], pace: Pace | None, method: Method) -> float:
     """The critical path at a given pace; NaN where no pace tells, or where the loop runs nothing at the same time."""
     kinds = {span.kind for place in found for span in place.requests}
-    if pace is None or method.loop not in AHEAD or not kinds <= pace.token.keys():
+    if pace is None or not method.declared.ahead or not kinds <= pace.token.keys():
         return nan
     first = openings(found)
     return shortest(found, method, lambda span: pace.seconds(span, span in first))

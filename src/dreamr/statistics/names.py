@@ -30,4 +30,3 @@ OF_STEPS = {
 OF_ANSWERS = {"answers_by_errors": "answer_errors"}
 JUDGED = (*OF_STEPS, *OF_ANSWERS, "dose")
 GALLERY = "gallery.jsonl"
-OF_REPLAY = ("replay", "replay_questions", "replay_costs", "projection")  # of cli.replay

@@ -10,7 +10,6 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import SEQUENTIAL
 from dreamr.statistics.frame import BASELINE, alone, answered, batched, tabulate
 from dreamr.statistics.intervals import Quantity, quotient, ratio
 
@@ -25,7 +24,6 @@ PAIRS: dict[str, Quantity] = {
     "tokens_per_prompt": ratio("prompt_tokens", "prompts"),
     "acceptance": ratio("accepted", "verified"),
 }
-ASKING = ("cpn", "score")  # verifiers whose verdict is one request to the target
 PLACE = ["target", "draft", "benchmark", "item", "cluster"]
 # Columns of each part by those of the score frame that they sum.
 DRAFTING = {"draft_steps": "later_drafts", "draft_seconds": "later_drafts_seconds"}
@@ -44,7 +42,7 @@ def pairs(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """
     recipe, timed, asked = job.methods[job.reference].draft, alone(rows), answered(batched(rows))
     drafting = [name for name, one in job.methods.items() if not one.needs_target and one.draft == recipe]
-    judging = [name for name, one in job.methods.items() if one.loop == SEQUENTIAL and one.verifier in ASKING]
+    judging = [name for name, one in job.methods.items() if one.declared.sequential and not one.asks_oracle]
     known = rows.loc[rows.draft != NO_DRAFT, ["target", "draft"]].drop_duplicates()
     parts = [
         _part(timed[timed.method.isin(drafting)], DRAFTING),

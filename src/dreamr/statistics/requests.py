@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from dreamr.config import Method
 from dreamr.records import Span, Step, Trace
 
-COMPARING = "lookahead"  # the loop whose verdict follows the target's own version, which every step needs
-AHEAD = ("lookahead", "fpsr")  # loops with a window
 LITTLE = 1e-6  # far above rounding, far below what makes another path the longest
 
 
@@ -46,15 +44,14 @@ class Times:
             return max(self._open, self.anew if self.overruled and not held else self.drafted)
         if self.overruled and self.method.continues:
             return self.written
-        if self.method.loop == COMPARING or self.method.rivals == "all":
+        if compares(self.method) or self.method.rivals == "all":
             return max(self._open, self.anew, self.drafted)
         return self.commits[-1] if self.method.rivals == "frontier" else max(self.commits[-1], reached)
 
     @property
     def _open(self) -> float:
         """When the window reached the next place; a loop that does one thing at a time has a window of one."""
-        window = self.method.window if self.method.loop in AHEAD and self.method.window else 1
-        return self.commits[max(0, len(self.commits) - window)]
+        return self.commits[max(0, len(self.commits) - (self.method.window or 1))]
 
     def take(self, place: Place, end: Callable[[Span, float], float]) -> None:
         """Go on behind `place`; `end` tells when a request ends that can start at a given time."""
@@ -66,6 +63,11 @@ class Times:
         self.overruled = place.overruled
         if place.overruled:
             self.anew = self.commits[-1]
+
+
+def compares(method: Method) -> bool:
+    """Whether a verdict follows the target's own version, which every step needs."""
+    return method.declared.judges == "versions"
 
 
 def places(trace: Trace, method: Method) -> list[Place]:
@@ -91,7 +93,7 @@ def _requests(step: Step, done: Sequence[Span], times: Times) -> Iterator[Span]:
     by the place while it wrote on from a step that the draft's then stood for: before its version could start.
     """
     drafts, verdicts, owns = ([span for span in done if span.kind == kind] for kind in ("draft", "verify", "target"))
-    compared = times.method.loop == COMPARING
+    compared = compares(times.method)
     judged = verdicts[-1:] if step.verdict is not None else []
     before = drafts[-1:] if step.accepted is not None or step.writer == "draft" else []
     before += [] if compared else judged

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dreamr.components import verdicts
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS, as_cells, complete, sampling, tabulate
 from dreamr.statistics.intervals import Array, Bootstrap, Interval, mean, resampling_weights
@@ -77,7 +78,7 @@ def _without_each(between: Array) -> Array:
 
 def calibration(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Share of right steps by verdict, in ten bins of equal width; scores from 0 to 9 are put on the same scale."""
-    scaled = steps.verdict / steps.method.map(lambda name: 9 if job.methods[name].verifier == "score" else 1)
+    scaled = steps.verdict / steps.method.map(lambda name: verdicts(str(job.methods[name].verifier)).largest)
     binned = steps.assign(bin=np.minimum((scaled * BINS).astype(int), BINS - 1).astype(str), scaled=scaled)
     quantities = {"right": mean("right"), "verdict": mean("scaled")}
     return tabulate(binned, job, quantities, [*ALL_BENCHMARKS, "bin"])

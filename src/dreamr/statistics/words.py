@@ -12,7 +12,6 @@ LABELS = {
     "target_only": "Target only",
     "target_only_double": "Target only (twice the budget)",
     "target_only_two_threads": "Target only (two threads)",
-    "beside": "Target beside a busy draft",
     "draft_only": "Draft only",
     "draft_only_sapo": "Draft only, SAPO",
     "draft_only_planted": "Draft only (planted questions)",

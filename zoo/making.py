@@ -11,13 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor
 
-from dreamr.micro.export import save
-from dreamr.micro.families import FAMILIES, QWEN3
-from dreamr.micro.growing import deepened, extended, mixture, with_experts
-from dreamr.micro.lessons import Task, Teacher, continuation, draft_lesson, target_lesson, tasks
-from dreamr.micro.sentences import sentences
-from dreamr.micro.training import AUXILIARY_BLOCK, train, train_sight
-from dreamr.micro.zoo import (
+from dreamr.micro.zoo import write_manifest
+from zoo.export import save
+from zoo.families import FAMILIES, QWEN3
+from zoo.growing import deepened, extended, mixture, with_experts
+from zoo.lessons import Task, Teacher, continuation, draft_lesson, target_lesson, tasks
+from zoo.recipes import (
     SIGHT_STEPS,
     SPROUT_LAYERS,
     SPROUT_RATE,
@@ -27,8 +26,9 @@ from dreamr.micro.zoo import (
     TRUNK_STAGES,
     ZOO,
     ZooRecipe,
-    write_manifest,
 )
+from zoo.sentences import sentences
+from zoo.training import AUXILIARY_BLOCK, train, train_sight
 
 ROUNDS = 800  # of the pool of questions that lessons are made from, about 23 questions a round
 SILENT_NOISE, EXPERT_NOISE = 2e-3, 0.05

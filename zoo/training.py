@@ -9,16 +9,15 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from dreamr.micro.batches import Batch, Collator
 from dreamr.micro.drawing import BACKGROUNDS, INKS, draw
-from dreamr.micro.families import Family
-from dreamr.micro.lessons import Lesson, Task, Teacher
 from dreamr.micro.world import Grid, random_grid
+from zoo.batches import Batch, Collator
+from zoo.families import Family
+from zoo.lessons import Lesson, Task, Teacher
 
 BATCH = 32
 SORTED = 2  # batches whose lessons are drawn together and sorted by length
 AUXILIARY_BLOCK = 4  # 0-based: the output of the fifth of the trunk's six blocks
-IMAGE_KEYS = ("pixel_values", "image_grid_thw", "image_sizes", "batch_num_images")
 
 
 def scheduled(optimizer: torch.optim.Optimizer, steps: int, warm_up: int = 50) -> torch.optim.lr_scheduler.LambdaLR:

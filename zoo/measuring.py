@@ -11,9 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from dreamr.engines.chat import Chat
 from dreamr.micro import oracle
-from dreamr.micro.lessons import Task, tasks
 from dreamr.micro.rows import BENCHMARKS
 from dreamr.prompts import ANSWER_MARK, STEP_BREAK, VERIFY, Prompt, verdict_prompt
+from zoo.lessons import Task, tasks
 
 BATCH = 32
 ANSWER_TOKENS = 160

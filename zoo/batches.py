@@ -7,9 +7,9 @@ import torch
 
 from dreamr.engines.chat import Chat
 from dreamr.micro.drawing import CELL
-from dreamr.micro.families import Family
-from dreamr.micro.lessons import Lesson
 from dreamr.prompts import STEP_BREAK
+from zoo.families import Family
+from zoo.lessons import Lesson
 
 WRONG, UNALIGNED = 0, 1  # channels of the auxiliary head
 

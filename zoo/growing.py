@@ -73,7 +73,7 @@ def mixture(tokenizer: Any, layers: int) -> Any:
     """A Qwen3-VL mixture of experts with random weights."""
     from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
 
-    from dreamr.micro.families import HIDDEN, qwen3_rope, qwen3_vision, qwen_ids, text_config
+    from zoo.families import HIDDEN, qwen3_rope, qwen3_vision, qwen_ids, text_config
 
     text = text_config(tokenizer, layers) | {
         "rope_parameters": qwen3_rope(),

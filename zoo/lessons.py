@@ -13,11 +13,11 @@ import numpy as np
 
 from dreamr.data.loading import adapter
 from dreamr.micro import oracle
-from dreamr.micro.mistakes import mistaken, skipping
 from dreamr.micro.rows import MAKERS
 from dreamr.micro.steps import PHRASES, RIGHT, Claim, Style, canonical, claim, ending, rambling, terse
 from dreamr.micro.world import Truth
 from dreamr.prompts import ALIGN, SCORE, STEP_BREAK, VERIFY, Prompt, continued, question_prompt, verdict_prompt
+from zoo.mistakes import mistaken, skipping
 
 HARD = ("done", "sum", "largest", "total", "walk", "compare")  # steps that are harder to judge than readings
 

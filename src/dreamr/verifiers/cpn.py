@@ -1,0 +1,29 @@
+"""CPN (paper, section 3): one look at how likely the target's next word is *positive*, against *negative*."""
+
+from dataclasses import dataclass
+
+from dreamr import cpn
+from dreamr.components import Verdicts
+from dreamr.config import Method
+from dreamr.engines.protocol import Engine
+from dreamr.prompts import VERIFY, Prompt, verdict_prompt
+from dreamr.verifiers.protocol import Verdict
+
+VERDICTS = Verdicts(judges="step", settings=frozenset({"alpha"}))
+
+
+@dataclass(frozen=True)
+class CpnVerifier:
+    """Accept iff rho > alpha (DREAM-R section 3)."""
+
+    alpha: float
+
+    async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
+        asked = verdict_prompt(prefix, (step,), VERIFY)
+        rho = cpn.rho(*await target.keyword_logprobs(asked, cpn.KEYWORDS))
+        return Verdict(rho, cpn.accepts(rho, self.alpha))
+
+
+def verifier(method: Method) -> CpnVerifier:
+    assert method.alpha is not None, "the configuration sees to that"
+    return CpnVerifier(method.alpha)

@@ -1,0 +1,37 @@
+"""How the target judges a draft step, behind one call. Each verifier asks for one token behind the step.
+
+The requests themselves are in `prompts`. A verifier is loaded by name, so that a result depends on its own alone.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from dreamr.config import Method
+from dreamr.engines.protocol import Engine
+from dreamr.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`value`: rho (CPN), score 0-9, or p(aligned); None where the texts alone decided.
+
+    `expected`: the mean digit of a score, each weighted by its probability among the ten (SpecReason's score mode
+    "average"); it decides nothing here.
+    """
+
+    value: float | None
+    accepted: bool
+    expected: float | None = None
+
+
+class Verifier(Protocol):
+    async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
+        """Judge `step` behind `prefix`. `own` is the target's version of it, "" where the loop has none."""
+        ...
+
+
+def verifier(method: Method) -> Verifier:
+    """The verifier that `method` names, with its settings."""
+    made: Verifier = import_module(f"dreamr.verifiers.{method.verifier}").verifier(method)
+    return made
