@@ -26,7 +26,7 @@ from scipy.stats import bootstrap
 from servers import Server
 
 from dreamr.cli.common import BASE
-from dreamr.cli.live import live_methods, start_engines
+from dreamr.cli.live import Chosen, live_methods, start_engines
 from dreamr.config import Config
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits
@@ -56,15 +56,14 @@ def main() -> None:
     for name, *command in (
         ("dreamr", "serve", *pair, "dreamr"),
         ("target-only", "serve", *pair, "target_only"),
-        (f"{config.pathvars.results}/models/{TARGET}", "serve_model", "--model", TARGET),
+        (f"{config.pathvars.results}/models/{TARGET}", "serve-model", "--model", TARGET),
     ):
         with running(*command) as url:
             for place, clients in enumerate(CLIENTS):
                 some = asked[place * options.questions :][: options.questions]
                 found = benchmark(url, name, some, data, clients)
                 print(Path(name).name, clients, *(f"{found[key]:.4g}" for key in SHOWN), flush=True)
-    live = argparse.Namespace(method=["dreamr"], target=TARGET, draft=DRAFT, configfile=[])
-    asyncio.run(overhead(config, live, asked[: options.questions], data))
+    asyncio.run(overhead(config, Chosen(("dreamr",), TARGET, DRAFT), asked[: options.questions], data))
 
 
 @contextmanager
@@ -90,10 +89,10 @@ def benchmark(url: str, model: str, asked: list[Question], data: Path, clients: 
         return json.loads((Path(folder) / "found.json").read_text())
 
 
-async def overhead(config: Config, options: argparse.Namespace, asked: list[Question], data: Path) -> None:
+async def overhead(config: Config, chosen: Chosen, asked: list[Question], data: Path) -> None:
     """Seconds of the endpoint above those of the loop, question by question, in turns."""
-    pair = ("--target", options.target, "--draft", options.draft)
-    live = live_methods(config, options)
+    pair = ("--target", chosen.target, "--draft", chosen.draft)
+    live = live_methods(config, chosen, ())
     method, roles = live["dreamr"]
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     taken: list[tuple[float, float]] = []

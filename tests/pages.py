@@ -3,6 +3,7 @@
 import json
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from factories import (
 from PIL import Image
 
 from dreamr.cli.audit import write as write_audit
+from dreamr.cli.plot import Sources
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
@@ -56,38 +58,46 @@ def page(settings: Config, folder: Path) -> Path:
     _write_audit(folder / "audit", settings)
     if VerifyJob.of(settings).benchmarks:
         _write_verification(folder, settings)
-    inputs = {"scores": "scores.jsonl", "traces": "timed.jsonl", "audit": "audit", "out": "tables"}
-    summarise(["--spec", as_json(SummariseJob.of(settings)), *_options(folder, inputs)])
+    summarise(
+        spec=as_json(SummariseJob.of(settings)),
+        scores=(folder / "scores.jsonl",),
+        traces=(folder / "timed.jsonl",),
+        audit=folder / "audit",
+        out=folder / "tables",
+    )
     write_table(computed_rivals(), folder / "tables" / "rivals.csv")
-    plot(["--out", str(folder / "figures"), *drawing(folder, settings)])
+    plot(**drawing(folder, settings), out=folder / "figures")
     return shown(settings, folder)
 
 
 def shown(settings: Config, folder: Path) -> Path:
     """The page from the tables and figures that are in a folder."""
     names = ("tables", "audit", "figures", "cells", "benchmarks", "logs")
-    cards = [str(folder / "models" / name / "card.json") for made in Plan(settings).models.values() for name in made]
-    sources = [*_options(folder, dict.fromkeys(names, "")), *_verification(folder)]
-    sources += ["--cards", *cards, "--traces", str(folder / "traces.jsonl")]
-    report(["--spec", as_json(settings), *sources, "--out", str(folder / "index.html")])
+    cards = [folder / "models" / name / "card.json" for made in Plan(settings).models.values() for name in made]
+    report(
+        spec=as_json(settings),
+        cards=tuple(cards),
+        traces=(folder / "traces.jsonl",),
+        verification=_verification(folder),
+        out=folder / "index.html",
+        **{name: folder / name for name in names},
+    )
     return folder / "index.html"
 
 
-def drawing(folder: Path, settings: Config) -> list[str]:
-    """Arguments of cli.plot for a report's folder."""
-    curves = [str(folder / "models" / name / "training.csv") for name in Plan(settings).trainings]
-    inputs = _options(folder, {"tables": "", "traces": "traces.jsonl"})
-    spec = ["--spec", as_json(SummariseJob.of(settings))]
-    return [*spec, *inputs, *_verification(folder), "--trainings", *curves]
+def drawing(folder: Path, settings: Config) -> dict[str, Any]:
+    """What the figures of a report's folder are drawn from, for cli.plot."""
+    sources = Sources(
+        tables=folder / "tables",
+        trainings=tuple(folder / "models" / name / "training.csv" for name in Plan(settings).trainings),
+        traces=(folder / "traces.jsonl",),
+        verification=_verification(folder),
+    )
+    return {"spec": as_json(SummariseJob.of(settings)), "sources": sources}
 
 
-def _options(folder: Path, files: dict[str, str]) -> list[str]:
-    """Options with files of `folder`, which go by the option's name where they have no other."""
-    return [part for name, path in files.items() for part in (f"--{name}", str(folder / (path or name)))]
-
-
-def _verification(folder: Path) -> list[str]:
-    return _options(folder, {"verification": ""}) if (folder / "verification").is_dir() else []
+def _verification(folder: Path) -> Path | None:
+    return folder / "verification" if (folder / "verification").is_dir() else None
 
 
 def refused(score: Score) -> Score:

@@ -37,7 +37,7 @@ FILES = {
     "make_micro": ["planted.csv", *(f"{name}/{split}.parquet" for name, split in MICRO.items())],
     "make_environment": ["ready.txt"],
 }
-command = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2] if "-m" in sys.orig_argv else ""
+command = sys.argv[1].replace("-", "_") if sys.argv[0].endswith("dreamr/__main__.py") else ""
 if command:
     out = Path(sys.argv[sys.argv.index("--out") + 1])
     for name in FILES.get(command, [""]):

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from dreamr.answering import engines
-from dreamr.cli import answer, generate
+from dreamr.cli.app import run
 from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.engines.vllm.launch import _deaf_to_stops
 from dreamr.prompts import Prompt
@@ -114,8 +115,7 @@ def main() -> None:
         return ScriptedEngine(name + extra, delay, log, refused.get(name, ()))
 
     engines.open_engine = opened
-    command = answer if os.environ.get("SCRIPTED_COMMAND") == "answer" else generate
-    command.main()
+    run([os.environ.get("SCRIPTED_COMMAND", "generate"), *sys.argv[1:]])
 
 
 if __name__ == "__main__":

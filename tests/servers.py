@@ -15,14 +15,14 @@ PATIENCE = 240  # seconds until a server answers
 
 
 class Server:
-    """`python -m dreamr.cli.<command>` with a free port, once it answers."""
+    """`dreamr <command>` with a free port, once it answers."""
 
     def __init__(self, command: str, *arguments: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"dreamr.cli.{command}", *arguments, "--port", str(port)],
+            [sys.executable, "-m", "dreamr", command, *arguments, "--port", str(port)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -14,7 +14,8 @@ from rich.console import Console
 from snakemake.cli import parse_args
 
 from dreamr.cli import ask
-from dreamr.cli.live import live_method, model_names
+from dreamr.cli.app import run
+from dreamr.cli.live import Chosen, live_method, model_names
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
@@ -131,18 +132,18 @@ def test_the_target_does_not_stand_in_for_the_step_oracle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("chosen", "told"),
     [
-        (["--method", "magic"], "'magic': no such method; there are: target_only, draft_only"),
-        (["--target", "gpt"], "'gpt': no such model; there are: q3vl-deep"),
-        (["--target", "q3vl-deep"], "'q3vl-2l.balanced.q3vl-deep': no such SAPO draft"),
-        ([], r"card\.json: no such file; make it with: snakemake --cores all .*card\.json"),
+        (Chosen(("magic",)), "'magic': no such method; there are: target_only, draft_only"),
+        (Chosen(target="gpt"), "'gpt': no such model; there are: q3vl-deep"),
+        (Chosen(target="q3vl-deep"), "'q3vl-2l.balanced.q3vl-deep': no such SAPO draft"),
+        (Chosen(), r"card\.json: no such file; make it with: snakemake --cores all .*card\.json"),
     ],
 )
-def test_what_is_not_there_is_named(arguments: list[str], told: str, tmp_path: Path, monkeypatch) -> None:
+def test_what_is_not_there_is_named(chosen: Chosen, told: str, tmp_path: Path, monkeypatch) -> None:
     configured(tmp_path, monkeypatch)
     with pytest.raises(SystemExit, match=told):
-        ask.main(["--benchmark", "mmmu", "--question", "1", *arguments])
+        ask.main(benchmark="mmmu", question="1", chosen=chosen)
 
 
 def test_overlays_lie_over_the_configuration_and_go_on_to_the_command_that_makes_what_is_missing(
@@ -150,13 +151,13 @@ def test_overlays_lie_over_the_configuration_and_go_on_to_the_command_that_makes
 ) -> None:
     configured(tmp_path, monkeypatch)
     (tmp_path / "my own.yaml").write_text("pathvars: {results: elsewhere}")
-    files = ["--configfile", "config/smoke.yaml", "my own.yaml"]
+    files = (Path("config/smoke.yaml"), Path("my own.yaml"))
     with pytest.raises(SystemExit) as stopped:
-        ask.main(["--benchmark", "mmmu", "--question", "1", *files, "--method", "target_only"])
+        ask.main(benchmark="mmmu", question="1", configfile=files, chosen=Chosen(("target_only",)))
     path, command = str(stopped.value).split(": no such file; make it with: ")
     assert path == "elsewhere/models/q3vl-deep-awq/card.json"
     _, given = parse_args(shlex.split(command)[1:])
-    assert given.targets == [path] and [str(file) for file in given.configfile] == files[1:]
+    assert given.targets == [path] and tuple(given.configfile) == files
 
 
 def test_the_environment_that_is_missing_is_made_with_the_same_overlays(
@@ -166,29 +167,27 @@ def test_the_environment_that_is_missing_is_made_with_the_same_overlays(
     monkeypatch.setattr(ask, "find_spec", lambda name: None)
     (tmp_path / "results/smoke/models/q3vl-deep-awq").mkdir(parents=True)
     (tmp_path / "results/smoke/models/q3vl-deep-awq/card.json").touch()
-    own = ["--image", "b.png", "--ask", "Which?", "--method", "target_only"]
+    files, chosen = (Path("config/smoke.yaml"),), Chosen(("target_only",))
     told = "make it with: snakemake --cores all environments --configfile config/smoke.yaml$"
     with pytest.raises(SystemExit, match=told):
-        ask.main([*own, "--configfile", "config/smoke.yaml"])
+        ask.main(image=Path("b.png"), ask="Which?", chosen=chosen, configfile=files)
 
 
 def test_a_question_comes_from_a_benchmark_or_from_the_user(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     row = {"id": "7", "dataset": "mmmu", "prompt": "<image>How many?", "images": ("images/a.png",), "cluster": "7"}
     write_rows(tmp_path / "results/data/mmmu.jsonl", [Question(**row, gold=("3", "three"))])
-    known = ask.parser().parse_args(["--benchmark", "mmmu", "--question", "7"])
-    prompt, gold = ask.asked(known, config())
+    prompt, gold = ask.prepared_question(config(), "mmmu", "7", ())
     assert prompt.user.startswith("<image>How many?\n") and gold == "3 or three"
     assert prompt.images == (f"{tmp_path}/results/data/images/a.png",)
-    own = ask.parser().parse_args(["--image", "b.png", "--ask", "Which?", "--options", "3", "5"])
-    prompt, gold = ask.asked(own, config())
-    assert prompt.user.startswith("<image>Which?\nA. 3\nB. 5\n") and "option letter" in prompt.user and not gold
+    prompt = ask.own_question(Path("b.png"), "Which?", ("3", "5"))
+    assert prompt.user.startswith("<image>Which?\nA. 3\nB. 5\n") and "option letter" in prompt.user
     assert prompt.images == (f"{tmp_path}/b.png",)
 
 
 def test_half_a_question_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        ask.main(["--image", "b.png"])
+        run(["ask", "--image", "b.png"])
     assert "--image goes with --ask" in capsys.readouterr().err
 
 

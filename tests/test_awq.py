@@ -82,7 +82,7 @@ def quantize(
         "awq": {"training_sets": ["one"], "samples": 4, "group_size": GROUP, "sequence_tokens": 160},
         "images": {"min_pixels": 784, "max_pixels": 65536},
     }
-    command = [PYTHON, "-m", "dreamr.cli.quantize", "--spec", json.dumps(spec), "--models", models, "--data", data]
+    command = [PYTHON, "-m", "dreamr", "quantize", "--spec", json.dumps(spec), "--models", models, "--data", data]
     exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     environment = os.environ | exported
     subprocess.run([*command, "--out", out], check=True, env=environment, stdin=subprocess.DEVNULL)

@@ -329,11 +329,11 @@ def test_the_command_prints_the_plan_and_refuses_one_beyond_its_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    main(["--configfile", "config/gpu.yaml"])
+    main(configfile=(Path("config/gpu.yaml"),))
     assert "train_sapo qwen3-vl-2b for qwen3-vl-8b-awq" in capsys.readouterr().out
     (tmp_path / "long.yaml").write_text("resources: {train: {hours: 0.1}}\n")
     with pytest.raises(SystemExit, match=r"resources\.train\.hours \(0\.1\)"):
-        main(["--configfile", "config/gpu.yaml", str(tmp_path / "long.yaml")])
+        main(configfile=(Path("config/gpu.yaml"), tmp_path / "long.yaml"))
     assert "qwen3-vl-2b for qwen3-vl-8b-awq" in capsys.readouterr().out
 
 

@@ -118,7 +118,7 @@ def test_a_cause_is_found_behind_the_errors_that_it_led_to(
         raise error
     cause = cause_of(raised.value)
     assert cause and (cause.text, cause.certain) == expected
-    assert cause_of(SystemExit(2)) is None, "a wrong option, of which argparse told"
+    assert cause_of(SystemExit(2)) is None, "a wrong option, of which words were told"
 
 
 class Runs:
@@ -131,7 +131,7 @@ class Runs:
     def job(self, name: str, spec: str = "{}") -> str:
         """What a job says; with an empty spec it fails."""
         log = self.folder / f"{name}.log"
-        command = [sys.executable, "-m", "dreamr.cli.prepare", "--spec", spec, "--out", str(self.folder / name)]
+        command = [sys.executable, "-m", "dreamr", "prepare", "--spec", spec, "--out", str(self.folder / name)]
         with log.open("w") as out:
             done = subprocess.run(command, cwd=self.folder, env=self.environment, stderr=out, check=False)
         assert done.returncode == 1
@@ -176,7 +176,7 @@ def test_what_another_try_may_mend_holds_no_job_back(tmp_path: Path) -> None:
 
 def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) -> None:
     runs, out = Runs(tmp_path), tmp_path / "out"
-    command = [sys.executable, "-m", "dreamr.cli.make_schema", "--out", str(out)]
+    command = [sys.executable, "-m", "dreamr", "make-schema", "--out", str(out)]
     notes = []
     for prepare in (out.touch, out.unlink):  # a file where a folder is wanted, and then none
         prepare()
@@ -189,7 +189,7 @@ def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) 
 BARS = """
 import sys, types
 from dreamr.runtime.endings import worded
-sys.modules["__main__"].__spec__ = types.SimpleNamespace(name="dreamr.cli.prepare")
+sys.modules["__main__"].__spec__, sys.argv = types.SimpleNamespace(name="dreamr.__main__"), ["dreamr", "prepare"]
 with worded():
     from tqdm import tqdm
     for _ in tqdm(range(3)): pass

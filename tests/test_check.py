@@ -67,7 +67,7 @@ def test_a_head_node_is_told_how_to_check_the_nodes(fresh: Path) -> None:
     assert [line.partition("--rule ")[2] for line in told[1:]] == [
         f"{rule} --configfile config/paper.yaml pins.yaml" for rule in ("quantize", "train_sapo", "answer", "generate")
     ]
-    assert "--nodes=1 --gpus=8 --mem=512G .venv/bin/python -m dreamr.cli.check --rule train_sapo" in told[2]
+    assert "--nodes=1 --gpus=8 --mem=512G .venv/bin/dreamr check --rule train_sapo" in told[2]
 
 
 def test_fewer_gpus_are_enough_where_a_server_elsewhere_has_the_target(fresh: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_limit_on_memory_is_what_ends_the_doubt_about_it(fresh: Path) -> None:
 def test_the_command_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
     """By the clock of its own process, as this machine may be busy."""
     code = (
-        "import json, resource, sys; from dreamr.cli.check import main; main([]); "
+        "import json, resource, sys; from dreamr.cli.check import main; main(); "
         "used = resource.getrusage(resource.RUSAGE_SELF); "
         "print(json.dumps([used.ru_utime + used.ru_stime, sorted({*sys.modules} & {'torch', 'vllm', 'pandas'})]))"
     )
@@ -160,7 +160,7 @@ def test_what_stops_ends_the_command_with_words(capsys: pytest.CaptureFixture[st
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("resources: {generate: {memory_gb: 100000}}\n")
     with pytest.raises(SystemExit) as ended:
-        main(["--configfile", str(overlay)])
+        main(configfile=(overlay,))
     printed = capsys.readouterr().out
     assert ended.value.code == 1
     assert "stop: memory: found" in printed and "lower resources.generate.memory_gb" in printed
@@ -191,7 +191,7 @@ def test_a_head_node_needs_no_memory_for_jobs_that_it_submits(tmp_path: Path, mo
     quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
     done = project.on_slurm(*["--configfile", "config/smoke.yaml", project.overlay(overlay)[1]], *quick)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert done.stdout.count("--mem=100000G .venv/bin/python -m dreamr.cli.check --rule generate") == 1
+    assert done.stdout.count("--mem=100000G .venv/bin/dreamr check --rule generate") == 1
     told = [path.read_text() for path in project.folder.glob(".snakemake/slurm_logs/**/*.log")] + [
         path.read_text() for path in state.glob("*.log")
     ]

@@ -108,7 +108,7 @@ def at_work(command: str, words: str) -> psutil.Process | None:
     """The process of a command whose specification holds these words."""
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
-        if f"dreamr.cli.{command}" in line and any(words in part for part in line):
+        if line[1:4] == ["-m", "dreamr", command] and any(words in part for part in line):
             return process
     return None
 

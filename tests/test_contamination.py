@@ -118,7 +118,7 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (*SPLITS, *TRAINING_SETS):
         data = {"adapter": name, "path": str(folder / name), "split": SPLITS.get(name, "train")}
         out = folder / "data" / f"{name}.jsonl"
-        prepare_command(["--spec", json.dumps({"name": name, "data": data}), "--out", str(out)])
+        prepare_command(spec=json.dumps({"name": name, "data": data}), out=out)
     return folder
 
 
@@ -135,7 +135,7 @@ def audited(micro: Path) -> dict[str, list[dict[str, str]]]:
     job = AuditJob(
         benchmarks=tuple(SPLITS), training_sets=TRAINING_SETS, draws=draws, planted=planted, generated=generated
     )
-    audit_command(["--spec", job.model_dump_json(), "--data", str(micro / "data"), "--out", str(micro / "audit")])
+    audit_command(spec=job.model_dump_json(), data=micro / "data", out=micro / "audit")
     names = ("overlaps", "exposures", "planted")
     return {name: list(csv.DictReader((micro / "audit" / f"{name}.csv").open())) for name in names}
 
@@ -170,7 +170,7 @@ def test_nothing_is_planted_in_data_of_one_s_own(micro: Path, tmp_path: Path) ->
         planted=str(micro / "planted.csv"),
         generated=("mathverse", "mmbench", "mmmu", "geometry3k", "ocr_vqa"),
     )
-    audit_command(["--spec", job.model_dump_json(), "--data", str(micro / "data"), "--out", str(tmp_path)])
+    audit_command(spec=job.model_dump_json(), data=micro / "data", out=tmp_path)
     with (tmp_path / "planted.csv").open() as table, (micro / "planted.csv").open() as truth:
         found, plants = list(csv.DictReader(table)), list(csv.DictReader(truth))
     own = [row for row in plants if row["benchmark"] == "realworldqa" or row["training_set"] == "scienceqa"]
@@ -224,7 +224,7 @@ def test_without_copies_a_training_asks_what_is_drawn(micro: Path) -> None:
 
 
 def test_a_missing_or_broken_list_of_plants_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"planted\.csv: no such file; cli\.make_micro writes it"):
+    with pytest.raises(UserError, match=r"planted\.csv: no such file; dreamr make-micro writes it"):
         read_plants(tmp_path / "planted.csv")
     (tmp_path / "planted.csv").write_text("benchmark,question\nmathverse,1\n")
     with pytest.raises(UserError, match=r"(?s)planted\.csv: .*training_set"):

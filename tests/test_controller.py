@@ -22,7 +22,7 @@ QUANTIZED = "results/smoke/models/q3vl-deep-awq/card.json"
 HOLD = """import sys
 import time
 from pathlib import Path
-while "dreamr.cli.quantize" in " ".join(sys.orig_argv) and Path("hold").exists():
+while "dreamr quantize" in " ".join(sys.orig_argv) and Path("hold").exists():
     time.sleep(0.1)
 """
 BATCH = """
@@ -31,7 +31,7 @@ import sys
 import time
 from pathlib import Path
 
-if "dreamr.cli.quantize" in " ".join(sys.orig_argv) and not Path("checkpoint").exists():
+if "dreamr quantize" in " ".join(sys.orig_argv) and not Path("checkpoint").exists():
     from dreamr.errors import Interrupted
     from dreamr.runtime.endings import worded, worded_or_requeued
 

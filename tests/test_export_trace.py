@@ -38,8 +38,7 @@ def tracks(*ran: Trace) -> dict[str, list[tuple[int, int]]]:
 def test_every_step_of_a_request_becomes_an_event(tmp_path: Path) -> None:
     rows = traces(config())
     write_rows(tmp_path / "traces.jsonl", rows)
-    choice = ["--benchmark", "mathverse", "--question", "q0"]
-    main(["--traces", str(tmp_path / "traces.jsonl"), *choice, "--out", str(tmp_path / "trace.json")])
+    main(traces=tmp_path / "traces.jsonl", benchmark="mathverse", question="q0", out=tmp_path / "trace.json")
     events = json.loads((tmp_path / "trace.json").read_text(encoding="utf-8"))["traceEvents"]
     bars = [event for event in events if event["ph"] == "X"]
     assert len(bars) == sum(len(row.spans) for row in rows)
@@ -89,4 +88,4 @@ def test_each_track_has_a_number_of_its_own_in_order_and_none_is_a_process() -> 
 def test_an_unknown_question_is_named(tmp_path: Path) -> None:
     write_rows(tmp_path / "traces.jsonl", traces(config()))
     with pytest.raises(SystemExit, match=r"no question 'q9' of 'mathverse'; first: \['q0'\]"):
-        main(["--traces", str(tmp_path / "traces.jsonl"), "--benchmark", "mathverse", "--question", "q9", "--out", "x"])
+        main(traces=tmp_path / "traces.jsonl", benchmark="mathverse", question="q9", out=Path("x"))

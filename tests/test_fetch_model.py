@@ -29,7 +29,7 @@ def source(tmp_path: Path) -> Path:
 
 def fetch(out: Path, model: dict[str, Any]) -> None:
     spec = {"name": "tiny", "model": model | {"engine": {"dtype": "float32"}}}
-    main(["--spec", json.dumps(spec), "--out", str(out)])
+    main(spec=json.dumps(spec), out=out)
 
 
 def test_a_zoo_model_is_copied_whole(source: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_made_model_is_not_fetched(tmp_path: Path) -> None:
 
 def test_a_broken_spec_names_the_key(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="model"):
-        main(["--spec", '{"name": "tiny", "modle": {}}', "--out", str(tmp_path / "out")])
+        main(spec='{"name": "tiny", "modle": {}}', out=tmp_path / "out")
 
 
 def test_a_model_that_failed_half_way_leaves_the_old_one(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_rows_keep_their_order_and_carry_question_and_verdict(tmp_path: Path) ->
     traces = [trace(), trace(mode="alone", baseline_seconds=2.0), trace(method="draft_only", text="Answer: A")]
     write_rows(tmp_path / "traces.jsonl", traces)
     paths = {"traces": tmp_path / "traces.jsonl", "data": tmp_path, "out": tmp_path / "scores.jsonl"}
-    main([text for name, path in paths.items() for text in (f"--{name}", str(path))])
+    main(**paths)
     rows = list(read_rows(paths["out"], Score))
     assert [(row.mode, row.method, row.parsed, row.correct) for row in rows] == [
         ("batched", "dreamr", "B", True),
@@ -113,7 +113,7 @@ def test_traces_that_do_not_fit_stop_the_job(traces: list[Trace], message: str) 
 def test_missing_data_set_stops_the_job(tmp_path: Path) -> None:
     write_rows(tmp_path / "t.jsonl", [trace()])
     with pytest.raises(SystemExit, match=r"mini\.jsonl: no such file; expected Question rows"):
-        main(["--traces", str(tmp_path / "t.jsonl"), "--data", str(tmp_path), "--out", str(tmp_path / "s.jsonl")])
+        main(traces=tmp_path / "t.jsonl", data=tmp_path, out=tmp_path / "s.jsonl")
 
 
 def test_busy_seconds_count_overlaps_once() -> None:

@@ -30,7 +30,7 @@ def test_types_are_checked() -> None:
 
 @pytest.mark.parametrize("name", ["schema.json", "overlay.json"])
 def test_the_schemas_are_those_of_the_settings(name: str) -> None:
-    made = "python -m dreamr.cli.make_schema --out config"
+    made = "dreamr make-schema --out config"
     assert json.loads((ROOT / "config" / name).read_text()) == schemas()[name], f"make it anew: {made}"
 
 

@@ -38,6 +38,7 @@ ALLOWED = {
     "statistics": "components config errors files planning records",
     "report": "config planning provenance records runtime spans statistics",
     "micro": "config data engines errors prompts provenance records steps",
+    "__main__": "cli",
     "cli": "answering components config data endpoint engines errors files machine methods micro models planning "
     "prompts provenance records report runtime sapo scoring simulation spans statistics",
 }

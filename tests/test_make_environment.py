@@ -24,7 +24,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def run(folder: Path) -> Path:
     (folder / "lock.txt").write_text("six==1.17.0\n")
     out = folder / "environments" / "models-cpu-0123456789"
-    make_environment.main(["--lock", str(folder / "lock.txt"), "--out", str(out)])
+    make_environment.main(lock=folder / "lock.txt", out=out)
     return out
 
 
@@ -61,7 +61,7 @@ def test_what_pip_cannot_install_stops_with_the_lock_and_what_failed(
     """The real thing, as far as a package that does not exist."""
     (tmp_path / "broken.txt").write_text("# two packages\nsix==1.17.0\nno-such-package-anywhere==0.0.0\n")
     with pytest.raises(SystemExit, match=r"broken\.txt: pip could not install it: ERROR: .*no-such-package-anywhere"):
-        make_environment.main(["--lock", str(tmp_path / "broken.txt"), "--out", str(tmp_path / "out")])
+        make_environment.main(lock=tmp_path / "broken.txt", out=tmp_path / "out")
     assert not (tmp_path / "out" / "ready.txt").exists()
     printed = capfd.readouterr()
     assert printed.out.startswith(f"{tmp_path / 'broken.txt'}: 2 packages go to {tmp_path / 'out'}")

@@ -38,7 +38,7 @@ def realworldqa(folder: Path, answers: list[Any]) -> str:
 def test_questions_and_images_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = realworldqa(tmp_path / "source", ["A", "B"])
     out = tmp_path / "data" / "roads.jsonl"
-    main(["--spec", spec, "--out", str(out)])
+    main(spec=spec, out=out)
     rows = list(read_rows(out, Question))
     assert [(row.dataset, row.id, row.options, row.gold) for row in rows] == [
         ("realworldqa", "0", ("12", "17"), ("A",)),
@@ -52,20 +52,20 @@ def test_questions_and_images_are_written(tmp_path: Path, capsys: pytest.Capture
 def test_a_broken_row_stops_with_data_set_row_column_and_value(tmp_path: Path) -> None:
     spec = realworldqa(tmp_path / "source", ["A", None])
     with pytest.raises(SystemExit, match="realworldqa, row 1, column answer: found None, expected str"):
-        main(["--spec", spec, "--out", str(tmp_path / "out.jsonl")])
+        main(spec=spec, out=tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_wrong_spec_stops_with_the_key_and_what_is_allowed(tmp_path: Path) -> None:
     spec = json.dumps({"name": "x", "data": {"adapter": "vqa", "path": ".", "split": "test"}})
     with pytest.raises(SystemExit, match=r"(?s)data\.adapter.*'mathverse'.*'vqa'"):
-        main(["--spec", spec, "--out", str(tmp_path / "out.jsonl")])
+        main(spec=spec, out=tmp_path / "out.jsonl")
 
 
 def test_a_folder_without_the_split_names_what_it_holds(tmp_path: Path) -> None:
     spec = realworldqa(tmp_path / "source", ["A"]).replace('"test"', '"train"')
     with pytest.raises(SystemExit, match=r"no file train\*\.parquet.*test-00000-of-00001"):
-        main(["--spec", spec, "--out", str(tmp_path / "out.jsonl")])
+        main(spec=spec, out=tmp_path / "out.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_a_question_that_does_not_fit_together_stops(changes: dict[str, Any], me
         check_question(Question(**(fields | changes)))
 
 
-def broken(folder: Path, change: Callable[[Table], Table]) -> list[str]:
+def broken(folder: Path, change: Callable[[Table], Table]) -> dict[str, Any]:
     """The command's arguments for a data set whose parquet file was damaged by `change`."""
     rows = [{"image": Pillow.new("RGB", (8, 8)), "question": "Which?\nA. 1\nB. 2", "answer": "A"}] * 3
     Dataset.from_list(rows, features=FEATURES).to_parquet(folder / "whole.parquet")
     write_table(change(read_table(folder / "whole.parquet")), folder / "test.parquet")
     spec = {"name": "roads", "data": {"adapter": "realworldqa", "path": str(folder), "split": "test"}}
-    return ["--spec", json.dumps(spec), "--out", str(folder / "roads.jsonl")]
+    return {"spec": json.dumps(spec), "out": folder / "roads.jsonl"}
 
 
 def with_images(images: list[Any]) -> Callable[[Table], Table]:
@@ -127,7 +127,7 @@ def test_a_broken_data_set_is_named_with_row_and_column(
     tmp_path: Path, change: Callable[[Table], Table], told: str
 ) -> None:
     with pytest.raises(SystemExit, match=told):
-        main(broken(tmp_path, change))
+        main(**broken(tmp_path, change))
 
 
 def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
@@ -137,10 +137,10 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         return with_images(images)(table)
 
     with pytest.raises(SystemExit, match=r"realworldqa, row 1, column image: found b'.*, expected an image \("):
-        main(broken(tmp_path, cut))
+        main(**broken(tmp_path, cut))
 
 
 def test_a_column_that_lost_its_type_still_holds_its_images(tmp_path: Path) -> None:
     """Parquet files written without the library say "bytes and path" where they mean an image."""
-    main(broken(tmp_path, lambda table: table.replace_schema_metadata(None)))
+    main(**broken(tmp_path, lambda table: table.replace_schema_metadata(None)))
     assert len(list(read_rows(tmp_path / "roads.jsonl", Question))) == 3

@@ -23,6 +23,5 @@ def test_work_begins_with_one_thread(command, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(name, "2")
     monkeypatch.setattr(command, "make", lambda *_: seen.update({name: os.environ[name] for name in ONE_THREAD}))
     monkeypatch.setattr(command, "model_digest", lambda folder: "digest")
-    folders = ["--models", str(tmp_path), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
-    command.main(["--spec", as_json(spec), *folders])
+    command.main(spec=as_json(spec), models=tmp_path, data=tmp_path, out=tmp_path / "out")
     assert seen == ONE_THREAD

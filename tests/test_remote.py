@@ -48,7 +48,7 @@ class Server:
 
     def start(self) -> None:
         self._socket.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "dreamr.cli.serve_model", "--model", TARGET, "--uds", str(self._socket)]
+        command = [sys.executable, "-m", "dreamr", "serve-model", "--model", TARGET, "--uds", str(self._socket)]
         command += ["--models", str(ZOO), "--python", sys.executable]
         # Engines of this process log to files of their own; a server that somebody starts knows nothing of that.
         own = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_LOGGING")}
@@ -165,7 +165,7 @@ def generate(data: Path, folder: Path, url: str | None) -> list[str]:
         "images": {"min_pixels": 784, "max_pixels": 65536},
         "device": "cpu",
     }
-    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(spec), "--models", str(ZOO)]
+    command = [sys.executable, "-m", "dreamr", "generate", "--spec", json.dumps(spec), "--models", str(ZOO)]
     return [*command, "--data", str(data), "--cells", str(folder / "cells"), "--out", str(folder / "traces.jsonl")]
 
 

@@ -82,7 +82,7 @@ def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace
 
 
 def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: Path) -> None:
-    plot(["--out", str(tmp_path), *drawing(made.folder, hostile())])
+    plot(**drawing(made.folder, hostile()), out=tmp_path)
     for path in made.folder.glob("figures/*"):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
         # An id that is a hash of places would change with the last bit of one.

@@ -247,7 +247,7 @@ def test_a_limit_in_part_or_with_wrong_values_is_named(given: dict[str, int], wo
 def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit, match=r"profiles/nowhere/config\.yaml: no such file"):
-        main(["--configfile", "config/paper.yaml", "--profile", "profiles/nowhere"])
+        main(configfile=(Path("config/paper.yaml"),), profile=Path("profiles/nowhere"))
 
 
 # -- the command and the workflow

@@ -49,7 +49,7 @@ def test_crowding_turns_the_order() -> None:
 def test_the_command_says_what_a_setting_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rivals, "ACCEPTANCE", (0.5,))
     monkeypatch.setattr(rivals, "STEPS", 20)
-    simulate.main(["--out", str(tmp_path / "rivals.csv")])
+    simulate.main(out=tmp_path / "rivals.csv")
     table = read_table(tmp_path / "rivals.csv")
     conditions = table.groupby(["acceptance", "cost", "verdict", "crowding"])
     assert conditions.size().eq(len(rivals.SETTINGS)).all()

@@ -92,7 +92,7 @@ def test_a_malformed_line_stops_with_its_number(rule: str, line: bytes, message:
 def test_the_command_keeps_order_and_encoding() -> None:
     cases = [fitting("choice", "答案是 D", "D"), fitting("choice", "A\n\nB is a distractor.\u2028", "A")]
     run = subprocess.run(
-        [sys.executable, "-m", "dreamr.cli.score", "--rule", "choice"],
+        [sys.executable, "-m", "dreamr", "score", "--rule", "choice"],
         input="".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases).encode(),
         capture_output=True,
         check=True,

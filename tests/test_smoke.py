@@ -88,7 +88,7 @@ def test_a_run_is_kept_as_readme_shows_it(
     smoke: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    keep_run.main(["--configfile", "config/smoke.yaml", str(smoke.parent / "here.yaml"), "--out", str(tmp_path)])
+    keep_run.main(configfile=(Path("config/smoke.yaml"), smoke.parent / "here.yaml"), out=tmp_path)
     told = capsys.readouterr().out.splitlines()
     assert told == list(keep_run.readme_lines(tmp_path)) and any(line.startswith("| DREAM-R |") for line in told)
     assert Image.open(tmp_path / "page.png").size == keep_run.SCREEN

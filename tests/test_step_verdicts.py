@@ -242,7 +242,7 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
         if int(trace.question[1:]) < 6
     ]
     write_rows(tmp_path / "traces.jsonl", traces)
-    where = ["--data", str(tmp_path / "data"), "--truth", str(tmp_path / "micro"), "--out", str(tmp_path / "out")]
+    where = {"data": tmp_path / "data", "truth": tmp_path / "micro", "out": tmp_path / "out"}
     names = {(trace.benchmark, trace.question) for trace in traces}
     ids = {(trace.benchmark, f"q{i}"): known[trace.benchmark][i].id for trace in traces for i in range(6)}
     graded = [
@@ -251,11 +251,11 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
         if (score.benchmark, ids.get((score.benchmark, score.question))) in names
     ]
     write_rows(tmp_path / "scores.jsonl", graded)
-    given = ["--traces", str(tmp_path / "traces.jsonl"), "--scores", str(tmp_path / "scores.jsonl")]
+    given = {"traces": (tmp_path / "traces.jsonl",), "scores": (tmp_path / "scores.jsonl",)}
     spec = VerifyJob(benchmarks=tuple(settings.benchmarks)[:judged], tables=SummariseJob.of(settings))
     for name in (*settings.benchmarks,)[judged:]:
         (tmp_path / "micro" / name / "truth.jsonl").unlink()
-    verify(["--spec", spec.model_dump_json(), *given, *where])
+    verify(spec=spec.model_dump_json(), **given, **where)
     table = read_table(tmp_path / "out" / "verification.csv")
     assert (table.right == 0).all()  # no invented text makes a claim of the micro world
     assert {*table.benchmark} - {ALL} == {*spec.benchmarks}

@@ -40,8 +40,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     write_rows(folder / "a.jsonl", rows[:half])
     write_rows(folder / "b.jsonl", rows[half:])
     spec = SummariseJob.of(settings).model_dump_json()
-    files = [str(folder / name) for name in ("b.jsonl", "a.jsonl")]  # order must not matter
-    summarise(["--spec", spec, "--scores", *files, "--out", str(folder / "tables")])
+    files = (folder / "b.jsonl", folder / "a.jsonl")  # order must not matter
+    summarise(spec=spec, scores=files, out=folder / "tables")
     return {name: read_table(folder / "tables" / f"{name}.csv") for name in MAKERS}
 
 

@@ -19,7 +19,7 @@ from dreamr.runtime.causes import Ended, note_path
 from dreamr.runtime.output import Lines
 from dreamr.runtime.terminal import Failure, Terminal
 
-MAIN = "    options = parser().parse_args(arguments)\n"
+MAIN = "    job = read_spec("  # where a command begins
 ENGINE = """
     from dreamr.engines.protocol import EngineDied
     from dreamr.errors import Cause

@@ -275,11 +275,11 @@ def test_checkpoints_of_other_code_or_data_are_not_taken_up(
     works: list[Path] = []
     monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK", raising=False)
     monkeypatch.setattr(training, "train", looked)
-    folders = {"--models": ZOO, "--data": Path(questions[0].origin), "--out": tmp_path / "trained"}
+    folders = {"models": ZOO, "data": Path(questions[0].origin), "out": tmp_path / "trained"}
     for digest in ("one", "one", "other"):
         spec = job("q3vl-2l").model_copy(update={"made_with": digest})
         with pytest.raises(Interrupted):
-            main(["--spec", spec.model_dump_json(), *(str(part) for pair in folders.items() for part in pair)])
+            main(spec=spec.model_dump_json(), **folders)
     assert works[0] == works[1] != works[2]
 
 
@@ -418,8 +418,7 @@ def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path
     from dreamr.cli.train_sapo import main
 
     spec = job("r4b-2l", epochs=1, questions=4)
-    folders = {"--models": ZOO, "--data": Path(questions[0].origin), "--out": tmp_path / "trained"}
-    main(["--spec", spec.model_dump_json(), *(str(part) for pair in folders.items() for part in pair)])
+    main(spec=spec.model_dump_json(), models=ZOO, data=Path(questions[0].origin), out=tmp_path / "trained")
     card = json.loads((tmp_path / "trained" / "card.json").read_text())
     assert card["name"] == "t" and card["maker"] == "sapo" and card["steps"] == 4
     rows = list(csv.DictReader((tmp_path / "trained" / "training.csv").open()))
@@ -436,7 +435,7 @@ def test_a_pair_of_two_families_trains(questions: list[Question], tmp_path: Path
 def command(spec: TrainJob, questions: list[Question], out: Path, threads: int = 1) -> subprocess.Popen[str]:
     """The whole command as the workflow starts it."""
     folders = {"--models": ZOO, "--data": questions[0].origin, "--out": out}
-    given = [sys.executable, *over_ranks(spec.sapo.ranks), "dreamr.cli.train_sapo", "--spec", spec.model_dump_json()]
+    given = [sys.executable, *over_ranks(spec.sapo.ranks), "dreamr", "train-sapo", "--spec", spec.model_dump_json()]
     given += [str(part) for pair in folders.items() for part in pair]
     exported = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # as Snakemake does
     return subprocess.Popen(given, env=os.environ | exported, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -433,7 +433,7 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
         "dreamr_ns": {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4, "rivals": "all", "continues": True},
         "draft_only": {"loop": "draft_only"},
     }
-    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
+    command = [sys.executable, "-m", "dreamr", "generate", "--spec", json.dumps(_job(data, methods))]
     command += ["--models", str(ZOO), "--data", str(data), "--cells", str(tmp_path / "cells")]
     command += ["--out", str(tmp_path / "traces.jsonl")]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -455,7 +455,7 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
 def test_the_last_line_of_a_job_is_the_exception_of_its_engine(data: Path, tmp_path: Path) -> None:
     """An operator is missing, which shows at the first request."""
     methods = {"draft_only": {"loop": "draft_only"}}
-    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(_job(data, methods))]
+    command = [sys.executable, "-m", "dreamr", "generate", "--spec", json.dumps(_job(data, methods))]
     command += ["--models", str(ZOO), "--data", str(data), "--cells", "cells", "--out", "traces.jsonl"]
     missing = "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_attention_with_kv_cache'"
     assert broken(command, tmp_path)[-1] == (
@@ -487,7 +487,7 @@ def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path
     methods["dreamr_ns"] = {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4}
     methods["dreamr_ns"] |= {"rivals": "all", "continues": True}
     job = _job(data, methods) | {"suite": {"slices": [{"benchmark": "mathverse"}], "alone": 5}}
-    command = [sys.executable, "-m", "dreamr.cli.generate", "--spec", json.dumps(job), "--models", str(ZOO)]
+    command = [sys.executable, "-m", "dreamr", "generate", "--spec", json.dumps(job), "--models", str(ZOO)]
     command += ["--data", str(tmp_path / "data"), "--cells", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, check=True, timeout=300, stdout=subprocess.PIPE, text=True)
     assert re.search(rf"{TARGETS[0]}: 5 questions of up to \d{{4}} tokens; .* 1 will be refused, 0 where", done.stdout)
@@ -504,15 +504,16 @@ def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path
 
 def test_one_question_is_shown_step_by_step(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from dreamr.cli.ask import main
+    from dreamr.cli.live import Chosen
 
     (tmp_path / "data").symlink_to(data)
     for name in (TARGETS[0], DRAFTS[0]):
         shutil.copytree(ZOO / name, tmp_path / "models" / name)
         (tmp_path / "models" / name / "card.json").write_text("{}")
     (tmp_path / "here.yaml").write_text(f"pathvars: {{results: {tmp_path}}}")
-    choice = ["--method", "dreamr_ns", "--target", TARGETS[0], "--draft", DRAFTS[0]]
-    files = ["--configfile", str(ROOT / "config" / "config.yaml"), str(tmp_path / "here.yaml")]
-    main(["--benchmark", "mathverse", "--question", "1", *choice, *files])
+    chosen = Chosen(("dreamr_ns",), TARGETS[0], DRAFTS[0])
+    files = (ROOT / "config" / "config.yaml", tmp_path / "here.yaml")
+    main(benchmark="mathverse", question="1", chosen=chosen, configfile=files)
     shown = capfd.readouterr().out.splitlines()
     steps = [line for line in shown if " s  draft " in line or " s  target " in line]
     assert len(steps) > 1 and "Answer:" in steps[-1]

@@ -108,7 +108,7 @@ def test_ranks_of_a_training_are_started_by_torchrun(project: Project) -> None:
 
     def started_by(ranks: int) -> set[str]:
         done = project.succeed("-n", "-p", *project.overlay({"sapo": {"ranks": ranks, "micro_batch": 16}}))
-        return set(re.findall(r"python -m (.*)dreamr\.cli\.train_sapo", done.stdout))
+        return set(re.findall(r"python -m (.*)dreamr train-sapo", done.stdout))
 
     assert started_by(1) == {""}
     assert started_by(2) == {"torch.distributed.run --standalone --nproc-per-node=2 --shutdown-timeout=3600 -m "}
@@ -210,7 +210,7 @@ def test_model_jobs_run_in_images_made_from_the_locks(project: Project, monkeypa
         assert ["build", "--build-arg", f"lock={name}-cpu", image, "envs/container.def"] in calls
     commands = [(next(part for part in call if part.endswith(".sif")), call[-1]) for call in calls if "exec" in call]
     assert Counter(image for image, _ in commands) == {made["models"]: 4, made["quantize"]: 1}
-    assert all(re.search(r"^ *exec python -m dreamr.cli", command, re.M) for _, command in commands)
+    assert all(re.search(r"^ *exec python -m dreamr ", command, re.M) for _, command in commands)
 
 
 @pytest.mark.slow

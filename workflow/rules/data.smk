@@ -20,7 +20,7 @@ rule make_micro:
         spec=lambda wildcards: as_json(CONFIG.micro),
     shell:
         """
-        python -m dreamr.cli.make_micro \
+        python -m dreamr make-micro \
             --out {params.folder:q} \
             --spec {params.spec:q} \
             > {log:q} 2>&1
@@ -48,7 +48,7 @@ rule prepare:
         offline=lambda wildcards: int(PLAN.is_micro(wildcards.dataset)),
     shell:
         """
-        HF_HUB_OFFLINE={params.offline:q} python -m dreamr.cli.prepare \
+        HF_HUB_OFFLINE={params.offline:q} python -m dreamr prepare \
             --spec {params.spec:q} \
             --out {output.questions:q} \
             > {log:q} 2>&1
@@ -78,7 +78,7 @@ rule audit:
         folder=folder("tables"),
     shell:
         """
-        python -m dreamr.cli.audit \
+        python -m dreamr audit \
             --spec {params.spec:q} \
             --data {params.data:q} \
             --out {params.folder:q} \

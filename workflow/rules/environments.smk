@@ -21,7 +21,7 @@ rule environment:
         folder=subpath(output.ready, parent=True),
     shell:
         """
-        python -m dreamr.cli.make_environment \
+        python -m dreamr make-environment \
             --lock envs/{wildcards.lock:q}.txt \
             --out {params.folder:q} \
             > {log:q} 2>&1

@@ -35,7 +35,7 @@ rule answer:
         cells=f"{RESULTS}/cells",
     shell:
         """
-        {params.python:q} -m dreamr.cli.answer \
+        {params.python:q} -m dreamr answer \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
@@ -82,7 +82,7 @@ rule generate:
     shell:
         """
         {params.begin} {log:q}
-        exec {params.python:q} -m dreamr.cli.generate \
+        exec {params.python:q} -m dreamr generate \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
@@ -110,7 +110,7 @@ rule grade:
         data=folder("data"),
     shell:
         """
-        python -m dreamr.cli.grade \
+        python -m dreamr grade \
             --traces {input.traces:q} \
             --data {params.data:q} \
             --out {output.scores:q} \

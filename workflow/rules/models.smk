@@ -26,7 +26,7 @@ rule fetch_model:
         folder=subpath(output.card, parent=True),
     shell:
         """
-        HF_HUB_OFFLINE={params.offline:q} python -m dreamr.cli.fetch_model \
+        HF_HUB_OFFLINE={params.offline:q} python -m dreamr fetch-model \
             --spec {params.spec:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
@@ -64,7 +64,7 @@ rule quantize:
     shell:
         """
         {params.begin} {log:q}
-        exec {params.python:q} -m dreamr.cli.quantize \
+        exec {params.python:q} -m dreamr quantize \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
@@ -108,7 +108,7 @@ rule train_sapo:
     shell:
         """
         {params.begin} {log:q}
-        exec {params.python:q} {params.run:q} dreamr.cli.train_sapo \
+        exec {params.python:q} {params.run:q} dreamr train-sapo \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \

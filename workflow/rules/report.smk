@@ -30,7 +30,7 @@ rule summarise:
         folder=folder("tables"),
     shell:
         """
-        python -m dreamr.cli.summarise \
+        python -m dreamr summarise \
             --spec {params.spec:q} \
             --scores {input.scores:q} \
             --traces {input.traces:q} \
@@ -57,7 +57,7 @@ rule simulate:
         code=command_digest("simulate", "dreamr.methods.fpsr"),
     shell:
         """
-        python -m dreamr.cli.simulate \
+        python -m dreamr simulate \
             --out {output.table:q} \
             > {log:q} 2>&1
         """
@@ -92,7 +92,7 @@ rule verify:
         folder=folder("verified"),
     shell:
         """
-        python -m dreamr.cli.verify \
+        python -m dreamr verify \
             --spec {params.spec:q} \
             --traces {input.traces:q} \
             --scores {input.scores:q} \
@@ -136,7 +136,7 @@ rule plot:
         captions=yaml.safe_load((ROOT / CAPTIONS).read_text()),  # for Snakemake's report
     shell:
         """
-        python -m dreamr.cli.plot \
+        python -m dreamr plot \
             --spec {params.spec:q} \
             --tables {params.tables:q} \
             --trainings {input.trainings:q} \
@@ -181,7 +181,7 @@ rule report:
         logs=lambda wildcards: CONFIG.pathvars.logs,
     shell:
         """
-        python -m dreamr.cli.report \
+        python -m dreamr report \
             --spec {params.spec:q} \
             --tables {params.tables:q} \
             --audit {params.audit:q} \

@@ -1,26 +1,23 @@
 """Answer a suite's questions many at once with all methods of one target and draft; time none of them.
 
-The first part of what `python -m dreamr.cli.generate` does under the same specification, as a job that needs no machine
+The first part of what `dreamr generate` does under the same specification, as a job that needs no machine
 to itself. Answers are kept in CELLS/<digest>.jsonl, question by question, and `generate` takes them up there.
-OUT is written last: a mark that says which cells hold them.
+OUT is written last: a mark that says which cells hold them. Snakemake prints the whole command of each job with
+--printshellcmds.
 """
 
-import argparse
 import json
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from dreamr.answering.questions import Crowd
 from dreamr.answering.work import Work, answer
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import read_spec
 from dreamr.files import write_atomically
 from dreamr.planning.jobs import GenerateJob
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.processes import set_threads
-
-EXAMPLE = "snakemake prints the complete command of each job with --printshellcmds"
 
 
 class Untimed(Work):
@@ -33,28 +30,22 @@ class Untimed(Work):
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    job = read_spec(GenerateJob, options.spec)
+def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None:
+    """Answer what is not timed, and leave the mark.
+
+    Args:
+        spec: JSON of a GenerateJob: target, drafts, cells, suite
+        models: folder with one folder per model
+        data: folder of the prepared questions
+        cells: folder where finished questions are kept
+        out: the mark, JSON
+    """
+    job = read_spec(GenerateJob, spec)
     set_threads(job.device)
-    work = Untimed(job, options.models, options.data, options.cells)
-    with worded_or_requeued(options.cells), only_writer(*work.paths.values()):
+    work = Untimed(job, models, data, cells)
+    with worded_or_requeued(cells), only_writer(*work.paths.values()):
         work.take_up()
         if work.left:
             answer(work)
-        cells = {name: path.stem for name, path in work.paths.items()}
-        write_atomically(options.out, json.dumps({"answers": work.kept, "cells": cells}, indent=1) + "\n")
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("answer", __doc__, EXAMPLE)
-    described.add_argument("--spec", required=True, metavar="JSON", help="a GenerateJob: target, drafts, cells, suite")
-    described.add_argument("--models", required=True, type=Path, help="folder with one folder per model")
-    described.add_argument("--data", required=True, type=Path, help="folder of the prepared questions")
-    described.add_argument("--cells", required=True, type=Path, help="folder where finished questions are kept")
-    described.add_argument("--out", required=True, type=Path, metavar="FILE", help="the mark, JSON")
-    return described
-
-
-if __name__ == "__main__":
-    main()
+        kept = {name: path.stem for name, path in work.paths.items()}
+        write_atomically(out, json.dumps({"answers": work.kept, "cells": kept}, indent=1) + "\n")

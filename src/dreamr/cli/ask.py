@@ -1,33 +1,34 @@
 """Ask one question and watch how draft and target answer it together.
 
-    .venv/bin/python -m dreamr.cli.ask --benchmark mathverse --question 1
-    .venv/bin/python -m dreamr.cli.ask --image grid.png --ask "What is the sum of row 1?" --method target_only dreamr
-
 Each step is shown once it is committed: seconds since the question began, who wrote it, the verdict (rho, score or
 p(aligned), by the method's verifier) and, where the target overruled the draft, what the draft had written. Where an
 engine refuses to go on, the last lines say which, and why. Several methods answer one after the other on the same
 engines and are shown side by side. The models are those that the workflow has made; one that is missing is named with
 the command that makes it. A Python without vLLM hands the question on to that of the models environment. What the
 engines print goes to <logs>/ask.log.
+
+    .venv/bin/dreamr ask --benchmark mathverse --question 1
+    .venv/bin/dreamr ask --image grid.png --ask "What is the sum of row 1?" --method target_only dreamr
 """
 
-import argparse
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console, Group, RenderableType
+from cyclopts import ArgumentCollection, Group, Parameter
+from rich.console import Console, RenderableType
+from rich.console import Group as Lines
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
 from dreamr.answering.engines import EngineKey
-from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.cli.live import LiveMethod, add_methods, hand_on, known, live_methods, made, start_engines
+from dreamr.cli.common import BASE, Overlays
+from dreamr.cli.live import USUAL, Choice, LiveMethod, hand_on, known, live_methods, made, start_engines
 from dreamr.config import Config, ImageSize
 from dreamr.data.rows import option_lines
 from dreamr.engines.images import load_image
@@ -47,40 +48,69 @@ if TYPE_CHECKING:
 COLOURS = {"draft": "green", "target": "magenta"}
 
 
+def _one_question(given: ArgumentCollection) -> None:
+    named = {argument.name for argument in given.filter_by(value_set=True)} - {"--options"}
+    if named not in ({"--image", "--ask"}, {"--benchmark", "--question"}):
+        raise ValueError("--image goes with --ask, --benchmark with --question; one of both is needed")
+
+
+QUESTION = Parameter(group=Group("Question", validator=_one_question))
+
+
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    if not (options.ask if options.image else options.question):
-        parser().error("--image goes with --ask, --benchmark with --question")
-    config = read([BASE, *options.configfile])
-    live = live_methods(config, options)
-    prompt, gold = asked(options, config)
+def main(
+    *,
+    image: Annotated[Path | None, QUESTION] = None,
+    ask: Annotated[str | None, QUESTION] = None,
+    options: Annotated[tuple[str, ...], QUESTION] = (),
+    benchmark: Annotated[str | None, QUESTION] = None,
+    question: Annotated[str | None, QUESTION] = None,
+    chosen: Choice = USUAL,
+    configfile: Overlays = (),
+) -> None:
+    """Show how the question is answered.
+
+    Args:
+        image: file of an image of your own, with --ask
+        ask: the question about --image
+        options: its options, if it has some
+        benchmark: name of a benchmark that is prepared already, with --question
+        question: id of an item of --benchmark
+    """
+    config = read([BASE, *configfile])
+    live = live_methods(config, chosen, configfile)
+    if image:
+        prompt, gold = own_question(image, ask or "", options), ""
+    else:
+        prompt, gold = prepared_question(config, benchmark or "", question or "", configfile)
     if find_spec("vllm") is None:
-        hand_on("ask", config, options, arguments)
+        hand_on(config, configfile)
     with output_to(Path(config.pathvars.logs) / "ask.log") as terminal:
         console = Console(file=terminal, highlight=False)
         console.print(Text(prompt.user))
         asyncio.run(answer(config, live, prompt, console, gold))
 
 
-def asked(options: argparse.Namespace, config: Config) -> tuple[Prompt, str]:
-    """The prompt, and the right answer where it is known."""
-    if options.image:
-        words = IMAGE_MARK + "\n".join([options.ask, *option_lines(tuple(options.options))])
-        question = Question(
-            id="0",
-            dataset="asked",
-            prompt=words,
-            images=(options.image.name,),
-            options=tuple(options.options),
-            gold=(),
-            cluster="0",
-        )
-        return question_prompt(question, str(options.image.resolve().parent)), ""
-    known(config.benchmarks, options.benchmark, "benchmark")
-    path = made(config, f"data/{options.benchmark}.jsonl", options.configfile)
+def own_question(image: Path, words: str, options: tuple[str, ...]) -> Prompt:
+    """The prompt of a question about an image."""
+    question = Question(
+        id="0",
+        dataset="asked",
+        prompt=IMAGE_MARK + "\n".join([words, *option_lines(options)]),
+        images=(image.name,),
+        options=options,
+        gold=(),
+        cluster="0",
+    )
+    return question_prompt(question, str(image.resolve().parent))
+
+
+def prepared_question(config: Config, benchmark: str, name: str, overlays: Sequence[Path]) -> tuple[Prompt, str]:
+    """The prompt of a benchmark's question, and the right answer."""
+    known(config.benchmarks, benchmark, "benchmark")
+    path = made(config, f"data/{benchmark}.jsonl", overlays)
     rows = {row.id: row for row in read_rows(path, Question)}
-    question = known(rows, options.question, f"question of {options.benchmark}")
+    question = known(rows, name, f"question of {benchmark}")
     return question_prompt(question, str(path.parent.resolve())), " or ".join(question.gold)
 
 
@@ -134,7 +164,7 @@ def shown(names: Collection[str], console: Console) -> Iterator[Callable[[str, R
 def side_by_side(lines: Mapping[str, Sequence[RenderableType]]) -> Table:
     """The lines of each method in a column of its own."""
     table = Table(*(Column(name, ratio=1) for name in lines), expand=True)
-    table.add_row(*(Group(*own) for own in lines.values()))
+    table.add_row(*(Lines(*own) for own in lines.values()))
     return table
 
 
@@ -163,20 +193,3 @@ def summary(outcome: Outcome, gold: str) -> Table:
     for name, value in facts.items():
         table.add_row(name, value)
     return table
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("ask", __doc__)
-    source = described.add_mutually_exclusive_group(required=True)
-    source.add_argument("--image", type=Path, metavar="FILE", help="an image of your own, with --ask")
-    source.add_argument("--benchmark", metavar="NAME", help="a benchmark that is prepared already, with --question")
-    described.add_argument("--ask", metavar="TEXT", help="the question about --image")
-    described.add_argument("--options", nargs="+", default=[], metavar="TEXT", help="its options, if it has some")
-    described.add_argument("--question", metavar="ID", help="id of an item of --benchmark")
-    add_methods(described)
-    add_configfile(described)
-    return described
-
-
-if __name__ == "__main__":
-    main()

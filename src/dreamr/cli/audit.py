@@ -8,13 +8,12 @@ of a recipe and seed drew: recipe, seed, benchmark, question, cluster, training_
 lists what the audit should find in generated data sets, and is empty for others.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import read_spec
 from dreamr.data.contamination import (
     Exposure,
     Hashes,
@@ -35,20 +34,26 @@ from dreamr.runtime.endings import worded
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    job = read_spec(AuditJob, options.spec)
+def main(*, spec: str, data: Path, out: Path) -> None:
+    """Write the three tables, and print a line for each data set.
+
+    Args:
+        spec: JSON of an AuditJob: data sets, and what SAPO draws
+        data: folder of prepared questions and images
+        out: folder for the CSV files
+    """
+    job = read_spec(AuditJob, spec)
     known: dict[str, Hashes] = {}
     sides = {
-        name: side(name, list(read_rows(options.data / f"{name}.jsonl", Question)), options.data, known)
+        name: side(name, list(read_rows(data / f"{name}.jsonl", Question)), data, known)
         for name in [*job.benchmarks, *job.training_sets]
     }
     training_sets = [sides[name] for name in job.training_sets]
     found = audit([sides[name] for name in job.benchmarks], training_sets)
-    seen = list(exposures(job, options.data, training_sets, found))
+    seen = list(exposures(job, data, training_sets, found))
     made = {name: one for name, one in sides.items() if name in job.generated}
     plants = held(read_plants(Path(job.planted)), made) if job.planted else []
-    write(options.out, found, seen, plants)
+    write(out, found, seen, plants)
     for row in summary(found, {name: len(each.questions) for name, each in sides.items()}):
         print(" ".join(f"{key}={value}" for key, value in row.items()))
 
@@ -71,15 +76,3 @@ def write(folder: Path, found: Sequence[Overlap], seen: Sequence[Exposure], plan
 
 def _table(rows: Sequence[Record], kind: type[Record]) -> pd.DataFrame:
     return pd.DataFrame([row.model_dump() for row in rows], columns=list(kind.model_fields))
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("audit", __doc__)
-    described.add_argument("--spec", required=True, metavar="JSON", help="an AuditJob: data sets, and what SAPO draws")
-    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the CSV files")
-    return described
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,21 @@
 """Say whether this machine can do what a configuration asks, before any job starts: found, needed, what to do.
 
-    .venv/bin/python -m dreamr.cli.check --configfile config/smoke.yaml
+    .venv/bin/dreamr check --configfile config/smoke.yaml
 
 Nothing is computed or downloaded. `stop`: a job would fail for certain, and the exit status is 1. `doubt`: it may fail,
 or what comes out is less sure. Every real run of Snakemake begins with this check, of the jobs that it is going to run.
 On a cluster, --submitted checks the machine from which jobs are submitted, and --rule a node, within a job of its own:
 
-    srun --partition=... --gpus=8 --mem=512G .venv/bin/python -m dreamr.cli.check --rule train_sapo --configfile ...
+    srun --partition=... --gpus=8 --mem=512G .venv/bin/dreamr check --rule train_sapo --configfile ...
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
-from dreamr.cli.common import BASE, add_configfile, command_parser
+from cyclopts import Group, Parameter, validators
+
+from dreamr.cli.common import BASE, Overlays
 from dreamr.machine.found import cores
 from dreamr.machine.needed import everything, needs_here
 from dreamr.machine.telling import checked, faults, on_nodes
@@ -24,16 +26,27 @@ from dreamr.planning.site import LIMITED
 from dreamr.runtime.endings import worded
 
 WIDTH = 120  # of the table where it is not printed to a terminal
+WHERE = Group("Machine", validator=validators.mutually_exclusive)
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    plan = Plan(read([BASE, *options.configfile]))
-    needed = needs_here(plan, everything(plan), cores(), submitted=options.submitted, node=options.rule)
+def main(
+    *,
+    submitted: Annotated[bool, Parameter(group=WHERE)] = False,
+    rule: Annotated[tuple[str, ...], Parameter(group=WHERE, choices=tuple(LIMITED))] = (),
+    configfile: Overlays = (),
+) -> None:
+    """Print the table and what to do; exit status 1 where a job would fail for certain.
+
+    Args:
+        submitted: jobs on models run on other machines: check this one for the rest
+        rule: this machine is a cluster's node: check what jobs of these rules need
+    """
+    plan = Plan(read([BASE, *configfile]))
+    needed = needs_here(plan, everything(plan), cores(), submitted=submitted, node=rule)
     lines = checked(needed)
     show(lines)
-    told = [*faults(lines), *on_nodes(needed, list(map(str, options.configfile)))]
+    told = [*faults(lines), *on_nodes(needed, list(map(str, configfile)))]
     print(*told or ["This machine has what the configuration needs."], sep="\n", flush=True)
     if any(line.verdict == "stop" for line in lines):
         sys.exit(1)
@@ -52,24 +65,3 @@ def show(lines: Sequence[Line]) -> None:
         table.add_row(line.verdict, line.subject, line.found, line.needed)
     console.print(table)
     console.print()
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("check", __doc__)
-    where = described.add_mutually_exclusive_group()
-    where.add_argument(
-        "--submitted", action="store_true", help="jobs on models run on other machines: check this one for the rest"
-    )
-    where.add_argument(
-        "--rule",
-        nargs="+",
-        choices=list(LIMITED),
-        default=[],
-        help="this machine is a cluster's node: check what jobs of these rules need",
-    )
-    add_configfile(described)
-    return described
-
-
-if __name__ == "__main__":
-    main()

@@ -1,37 +1,20 @@
-"""What all commands share: how they describe themselves, and how they are told their job."""
+"""What several commands share: options, and how a command is told its job."""
 
-import argparse
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from cyclopts import Parameter
 from pydantic import BaseModel, ValidationError
 
 from dreamr.errors import UserError
 
 BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
+# The option by which Snakemake too is given overlays; `read([BASE, *configfile])` reads them.
+Overlays = Annotated[
+    tuple[Path, ...], Parameter(help=f"files, laid over {BASE}, each over those before it, as snakemake does")
+]
+PerhapsFiles = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]  # the option may stand there without any
 Job = TypeVar("Job", bound=BaseModel)
-
-
-def command_parser(command: str, described: str | None, epilog: str | None = None) -> argparse.ArgumentParser:
-    """The parser of `python -m dreamr.cli.<command>`, with the module's docstring as its description."""
-    return argparse.ArgumentParser(
-        prog=f"python -m dreamr.cli.{command}",
-        description=described,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=epilog,
-    )
-
-
-def add_configfile(described: argparse.ArgumentParser) -> None:
-    """The option by which Snakemake too is given overlays; `read([BASE, *options.configfile])` reads them."""
-    described.add_argument(
-        "--configfile",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help=f"laid over {BASE}, each over those before it, as snakemake does",
-    )
 
 
 def read_spec(kind: type[Job], text: str) -> Job:

@@ -1,20 +1,18 @@
 """Export how one question ran for the Perfetto viewer (ui.perfetto.dev) or chrome://tracing.
 
-    python -m dreamr.cli.export_trace --traces results/traces/q3vl-deep-awq/q3vl-2l/main/all.jsonl \\
+    dreamr export-trace --traces results/traces/q3vl-deep-awq/q3vl-2l/main/all.jsonl \\
         --benchmark mathverse --question 1 --out trace.json
 
 Every method that answered the question, batched or alone, becomes a process. Its tracks are draft, verdicts and target,
 each with as many lanes as it has steps under way at once.
 """
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from dreamr.cli.common import command_parser
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
 from dreamr.records import Span, Trace, read_rows
@@ -26,17 +24,22 @@ MICROSECONDS = 1e6
 
 
 @worded()
-def main(arguments: list[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    traces = [row for row in read_rows(options.traces, Trace) if row.benchmark == options.benchmark]
-    chosen = [row for row in traces if row.question == options.question]
+def main(*, traces: Path, benchmark: str, question: str, out: Path) -> None:
+    """Write the events of one question.
+
+    Args:
+        traces: traces of one target and draft
+        benchmark: name of the question's benchmark
+        question: its id
+        out: the JSON file to open in the viewer
+    """
+    rows = [row for row in read_rows(traces, Trace) if row.benchmark == benchmark]
+    chosen = [row for row in rows if row.question == question]
     if not chosen:
-        known = sorted({row.question for row in traces})
-        raise UserError(
-            f"{options.traces}: no question {options.question!r} of {options.benchmark!r}; first: {known[:5]}"
-        )
+        known = sorted({row.question for row in rows})
+        raise UserError(f"{traces}: no question {question!r} of {benchmark!r}; first: {known[:5]}")
     text = json.dumps({"traceEvents": list(events(chosen)), "displayTimeUnit": "ms"}, indent=1)
-    write_atomically(options.out, text)
+    write_atomically(out, text)
 
 
 def events(traces: Sequence[Trace]) -> Iterator[dict[str, Any]]:
@@ -75,18 +78,3 @@ def _about(kind: str, process: int, track: int, **facts: str | int) -> dict[str,
 def _text(trace: Trace, step: int) -> str:
     """The step as committed; work on steps that were never committed has none."""
     return trace.steps[step].text if step < len(trace.steps) else ""
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("export_trace", __doc__)
-    described.add_argument("--traces", required=True, type=Path, metavar="FILE", help="traces of one target and draft")
-    described.add_argument("--benchmark", required=True, metavar="NAME", help="benchmark of the question")
-    described.add_argument("--question", required=True, metavar="ID", help="its id")
-    described.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="the JSON file to open in the viewer"
-    )
-    return described
-
-
-if __name__ == "__main__":
-    main()

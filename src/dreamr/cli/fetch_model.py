@@ -2,15 +2,16 @@
 
 A model of the hub is downloaded at the revision that the configuration pins, weights as safetensors only, or taken from
 the hub's cache on this machine. card.json, written last, says which commit it was. Nothing else in this project touches
-the network.
+the network. An example of SPEC:
+
+    {"name": "q3vl-2l", "model": {"from": "zoo", "path": "workflow/resources/zoo/q3vl-2l",
+        "engine": {"dtype": "float32"}}}
 """
 
-import argparse
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import read_spec
 from dreamr.config import HubModel, ZooModel
 from dreamr.errors import UserError
 from dreamr.micro import zoo
@@ -19,20 +20,21 @@ from dreamr.planning.jobs import FetchJob
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
 
-EXAMPLE = (
-    '{"name": "q3vl-2l", "model": {"from": "zoo", "path": "workflow/resources/zoo/q3vl-2l", '
-    '"engine": {"dtype": "float32"}}}'
-)
 FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
 CODE = ("*.py",)
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    job = read_spec(FetchJob, options.spec)
-    with worded_or_requeued(options.out.parent), only_writer(options.out):
-        fetch(job, options.out)
+def main(*, spec: str, out: Path) -> None:
+    """Fill the model's folder, unless another process does.
+
+    Args:
+        spec: JSON of a FetchJob: name and model (see config.yaml)
+        out: the model's folder
+    """
+    job = read_spec(FetchJob, spec)
+    with worded_or_requeued(out.parent), only_writer(out):
+        fetch(job, out)
 
 
 def fetch(job: FetchJob, out: Path) -> None:
@@ -75,14 +77,3 @@ def from_hub(model: HubModel, folder: Path) -> str:
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())
     return f"{model.id}@{snapshot.name}"
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("fetch_model", __doc__, f"example of JSON: {EXAMPLE}")
-    described.add_argument("--spec", required=True, metavar="JSON", help="a FetchJob: name and model (see config.yaml)")
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the model's folder")
-    return described
-
-
-if __name__ == "__main__":
-    main()

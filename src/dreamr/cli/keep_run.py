@@ -1,24 +1,23 @@
 """Keep the main results of a run in the repository, small: what README quotes.
 
-    python -m dreamr.cli.keep_run --configfile config/depth.yaml --out reports/kept
+    dreamr keep-run --configfile config/depth.yaml --out reports/kept
 
 OUT gets the page, packed, a picture of its first screen (which takes a chromium), the main tables (of those by pairs
 the pools over all), and run.json: when the run ended, its scale, seed, machines, and the seconds of its rules. Prints
 the lines that README quotes.
 """
 
-import argparse
 import gzip
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dreamr.cli.common import BASE, add_configfile, command_parser
+from dreamr.cli.common import BASE, Overlays
 from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
@@ -50,17 +49,21 @@ COLUMNS = {  # of the README's table: heading, table, quantity, format
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    config = read([BASE, *options.configfile])
+def main(*, out: Path, configfile: Overlays = ()) -> None:
+    """Write the files, and print the lines.
+
+    Args:
+        out: folder for the kept files
+    """
+    config = read([BASE, *configfile])
     results, told = Path(config.pathvars.results), facts(config)
-    take_picture(page(results), options.out / "page.png")
+    take_picture(page(results), out / "page.png")
     for name, over in KEPT.items():
         table = read_table(results / "tables" / f"{name}.csv")
-        write_table(table[(table[[*over]] == ALL).all(axis=1)], options.out / f"{name}.csv")
-    (options.out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))
-    write_atomically(options.out / "run.json", json.dumps(told, indent=1) + "\n")
-    print(*readme_lines(options.out), sep="\n")
+        write_table(table[(table[[*over]] == ALL).all(axis=1)], out / f"{name}.csv")
+    (out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))
+    write_atomically(out / "run.json", json.dumps(told, indent=1) + "\n")
+    print(*readme_lines(out), sep="\n")
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -121,14 +124,3 @@ def _cell(row: Row | None, quantity: str, kind: str) -> str:
     if row is None or row[quantity] is None:
         return ""
     return formatted(row[quantity], kind) + bounds(row, quantity, kind)
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("keep_run", __doc__)
-    add_configfile(described)
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the kept files")
-    return described
-
-
-if __name__ == "__main__":
-    main()

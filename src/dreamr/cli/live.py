@@ -3,14 +3,16 @@
 The models are those that the workflow has made; one that is missing is named with the command that makes it.
 """
 
-import argparse
 import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
+
+from cyclopts import Parameter
 
 import dreamr
 from dreamr.answering.engines import EngineKey, started
@@ -28,6 +30,25 @@ SHOWN = 20  # of the names that are allowed in the place of an unknown one
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Methods and their pair, by name.
+
+    Args:
+        method: of the configuration
+        target: model; default: the target of the first pair
+        draft: model before SAPO; default: the draft of the first pair
+    """
+
+    method: tuple[str, ...] = (REFERENCE,)
+    target: str | None = None
+    draft: str | None = None
+
+
+USUAL = Chosen()
+Choice = Annotated[Chosen, Parameter("*")]  # its fields are options of the command
+
+
 class LiveMethod(NamedTuple):
     """A method, and the engines that it runs on, by role."""
 
@@ -35,15 +56,14 @@ class LiveMethod(NamedTuple):
     engines: dict[str, EngineKey]
 
 
-def live_methods(config: Config, options: argparse.Namespace) -> dict[str, LiveMethod]:
-    """What the options of `add_methods` name, by method; all of its models are there."""
+def live_methods(config: Config, chosen: Chosen, overlays: Sequence[Path]) -> dict[str, LiveMethod]:
+    """The chosen ones by name; all of their models are there."""
     target, draft = SummariseJob.of(config).pairs[0]
     live = {
-        name: live_method(Plan(config), name, options.target or target, options.draft or draft)
-        for name in options.method
+        name: live_method(Plan(config), name, chosen.target or target, chosen.draft or draft) for name in chosen.method
     }
     for name in {key.model.name: None for one in live.values() for key in one.engines.values()}:
-        made(config, f"models/{name}/card.json", options.configfile)
+        made(config, f"models/{name}/card.json", overlays)
     return live
 
 
@@ -75,18 +95,14 @@ async def start_engines(
     return await started(keys, Path(config.pathvars.results) / "models", config, stack)
 
 
-def hand_on(command: str, config: Config, options: argparse.Namespace, arguments: Sequence[str] | None) -> None:
-    """Become the same command under the Python of the models environment."""
+def hand_on(config: Config, overlays: Sequence[Path]) -> None:
+    """Become this process's own command under the Python of the models environment."""
     python = f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
     if not Path(python).exists():
-        remedy = making("environments", options.configfile)
+        remedy = making("environments", overlays)
         raise UserError(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
     environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
-    os.execve(
-        python,
-        [python, "-m", f"dreamr.cli.{command}", *(sys.argv[1:] if arguments is None else arguments)],
-        environment,
-    )
+    os.execve(python, [python, "-m", "dreamr", *sys.argv[1:]], environment)
 
 
 def known(among: Mapping[str, T], name: str, kind: str) -> T:
@@ -108,12 +124,3 @@ def making(target: str, overlays: Sequence[Path]) -> str:
     """The command that makes `target`, which comes first: --configfile would take it for one more file."""
     files = ["--configfile", *map(str, overlays)] if overlays else []
     return shlex.join(["snakemake", "--cores", "all", target, *files])
-
-
-def add_methods(described: argparse.ArgumentParser) -> None:
-    """The options that name methods and their pair."""
-    described.add_argument(
-        "--method", nargs="+", default=[REFERENCE], metavar="NAME", help=f"of the configuration ({REFERENCE})"
-    )
-    described.add_argument("--target", metavar="NAME", help="model; default: the target of the first pair")
-    described.add_argument("--draft", metavar="NAME", help="model before SAPO; default: the draft of the first pair")

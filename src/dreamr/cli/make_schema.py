@@ -1,28 +1,29 @@
 """Write the JSON schemas by which editors check and complete configuration files.
 
-    python -m dreamr.cli.make_schema --out config
+    dreamr make-schema --out config
 
 OUT gets schema.json for a whole configuration and overlay.json for one that lies over another: there nothing is
 required, and a run may be null. Both are made from `dreamr.config`; a test keeps them so.
 """
 
-import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamr.cli.common import command_parser
 from dreamr.config import Config
 from dreamr.files import write_atomically
 from dreamr.runtime.endings import worded
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
+def main(*, out: Path) -> None:
+    """Write both schemas.
+
+    Args:
+        out: folder of the configuration files
+    """
     for name, schema in schemas().items():
-        write_atomically(options.out / name, json.dumps(schema, indent=1) + "\n")
+        write_atomically(out / name, json.dumps(schema, indent=1) + "\n")
 
 
 def schemas() -> dict[str, Any]:
@@ -43,15 +44,3 @@ def _optional(schema: Any) -> Any:
         return schema
     kept = {key: _optional(part) for key, part in schema.items() if key not in ("required", "discriminator", "oneOf")}
     return kept | ({"anyOf": _optional(schema["oneOf"])} if "oneOf" in schema else {})
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("make_schema", __doc__)
-    described.add_argument(
-        "--out", required=True, type=Path, metavar="FOLDER", help="folder of the configuration files"
-    )
-    return described
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,18 @@
 """Say what a run will take before it is started: jobs, tokens, hours, and memory of each GPU, against the limits.
 
-    .venv/bin/python -m dreamr.cli.plan --configfile config/paper.yaml --profile profiles/slurm
+    .venv/bin/dreamr plan --configfile config/paper.yaml --profile profiles/slurm
 
 Everything is an estimate from `estimates` in the configuration, where each number has its source. Snakemake refuses a
 plan beyond its limits (`resources`) by the same estimates. With the profile of a cluster the plan says how often jobs
 reach the time limit of their partition, and what whole nodes are billed.
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from dreamr import components
-from dreamr.cli.common import BASE, add_configfile, command_parser
+from dreamr.cli.common import BASE, Overlays
 from dreamr.config import HubModel
 from dreamr.planning.budget import Estimate, estimates, known
 from dreamr.planning.costs import size, weights_gb
@@ -28,9 +27,13 @@ from dreamr.statistics.power import non_inferiority_power
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    plan = Plan(read([BASE, *options.configfile]), read_site(options.profile) if options.profile else {})
+def main(*, configfile: Overlays = (), profile: Path | None = None) -> None:
+    """Print the plan; a UserError where it is beyond a limit.
+
+    Args:
+        profile: folder of a cluster's, as snakemake takes it; it says time limits of partitions and GPUs of nodes
+    """
+    plan = Plan(read([BASE, *configfile]), read_site(profile) if profile else {})
     print(*lines(plan), sep="\n", flush=True)
     refuse_excess(plan)
 
@@ -159,15 +162,3 @@ def _by_rule(jobs: Sequence[Estimate], number: Callable[[Estimate], float]) -> s
 def _shown(number: float) -> str:
     """Counts as they are, hours with one digit behind the point."""
     return f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("plan", __doc__)
-    add_configfile(described)
-    told = "of a cluster, as snakemake takes it; its form says the partitions' time limits and the GPUs of a node"
-    described.add_argument("--profile", type=Path, metavar="FOLDER", help=told)
-    return described
-
-
-if __name__ == "__main__":
-    main()

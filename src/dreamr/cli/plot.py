@@ -4,13 +4,15 @@ Each figure is an SVG file; beside it lies a CSV file with the numbers that it s
 experiment is not in the configuration is not drawn.
 """
 
-import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from cyclopts import Parameter
 
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
@@ -27,22 +29,44 @@ LADDER = 2  # settings of the target's rivals in the schedule ablation; more are
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What the figures are drawn from.
+
+    Args:
+        tables: folder of the tables
+        trainings: training.csv files
+        traces: Trace rows, for the timeline
+        verification: folder of what verify wrote, where it did
+    """
+
+    tables: Path
+    trainings: PerhapsFiles = ()
+    traces: PerhapsFiles = ()
+    verification: Path | None = None
+
+
 @worded()
-def main(arguments: list[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    job = read_spec(SummariseJob, options.spec)
+def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -> None:
+    """Draw every figure that has something to show.
+
+    Args:
+        spec: JSON of the tables' SummariseJob
+        out: folder for figures; emptied first
+    """
+    job = read_spec(SummariseJob, spec)
     style()
-    options.out.mkdir(parents=True, exist_ok=True)
-    for old in options.out.glob("*.*"):
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*.*"):
         old.unlink()
-    for name, chart in charts(options, job):
-        (options.out / f"{name}.csv").write_text(chart.data.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
-        (options.out / f"{name}.svg").write_text(svg(chart, name), encoding="utf-8")
+    for name, chart in charts(sources, job):
+        (out / f"{name}.csv").write_text(chart.data.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
+        (out / f"{name}.svg").write_text(svg(chart, name), encoding="utf-8")
 
 
-def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
+def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     """Every figure that has something to show, by name."""
-    tables = {path.stem: read_table(path) for path in sorted(options.tables.glob("*.csv"))}
+    tables = {path.stem: read_table(path) for path in sorted(sources.tables.glob("*.csv"))}
     if len(pooled(tables["accuracy"], tables["speed"])):
         yield "overview", overview(tables["accuracy"], tables["speed"], job.statistics.margin)
     accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
@@ -57,16 +81,16 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
     waited = main_methods(tables["milliseconds"])
     if len(waited):
         yield "milliseconds", milliseconds(waited)
-    if options.verification:
-        verified = {path.stem: read_table(path) for path in sorted(options.verification.glob("*.csv"))}
+    if sources.verification:
+        verified = {path.stem: read_table(path) for path in sorted(sources.verification.glob("*.csv"))}
         yield "calibration", figures.calibration(verified["calibration"])
         yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
         yield "claims", figures.claims(verified["step_parts"])
         yield "errors", figures.errors(verified["answers_by_errors"])
         if dose.maps(verified["dose"]):
             yield "dose", dose.dose(verified["dose"], job.statistics.margin)
-    if options.trainings:
-        yield "sapo", figures.sapo(curves(options.trainings), CURVES)
+    if sources.trainings:
+        yield "sapo", figures.sapo(curves(sources.trainings), CURVES)
     crowded = tables["load"][lambda rows: rows.draft != ALL]
     if len(crowded):
         yield "load", crowds.load(crowded)
@@ -78,7 +102,7 @@ def charts(options: argparse.Namespace, job: SummariseJob) -> Iterator[tuple[str
     settings = ahead(ablation)
     if settings.setting.nunique() > LADDER:
         yield "rivals-measured", arms.measured(settings)
-    shown = side_by_side(timed(options.traces), job.pairs, job.reference)
+    shown = side_by_side(timed(sources.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", timeline(shown)
 
@@ -117,22 +141,3 @@ def curves(files: Iterable[Path]) -> pd.DataFrame:
 
 def timed(files: Iterable[Path]) -> list[Trace]:
     return [row for path in sorted(files) for row in read_rows(path, Trace) if row.mode == "alone" and row.seed == 0]
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("plot", __doc__)
-    described.add_argument("--spec", required=True, metavar="JSON", help="the SummariseJob of the tables")
-    described.add_argument("--tables", required=True, type=Path, metavar="FOLDER", help="tables of cli.summarise")
-    described.add_argument(
-        "--out", required=True, type=Path, metavar="FOLDER", help="folder for figures; emptied first"
-    )
-    described.add_argument("--trainings", nargs="*", default=[], type=Path, metavar="FILE", help="training.csv files")
-    described.add_argument("--traces", nargs="*", default=[], type=Path, metavar="FILE", help="traces for the timeline")
-    described.add_argument(
-        "--verification", type=Path, metavar="FOLDER", help="results of cli.verify, where there are any"
-    )
-    return described
-
-
-if __name__ == "__main__":
-    main()

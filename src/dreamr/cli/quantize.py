@@ -5,11 +5,9 @@ serves: compressed-tensors with packed weights for GPUs, floats that hold the 4-
 kernels for packed weights on some processors only. card.json says which it was ("packed").
 """
 
-import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import read_spec
 from dreamr.data.sampling import drawn
 from dreamr.models.cards import model_digest
 from dreamr.models.folders import brought_back, model_folder
@@ -17,20 +15,26 @@ from dreamr.planning.jobs import QuantizeJob
 from dreamr.provenance import spec_digest, versions
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
-from dreamr.runtime.output import print_lines
-from dreamr.runtime.processes import set_threads, start_with_allocator
+from dreamr.runtime.processes import set_threads
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    job = read_spec(QuantizeJob, options.spec)
+def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
+    """Quantize, unless the folder holds what would come of it.
+
+    Args:
+        spec: JSON of a QuantizeJob: base model and AWQ settings
+        models: folder of model folders
+        data: folder of prepared data sets
+        out: folder for the quantized model
+    """
+    job = read_spec(QuantizeJob, spec)
     set_threads(job.device)
-    base = options.models / job.base.name
-    with worded_or_requeued(options.out.parent), only_writer(options.out):
+    base = models / job.base.name
+    with worded_or_requeued(out.parent), only_writer(out):
         made_by = spec_digest(job, model_digest(base), versions())
-        if not brought_back(options.out, made_by):
-            make(job, base, options.data.resolve(), options.out, made_by)
+        if not brought_back(out, made_by):
+            make(job, base, data.resolve(), out, made_by)
 
 
 def make(job: QuantizeJob, base: Path, data: Path, out: Path, made_by: str) -> None:
@@ -41,18 +45,3 @@ def make(job: QuantizeJob, base: Path, data: Path, out: Path, made_by: str) -> N
     with model_folder(out, job.name, "awq", made_by) as (folder, facts):
         facts |= {"base": job.base.name, "awq": job.awq.model_dump()}
         facts |= quantize(job, base, questions, str(data), folder)
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("quantize", __doc__)
-    described.add_argument("--spec", required=True, metavar="JSON", help="a QuantizeJob: base model and AWQ settings")
-    described.add_argument("--models", required=True, type=Path, metavar="FOLDER", help="folder of model folders")
-    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="folder of prepared data sets")
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the quantized model")
-    return described
-
-
-if __name__ == "__main__":
-    start_with_allocator()
-    print_lines()
-    main()

@@ -1,6 +1,6 @@
 """Score answers from anywhere: one JSON object a line in, one verdict a line out, in the same order.
 
-    python -m dreamr.cli.score --rule choice < cases.jsonl > verdicts.jsonl
+    dreamr score --rule choice < cases.jsonl > verdicts.jsonl
 
 A case has `response` (text), `options` (texts, letters A, B, ... by position) and `gold` (a text or a list of accepted
 texts; null or absent: only read the answer). For lmms-letters `options` are the allowed letters, for lmms-think the tag
@@ -12,15 +12,14 @@ rule has no deterministic verdict) and `unresolved` (no answer could be read; fo
 random or ask a judge); that of lmms-reasoning also has `format_score`.
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
+from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from dreamr.cli.common import command_parser
 from dreamr.errors import UserError
 from dreamr.runtime.endings import worded
 from dreamr.scoring import answers, lmms_eval, lmms_reasoning
@@ -123,9 +122,13 @@ RULES: dict[str, tuple[type[BaseModel], Callable[[Any], Any]]] = {
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    for verdict in verdicts(options.rule, sys.stdin.buffer):
+def main(*, rule: Annotated[str, Parameter(choices=tuple(RULES))]) -> None:
+    """Print the verdict of each case that stdin has.
+
+    Args:
+        rule: how to read and compare; lmms-... are the rules of lmms-eval 0.7.3, the others this project's
+    """
+    for verdict in verdicts(rule, sys.stdin.buffer):
         print(json.dumps(verdict))
 
 
@@ -153,15 +156,3 @@ def _worded(problem: Any) -> str:
     key = ".".join(map(str, problem["loc"])) or "line"
     found = "" if problem["type"] == "missing" else f" (found: {str(problem['input'])[:80]!r})"
     return f"{key}: {problem['msg']}{found}"
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser(
-        "score", __doc__, "choice and free are this project's rules; lmms-... are those of lmms-eval 0.7.3."
-    )
-    described.add_argument("--rule", required=True, choices=RULES, help="how to read and compare")
-    return described
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Serve methods of a pair to any client of OpenAI's API: text and images in, an answer step by step out.
 
-    .venv/bin/python -m dreamr.cli.serve --method dreamr target_only --target q3vl-deep-awq --draft q3vl-2l
+    .venv/bin/dreamr serve --method dreamr target_only --target q3vl-deep-awq --draft q3vl-2l
 
 A method is a model to the client, by its name with hyphens: `dreamr`, `target-only`. Routes: /v1/chat/completions,
 /v1/models, /health, /metrics. What would change an answer and cannot is refused by the API's error object: tools,
@@ -9,18 +9,21 @@ The engines are those of the experiment, or servers that run already, where the 
 engines print goes to <logs>/serve.log. Who reaches host and port may use it; there is no TLS, a proxy's task.
 """
 
-import argparse
 import asyncio
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
 from dreamr.answering.engines import EngineKey
-from dreamr.cli.common import BASE, add_configfile, command_parser
-from dreamr.cli.live import LiveMethod, add_methods, hand_on, live_methods, start_engines
+from dreamr.cli.common import BASE, Overlays
+from dreamr.cli.live import USUAL, Choice, LiveMethod, hand_on, live_methods, start_engines
 from dreamr.config import Config
 from dreamr.engines.protocol import EngineDied
 from dreamr.errors import UserError
@@ -36,27 +39,55 @@ if TYPE_CHECKING:
     from dreamr.engines.vllm.engine import VllmEngine
 
 CHECK_SECONDS = 1.0  # between two looks at the engines
-BOUNDS = (  # our decisions: for one machine and questions of a few images
-    ("concurrency", 8, "questions that are answered at once"),
-    ("queue", 64, "questions that may wait beyond those; more get status 429"),
-    ("most-bytes", 32 << 20, "bytes of a request"),
-    ("most-pixels", 1 << 25, "pixels of an image, before the engines make it smaller"),
-    ("drain", 30, "seconds that running questions have to end after SIGTERM"),
-)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to listen, and bounds: our decisions, for one machine and questions of a few images.
+
+    Args:
+        host: whom to listen to; the default is this machine alone
+        port: of the host
+        allow_local_files: serve file:// images from this folder; default: none, images come in data URLs
+        concurrency: questions that are answered at once
+        queue: questions that may wait beyond those; more get status 429
+        most_bytes: bytes of a request
+        most_pixels: pixels of an image, before the engines make it smaller
+        drain: seconds that running questions have to end after SIGTERM
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allow_local_files: Path | None = None
+    concurrency: PositiveInt = 8
+    queue: PositiveInt = 64
+    most_bytes: PositiveInt = 32 << 20
+    most_pixels: PositiveInt = 1 << 25
+    drain: PositiveInt = 30
 
 
 @worded()
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    config = read([BASE, *options.configfile])
-    live = live_methods(config, options)
-    key = api_key(options.api_key_file)
-    if options.allow_local_files and not options.allow_local_files.is_dir():
-        raise UserError(f"--allow-local-files {options.allow_local_files}: no such folder")
+def main(
+    *,
+    chosen: Choice = USUAL,
+    configfile: Overlays = (),
+    api_key_file: Path | None = None,
+    settings: Annotated[Settings, Parameter("*")] = Settings(),
+) -> None:
+    """Serve until told to stop.
+
+    Args:
+        api_key_file: a key that clients have to send; default: none is asked for
+    """
+    config = read([BASE, *configfile])
+    live = live_methods(config, chosen, configfile)
+    key = api_key(api_key_file)
+    if settings.allow_local_files and not settings.allow_local_files.is_dir():
+        raise UserError(f"--allow-local-files {settings.allow_local_files}: no such folder")
     if find_spec("vllm") is None:
-        hand_on("serve", config, options, arguments)
+        hand_on(config, configfile)
     with output_to(Path(config.pathvars.logs) / "serve.log") as terminal:
-        asyncio.run(serve(config, live, options, key, terminal))
+        asyncio.run(serve(config, live, settings, key, terminal))
 
 
 def api_key(file: Path | None) -> str | None:
@@ -71,7 +102,7 @@ def api_key(file: Path | None) -> str | None:
 
 
 async def serve(
-    config: Config, live: Mapping[str, LiveMethod], options: argparse.Namespace, key: str | None, terminal: TextIO
+    config: Config, live: Mapping[str, LiveMethod], settings: Settings, key: str | None, terminal: TextIO
 ) -> None:
     """Answer until told to stop; a UserError where an engine died."""
     import uvicorn
@@ -81,20 +112,20 @@ async def serve(
 
     async with AsyncExitStack() as stack:
         engines = await start_engines(config, live.values(), stack)
-        service = serving(config, live, engines, options)
-        routes = app(service, Pictures(options.allow_local_files, options.most_pixels), options.most_bytes, key)
+        service = serving(config, live, engines, settings)
+        routes = app(service, Pictures(settings.allow_local_files, settings.most_pixels), settings.most_bytes, key)
         server = uvicorn.Server(
             uvicorn.Config(
                 routes,
-                host=options.host,
-                port=options.port,
+                host=settings.host,
+                port=settings.port,
                 log_level="warning",
-                timeout_graceful_shutdown=options.drain,
+                timeout_graceful_shutdown=settings.drain,
             )
         )
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
         stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
-        print(f"{', '.join(service.methods)} on http://{options.host}:{options.port}/v1", file=terminal, flush=True)
+        print(f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1", file=terminal, flush=True)
         await server.serve()
     if service.dead:
         raise UserError(service.dead.words, service.dead.cause)
@@ -104,7 +135,7 @@ def serving(
     config: Config,
     live: Mapping[str, LiveMethod],
     engines: Mapping[EngineKey, "VllmEngine"],
-    options: argparse.Namespace,
+    settings: Settings,
 ) -> "Service":
     """The methods on these engines, by the names that clients use."""
     from dreamr.endpoint.service import Served, Service
@@ -114,7 +145,7 @@ def serving(
         own = {role: engines[key] for role, key in roles.items()}
         methods[name.replace("_", "-")] = Served(method, Engines(**own), next(iter(own.values())))
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
-    return Service(methods, config.generation, limits, options.concurrency, options.queue)
+    return Service(methods, config.generation, limits, settings.concurrency, settings.queue)
 
 
 async def watch(service: "Service", engines: Sequence["VllmEngine"], server: "uvicorn.Server") -> None:
@@ -128,34 +159,3 @@ async def watch(service: "Service", engines: Sequence["VllmEngine"], server: "uv
                 service.die(error)
     await asyncio.sleep(CHECK_SECONDS)
     server.should_exit = True
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("serve", __doc__)
-    add_methods(described)
-    add_configfile(described)
-    described.add_argument("--host", default="127.0.0.1", help="whom to listen to (%(default)s: this machine alone)")
-    described.add_argument("--port", type=int, default=8000, help="%(default)s")
-    described.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="a key that clients have to send; default: none is asked for"
-    )
-    described.add_argument(
-        "--allow-local-files",
-        type=Path,
-        metavar="FOLDER",
-        help="serve file:// images from this folder; default: none, images come in data URLs",
-    )
-    for name, default, unit in BOUNDS:
-        described.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"{unit} (%(default)s)")
-    return described
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r}: a whole number above 0 is needed")
-    return int(text)
-
-
-if __name__ == "__main__":
-    main()

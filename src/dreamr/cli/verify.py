@@ -4,14 +4,13 @@ Reads the answers to questions that were generated here, since only of these is 
 those to other benchmarks are left out. Writes a table for each name in `statistics.names.JUDGED`, and gallery.jsonl.
 """
 
-import argparse
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from dreamr.cli.common import command_parser, read_spec
+from dreamr.cli.common import read_spec
 from dreamr.data.prepared import prepared_questions
 from dreamr.errors import UserError
 from dreamr.micro.datasets import Fact
@@ -36,20 +35,29 @@ MODULES = {
 
 
 @worded()
-def main(arguments: list[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
-    asked = read_spec(VerifyJob, options.spec)
-    job, traces = asked.tables, verified_traces(options.traces, asked.benchmarks)
-    benchmarks = {trace.benchmark for trace in traces}
-    questions = prepared_questions(options.data, benchmarks)
-    judge = oracle(options.truth, benchmarks)
-    steps = verified_steps(traces, questions, judge)
-    graded = answers(traces, first_training(load_scores(options.scores)), judge)
+def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data: Path, truth: Path, out: Path) -> None:
+    """Write the tables and the gallery.
+
+    Args:
+        spec: JSON of a VerifyJob: benchmarks and tables
+        traces: Trace rows
+        scores: their Score rows
+        data: folder of prepared questions and images
+        truth: folder of the micro data sets, with truth.jsonl
+        out: folder for the results
+    """
+    asked = read_spec(VerifyJob, spec)
+    job, verified = asked.tables, verified_traces(traces, asked.benchmarks)
+    benchmarks = {trace.benchmark for trace in verified}
+    questions = prepared_questions(data, benchmarks)
+    judge = oracle(truth, benchmarks)
+    steps = verified_steps(verified, questions, judge)
+    graded = answers(verified, first_training(load_scores(scores)), judge)
     for name, table in tables(steps, graded, job):
-        write_table(table, options.out / f"{name}.csv")
-    shown = list(examples(worst(steps, job.reference), traces, questions, options.data))
+        write_table(table, out / f"{name}.csv")
+    shown = list(examples(worst(steps, job.reference), verified, questions, data))
     shown.sort(key=lambda one: (one.target, one.draft, one.kind, one.question))
-    write_rows(options.out / GALLERY, shown)
+    write_rows(out / GALLERY, shown)
 
 
 def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
@@ -82,20 +90,3 @@ def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:
         return judged(benchmark, question, step, tuple(before))
 
     return judge
-
-
-def parser() -> argparse.ArgumentParser:
-    described = command_parser("verify", __doc__)
-    described.add_argument("--spec", required=True, metavar="JSON", help="a VerifyJob: benchmarks and tables")
-    described.add_argument("--traces", required=True, nargs="+", type=Path, metavar="FILE", help="Trace rows")
-    described.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="their Score rows")
-    described.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="prepared questions and images")
-    described.add_argument(
-        "--truth", required=True, type=Path, metavar="FOLDER", help="micro data sets, with truth.jsonl"
-    )
-    described.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="folder for the results")
-    return described
-
-
-if __name__ == "__main__":
-    main()

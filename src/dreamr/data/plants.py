@@ -34,7 +34,7 @@ def write_plants(path: Path, plants: Iterable[Plant]) -> None:
 def read_plants(path: Path) -> list[Plant]:
     """All of them; a missing file or a broken row is a UserError."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file; cli.make_micro writes it")
+        raise UserError(f"{path}: no such file; dreamr make-micro writes it")
     with path.open(encoding="utf-8", newline="") as file:
         try:
             return [Plant.model_validate(row) for row in csv.DictReader(file)]

@@ -8,7 +8,7 @@ from dreamr.machine.lines import compared
 from dreamr.machine.needed import Needs, folders
 from dreamr.machine.verdicts import Line
 
-COMMAND = "python -m dreamr.cli.check"
+COMMAND = "dreamr check"
 
 
 def checked(needed: Needs) -> list[Line]:

@@ -342,7 +342,7 @@ def _by_name(method: Method) -> list[str]:
 
 @cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
-    """Digest of the code behind `python -m dreamr.cli.<command>` and of the modules that it loads by name."""
+    """Digest of the code of a command's module and of the modules that it loads by name."""
     return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*UNCOUNTED, *leave_out))
 
 

@@ -20,7 +20,7 @@ from dreamr.runtime.output import own_log, print_lines, shown
 from dreamr.runtime.processes import first_rank
 
 RUN = "DREAMR_RUN"
-COMMANDS = "dreamr.cli."
+COMMAND = "dreamr.__main__"  # the module that a job runs; its first argument names what it does
 ENOUGH = 2  # jobs of a rule that ended for the same certain cause; the next one would, too
 DO_IT = "do what the message says, then run the same command again"
 AGAIN = "run the same command again"
@@ -78,10 +78,10 @@ def read_note(path: Path) -> Ended | None:
 def this_job() -> Job | None:
     """None where this process is no job of a run, but a command that somebody called, or Snakemake itself."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
-    if RUN not in os.environ or module is None or not module.name.startswith(COMMANDS):
+    if RUN not in os.environ or module is None or module.name != COMMAND:
         return None
     log = own_log()
-    return Job(module.name.removeprefix(COMMANDS), Path(os.environ[RUN]), str(log) if log else None)
+    return Job(sys.argv[1].replace("-", "_"), Path(os.environ[RUN]), str(log) if log else None)
 
 
 @contextmanager

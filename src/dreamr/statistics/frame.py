@@ -37,7 +37,7 @@ NO_AUDIT = {name: pd.DataFrame(columns=columns) for name, columns in AUDITED.ite
 def read_table(path: Path) -> pd.DataFrame:
     """A table as written by cli.summarise; only an empty cell is unknown, never a word such as "none"."""
     if not path.is_file():
-        raise UserError(f"{path}: no such table; cli.summarise, cli.verify and cli.audit write them")
+        raise UserError(f"{path}: no such table; dreamr summarise, verify and audit write them")
     return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=IDS)
 
 

@@ -36,7 +36,7 @@ SIGNALS: dict[int, str] = {
     signal.SIGBUS: "often /dev/shm is full",
     signal.SIGKILL: "often the machine had no memory left",
 }
-READ_IT = "read the engine's log; `python -m dreamr.cli.check` says what this machine lacks"
+READ_IT = "read the engine's log; `dreamr check` says what this machine lacks"
 _numbers: Counter[str] = Counter()  # of engines that this process started, by model
 
 
