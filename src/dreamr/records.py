@@ -78,8 +78,8 @@ class Load(Record):
     baseline_seconds: float  # that of target-only, with as many at once, right beside
 
 
-class Trace(Record):
-    """How one method answered one question."""
+class Answered(Record):
+    """What a trace and its score both tell of one method's answer to one question."""
 
     question: str  # Question.id
     benchmark: str
@@ -88,10 +88,6 @@ class Trace(Record):
     method: str
     seed: int = 0  # which training of its recipe a SAPO draft is from
     mode: Literal["batched", "alone", "crowd"]
-    digest: str  # of the spec, code and models that produced it
-    text: str  # the whole answer
-    steps: tuple[Step, ...]
-    finish: Literal["answer", "end", "budget", "refused"]  # answer line, end token, token budget spent, `refusal`
     drafted: int  # draft steps written, cancelled ones included
     verified: int  # draft steps decided on; verdicts that came too late for that are not counted
     accepted: int  # draft steps committed
@@ -102,24 +98,26 @@ class Trace(Record):
     seconds: float  # wall clock of this question; no latency where mode is "batched"
     baseline_seconds: float | None = None  # timed: target-only run of the same question, right beside this one
     load: Load | None = None  # crowd: the others
-    spans: tuple[Span, ...] = ()
     refused_by: str | None = None  # model whose engine refused what the answer needed next; steps are those before
     refusal: str | None = None  # why, and what would mend it
     fits: tuple[Fit, ...] = ()  # of the models that take part, target first
     device: str = "unknown"  # what it ran on, in words; times on different devices are never compared
+
+
+class Trace(Answered):
+    """How one method answered one question."""
+
+    digest: str  # of the spec, code and models that produced it
+    text: str  # the whole answer
+    steps: tuple[Step, ...]
+    finish: Literal["answer", "end", "budget", "refused"]  # answer line, end token, token budget spent, `refusal`
+    spans: tuple[Span, ...] = ()
     thinking: bool = False  # the chat template opened a thinking block, which the text has to close
 
 
-class Score(Record):
-    """A trace's verdict."""
+class Score(Answered):
+    """A trace's verdict. A refused question is a wrong answer."""
 
-    question: str
-    benchmark: str
-    target: str
-    draft: str
-    method: str
-    seed: int = 0  # of the trace
-    mode: Literal["batched", "alone", "crowd"]
     cluster: str
     version: str
     category: str
@@ -130,22 +128,8 @@ class Score(Record):
     harness_correct: bool | None = None  # by lmms-eval 0.7.3's rules; None: no rule, or it would draw or ask a judge
     truncated: bool  # the token budget ran out
     same_text: bool | None  # alone: the same text as the batched run of the same cell
-    drafted: int
-    verified: int
-    accepted: int
-    tokens: int
-    tokens_by_target: int
-    draft_tokens: int
-    target_tokens: int
-    seconds: float
-    baseline_seconds: float | None
-    load: Load | None = None
     draft_busy: float  # seconds the draft's engine had work
     target_busy: float
-    device: str = "unknown"  # of the trace
-    refused_by: str | None = None  # a refused question is a wrong answer
-    refusal: str | None = None
-    fits: tuple[Fit, ...] = ()
     answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer
     steps: int = 0  # committed
     own_tokens: int = 0  # of the committed steps that the target wrote

@@ -4,17 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dreamr.errors import UserError
-from dreamr.records import Question, Score, Trace
+from dreamr.records import Answered, Question, Score, Trace
 from dreamr.scoring import lmms_eval
 from dreamr.scoring.answers import Grade, grade
 from dreamr.spans import busy_seconds, later_steps
 
 CellKey = tuple[str, ...]
-COPIED = (
-    *("question", "benchmark", "target", "draft", "method", "seed", "mode", "load", "drafted", "verified", "accepted"),
-    *("tokens", "tokens_by_target", "draft_tokens", "target_tokens", "seconds", "baseline_seconds", "device"),
-    *("refused_by", "refusal", "fits"),
-)
 
 
 def scored(traces: Sequence[Trace], questions: Mapping[tuple[str, str], Question]) -> list[Score]:
@@ -45,7 +40,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
     drafts, owns, verdicts = (later_steps(trace.spans, kind) for kind in ("draft", "target", "verify"))
     alone = trace.mode == "alone" and batched_text is not None
     return Score(
-        **{name: getattr(trace, name) for name in COPIED},
+        **{name: getattr(trace, name) for name in Answered.model_fields},
         cluster=question.cluster,
         version=question.version,
         category=question.category,
