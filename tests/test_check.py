@@ -175,7 +175,9 @@ def test_a_run_stops_before_its_first_job(tmp_path: Path) -> None:
     assert "This machine cannot do what is asked:\nstop: memory: found" in done.stderr
     assert "Traceback" not in done.stderr
     project.succeed("-n", *overlay)
-    assert "This machine has what the run needs" in project.succeed("environments", *overlay).stdout
+    said = project.succeed("environments", *overlay).stdout
+    assert "This machine has what the run needs" in said
+    assert "To do: 2 environment and 1 short job." in said, "of what was asked for, not of the whole experiment"
     assert "This machine" not in project.succeed("-n", "environments", *overlay).stdout
 
 

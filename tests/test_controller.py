@@ -150,6 +150,6 @@ def test_a_job_in_a_long_batch_is_left_to_end_it_and_goes_back_into_the_queue(tm
     starts = re.findall(r"^==== started [\d -:]+ on \S+, Slurm job 1, restart (\d)$", log(project), re.M)
     assert starts == ["0", "1"]
     assert "Slurm job 1 goes back into the queue, restart 1 of 5" in log(project)
-    assert "told to stop; the checkpoint is kept: run again to go on" in log(project)
+    assert "told to stop; the checkpoint is kept: run the same command again to go on" in log(project)
     slurms = list(project.folder.glob(".snakemake/slurm_logs/rule_quantize/*/1.log"))
     assert len(slurms) == 1 and slurms[0].read_text().count("Building DAG of jobs...") == 4, "of both starts, and kept"

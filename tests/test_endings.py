@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dreamr.errors import UserError
-from dreamr.runtime.ctrl_c import explain_ctrl_c
+from dreamr.runtime.ctrl_c import PRESSED, explain_ctrl_c
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.slurm import PREFIX, RESTARTS, requeue
@@ -180,7 +180,7 @@ def test_an_unworded_error_is_shown_and_tried_again_if_it_may_pass(
 def test_a_request_to_stop_at_any_moment_is_an_interruption(queue: Path, tmp_path: Path, number: int) -> None:
     """A time limit, or Ctrl-C, may come while models are still being loaded."""
     queue.write_text(f"{PREFIX}1f0c RUNNING\n")
-    told = "told to stop; what is finished is kept: run again"
+    told = "told to stop; what is finished is kept: run the same command again to go on"
     with pytest.raises(UserError, match=told), worded_or_requeued(tmp_path):
         os.kill(os.getpid(), number)
         time.sleep(1)
@@ -253,5 +253,6 @@ def test_snakemake_says_what_ctrl_c_does_to_its_jobs(
             time.sleep(1)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        PRESSED.clear()
     told = capfd.readouterr().err
     assert words in told and told.endswith("  train_sapo: a.log\n")

@@ -244,7 +244,7 @@ def test_a_job_told_to_stop_while_an_engine_is_loaded_does_not_wait_for_it(
     process.terminate()
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert errors == "told to stop; what is finished is kept: run again to go on\n"
+    assert errors == "told to stop; what is finished is kept: run the same command again to go on\n"
     assert [line.split()[:2] for line in bench.requests()] == [["big", "start"]]
 
 

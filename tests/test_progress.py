@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamr.planning.progress import announcement, job_seconds, minutes, missing
+from dreamr.planning.progress import announcement, job_seconds, minutes
 
 
 def benchmark(path: Path, seconds: float) -> None:
@@ -20,19 +20,30 @@ def test_times_are_means_over_a_rules_jobs(tmp_path: Path) -> None:
     assert job_seconds(tmp_path / "nowhere") == {}
 
 
-def test_only_jobs_without_output_count(tmp_path: Path) -> None:
-    (tmp_path / "done").touch()
-    assert missing({"a": [str(tmp_path / "done")], "b": [str(tmp_path / "done"), str(tmp_path / "not")]}) == {"b": 1}
-
-
 def test_jobs_that_need_the_machine_run_one_by_one() -> None:
     seconds = {"generate": 60.0, "train_sapo": 60.0}
     assert minutes({"generate": 4, "train_sapo": 4, "new": 9}, seconds, cores=2) == pytest.approx(4 + 2)
 
 
-def test_the_announcement_says_what_is_left_and_what_is_unknown() -> None:
-    said = announcement({"train_sapo": ["no/1", "no/2"], "generate": ["no/3"]}, {"train_sapo": 90.0}, cores=2)
-    assert "2 train_sapo, 1 generate" in said
+def test_the_announcement_says_what_is_going_to_run_and_what_is_unknown() -> None:
+    waiting = {"plot": 1, "generate": 1, "train_sapo": 2, "prepare": 4}
+    said = announcement(waiting, {"train_sapo": 90.0}, {}, cores=2)
+    assert said.startswith("To do: 2 train_sapo, 1 generate and 5 short jobs.\n")
     assert "About 2 min on 2 cores" in said
     assert "No times are known yet of: generate" in said
-    assert "done" in announcement({"generate": [__file__]}, {}, 2)
+    assert announcement({"plot": 1}, {}, {}, 2) == "To do: 1 short job."
+
+
+@pytest.mark.parametrize(
+    ("own", "makers", "whose"),
+    [
+        ({"generate": 60.0, "quantize": 60.0}, {"generate": 1.0}, "this machine's own earlier runs"),
+        ({"plot": 60.0}, {"generate": 60.0, "quantize": 60.0}, "runs of this project's makers"),
+        ({"generate": 60.0}, {"quantize": 60.0}, "runs here and of this project's makers"),
+    ],
+)
+def test_the_announcement_says_whose_times_it_goes_by(
+    own: dict[str, float], makers: dict[str, float], whose: str
+) -> None:
+    said = announcement({"generate": 1, "quantize": 2}, own, makers, cores=2)
+    assert said.splitlines()[1] == f"About 2 min on 2 cores, by {whose}."

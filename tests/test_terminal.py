@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from projects import Project, copied, stubbed, with_form
 from tqdm import tqdm
 
 from dreamr.errors import Cause
-from dreamr.runtime.causes import Ended, note_path
+from dreamr.runtime.causes import STOPPED, Ended, note_path
+from dreamr.runtime.ctrl_c import PRESSED
 from dreamr.runtime.output import Lines
 from dreamr.runtime.terminal import Failure, Terminal
 
@@ -32,7 +34,7 @@ Failed: 2 generate; not started because of that: 1 generate
   why: RuntimeError: broken
   log: big.log, logs/smoke/generate/q3vl-deep-awq/q3vl-2l/main/all.log
   do:  see the log, then run the same command again
-14 of 25 jobs are done; the same command goes on from there.
+14 of 25 jobs are done; run the same command again to go on.
 """
 
 
@@ -172,8 +174,55 @@ def test_the_summary_has_twenty_lines_at_most(causes: int) -> None:
         terminal.failures.append(Failure(f"job {number}", "generate", f"logs/{number}.log", how))
     told = terminal.summary()
     assert len(told) <= 20 and "Failed: 1 generate; not started because of that: 2 generate" in told
-    assert told[-1] == "7 of 100 jobs are done; the same command goes on from there."
+    assert told[-1] == "7 of 100 jobs are done; run the same command again to go on."
     assert not Terminal(None, total=3, done=3).summary()
+
+
+def test_a_run_that_made_the_page_ends_with_where_it_is(tmp_path: Path) -> None:
+    printed = stubbed(copied(tmp_path)).succeed("--configfile", "config/smoke.yaml").stderr.splitlines()
+    assert printed[-1] == "The page: results/smoke/report/index.html"
+
+
+def test_a_page_that_was_not_made_is_nowhere() -> None:
+    terminal = Terminal(None, total=1)
+    terminal.started(1, "report", {}, ["results/report/index.html"])
+    assert terminal.summary() == []
+    terminal.finished(1)
+    assert terminal.summary() == ["The page: results/report/index.html"]
+
+
+@pytest.fixture
+def pressed() -> Iterator[None]:
+    """As if the user had pressed Ctrl-C."""
+    PRESSED.set()
+    yield
+    PRESSED.clear()
+
+
+def test_what_a_user_stopped_did_not_fail(tmp_path: Path, pressed: None) -> None:
+    """One job has noted what it keeps, one was ended before it could, one had failed before."""
+    terminal = Terminal(tmp_path, total=9, done=4)
+    notes = {
+        "generate": ("told to stop; 3 finished answers are kept", STOPPED),
+        "quantize": ("the weights are damaged", Cause("the weights are damaged", certain=True)),
+    }
+    for rule, (said, cause) in notes.items():
+        log = str(tmp_path / f"{rule}.log")
+        note_path(tmp_path, log).write_text(json.dumps(asdict(Ended(rule, log, said, cause))))
+    (tmp_path / "prepare.log").write_text("Traceback (most recent call last):\nKeyboardInterrupt\n")
+    rules = ("generate", "prepare", "quantize")
+    told = lines("\n".join(terminal.failed(1, rule, [str(tmp_path / f"{rule}.log")], None) for rule in rules))
+    assert told[:2] == ["generate: stopped; 3 finished answers are kept", "prepare: stopped"]
+    assert told[2].startswith("quantize: failed: the weights are damaged; ")
+    summary = terminal.summary()
+    assert summary[:2] == ["Stopped by Ctrl-C: 1 generate, 1 prepare", "Failed: 1 quantize"]
+    assert summary[-1] == "4 of 9 jobs are done; run the same command again to go on."
+
+
+def test_a_run_on_a_cluster_that_was_stopped_says_so(pressed: None) -> None:
+    """Its jobs are cancelled, and none is reported."""
+    told = ["Stopped by Ctrl-C.", "2 of 9 jobs are done; run the same command again to go on."]
+    assert Terminal(None, total=9, done=2).summary() == told
 
 
 # -- lines of logs

@@ -460,7 +460,7 @@ def test_the_last_line_of_a_job_is_the_exception_of_its_engine(data: Path, tmp_p
     missing = "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_attention_with_kv_cache'"
     assert broken(command, tmp_path)[-1] == (
         f"the engine of {TARGETS[0]} died: {missing}; its log: job.engines/{TARGETS[0]}.log; "
-        "0 finished answers are kept: run again to go on"
+        "0 finished answers are kept: run the same command again to go on"
     )
     assert missing in (tmp_path / f"job.engines/{TARGETS[0]}.log").read_text()
 

@@ -9,6 +9,7 @@ class Cause:
 
     text: str  # one sentence, the same words wherever the same thing happened
     certain: bool = False  # another try would end the same way
+    stopped: bool = False  # from outside, so that nothing is to be mended
     log: str | None = None  # a file that tells more than the job's own log
     remedy: str = "see the log, then run the same command again"
 

@@ -63,7 +63,7 @@ class LogHandler(LogHandlerBase):
             case LogEvent.RUN_INFO:
                 self._terminal.total = told["stats"]["total"]
             case LogEvent.JOB_INFO:
-                return [self._terminal.started(told["jobid"], told["rule_name"], told["wildcards"])]
+                return [self._terminal.started(told["jobid"], told["rule_name"], told["wildcards"], told["output"])]
             case LogEvent.JOB_STARTED:
                 return []
             case LogEvent.JOB_FINISHED:
@@ -83,5 +83,5 @@ class LogHandler(LogHandlerBase):
         """The run is over, and all else is said: Snakemake calls this last."""
         for line in self._terminal.summary():
             print(line, file=self._snakemake.stream, flush=True)
-        self._terminal.failures.clear()
+        self._terminal = Terminal()
         super().close()

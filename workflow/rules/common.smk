@@ -67,11 +67,15 @@ if workflow.is_main_process:  # a job that reads the workflow again, as on a clu
     os.environ.update(new_run(Path(CONFIG.pathvars.logs)))
 
 
+def waiting_jobs():
+    """The jobs that are going to run, a number by rule."""
+    return Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+
+
 def expectation():
-    """What is left to do and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
-    shipped = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
-    outputs = {"environment": ENVIRONMENTS, **PLAN.outputs()}
-    return announcement(outputs, {**shipped, **job_seconds(CONFIG.pathvars.benchmarks)}, ALL_CORES)
+    """What is going to run and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
+    makers = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
+    return announcement(waiting_jobs(), job_seconds(CONFIG.pathvars.benchmarks), makers, ALL_CORES)
 
 
 def running_jobs():
@@ -81,10 +85,10 @@ def running_jobs():
 
 def machine_words():
     """What this machine lacks for the jobs that are going to run; stops where one of them would fail for certain."""
-    waiting = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
     shared = workflow.global_resources
     limits = {name: shared[name].value for name in ("gpu", "mem_mb") if name in shared}
-    needed = needs_here(PLAN, {} if workflow.touch else waiting, ALL_CORES, limits, submitted=workflow.non_local_exec)
+    waiting = {} if workflow.touch else waiting_jobs()
+    needed = needs_here(PLAN, waiting, ALL_CORES, limits, submitted=workflow.non_local_exec)
     return announced(needed, [str(path) for path in workflow.overwrite_configfiles])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean
 
+LONG = ("environment", "image", "quantize", "train_sapo", "answer", "generate")  # rules whose jobs take minutes
 ALONE = frozenset({"answer", "generate"})  # rules whose jobs take the whole machine
 
 
@@ -18,28 +19,41 @@ def job_seconds(folder: Path) -> dict[str, float]:
     return {rule: mean(seconds) for rule, seconds in found.items() if seconds}
 
 
-def missing(outputs: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """How many jobs of each rule have not written their output yet."""
-    counts = {rule: sum(not Path(path).exists() for path in paths) for rule, paths in outputs.items()}
-    return {rule: count for rule, count in counts.items() if count}
-
-
 def minutes(waiting: Mapping[str, int], seconds: Mapping[str, float], cores: int) -> float:
     """Expected minutes of the waiting jobs of rules with known times, on `cores` cores."""
     times = {rule: count * seconds[rule] for rule, count in waiting.items() if rule in seconds}
     return sum(time / (1 if rule in ALONE else cores) for rule, time in times.items()) / 60
 
 
-def announcement(outputs: Mapping[str, Iterable[str]], seconds: Mapping[str, float], cores: int) -> str:
-    """What is left to do and about how long it takes, in a few lines."""
-    waiting = missing(outputs)
-    if not waiting:
-        return "All long jobs are done; what changed is done again."
-    jobs = ", ".join(f"{count} {rule}" for rule, count in waiting.items())
-    unknown = [rule for rule in waiting if rule not in seconds]
-    lines = [f"Still to do: {jobs}."]
-    if len(unknown) < len(waiting):
-        lines.append(f"About {max(1, round(minutes(waiting, seconds, cores)))} min on {cores} cores, by earlier runs.")
-    if unknown:
+def announcement(
+    waiting: Mapping[str, int], own: Mapping[str, float], makers: Mapping[str, float], cores: int
+) -> str:
+    """What is going to run and about how long it takes, in a few lines.
+
+    `waiting`: jobs by rule; `own`: seconds of a job by rule, of this machine's earlier runs; `makers`: of those of this
+    project's makers, which stand in where a rule has none of its own.
+    """
+    lines = [f"To do: {_counted(waiting)}."]
+    seconds = {**makers, **own}
+    if known := [rule for rule in waiting if rule in seconds]:
+        by = _runs(known, own)
+        lines.append(f"About {max(1, round(minutes(waiting, seconds, cores)))} min on {cores} cores, by {by}.")
+    if unknown := [rule for rule in waiting if rule in LONG and rule not in seconds]:
         lines.append(f"No times are known yet of: {', '.join(unknown)}.")
     return "\n".join(lines)
+
+
+def _counted(waiting: Mapping[str, int]) -> str:
+    """`2 quantize, 12 train_sapo and 31 short jobs`."""
+    long = [f"{waiting[rule]} {rule}" for rule in LONG if waiting.get(rule)]
+    short = sum(count for rule, count in waiting.items() if rule not in LONG)
+    words = [", ".join(long)] if long else []
+    return " and ".join([*words, *([f"{short} short job{'s' if short > 1 else ''}"] if short else [])])
+
+
+def _runs(rules: Iterable[str], own: Mapping[str, float]) -> str:
+    """Whose runs the times of these rules are from."""
+    whose = {rule in own for rule in rules}
+    if whose == {True}:
+        return "this machine's own earlier runs"
+    return "runs of this project's makers" if whose == {False} else "runs here and of this project's makers"

@@ -24,6 +24,8 @@ COMMAND = "dreamr.__main__"  # the module that a job runs; its first argument na
 ENOUGH = 2  # jobs of a rule that ended for the same certain cause; the next one would, too
 DO_IT = "do what the message says, then run the same command again"
 AGAIN = "run the same command again"
+TO_GO_ON = f"{AGAIN} to go on"
+STOPPED = Cause("told to stop", stopped=True, remedy=TO_GO_ON)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def noted() -> Iterator[None]:
     _hold_back(job)
     try:
         yield
-    except (Exception, Interrupted, SystemExit) as error:
+    except (Exception, Interrupted, KeyboardInterrupt, SystemExit) as error:
         note(error)
         raise
 
@@ -112,10 +114,12 @@ def cause_of(error: BaseException) -> Cause | None:
     errors = list(_chain(error))
     if known := next((one.cause for one in errors if isinstance(one, UserError | Died) and one.cause), None):
         return known
-    for kind, certain, remedy in ((Died, False, AGAIN), (Interrupted, False, AGAIN), (UserError, True, DO_IT)):
-        if found := next((one for one in errors if isinstance(one, kind)), None):
-            said = str(found).partition(";")[0] if kind is Interrupted else str(found)  # without what is kept
-            return Cause(" ".join(said.split()), certain, remedy=remedy)
+    if died := next((one for one in errors if isinstance(one, Died)), None):
+        return Cause(" ".join(str(died).split()), remedy=AGAIN)
+    if any(isinstance(one, Interrupted | KeyboardInterrupt) for one in errors):
+        return STOPPED
+    if wrong := next((one for one in errors if isinstance(one, UserError)), None):
+        return Cause(" ".join(str(wrong).split()), certain=True, remedy=DO_IT)
     other = next((one for one in errors if not isinstance(one, SystemExit)), None)
     return Cause(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
 
@@ -125,7 +129,7 @@ def _last_words(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, Died):
             return one.words
-        if isinstance(one, UserError | Interrupted):
+        if isinstance(one, UserError | Interrupted) and not isinstance(one.__cause__, Interrupted):
             return str(one)
     return None
 

@@ -8,6 +8,7 @@ as well. At the third it kills what is left of its jobs.
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Event
 
 import psutil
 
@@ -15,14 +16,15 @@ from dreamr.runtime.stops import Stops, heard, say
 
 LOCAL = """
 Ctrl-C: no new job starts, and Snakemake waits for those that run. Each ends by itself and keeps what it has: a
-training finishes its batch and writes a checkpoint, answers are kept one by one. The same command goes on from there.
-Ctrl-C again ends the jobs at once.
+training finishes its batch and writes a checkpoint, answers are kept one by one. Run the same command again to go on.
+Ctrl-C again ends the jobs at once; within two seconds it is taken for the same press.
 """
 CLUSTER = """
-Ctrl-C: no new job starts, and Snakemake cancels those of the queue. What they have kept stays, and the same command
-goes on from there.
+Ctrl-C: no new job starts, and Snakemake cancels those of the queue. What they have kept stays. Run the same
+command again to go on.
 """
 AGAIN = "\nCtrl-C again: the jobs on this machine end at once, and Snakemake waits for that. A third time kills them.\n"
+PRESSED = Event()  # set once the user has stopped this run
 KILLED = "\nCtrl-C for the third time: what is left of the jobs on this machine is killed.\n"
 
 
@@ -44,6 +46,7 @@ class _Presses:
         self._jobs: set[psutil.Process] = set()
 
     def first(self) -> None:
+        PRESSED.set()
         say((LOCAL if self._local else CLUSTER) + "".join(f"  {line}\n" for line in self._running()))
         raise KeyboardInterrupt
 

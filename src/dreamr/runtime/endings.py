@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from dreamr.errors import Died, Interrupted, UserError
-from dreamr.runtime.causes import note, noted
+from dreamr.runtime.causes import TO_GO_ON, note, noted
 from dreamr.runtime.processes import first_rank
 from dreamr.runtime.slurm import requeue
 from dreamr.runtime.stops import Stops, heard
@@ -51,14 +51,14 @@ def worded_or_requeued(folder: Path) -> Iterator[None]:
         note(cut)
         if first_rank():  # another rank may be told because the first one has ended, perhaps for good
             requeue(folder)
-        raise UserError(f"{cut}: run again to go on") from cut
+        raise UserError(f"{cut}: {TO_GO_ON}") from cut
     except UserError:
         raise
     except Exception as error:
         if why := _unwritable(error, folder):
             raise UserError(
-                f"{folder} cannot be written: {why}. What is finished is kept: make room, or see to the right to "
-                "write, then run the same command again"
+                f"{folder} cannot be written: {why}. What is finished is kept: make room, make it writable (chown, "
+                "chmod) or name another folder (pathvars.results in the configuration), then run the same command again"
             ) from error
         traceback.print_exc()
         if isinstance(error, Died):

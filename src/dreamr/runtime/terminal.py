@@ -1,17 +1,22 @@
-"""What the terminal tells of a run: a line for each job that begins or ends, and at the end what failed and why."""
+"""What the terminal tells of a run: a line for each job that begins or ends, and what it came to.
+
+That is where the page is; or what failed and why, and what was stopped.
+"""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dreamr.errors import Cause
-from dreamr.runtime.causes import Ended, note_path, read_note
+from dreamr.runtime.causes import STOPPED, TO_GO_ON, Ended, note_path, read_note
+from dreamr.runtime.ctrl_c import PRESSED
 from dreamr.runtime.output import shown
 
 WIDTH = 400  # characters of a cause
-MOST_CAUSES = 4  # in the summary: with four lines each and two at its ends it has at most 20
+MOST_CAUSES = 4  # in the summary: with four lines each and four at its ends it has at most 20
 UNKNOWN = "it left no word"
+PAGE = "report"  # the rule that makes the page
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class Failure:
         """Equal for jobs that failed for the same cause."""
         return self.how.cause.text
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended from outside."""
+        return self.how.cause.stopped
+
 
 @dataclass
 class Terminal:
@@ -39,15 +49,21 @@ class Terminal:
     failures: list[Failure] = field(default_factory=list)
     _names: dict[int, str] = field(default_factory=dict)
     _ending: list[str] = field(default_factory=list)
+    _pages: dict[int, str] = field(default_factory=dict)  # by the jobs that make them
+    _made: list[str] = field(default_factory=list)
 
-    def started(self, job: int, rule: str, wildcards: Mapping[str, str]) -> str:
+    def started(self, job: int, rule: str, wildcards: Mapping[str, str], outputs: Sequence[str] = ()) -> str:
         """A job begins."""
         self._names[job] = " ".join([rule, "/".join(wildcards.values())]).strip()
+        if rule == PAGE:
+            self._pages[job] = outputs[0]
         return stamped(f"{self._names[job]}: started")
 
     def finished(self, job: int) -> None:
         """A job is done; `progressed` tells it."""
         self._ending.append(self._names.get(job, f"job {job}"))
+        if job in self._pages:
+            self._made.append(self._pages[job])
 
     def progressed(self, done: int, total: int) -> list[str]:
         """So many jobs are done."""
@@ -62,37 +78,52 @@ class Terminal:
         failure = Failure(name, rule, log, self._how(rule, log, said))
         before = next((one for one in self.failures if one.cause == failure.cause), None)
         self.failures.append(failure)
+        if failure.stopped:
+            return stamped(f"{name}: stopped{one_line(failure.how.said).removeprefix(STOPPED.text)}")
         if before:
             told = "not started, as" if failure.how.held_back else "failed as"
             return stamped(f"{name}: {told} {before.name}; {log}")
         return stamped(f"{name}: failed: {one_line(failure.how.said)}; {log}")
 
     def _how(self, rule: str, log: str, said: str | None) -> Ended:
-        """What the job noted itself; else what the executor says; else the last words of its log."""
+        """What the job noted itself; else that it was stopped, what the executor says, the last words of its log."""
         words = one_line(said or "") or last_line(log) or UNKNOWN
-        return self._noted(log) or Ended(rule, log, words, Cause(words))
+        unnoted = Ended(rule, log, STOPPED.text, STOPPED) if PRESSED.is_set() else Ended(rule, log, words, Cause(words))
+        return self._noted(log) or unnoted
 
     def _noted(self, log: str) -> Ended | None:
         """The note of the job with this log."""
         return read_note(note_path(self.causes, log)) if self.causes and log else None
 
     def summary(self) -> list[str]:
-        """What failed, why, what to do and what is done, in at most 20 lines; [] where nothing failed."""
-        if not self.failures:
-            return []
+        """Where the page is; or what was stopped, what failed, why and what to do, in at most 20 lines."""
+        if not (self.failures or PRESSED.is_set()):
+            return [f"The page: {page}" for page in self._made]
         # Over a network's file system a note may come later than the end of its job.
-        failures = [replace(failure, how=self._noted(failure.log) or failure.how) for failure in self.failures]
-        groups: dict[str, list[Failure]] = {}
-        for failure in failures:
-            groups.setdefault(failure.cause, []).append(failure)
-        largest = sorted(groups.values(), key=len, reverse=True)
-        lines = [f"{len(failures)} jobs failed, for {len(groups)} causes:" if len(groups) > 1 else ""]
-        for group in largest[:MOST_CAUSES]:
-            lines += told(group)
-        if rest := [one.log for group in largest[MOST_CAUSES:] for one in group]:
-            lines.append(f"And {len(rest)} more, see {', '.join(rest[:3])}{', ...' if len(rest) > 3 else ''}")
-        lines.append(f"{self.done} of {self.total} jobs are done; the same command goes on from there.")
-        return [line for line in lines if line]
+        ended = [replace(failure, how=self._noted(failure.log) or failure.how) for failure in self.failures]
+        lines = [*stops(ended), *causes([failure for failure in ended if not failure.stopped])]
+        return [*lines, f"{self.done} of {self.total} jobs are done; {TO_GO_ON}."]
+
+
+def stops(ended: Sequence[Failure]) -> Iterator[str]:
+    """What was stopped, in a line; nothing where nobody stopped anything."""
+    rules = counted(failure.rule for failure in ended if failure.stopped)
+    if PRESSED.is_set() or rules:
+        yield f"Stopped{' by Ctrl-C' if PRESSED.is_set() else ''}{f': {rules}' if rules else '.'}"
+
+
+def causes(failures: Sequence[Failure]) -> Iterator[str]:
+    """What failed, by its causes, those of most jobs first."""
+    groups: dict[str, list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault(failure.cause, []).append(failure)
+    largest = sorted(groups.values(), key=len, reverse=True)
+    if len(groups) > 1:
+        yield f"{len(failures)} jobs failed, for {len(groups)} causes:"
+    for group in largest[:MOST_CAUSES]:
+        yield from told(group)
+    if rest := [one.log for group in largest[MOST_CAUSES:] for one in group]:
+        yield f"And {len(rest)} more, see {', '.join(rest[:3])}{', ...' if len(rest) > 3 else ''}"
 
 
 def told(group: Sequence[Failure]) -> list[str]:
