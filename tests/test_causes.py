@@ -84,6 +84,42 @@ def test_only_what_another_try_would_repeat_is_certain(tmp_path: Path, told: str
     assert cause and (cause.text, cause.certain, cause.log) == (told, certain, str(log.path))
 
 
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        (GEMM, "the environment may be damaged: remove environments/models-cpu-0123456789, then run the same command"),
+        ("ModuleNotFoundError: No module named 'vllm._C'", "the environment may be damaged: remove environments/"),
+        ("RuntimeError: [enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory", "more memory"),
+        ("OSError: [Errno 12] Cannot allocate memory", "give the job more memory"),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "read the engine's log"),
+        ("ValueError: no such layer", "read the engine's log; `.venv/bin/dreamr check` says"),
+    ],
+)
+def test_what_to_do_fits_what_an_engine_died_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, remedy: str
+) -> None:
+    environment = tmp_path / "environments/models-cpu-0123456789"
+    environment.mkdir(parents=True)
+    (environment / "ready.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    log = EngineLog(tmp_path / "big.log", kept=True)
+    log.path.write_text(f"ERROR 2026-11-29 02:00:00,000 EngineCore 1 vllm.core:1 fatal\n{traceback(told)}")
+    cause = log.death([1])
+    assert cause and remedy in cause.remedy
+
+
+def test_want_of_memory_is_told_of_a_job_without_an_engine(tmp_path: Path) -> None:
+    """With the limit that a shell may have set."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (8 * 10**9, -1)); "
+        "from dreamr.runtime.causes import cause_of; "
+        "print(cause_of(OSError(12, 'Cannot allocate memory')).remedy)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("give the job more memory (") and "`ulimit -v` lets a process have 8.0 GB" in said
+
+
 def traceback(told: str) -> str:
     return f'Traceback (most recent call last):\n  File "core.py", line 1, in run\n    run()\n    ^^^^^\n{told}\n'
 

@@ -94,6 +94,13 @@ def write(path: Path, text: str) -> None:
     path.write_text(text + "\n")
 
 
+@LINUX
+def test_a_limit_of_the_shell_is_found() -> None:
+    command = f"ulimit -v 4000000; exec {sys.executable} -c 'from dreamr.machine.found import *; print(memory_gb())'"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == 4.096
+
+
 def test_limits_of_a_slurm_job_and_of_all_above_it_are_found(tmp_path: Path) -> None:
     """Cgroup 2: the job's own limit, none on its step, and a larger one of the user."""
     own, root = tmp_path / "own", tmp_path / "root"

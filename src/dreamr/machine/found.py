@@ -118,11 +118,21 @@ def core_limits(own: Path, root: Path) -> Iterator[float]:
 
 
 def memory_gb() -> float | None:
-    """Memory of the machine, or of its container or job where that may use less."""
+    """Memory of the machine, or of its container, job or shell where that may use less."""
     if sys.platform == "win32":
         return None
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([whole, *memory_limits(OWN_CGROUPS, CGROUPS)]) / GB
+    return min([whole, *memory_limits(OWN_CGROUPS, CGROUPS), *address_limits()]) / GB
+
+
+def address_limits() -> Iterator[int]:
+    """Bytes that a process started here may use at most: `ulimit -v`."""
+    if sys.platform != "win32":
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            yield limit
 
 
 def memory_limits(own: Path, root: Path) -> Iterator[int]:

@@ -23,7 +23,10 @@ def memory_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
     found, free = f"{memory:.1f} GB", machine.free_memory_gb
     if memory < SPARE * largest.memory_gb:
         setting = f"resources.{largest.rule.partition('_')[0]}.memory_gb"
-        do = f"Use a larger machine or container; where you know that such a job takes less, lower {setting}"
+        do = (
+            "Use a larger machine or container, or raise the limit where a shell sets one (`ulimit -v`); where you know "
+            f"that such a job takes less, lower {setting}"
+        )
         yield Line("memory", found, alone, "stop", do)
     elif memory < SPARE * fullest.memory_gb * needed.at_once(fullest):
         do = f"Let fewer run at a time: snakemake --resources mem_mb={int(1000 * memory)}, or fewer --cores"
@@ -78,7 +81,10 @@ def write_line(places: Mapping[str, Place]) -> Line:
     closed = sorted({str(place.folder) for place in places.values() if not place.writable})
     found = f"not in {', '.join(closed)}" if closed else "in all folders"
     line = Line("right to write", found, ", ".join(places))
-    do = "See to the right, or name other folders: pathvars in the configuration, TMPDIR, PIP_CACHE_DIR, HF_HOME"
+    do = (
+        "Make the folder writable (chown, chmod), or clone to one that is; or name other folders: pathvars in the "
+        "configuration, TMPDIR, PIP_CACHE_DIR, HF_HOME"
+    )
     return line.unless(not closed, "stop", do)
 
 
@@ -88,10 +94,12 @@ def disk_line(place: Place, written: Mapping[str, Range]) -> Line:
     parts = ", ".join(f"{name} {_words(gb)}" for name, gb in written.items())
     needed = f"{_words(Range(least, most))} GB ({parts})"
     line = Line(f"disk of {next(iter(written))}", f"{place.free_gb:.1f} GB free", needed)
-    do = "Make room, or put folders elsewhere: the whole clone, TMPDIR, PIP_CACHE_DIR, HF_HOME"
+    do = "Make room, or put folders elsewhere: the whole clone, pathvars.results in the configuration, TMPDIR, "
+    do += "PIP_CACHE_DIR, HF_HOME"
     more = "" if least == most else ". The larger numbers are with PyPI's torch, and with all checkpoints"
     return line.unless(place.free_gb >= most, "doubt" if place.free_gb >= least else "stop", do + more)
 
 
 def _words(gb: Range) -> str:
-    return f"{gb.least:.1f}" if gb.least == gb.most else f"{gb.least:.1f} to {gb.most:.1f}"
+    least, most = f"{gb.least:.1f}", f"{gb.most:.1f}"
+    return least if least == most else f"{least} to {most}"

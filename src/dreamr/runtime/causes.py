@@ -7,6 +7,8 @@ too, and which no other run has. Where no run is named, as in a command that a u
 import hashlib
 import json
 import os
+import re
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +27,7 @@ ENOUGH = 2  # jobs of a rule that ended for the same certain cause; the next one
 DO_IT = "do what the message says, then run the same command again"
 AGAIN = "run the same command again"
 TO_GO_ON = f"{AGAIN} to go on"
+SHORT_OF_MEMORY = re.compile(r"[Aa]llocate memory|\bMemoryError\b|bad_alloc")  # of the machine, not of a GPU
 STOPPED = Cause("told to stop", stopped=True, remedy=TO_GO_ON)
 
 
@@ -121,7 +124,25 @@ def cause_of(error: BaseException) -> Cause | None:
     if wrong := next((one for one in errors if isinstance(one, UserError)), None):
         return Cause(" ".join(str(wrong).split()), certain=True, remedy=DO_IT)
     other = next((one for one in errors if not isinstance(one, SystemExit)), None)
-    return Cause(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
+    return _unknown(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
+
+
+def _unknown(text: str) -> Cause:
+    """An error that no words were made for."""
+    return Cause(text, remedy=f"{more_memory()}, then {AGAIN}") if SHORT_OF_MEMORY.search(text) else Cause(text)
+
+
+def more_memory() -> str:
+    """What to do where memory was short, with what is known of it."""
+    held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    told = f"an ended process held up to {held:.1f} GB"
+    path = Path("/proc/meminfo")
+    if found := re.search(r"^MemAvailable: +(\d+) kB", path.read_text() if path.exists() else "", re.MULTILINE):
+        told += f", {int(found[1]) / 1e6:.1f} GB are free now"
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        told += f", `ulimit -v` lets a process have {limit / 1e9:.1f} GB"
+    return f"give the job more memory ({told}), or run fewer jobs at once (--cores 1)"
 
 
 def _last_words(error: BaseException) -> str | None:

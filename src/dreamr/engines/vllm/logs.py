@@ -7,8 +7,8 @@ configuration that VLLM_LOGGING_CONFIG_PATH names in each of them, forked ones i
 import json
 import os
 import re
-import resource
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dreamr.errors import Cause
+from dreamr.runtime.causes import AGAIN, SHORT_OF_MEMORY, more_memory
 from dreamr.runtime.output import own_log, shown
 
 FORMAT = "%(levelname)s %(asctime)s %(processName)s %(process)d %(name)s:%(lineno)d %(message)s"
@@ -36,7 +37,10 @@ SIGNALS: dict[int, str] = {
     signal.SIGBUS: "often /dev/shm is full",
     signal.SIGKILL: "often the machine had no memory left",
 }
-READ_IT = "read the engine's log; `dreamr check` says what this machine lacks"
+CHECK = ".venv/bin/dreamr check"
+READ_IT = f"read the engine's log; `{CHECK}` says what this machine lacks"
+# What is there no more, or never was: an operator of a library, a module, a library.
+DAMAGED = re.compile(r"_OpNamespace|ModuleNotFoundError|ImportError|undefined symbol|cannot open shared object")
 _numbers: Counter[str] = Counter()  # of engines that this process started, by model
 
 
@@ -86,7 +90,7 @@ class EngineLog:
         worker = EXIT_CODE.search(written)  # what the engine says after that is no cause
         codes = [int(worker[1])] if worker else [code for code in exit_codes if code]
         if told := root_exception(written[: worker.start()] if worker else written):
-            return Cause(told, certain=not MAY_PASS.search(told), log=log, remedy=READ_IT)
+            return Cause(told, certain=not MAY_PASS.search(told), log=log, remedy=_remedy(told))
         return self._hard_death(codes[0], log) if codes else None
 
     def _written(self) -> str:
@@ -105,7 +109,7 @@ class EngineLog:
             text += f": the machine had no memory left, and its kernel killed {killed} of the processes"
         elif -code in SIGNALS:
             text += f": {SIGNALS[-code]}"
-        remedy = _more_memory() if -code == signal.SIGKILL else READ_IT
+        remedy = more_memory() if -code == signal.SIGKILL else READ_IT
         return Cause(text, certain=-code == signal.SIGILL, log=log, remedy=remedy)
 
 
@@ -135,14 +139,18 @@ def _killed_for_memory() -> int:
     return int(counts.get("oom_kill", 0))
 
 
-def _more_memory() -> str:
-    """What to do where memory was short, with what is known of it."""
-    held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    told = f"an ended process held up to {held:.1f} GB"
-    path = Path("/proc/meminfo")
-    if found := re.search(r"^MemAvailable: +(\d+) kB", path.read_text() if path.exists() else "", re.MULTILINE):
-        told += f", {int(found[1]) / 1e6:.1f} GB are free now"
-    return f"give the job more memory ({told}), or run fewer jobs at once (--cores 1)"
+def _remedy(told: str) -> str:
+    """What to do where an engine died of this exception."""
+    if SHORT_OF_MEMORY.search(told):
+        return f"{more_memory()}, then {AGAIN}"
+    return _mend() if DAMAGED.search(told) else READ_IT
+
+
+def _mend() -> str:
+    """What to do where a part of the environment is missing."""
+    folder = Path(sys.prefix)
+    again = f"remove {shown(folder)}, then {AGAIN}" if (folder / "ready.txt").exists() else "make it anew"
+    return f"the environment may be damaged: {again}. `{CHECK}` says whether it is whole and fits this processor"
 
 
 @cache
