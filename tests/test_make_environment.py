@@ -58,11 +58,36 @@ def test_a_second_maker_stops(tmp_path: Path, made: list[Path]) -> None:
 def test_what_pip_cannot_install_stops_with_the_lock_and_what_failed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The real thing, as far as a package that does not exist."""
+    """The real thing, as far as a package that does not exist, which is what a machine without a network sees."""
     (tmp_path / "broken.txt").write_text("# two packages\nsix==1.17.0\nno-such-package-anywhere==0.0.0\n")
-    with pytest.raises(SystemExit, match=r"broken\.txt: pip could not install it: ERROR: .*no-such-package-anywhere"):
+    with pytest.raises(SystemExit, match=r"broken\.txt: pip reaches no index that has no-such-package-anywhere:"):
         make_environment.main(lock=tmp_path / "broken.txt", out=tmp_path / "out")
     assert not (tmp_path / "out" / "ready.txt").exists()
     printed = capfd.readouterr()
     assert printed.out.startswith(f"{tmp_path / 'broken.txt'}: 2 packages go to {tmp_path / 'out'}")
     assert printed.out.count("\n") == 1 and "ERROR: No matching distribution" in printed.err
+
+
+SAID = """\
+WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'
+ERROR: Could not find a version that satisfies the requirement {0}==1.0 (from versions: none)
+ERROR: No matching distribution found for {0}==1.0
+"""
+
+
+def test_the_same_want_of_an_index_is_one_cause_for_two_environments() -> None:
+    """Which are made at the same time, each with other packages."""
+    first, second = (
+        make_environment.refused(Path(lock), SAID.format(package))
+        for lock, package in (("models-cpu.txt", "aiohttp"), ("quantize-cpu.txt", "accelerate"))
+    )
+    assert first.cause and first.cause == second.cause
+    assert str(first).startswith("models-cpu.txt: pip reaches no index that has aiohttp: see to the network, the proxy")
+    assert "PIP_INDEX_URL" in first.cause.remedy
+
+
+def test_other_words_of_pip_are_told_as_they_are() -> None:
+    error = make_environment.refused(Path("models-cpu.txt"), "noise\nERROR: Could not install packages due to an OSError")
+    assert str(error) == (
+        "models-cpu.txt: pip could not install it: ERROR: Could not install packages due to an OSError"
+    )

@@ -54,7 +54,7 @@ def run(words: Sequence[str]) -> None:
         app()(words, exit_on_error=False, print_error=False)
     except UnknownCommandError as error:
         # The library's own words would import every command.
-        _refuse(f"Unknown command {(error.unused_tokens or words)[0]!r}; `dreamr --help` names those that there are.")
+        _refuse(f"Unknown command {(error.unused_tokens or words)[0]!r}; `.venv/bin/dreamr --help` names those that there are.")
     except CycloptsError as error:
         _refuse(str(error))
 

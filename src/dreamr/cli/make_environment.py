@@ -7,16 +7,20 @@ is never made again. It is whole once it holds lock.txt, a copy of the lock; rea
 deletes what a rule makes before it runs the rule again.
 """
 
+import re
 import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
-from dreamr.errors import UserError
+from dreamr.errors import Cause, UserError
+from dreamr.runtime.causes import AGAIN
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
 
+UNREACHED = re.compile(r"requirement (\S+?)[=<>~! ].*\(from versions: none\)")
+NO_INDEX = "pip reaches no index that has what the environment needs"
 QUIETLY = ("--quiet", "--progress-bar=off", "--disable-pip-version-check")
 
 
@@ -46,5 +50,14 @@ def make(lock: Path, folder: Path) -> None:
         pip = subprocess.run([*install, *packages], stderr=subprocess.PIPE, text=True)
         sys.stderr.write(pip.stderr)
         if pip.returncode:
-            errors = [line for line in pip.stderr.splitlines() if line.startswith("ERROR: ")]
-            raise UserError(f"{lock}: pip could not install it: {' '.join(errors) or pip.stderr.strip()}")
+            raise refused(lock, pip.stderr)
+
+
+def refused(lock: Path, said: str) -> UserError:
+    """What pip's words mean: those of a package that no index has, told once for all locks, or its own."""
+    if none := UNREACHED.search(said):
+        mend = "see to the network, the proxy (HTTPS_PROXY) or the index (PIP_INDEX_URL)"
+        why = f"{lock}: pip reaches no index that has {none[1]}: {mend}"
+        return UserError(why, Cause(NO_INDEX, certain=True, remedy=f"{mend}, then {AGAIN}"))
+    errors = [line for line in said.splitlines() if line.startswith("ERROR: ")]
+    return UserError(f"{lock}: pip could not install it: {' '.join(errors) or said.strip()}")

@@ -8,12 +8,13 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from dreamr.machine.gpus import Gpus, probed_gpus
+from dreamr.machine.whole import damaged
 
 GB = 1e9
 CGROUPS = Path("/sys/fs/cgroup")
@@ -52,12 +53,17 @@ class Machine:
     python_headers: bool  # whether Python.h is there
     programs: frozenset[str] = frozenset()  # those of PROGRAMS that are on the path
     engine: bool = False  # whether this Python has vLLM
+    damaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by environment: files that are not whole
     places: Mapping[str, Place] = field(default_factory=dict)  # by what they are for
     gpus: Gpus = field(default_factory=Gpus)
 
 
-def probed(folders: Mapping[str, Path], with_gpus: bool) -> Machine:
-    """This machine. `folders`: where a run writes, by what for; `with_gpus`: whether NVIDIA's GPUs are asked for."""
+def probed(folders: Mapping[str, Path], with_gpus: bool, environments: Sequence[Path] = ()) -> Machine:
+    """This machine.
+
+    `folders`: where a run writes, by what for; `with_gpus`: whether NVIDIA's GPUs are asked for; `environments`: those
+    that are made, and have to be whole.
+    """
     return Machine(
         system=platform.system(),
         architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
@@ -72,6 +78,7 @@ def probed(folders: Mapping[str, Path], with_gpus: bool) -> Machine:
         python_headers=(Path(sysconfig.get_path("include")) / "Python.h").is_file(),
         programs=frozenset(name for name in PROGRAMS if shutil.which(name)),
         engine=find_spec("vllm") is not None,
+        damaged={str(one): tuple(file.name for file in damaged(one)) for one in environments},
         places={name: place(folder) for name, folder in folders.items()},
         gpus=probed_gpus() if with_gpus else Gpus(),
     )

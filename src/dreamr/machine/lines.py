@@ -30,6 +30,7 @@ def software_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
     if needed.makes or (needed.jobs and kind == "venv"):
         yield system_line(machine)
         yield python_line(machine)
+    yield from environment_lines(machine)
     if needed.jobs and kind == "active":
         line = Line("vLLM", "in this Python" if machine.engine else "not in this Python", "`environments: active`")
         yield line.unless(machine.engine, "stop", "Set `environments: venv`, or use a Python that has all packages")
@@ -58,6 +59,14 @@ def python_line(machine: Machine) -> Line:
         return line.unless(False, "stop", f"Not all pins have wheels for it: make .venv with Python {_version(last)}")
     why = f"All pins have wheels for it, but this project was not run there: {_version(last)} is safer"
     return line.unless(machine.python <= last, "doubt", why)
+
+
+def environment_lines(machine: Machine) -> Iterator[Line]:
+    """Environments that are made already."""
+    for folder, files in machine.damaged.items():
+        found = f"{', '.join(files)} missing or cut off" if files else "whole"
+        line = Line(folder, found, "all compiled files of vLLM and torch")
+        yield line.unless(not files, "stop", f"Remove {folder}; the next run makes it anew")
 
 
 def processor_lines(machine: Machine, needed: Needs) -> Iterator[Line]:

@@ -151,8 +151,22 @@ def jobs_on_models(plan: Plan) -> Iterator[Jobs]:
 
 def unmade(config: Config) -> tuple[str, ...]:
     """Locks whose virtual environments are still to be made here."""
+    return tuple(lock.stem for lock, folder in _environments(config).items() if not _ready(folder))
+
+
+def made(config: Config) -> list[Path]:
+    """The virtual environments of the models that are here already."""
+    return [folder for folder in _environments(config).values() if _ready(folder)]
+
+
+def _environments(config: Config) -> dict[Path, Path]:
+    """Virtual environments by their locks."""
     locks = (ENVS / f"{name}-{config.device}.txt" for name in LOCKS) if config.environments == "venv" else ()
-    return tuple(lock.stem for lock in locks if not Path(environment_folder(lock), "ready.txt").is_file())
+    return {lock: Path(environment_folder(lock)) for lock in locks}
+
+
+def _ready(folder: Path) -> bool:
+    return Path(folder, "ready.txt").is_file()
 
 
 def cuda_version(lock: Path) -> tuple[int, int] | None:

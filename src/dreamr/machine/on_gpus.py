@@ -11,7 +11,7 @@ from dreamr.planning.limits import too_large
 from dreamr.planning.plan import Plan
 from dreamr.planning.site import LIMITED
 
-SERVED = "a target that a server elsewhere has needs none here (`engine: {url: ...}`, dreamr serve-model --help)"
+SERVED = "a target that a server elsewhere has needs none here (`engine: {url: ...}`, .venv/bin/dreamr serve-model --help)"
 
 
 def gpu_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
@@ -95,7 +95,7 @@ def memory_lines(gpus: Sequence[Gpu], needed: Needs) -> Iterator[Line]:
         faults = [] if found >= planned else [fault for fault in too_large(resized(needed.plan, kinds, found)) if fault]
         line = Line("memory of a GPU", f"{found:.0f} GB", f"{planned:g} GB by the plan")
         where = ", ".join(f"estimates.devices.{kind}.memory_gb" for kind in sorted(kinds))
-        more = f". Set {where} to {found:.0f}, and dreamr plan tells all {len(faults)} faults"
+        more = f". Set {where} to {found:.0f}, and .venv/bin/dreamr plan tells all {len(faults)} faults"
         yield line.unless(not faults, "stop", faults[0] + more if faults else "")
 
 

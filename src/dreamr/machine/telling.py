@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 from dreamr.errors import UserError
 from dreamr.machine.found import probed
 from dreamr.machine.lines import compared
-from dreamr.machine.needed import Needs, folders
+from dreamr.machine.needed import Needs, folders, made
 from dreamr.machine.verdicts import Line
 
-COMMAND = "dreamr check"
+COMMAND = ".venv/bin/dreamr check"
 
 
 def checked(needed: Needs) -> list[Line]:
     """This machine against what is needed."""
     on_gpus = needed.config.device == "cuda" and bool(needed.jobs)
-    return compared(probed(folders(needed.config), on_gpus), needed)
+    environments = made(needed.config) if needed.jobs else []
+    return compared(probed(folders(needed.config), on_gpus, environments), needed)
 
 
 def announced(needed: Needs, overlays: Sequence[str]) -> str:
@@ -39,4 +40,4 @@ def on_nodes(needed: Needs, overlays: Sequence[str]) -> Iterator[str]:
     for jobs in needed.elsewhere:
         gpus = f" --gpus={jobs.gpus}" if jobs.gpus else ""
         asked = f"srun --partition=... --nodes=1{gpus} --mem={jobs.memory_gb}G"
-        yield f"  {asked} .venv/bin/{COMMAND} --rule {jobs.rule}{files}"
+        yield f"  {asked} {COMMAND} --rule {jobs.rule}{files}"

@@ -21,7 +21,7 @@ def refuse_excess(plan: Plan) -> None:
         lines = "\n".join(f"  - {line}" for line in found)
         raise UserError(
             f"By the estimates in the configuration this cannot be done within its limits:\n{lines}\n"
-            "dreamr plan shows the whole plan. Where an estimate is wrong, correct it under `estimates`."
+            ".venv/bin/dreamr plan shows the whole plan. Where an estimate is wrong, correct it under `estimates`."
         )
 
 
