@@ -29,4 +29,5 @@ def test_a_run_whose_engines_lack_an_operator_says_so_in_few_lines(tmp_path: Pat
     what, why, logs, remedy, rest = printed[-5:]
     assert sorted(re.findall(r"\d \w+", what)) == ["1 train_sapo", "2 generate"]
     assert why == f"  why: {MISSING}" and f"  log: {engine[2]}, logs/smoke/" in logs
-    assert "dreamr check" in remedy and re.fullmatch(r"\d+ of \d+ jobs are done; .* goes on from there\.", rest)
+    assert ".venv/bin/dreamr check" in remedy and "remove environments/models-cpu-" in remedy
+    assert re.fullmatch(r"\d+ of \d+ jobs are done; run the same command again to go on\.", rest)

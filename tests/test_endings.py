@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dreamr.errors import UserError
-from dreamr.runtime.ctrl_c import PRESSED, explain_ctrl_c
+from dreamr.runtime.ctrl_c import LOCAL, PRESSED, explain_ctrl_c
 from dreamr.runtime.endings import worded, worded_or_requeued
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.slurm import PREFIX, RESTARTS, requeue
@@ -256,3 +257,21 @@ def test_snakemake_says_what_ctrl_c_does_to_its_jobs(
         PRESSED.clear()
     told = capfd.readouterr().err
     assert words in told and told.endswith("  train_sapo: a.log\n")
+
+
+AT_ITS_END = """
+import atexit, os, signal, sys
+from dreamr.cli.app import main
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+sys.argv = ["dreamr", "--version"]
+main()
+"""
+
+
+def test_ctrl_c_at_the_very_end_of_a_command_prints_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ITS_END], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+
+
+def test_the_words_say_how_long_a_press_is_one() -> None:
+    assert "within two seconds" in LOCAL and ONE_PRESS == 2.0

@@ -1,14 +1,20 @@
 """README tells the truth: its numbers are those of the kept run, its drawing is that of the workflow."""
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
+from PIL import Image
 from projects import ROOT, Project, copied
 
 from dreamr.cli.keep_run import readme_lines
+from dreamr.config import DataSpec
+from dreamr.data.loading import prepare_questions
 from dreamr.statistics.frame import read_table
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 KEPT = ROOT / "reports/kept"
 
 
@@ -44,3 +50,45 @@ def test_the_drawing_is_the_workflow(drawn: set[tuple[str, str]]) -> None:
     shown = set(re.findall(r"^ +(\w+) --> (\w+)$", block("```mermaid", "```"), re.M))
     assert shown <= drawn
     assert {name for arrow in shown for name in arrow} == {name for arrow in drawn for name in arrow} - {"all"}
+
+
+def test_the_title_is_that_of_the_citation_and_claims_no_more_than_was_done() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert README.startswith(f"# {citation['title']}\n") and "reproduced" not in citation["title"]
+    assert "every claim of the paper" not in README
+
+
+def test_commands_are_as_one_types_them() -> None:
+    for text in (README, CONTRIBUTING):
+        assert not re.findall(r"(?:`|<code>)(?:dreamr|snakemake) [a-z-]+", text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Requires-Python", ".snakemake", "pip reaches no index that has", "the environment may be damaged", "ulimit -v"],
+)
+def test_what_one_sees_when_something_fails_is_in_the_table(words: str) -> None:
+    table = README.partition("## When something fails\n")[2]
+    assert words in table and "pathvars.results" in table
+
+
+def test_what_the_digests_are_is_said_before_they_are_used() -> None:
+    first = README.partition("## ")[0]
+    assert "*digests*: machine-made summaries of the paper's text" in " ".join(first.split())
+    for text in (README, CONTRIBUTING):
+        assert not re.search(r"digests? (?:of the code|covers|and versions)", text), "those of files are hashes"
+
+
+def test_the_first_look_says_where_its_page_is_and_how_to_lay_an_overlay_over_it() -> None:
+    assert "results/smoke/report/index.html" in README
+    assert "--configfile config/smoke.yaml mine.yaml" in README
+
+
+def test_the_lines_that_make_a_benchmark_of_ones_own_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 6), "red").save("cats.png")
+    exec(block("<!-- own benchmark -->\n```python", "```"))
+    spec = DataSpec.model_validate({"adapter": "realworldqa", "path": "my/folder", "split": "test"})
+    (question,) = prepare_questions("mine", spec, tmp_path / "data")
+    assert question.gold == ("2",) and question.prompt.endswith("How many cats?")
+    assert Image.open(tmp_path / "data" / question.images[0]).size == (8, 6)

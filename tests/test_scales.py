@@ -95,6 +95,9 @@ def test_every_scale_has_its_page(scale: str, tmp_path: Path) -> None:
     text = check(page(settings, tmp_path), settings)
     assert ("verification" in sections(text)) == (settings.micro is not None)
     assert ("config/depth.yaml" in words(text)) == (scale in ("config", "smoke"))
+    assert "Do the numbers in our sources fit together?" in text and "numbers consistent" not in text
+    for told in ("its numbers mean nothing", "Too little data to say how fast DREAM-R is: 4 timed answers"):
+        assert (told in words(text)) == (scale == "smoke"), told
 
 
 # -- with and without each study

@@ -1,1 +1,1 @@
-"""DREAM-R: multimodal speculative reasoning, reproduced with intervals on every number."""
+"""A reproduction kit for DREAM-R, multimodal speculative reasoning, with intervals on every number."""

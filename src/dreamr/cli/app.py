@@ -7,6 +7,7 @@ docstring of the function.
 
 import ast
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -45,7 +46,10 @@ def main() -> None:
     if sys.argv[1:] and sys.argv[1] in WITH_ALLOCATOR:
         start_with_allocator()
     print_lines()
-    run(sys.argv[1:])
+    try:
+        run(sys.argv[1:])
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends anyway, and Python would print a traceback of its own end
 
 
 def run(words: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 Each table is a CSV file with key columns (`all` in one of them is a pool), `n` rows, `clusters`, and for every quantity
 X the columns X, X_low and X_high. An empty cell means that the data cannot tell. A cell that is faster than possible
 stops the command: its times or counts are wrong. The tables are those of `statistics.names.TABLES`; claims holds the
-verdict on each claim of the paper.
+verdict on each claim of the paper that our sources name.
 """
 
 from pathlib import Path
