@@ -8,12 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from datasets import Dataset, Features, Image, Value
+from datasets.exceptions import DatasetNotFoundError
 from PIL import Image as Pillow
 from pyarrow import Table
 from pyarrow.parquet import read_table, write_table
 
 from dreamr.cli.prepare import main
-from dreamr.data.loading import check_question
+from dreamr.config import DataSpec
+from dreamr.data.loading import check_question, prepare_questions
 from dreamr.errors import UserError
 from dreamr.records import Question, read_rows
 
@@ -60,6 +62,18 @@ def test_a_wrong_spec_stops_with_the_key_and_what_is_allowed(tmp_path: Path) -> 
     spec = json.dumps({"name": "x", "data": {"adapter": "vqa", "path": ".", "split": "test"}})
     with pytest.raises(SystemExit, match=r"(?s)data\.adapter.*'mathverse'.*'vqa'"):
         main(spec=spec, out=tmp_path / "out.jsonl")
+
+
+def test_a_folder_that_is_not_here_is_told_before_the_hub_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Mistyped, it is taken for the name of a data set there."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise DatasetNotFoundError("Dataset 'my/fodler' doesn't exist on the Hub or cannot be accessed.")
+
+    monkeypatch.setattr("datasets.load_dataset", unknown)
+    spec = DataSpec.model_validate({"adapter": "realworldqa", "path": "my/fodler", "split": "test"})
+    with pytest.raises(UserError, match=r"^no folder my/fodler here; as a data set of the hub, my/fodler, split 'test'"):
+        prepare_questions("mine", spec, tmp_path)
 
 
 def test_a_folder_without_the_split_names_what_it_holds(tmp_path: Path) -> None:
