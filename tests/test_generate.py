@@ -1,3 +1,4 @@
+import asyncio
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,8 +21,10 @@ from dreamr.answering.cells import CellFile
 from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import Asked, _blocks, spread, suite_questions
 from dreamr.answering.runs import MOST_REFUSED
+from dreamr.answering.work import answer
 from dreamr.config import Suite
 from dreamr.engines.protocol import Refused
+from dreamr.errors import Interrupted
 from dreamr.methods.protocol import Limits
 from dreamr.micro.datasets import Fact
 from dreamr.micro.world import random_truth
@@ -214,6 +218,16 @@ def test_a_killed_job_goes_on_where_it_stopped(bench: Bench, tmp_path: Path) -> 
     batched = sum(b'"batched"' in line for lines in kept.values() for line in lines.splitlines())
     drafted = [line for line in bench.requests()[before:] if line.startswith("small") and "generate" in line]
     assert batched >= 10 and len(drafted) < before
+
+
+@pytest.mark.parametrize(("kept", "told"), [(0, "0 finished answers are"), (1, "1 finished answer is")])
+def test_one_answer_is_one(monkeypatch: pytest.MonkeyPatch, kept: int, told: str) -> None:
+    async def cut(_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("dreamr.answering.work._answer", cut)
+    with pytest.raises(Interrupted, match=f"told to stop; {told} kept"):
+        answer(SimpleNamespace(kept=kept))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -152,7 +152,8 @@ def answer(work: Work) -> None:
         asyncio.run(_answer(work))
     except (EngineDied, asyncio.CancelledError) as error:
         why = error.words if isinstance(error, EngineDied) else "told to stop"
-        raise Interrupted(f"{why}; {work.kept} finished answers are kept") from error
+        answers = "answer is" if work.kept == 1 else "answers are"
+        raise Interrupted(f"{why}; {work.kept} finished {answers} kept") from error
 
 
 async def _answer(work: Work) -> None:
