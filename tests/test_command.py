@@ -47,7 +47,7 @@ def test_the_help_says_what_each_option_is(command: str, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["paln"], "Unknown command 'paln'; `dreamr --help` names those that there are."),
+        (["paln"], "Unknown command 'paln'; `.venv/bin/dreamr --help` names those that there are."),
         (["plan", "--nothing"], "Unknown option: --nothing."),
         (["plan", "config/gpu.yaml"], "config/gpu.yaml"),
         (["plan", "--configfile"], "--configfile"),

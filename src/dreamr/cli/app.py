@@ -49,7 +49,7 @@ def main() -> None:
     try:
         run(sys.argv[1:])
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends anyway, and Python would print a traceback of its own end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python would print a traceback of its own end
 
 
 def run(words: Sequence[str]) -> None:
@@ -58,7 +58,8 @@ def run(words: Sequence[str]) -> None:
         app()(words, exit_on_error=False, print_error=False)
     except UnknownCommandError as error:
         # The library's own words would import every command.
-        _refuse(f"Unknown command {(error.unused_tokens or words)[0]!r}; `.venv/bin/dreamr --help` names those that there are.")
+        unknown = (error.unused_tokens or words)[0]
+        _refuse(f"Unknown command {unknown!r}; `.venv/bin/dreamr --help` names those that there are.")
     except CycloptsError as error:
         _refuse(str(error))
 

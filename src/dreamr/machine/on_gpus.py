@@ -11,7 +11,7 @@ from dreamr.planning.limits import too_large
 from dreamr.planning.plan import Plan
 from dreamr.planning.site import LIMITED
 
-SERVED = "a target that a server elsewhere has needs none here (`engine: {url: ...}`, .venv/bin/dreamr serve-model --help)"
+SERVED = "a target of a server elsewhere needs none here (`engine: {url: ...}`, .venv/bin/dreamr serve-model --help)"
 
 
 def gpu_lines(machine: Machine, needed: Needs) -> Iterator[Line]:

@@ -24,7 +24,7 @@ def memory_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
     if memory < SPARE * largest.memory_gb:
         setting = f"resources.{largest.rule.partition('_')[0]}.memory_gb"
         do = (
-            "Use a larger machine or container, or raise the limit where a shell sets one (`ulimit -v`); where you know "
+            "Use a larger machine or container, or raise the limit that a shell sets (`ulimit -v`); where you know "
             f"that such a job takes less, lower {setting}"
         )
         yield Line("memory", found, alone, "stop", do)

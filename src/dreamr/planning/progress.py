@@ -25,9 +25,7 @@ def minutes(waiting: Mapping[str, int], seconds: Mapping[str, float], cores: int
     return sum(time / (1 if rule in ALONE else cores) for rule, time in times.items()) / 60
 
 
-def announcement(
-    waiting: Mapping[str, int], own: Mapping[str, float], makers: Mapping[str, float], cores: int
-) -> str:
+def announcement(waiting: Mapping[str, int], own: Mapping[str, float], makers: Mapping[str, float], cores: int) -> str:
     """What is going to run and about how long it takes, in a few lines.
 
     `waiting`: jobs by rule; `own`: seconds of a job by rule, of this machine's earlier runs; `makers`: of those of this
