@@ -140,7 +140,7 @@ def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project)
     tree = {"benchmarks": {"mine": own}, "suites": {"all": {"slices": slices}}, "estimates": {"questions": {"mine": 3}}}
     (_, path), smoke = project.overlay(tree), ["--configfile", "config/smoke.yaml"]
     done = stubbed(project).succeed(*smoke, path)
-    assert "Still to do: 2 environment, 1 quantize, 1 train_sapo, 3 generate." in done.stdout
+    assert "To do: 2 environment, 1 quantize, 1 train_sapo, 3 generate and " in done.stdout
     assert (project.folder / "results/smoke/report/index.html").exists()
     assert "Nothing to be done" in project.snakemake(*smoke, path).stderr
     (project.folder / "my/test.parquet").write_bytes(b"edited")

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -134,6 +133,8 @@ def _unknown(text: str) -> Cause:
 
 def more_memory() -> str:
     """What to do where memory was short, with what is known of it."""
+    import resource  # which Windows does not have; this module is read there, too
+
     held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     told = f"an ended process held up to {held:.1f} GB"
     path = Path("/proc/meminfo")
