@@ -11,6 +11,7 @@ from dreamr.config import Method
 from dreamr.methods.protocol import ORACLE
 from dreamr.planning.plan import SCORER, UNCOUNTED, _by_name
 from dreamr.provenance import SOURCES, import_closure
+from dreamr.studies.catalogue import modules, studies
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
@@ -38,13 +39,15 @@ COVERED = {
     "statistics.milliseconds statistics.requests statistics.shares statistics.paired statistics.pairs "
     "statistics.published statistics.tables statistics.waits statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
-    "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
+    "statistics.answer_errors statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
-    "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
+    "plot": f"{FRAME} report.arms report.crowds report.drawing report.figures report.labels "
     "report.milliseconds report.overview report.timeline spans statistics.closed_form statistics.words",
     "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
-    "report.studies runtime.starts statistics.words",
+    "report.sections runtime.starts statistics.words",
 }
+# And of each study, by the command that loads them by name, the modules in its folder.
+OF_STUDIES = {"dose": {"verify": "tables", "plot": "figures"}}
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {
     "target_only": "methods.single",
@@ -66,7 +69,21 @@ def covered(*modules: str, leave_out: tuple[str, ...] = ()) -> set[str]:
 @pytest.mark.parametrize("command", COVERED)
 def test_a_commands_digest_covers_what_it_says_here(command: str) -> None:
     leave_out = SCORER if command == "train_sapo" else ()
-    assert covered(f"cli.{command}", leave_out=leave_out) == {*COVERED[command].split(), f"cli.{command}", "records"}
+    found = covered(f"cli.{command}", *loaded(command), leave_out=leave_out)
+    assert found == {*COVERED[command].split(), f"cli.{command}", "records"} | of_studies(command)
+
+
+def loaded(command: str) -> list[str]:
+    """What a command loads by name of studies."""
+    asking = command in ("summarise", "verify", "plot", "report")
+    return [name.removeprefix("dreamr.") for name in modules(command)] if asking else []
+
+
+def of_studies(command: str) -> set[str]:
+    """Modules of studies that the digest of a command covers."""
+    declared = {"report": "study"}
+    parts = {name: {**declared, **OF_STUDIES[name]}.get(command, "").split() for name in studies()}
+    return {f"studies.{name}.{part}" for name, found in parts.items() for part in found}
 
 
 @pytest.mark.parametrize("loop", COVERED_BY_LOOPS)
@@ -100,7 +117,7 @@ def test_no_loop_in_a_training_no_scorer_in_an_answer_no_figure_in_a_table(
 ) -> None:
     """A repaired scorer grades again; it neither trains nor answers again. And so on."""
     leave_out = SCORER if command == "train_sapo" else ()
-    found = {name.split(".")[0] for name in covered(f"cli.{command}", leave_out=leave_out)}
+    found = {name.split(".")[0] for name in covered(f"cli.{command}", *loaded(command), leave_out=leave_out)}
     assert not found & {*rooms}
 
 

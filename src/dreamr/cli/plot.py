@@ -16,7 +16,7 @@ from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.report import arms, crowds, dose, figures
+from dreamr.report import arms, crowds, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.milliseconds import milliseconds
 from dreamr.report.overview import overview, pooled
@@ -24,6 +24,7 @@ from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import LABELS
+from dreamr.studies.catalogue import make
 
 LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
@@ -44,6 +45,20 @@ class Sources:
     trainings: PerhapsFiles = ()
     traces: PerhapsFiles = ()
     verification: Path | None = None
+
+    @property
+    def csv(self) -> list[Path]:
+        """All tables."""
+        folders = [self.tables, *([self.verification] if self.verification else [])]
+        return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What studies have for their figures."""
+
+    tables: dict[str, pd.DataFrame]
+    job: SummariseJob
 
 
 @worded()
@@ -66,7 +81,8 @@ def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -
 
 def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     """Every figure that has something to show, by name."""
-    tables = {path.stem: read_table(path) for path in sorted(sources.tables.glob("*.csv"))}
+    tables = {path.stem: read_table(path) for path in sources.csv}
+    yield from ((name, chart) for name, chart in make("plot", Drawn(tables, job)) if chart)
     if len(pooled(tables["accuracy"], tables["speed"])):
         yield "overview", overview(tables["accuracy"], tables["speed"], job.statistics.margin)
     accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
@@ -82,13 +98,10 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     if len(waited):
         yield "milliseconds", milliseconds(waited)
     if sources.verification:
-        verified = {path.stem: read_table(path) for path in sorted(sources.verification.glob("*.csv"))}
-        yield "calibration", figures.calibration(verified["calibration"])
-        yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
-        yield "claims", figures.claims(verified["step_parts"])
-        yield "errors", figures.errors(verified["answers_by_errors"])
-        if dose.maps(verified["dose"]):
-            yield "dose", dose.dose(verified["dose"], job.statistics.margin)
+        yield "calibration", figures.calibration(tables["calibration"])
+        yield "roc", figures.roc(tables["roc"], main_pool(tables["thresholds"], job))
+        yield "claims", figures.claims(tables["step_parts"])
+        yield "errors", figures.errors(tables["answers_by_errors"])
     if sources.trainings:
         yield "sapo", figures.sapo(curves(sources.trainings), CURVES)
     crowded = tables["load"][lambda rows: rows.draft != ALL]

@@ -1,10 +1,12 @@
 """Hold the target's verdicts against the micro world's step oracle: error rates, calibration, the worst examples.
 
 Reads the answers to questions that were generated here, since only of these is it known whether a single step is right;
-those to other benchmarks are left out. Writes a table for each name in `statistics.names.JUDGED`, and gallery.jsonl.
+those to other benchmarks are left out. Writes a table for each name in `statistics.names.JUDGED`, those of studies, and
+gallery.jsonl.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,11 +22,11 @@ from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import Trace, read_rows, write_rows
 from dreamr.runtime.endings import worded
 from dreamr.statistics import answer_errors, separation, step_parts, step_verdicts
-from dreamr.statistics.dose import dose
 from dreamr.statistics.frame import first_training, load_scores, write_table
 from dreamr.statistics.gallery import examples, worst
 from dreamr.statistics.names import GALLERY, OF_ANSWERS, OF_STEPS
 from dreamr.statistics.step_frame import Judgement, StepOracle, answers, verified_steps
+from dreamr.studies.catalogue import make
 
 MODULES = {
     "answer_errors": answer_errors,
@@ -32,6 +34,15 @@ MODULES = {
     "step_parts": step_parts,
     "step_verdicts": step_verdicts,
 }
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What studies have for their tables."""
+
+    steps: pd.DataFrame  # that the target verified
+    answers: pd.DataFrame  # that they are part of
+    job: SummariseJob
 
 
 @worded()
@@ -73,7 +84,7 @@ def tables(steps: pd.DataFrame, graded: pd.DataFrame, job: SummariseJob) -> Iter
     """Every table by name: of the verified steps, of the answers that they are part of, and of both."""
     for frame, makers in ((steps, OF_STEPS), (graded, OF_ANSWERS)):
         yield from ((name, getattr(MODULES[module], name)(frame, job)) for name, module in makers.items())
-    yield "dose", dose(graded, steps, job)
+    yield from make("verify", Judged(steps, graded, job))
 
 
 def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:

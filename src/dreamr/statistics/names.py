@@ -1,4 +1,7 @@
-"""Which tables there are: what the workflow has to know of them while it plans, without a library for statistics."""
+"""Which tables there are beside those of studies: what the workflow has to know of them while it plans.
+
+No library for statistics is imported here.
+"""
 
 # Tables of scores, each with the module of this room whose function of that name makes it.
 OF_SCORES = {
@@ -28,5 +31,5 @@ OF_STEPS = {
     **dict.fromkeys(("step_parts", "replacements"), "step_parts"),
 }
 OF_ANSWERS = {"answers_by_errors": "answer_errors"}
-JUDGED = (*OF_STEPS, *OF_ANSWERS, "dose")
+JUDGED = (*OF_STEPS, *OF_ANSWERS)
 GALLERY = "gallery.jsonl"

@@ -19,7 +19,7 @@ from hypothesis import settings
 # As in the workflow's jobs: torch reads the threads, compiling vLLM anew takes ten seconds in each process, and the
 # environments of the models know this package by its path alone. Processes that tests start inherit all of it.
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
-os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+os.environ["PYTHONPATH"] = str(Path(__file__).parent / "src")
 sys.dont_write_bytecode = False
 # A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,6 @@
 """Figure of the dose-response: accuracy over the two error rates of a verifier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.statistics.words import label
 
@@ -25,18 +26,16 @@ def maps(table: pd.DataFrame) -> dict[Pair, pd.DataFrame]:
     return {pair: grid for pair, grid in grids.items() if min(grid.shape) >= 2 and grid.notna().all(axis=None)}
 
 
-def dose(table: pd.DataFrame, margin: float) -> Chart:
+def dose(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """A map for each pair: the nodes, equally far apart, the margin as a contour, real verifiers at their rates."""
-    grids = maps(table)
+    grids = maps(tables["dose"]) if "dose" in tables else {}
+    if not grids:
+        return None
+    table, margin = tables["dose"], job.statistics.margin
     figure, axes_list = panels(1, len(grids), 5.2, 4.0)
     for axes, ((target, draft), grid) in zip(axes_list, grids.items(), strict=True):
         _draw_map(axes, grid, margin)
-        real = table[(table.target == target) & (table.draft == draft) & table.predicted.notna()]  # on the map
-        across, up = (np.interp(real[name], *_even(rates)) for name, rates in _axes(grid).items())
-        for place, (_, row) in zip(zip(across, up, strict=True), real.iterrows(), strict=True):
-            axes.plot(*place, "o", color=REAL, markersize=5)
-            words = f"{label(row.method)} {_points(row.accuracy_change)}"
-            axes.annotate(words, place, xytext=(7, -3), textcoords="offset points", fontsize=8, color=REAL)
+        _draw_real(axes, grid, table[(table.target == target) & (table.draft == draft) & table.predicted.notna()])
         axes.set_title(f"{target} ← {draft}")
     figure.supxlabel("share of wrong steps accepted", fontsize=9, color=INK)
     figure.supylabel("share of right steps rejected", fontsize=9, color=INK)
@@ -72,6 +71,15 @@ def _draw_map(axes: Axes, grid: pd.DataFrame, margin: float) -> None:
         axes.annotate(words, place, shift, textcoords="offset points", fontsize=8, color=ON_COLOUR, **sides)
     axes.set_xticks(across, [f"{rate:g}" for rate in columns])
     axes.set_yticks(up, [f"{rate:g}" for rate in rows])
+
+
+def _draw_real(axes: Axes, grid: pd.DataFrame, real: pd.DataFrame) -> None:
+    """Real verifiers that lie on the map, with their changes of accuracy."""
+    across, up = (np.interp(real[name], *_even(rates)) for name, rates in _axes(grid).items())
+    for place, (_, row) in zip(zip(across, up, strict=True), real.iterrows(), strict=True):
+        axes.plot(*place, "o", color=REAL, markersize=5)
+        words = f"{label(row.method)} {_points(row.accuracy_change)}"
+        axes.annotate(words, place, xytext=(7, -3), textcoords="offset points", fontsize=8, color=REAL)
 
 
 def _points(share: float) -> str:
