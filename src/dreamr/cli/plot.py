@@ -16,7 +16,7 @@ from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.report import arms, crowds, figures
+from dreamr.report import arms, figures
 from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.milliseconds import milliseconds
 from dreamr.report.overview import overview, pooled
@@ -104,9 +104,6 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
         yield "errors", figures.errors(tables["answers_by_errors"])
     if sources.trainings:
         yield "sapo", figures.sapo(curves(sources.trainings), CURVES)
-    crowded = tables["load"][lambda rows: rows.draft != ALL]
-    if len(crowded):
-        yield "load", crowds.load(crowded)
     ablation = tables["ablation"]
     if len(ablation):
         yield "ablation", figures.ablation(ablation)

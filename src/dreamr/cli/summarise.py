@@ -2,30 +2,42 @@
 
 Each table is a CSV file with key columns (`all` in one of them is a pool), `n` rows, `clusters`, and for every quantity
 X the columns X, X_low and X_high. An empty cell means that the data cannot tell. A cell that is faster than possible
-stops the command: its times or counts are wrong. The tables are those of `statistics.names.TABLES`; claims holds the
-verdict on each claim of the paper.
+stops the command: its times or counts are wrong. The tables are those of `statistics.names.TABLES` and of studies;
+claims holds the verdict on each claim of the paper.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import worded
-from dreamr.statistics import bounds, comparisons, contrasts, crowds, factors, interventions, pairs, tables
+from dreamr.statistics import bounds, comparisons, contrasts, factors, interventions, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
 from dreamr.statistics.milliseconds import milliseconds
 from dreamr.statistics.names import AUDITED, OF_SCORES
 from dreamr.statistics.published import consistency, load_published, regime
+from dreamr.studies import catalogue
 
 MODULES = {
-    **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "crowds": crowds, "factors": factors},
+    **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "factors": factors},
     **{"pairs": pairs, "bounds": bounds, "interventions": interventions},
 }
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CONFIG = Path(__file__).parents[3] / "config"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What studies have for their tables."""
+
+    rows: pd.DataFrame  # of the usual training of each recipe
+    job: SummariseJob
 
 
 @worded()
@@ -62,7 +74,9 @@ def main(
     write_table(exposure(trainings, audited["exposures"], job), out / "exposure.csv")
     answers = (row for path in traces for row in read_rows(path, Trace))
     write_table(milliseconds(answers, rows, job), out / "milliseconds.csv")
-    written = {name: read_table(out / f"{name}.csv") for name in MAKERS}
+    for name, table in catalogue.make("summarise", Answered(rows, job)):
+        write_table(table, out / f"{name}.csv")
+    written = {name: read_table(out / f"{name}.csv") for name in (*MAKERS, *catalogue.made_by("summarise"))}
     bounds.refuse_broken(written["bound"])
     numbers = load_published(published)
     write_table(consistency(numbers), out / "consistency.csv")

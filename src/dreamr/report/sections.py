@@ -109,7 +109,6 @@ SECTIONS = {
     ),
     "speed": Section("Speed", TIMED, table("speed")),
     "milliseconds": Section("Where the milliseconds go", TIMED, table("milliseconds")),
-    "load": Section("Load: many questions at once", "a suite with crowds", table("load")),
     "tokens": Section("Tokens and device time", TIMED, table("speed")),
     "threads": Section(
         "The target alone on two threads",

@@ -9,7 +9,6 @@ OF_SCORES = {
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
     "split": "factors",
     "contrasts": "contrasts",
-    **dict.fromkeys(("load", "break_even"), "crowds"),
     "pairs": "pairs",
     "bound": "bounds",
     "interventions": "interventions",

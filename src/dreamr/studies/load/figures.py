@@ -1,15 +1,21 @@
 """Figure of the load experiment."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from dreamr.report.drawing import INK, Chart, legend, panels
 from dreamr.report.labels import colour
+from dreamr.statistics.frame import ALL
 
 RATIOS = {"speedup": "speed-up (mean latency)", "throughput_ratio": "throughput over the target's"}
 
 
-def load(table: pd.DataFrame) -> Chart:
+def load(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     """Both ratios against the questions at once, a line a method on each single pair, with intervals."""
+    table = tables["load"][tables["load"].draft != ALL]
+    if table.empty:
+        return None
     figure, axes_list = panels(1, len(RATIOS), 3.6, 2.9, sharey=True)
     for axes, (name, words) in zip(axes_list, RATIOS.items(), strict=True):
         for (_, _, method), part in table.sort_values("at_once").groupby(["target", "draft", "method"]):

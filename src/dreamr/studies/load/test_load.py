@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Load, Score
-from dreamr.statistics.crowds import _first_zero, break_even, load
 from dreamr.statistics.frame import score_frame
 from dreamr.statistics.tables import acceptance, speed
+from dreamr.studies.load.tables import _first_zero, break_even, load
 
 JOB = SummariseJob.of(config())
 SIZES = (1, 2, 4)
