@@ -49,6 +49,7 @@ COVERED = {
 # And of each study, by the command that loads them by name, the modules in its folder.
 OF_STUDIES = {
     "dose": {"verify": "tables", "plot": "figures"},
+    "interventions": {"summarise": "tables"},
     "load": {"summarise": "tables", "plot": "figures"},
 }
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share

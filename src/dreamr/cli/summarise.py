@@ -15,7 +15,7 @@ from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import worded
-from dreamr.statistics import bounds, comparisons, contrasts, factors, interventions, pairs, tables
+from dreamr.statistics import bounds, comparisons, contrasts, factors, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
@@ -26,7 +26,7 @@ from dreamr.studies import catalogue
 
 MODULES = {
     **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "factors": factors},
-    **{"pairs": pairs, "bounds": bounds, "interventions": interventions},
+    **{"pairs": pairs, "bounds": bounds},
 }
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CONFIG = Path(__file__).parents[3] / "config"

@@ -87,18 +87,8 @@ SECTIONS = {
     "claims": Section("The paper's claims"),
     "contrasts": Section("Methods against each other", "two methods on the same questions", table("contrasts")),
     "accuracy": Section("Accuracy against the target"),
-    "explained": Section(
-        "Why above or below the target?",
-        "dreamr, or an intervention",
-        either(of_reference("explained"), table("interventions"), table("answers_by_errors")),
-    ),
+    "explained": Section("Why above or below the target?", "dreamr, or an intervention", of_reference("explained")),
     "parts": Section("Parts of the questions", "dreamr", of_reference("explained"), inside="explained"),
-    "interventions": Section(
-        "Interventions",
-        "methods with another budget, or with answers: target",
-        table("interventions"),
-        inside="explained",
-    ),
     "errors": Section("Accepted errors", GENERATED, table("answers_by_errors"), inside="explained"),
     "contamination": Section("Contamination"),
     "control": Section(

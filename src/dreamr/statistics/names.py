@@ -11,7 +11,6 @@ OF_SCORES = {
     "contrasts": "contrasts",
     "pairs": "pairs",
     "bound": "bounds",
-    "interventions": "interventions",
 }
 TABLES = (
     *(*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "milliseconds"),

@@ -11,7 +11,7 @@ STUDY = Study(
     order=2,
     tables={"summarise": ("load", "break_even")},
     figures={
-        "load": "Where a line falls below 1 a method stops paying: with that many questions at once the target alone is "
-        "as good."
+        "load": "Where a line falls below 1 a method stops paying: with that many questions at once the target alone "
+        "is as good."
     },
 )
