@@ -36,13 +36,13 @@ COVERED = {
     "spans",
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
     "statistics.contrasts statistics.exposure statistics.factors statistics.interventions "
-    "statistics.milliseconds statistics.requests statistics.shares statistics.paired statistics.pairs "
-    "statistics.published statistics.tables statistics.waits statistics.words",
+    "statistics.shares statistics.paired statistics.pairs "
+    "statistics.published statistics.tables statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",
     "plot": f"{FRAME} report.arms report.drawing report.figures report.labels "
-    "report.milliseconds report.overview report.timeline spans statistics.closed_form statistics.words",
+    "report.overview report.timeline spans statistics.closed_form statistics.words",
     "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
     "report.sections runtime.starts statistics.words",
 }
@@ -51,6 +51,7 @@ OF_STUDIES = {
     "dose": {"verify": "tables", "plot": "figures"},
     "interventions": {"summarise": "tables"},
     "load": {"summarise": "tables", "plot": "figures"},
+    "milliseconds": {"summarise": "tables requests waits", "plot": "figures"},
 }
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {

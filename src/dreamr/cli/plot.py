@@ -18,12 +18,10 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.report import arms, figures
 from dreamr.report.drawing import Chart, style, svg
-from dreamr.report.milliseconds import milliseconds
 from dreamr.report.overview import overview, pooled
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import LABELS
 from dreamr.studies.catalogue import make
 
 LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
@@ -94,9 +92,6 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
         yield "speed", figures.speed(speed)
         yield "split", figures.split(speed, main_pairs(tables["split"], job))
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
-    waited = main_methods(tables["milliseconds"])
-    if len(waited):
-        yield "milliseconds", milliseconds(waited)
     if sources.verification:
         yield "calibration", figures.calibration(tables["calibration"])
         yield "roc", figures.roc(tables["roc"], main_pool(tables["thresholds"], job))
@@ -128,12 +123,6 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     wanted = {*job.pairs, (ALL, ALL)}
     here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
     return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(figures.COMPARED)]
-
-
-def main_methods(waited: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the methods that have a name for people, over all pairs and benchmarks, in the order of their names."""
-    whole = waited[(waited[["target", "draft", "benchmark"]] == ALL).all(axis=1) & waited.method.isin(LABELS)]
-    return whole.sort_values("method", key=lambda names: names.map(list(LABELS).index)).reset_index(drop=True)
 
 
 def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -6,6 +6,7 @@ stops the command: its times or counts are wrong. The tables are those of `stati
 claims holds the verdict on each claim of the paper.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from dreamr.statistics import bounds, comparisons, contrasts, factors, pairs, ta
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
-from dreamr.statistics.milliseconds import milliseconds
 from dreamr.statistics.names import AUDITED, OF_SCORES
 from dreamr.statistics.published import consistency, load_published, regime
 from dreamr.studies import catalogue
@@ -37,7 +37,13 @@ class Answered:
     """What studies have for their tables."""
 
     rows: pd.DataFrame  # of the usual training of each recipe
+    files: tuple[Path, ...]  # of traces
     job: SummariseJob
+
+    @property
+    def traces(self) -> Iterator[Trace]:
+        """All answers, read anew."""
+        return (row for path in self.files for row in read_rows(path, Trace))
 
 
 @worded()
@@ -72,9 +78,7 @@ def main(
     write_table(tables.fitting(rows), out / "fitting.csv")
     write_table(contamination(audited, rows, job), out / "contamination.csv")
     write_table(exposure(trainings, audited["exposures"], job), out / "exposure.csv")
-    answers = (row for path in traces for row in read_rows(path, Trace))
-    write_table(milliseconds(answers, rows, job), out / "milliseconds.csv")
-    for name, table in catalogue.make("summarise", Answered(rows, job)):
+    for name, table in catalogue.make("summarise", Answered(rows, traces, job)):
         write_table(table, out / f"{name}.csv")
     written = {name: read_table(out / f"{name}.csv") for name in (*MAKERS, *catalogue.made_by("summarise"))}
     bounds.refuse_broken(written["bound"])

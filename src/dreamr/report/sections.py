@@ -98,7 +98,6 @@ SECTIONS = {
         inside="contamination",
     ),
     "speed": Section("Speed", TIMED, table("speed")),
-    "milliseconds": Section("Where the milliseconds go", TIMED, table("milliseconds")),
     "tokens": Section("Tokens and device time", TIMED, table("speed")),
     "threads": Section(
         "The target alone on two threads",

@@ -13,7 +13,7 @@ OF_SCORES = {
     "bound": "bounds",
 }
 TABLES = (
-    *(*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "milliseconds"),
+    *(*OF_SCORES, "refusals", "fitting", "contamination", "exposure"),
     *("regime", "consistency", "claims"),
 )
 # Tables of cli.audit, with the columns that are read here.

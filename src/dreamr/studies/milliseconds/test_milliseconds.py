@@ -16,9 +16,9 @@ from dreamr.methods.protocol import Limits
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Span, Step, Trace
 from dreamr.statistics.frame import ALL, score_frame
-from dreamr.statistics.milliseconds import milliseconds
-from dreamr.statistics.requests import Place, measured, on_path, places, shortest
-from dreamr.statistics.waits import PARTS, openings, pace, waits
+from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
+from dreamr.studies.milliseconds.tables import milliseconds
+from dreamr.studies.milliseconds.waits import PARTS, openings, pace, waits
 
 FPSR = [
     METHODS["fpsr"].model_copy(update={"rivals": rivals, "continues": continues, "window": window})

@@ -10,8 +10,8 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace
 from dreamr.statistics.frame import KEYS, alone, complete, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
-from dreamr.statistics.requests import Place, measured, on_path, places, shortest
-from dreamr.statistics.waits import KINDS, PARTS, Pace, openings, pace, waits
+from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
+from dreamr.studies.milliseconds.waits import KINDS, PARTS, Pace, openings, pace, waits
 
 ON_PATH = [f"path_{part}" for part in KINDS.values()]
 MILLISECONDS: dict[str, Quantity] = {

@@ -1,12 +1,15 @@
 """Figure of where the milliseconds of an answer go."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.statistics.words import label
+from dreamr.statistics.frame import ALL
+from dreamr.statistics.words import LABELS, label
 
 # In the order of the loop, what was thrown away behind what was kept.
 PARTS = {
@@ -20,8 +23,11 @@ PARTS = {
 ON_PATH = ("drafting", "verdicts", "own_steps")
 
 
-def milliseconds(table: pd.DataFrame) -> Chart:
+def milliseconds(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     """Two bars a method: mean milliseconds of an answer by what it waited for, and of its critical path."""
+    table = main_methods(tables["milliseconds"])
+    if table.empty:
+        return None
     figure, (axes,) = panels(1, 1, 7.2, 0.6 + 0.42 * len(table))
     waited = {name: 1000 * table[name] for name in PARTS}
     path = {name: 1000 * table.path * table[f"path_{name}"] for name in ON_PATH}
@@ -43,3 +49,9 @@ def milliseconds(table: pd.DataFrame) -> Chart:
         f"Mean milliseconds of an answer by what it waited for, under {len(table)} methods, with their critical paths."
     )
     return Chart(figure, table[["target", "draft", "method", "benchmark", "n", "clusters", *cells]], alt)
+
+
+def main_methods(waited: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the methods that have a name for people, over all pairs and benchmarks, in the order of their names."""
+    whole = waited[(waited[["target", "draft", "benchmark"]] == ALL).all(axis=1) & waited.method.isin(LABELS)]
+    return whole.sort_values("method", key=lambda names: names.map(list(LABELS).index)).reset_index(drop=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from dreamr.records import Span, Trace
-from dreamr.statistics.requests import Place, measured
+from dreamr.studies.milliseconds.requests import Place, measured
 
 PARTS = ("opening", "drafting", "rejected_drafting", "verdicts", "own_steps", "rest")
 ENGINES = ("draft", "target")
