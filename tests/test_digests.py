@@ -11,7 +11,7 @@ from dreamr.config import Method
 from dreamr.methods.protocol import ORACLE
 from dreamr.planning.plan import SCORER, UNCOUNTED, _by_name
 from dreamr.provenance import SOURCES, import_closure
-from dreamr.studies.catalogue import modules, studies
+from dreamr.studies.catalogue import LOADED, modules
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
@@ -35,7 +35,7 @@ COVERED = {
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",
     "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
-    "statistics.contrasts statistics.exposure statistics.factors statistics.interventions "
+    "statistics.contrasts statistics.factors statistics.interventions "
     "statistics.shares statistics.paired statistics.pairs "
     "statistics.published statistics.tables statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
@@ -45,13 +45,6 @@ COVERED = {
     "report.overview report.timeline spans statistics.closed_form statistics.words",
     "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
     "report.sections runtime.starts statistics.words",
-}
-# And of each study, by the command that loads them by name, the modules in its folder.
-OF_STUDIES = {
-    "dose": {"verify": "tables", "plot": "figures"},
-    "interventions": {"summarise": "tables"},
-    "load": {"summarise": "tables", "plot": "figures"},
-    "milliseconds": {"summarise": "tables requests waits", "plot": "figures"},
 }
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {
@@ -75,20 +68,24 @@ def covered(*modules: str, leave_out: tuple[str, ...] = ()) -> set[str]:
 def test_a_commands_digest_covers_what_it_says_here(command: str) -> None:
     leave_out = SCORER if command == "train_sapo" else ()
     found = covered(f"cli.{command}", *loaded(command), leave_out=leave_out)
-    assert found == {*COVERED[command].split(), f"cli.{command}", "records"} | of_studies(command)
+    shared = {name for name in found if not name.startswith("studies.")}
+    assert shared == {*COVERED[command].split(), f"cli.{command}", "records"}
+
+
+@pytest.mark.parametrize("command", LOADED)
+def test_of_a_study_a_digest_covers_what_its_command_loads(command: str) -> None:
+    """And what that imports of the same folder; not how it is drawn where a table is made."""
+    found = {name for name in covered(f"cli.{command}", *loaded(command)) if name.startswith("studies.")}
+    elsewhere = {*LOADED.values()} - {LOADED[command]}
+    assert found >= {*loaded(command)} and not {name.split(".")[2] for name in found} & elsewhere
+    for module in loaded(command):
+        own = {name for name in covered(module) if name.startswith("studies.")}
+        assert {name.split(".")[1] for name in own} == {module.split(".")[1]}, "one study does not know another"
 
 
 def loaded(command: str) -> list[str]:
     """What a command loads by name of studies."""
-    asking = command in ("summarise", "verify", "plot", "report")
-    return [name.removeprefix("dreamr.") for name in modules(command)] if asking else []
-
-
-def of_studies(command: str) -> set[str]:
-    """Modules of studies that the digest of a command covers."""
-    declared = {"report": "study"}
-    parts = {name: {**declared, **OF_STUDIES[name]}.get(command, "").split() for name in studies()}
-    return {f"studies.{name}.{part}" for name, found in parts.items() for part in found}
+    return [name.removeprefix("dreamr.") for name in modules(command)] if command in LOADED else []
 
 
 @pytest.mark.parametrize("loop", COVERED_BY_LOOPS)

@@ -6,7 +6,7 @@ stops the command: its times or counts are wrong. The tables are those of `stati
 claims holds the verdict on each claim of the paper.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import worded
 from dreamr.statistics import bounds, comparisons, contrasts, factors, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
-from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
 from dreamr.statistics.names import AUDITED, OF_SCORES
 from dreamr.statistics.published import consistency, load_published, regime
@@ -37,8 +36,15 @@ class Answered:
     """What studies have for their tables."""
 
     rows: pd.DataFrame  # of the usual training of each recipe
+    trainings: pd.DataFrame  # rows of all trainings
+    audited: Mapping[str, pd.DataFrame]  # tables of cli.audit
     files: tuple[Path, ...]  # of traces
     job: SummariseJob
+
+    @property
+    def exposures(self) -> pd.DataFrame:
+        """What each training drew of the overlapping questions."""
+        return self.audited["exposures"]
 
     @property
     def traces(self) -> Iterator[Trace]:
@@ -76,9 +82,7 @@ def main(
         write_table(make(trainings if name == "contrasts" else rows, job), out / f"{name}.csv")
     write_table(tables.refusals(rows), out / "refusals.csv")
     write_table(tables.fitting(rows), out / "fitting.csv")
-    write_table(contamination(audited, rows, job), out / "contamination.csv")
-    write_table(exposure(trainings, audited["exposures"], job), out / "exposure.csv")
-    for name, table in catalogue.make("summarise", Answered(rows, traces, job)):
+    for name, table in catalogue.make("summarise", Answered(rows, trainings, audited, traces, job)):
         write_table(table, out / f"{name}.csv")
     written = {name: read_table(out / f"{name}.csv") for name in (*MAKERS, *catalogue.made_by("summarise"))}
     bounds.refuse_broken(written["bound"])

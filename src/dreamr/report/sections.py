@@ -66,11 +66,6 @@ def either(*ways: Ran) -> Ran:
     return lambda made: any(way(made) for way in ways)
 
 
-def exposed(made: Made) -> bool:
-    """Whether a draft was trained on benchmark questions on purpose."""
-    return any(row["method"] in made.job.exposed for row in made.tables["exposure"])
-
-
 def ablation(kind: str, words: str) -> Section:
     """Methods that differ from the reference in settings of one kind."""
     return Section(
@@ -90,13 +85,6 @@ SECTIONS = {
     "explained": Section("Why above or below the target?", "dreamr, or an intervention", of_reference("explained")),
     "parts": Section("Parts of the questions", "dreamr", of_reference("explained"), inside="explained"),
     "errors": Section("Accepted errors", GENERATED, table("answers_by_errors"), inside="explained"),
-    "contamination": Section("Contamination"),
-    "control": Section(
-        "A training on benchmark questions, the positive control for contamination",
-        "generated questions, and a recipe with planted: true",
-        exposed,
-        inside="contamination",
-    ),
     "speed": Section("Speed", TIMED, table("speed")),
     "tokens": Section("Tokens and device time", TIMED, table("speed")),
     "threads": Section(

@@ -5,7 +5,7 @@ No library for statistics is imported here.
 
 # Tables of scores, each with the module of this room whose function of that name makes it.
 OF_SCORES = {
-    **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
+    **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "harness"), "tables"),
     **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
     "split": "factors",
     "contrasts": "contrasts",
@@ -13,7 +13,7 @@ OF_SCORES = {
     "bound": "bounds",
 }
 TABLES = (
-    *(*OF_SCORES, "refusals", "fitting", "contamination", "exposure"),
+    *(*OF_SCORES, "refusals", "fitting"),
     *("regime", "consistency", "claims"),
 )
 # Tables of cli.audit, with the columns that are read here.

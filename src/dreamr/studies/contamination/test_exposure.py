@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.exposure import CHANGE, _detectable, _effect, contamination, exposure, weighted
 from dreamr.statistics.frame import ALL, NO_AUDIT, score_frame
 from dreamr.statistics.intervals import Bootstrap, cluster_sums
+from dreamr.studies.contamination.tables import CHANGE, _detectable, _effect, clean, contamination, exposure, weighted
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 JOB = SummariseJob.of(config())
@@ -198,3 +198,21 @@ def test_planted_found_missed_and_drawn_are_counted() -> None:
     unknown = contamination(audited | {"planted": NO_AUDIT["planted"]}, rows, JOB).iloc[0]
     assert isnan(unknown.planted) and isnan(unknown.missed) and unknown.overlapping == 4
     assert contamination(NO_AUDIT, rows, JOB).empty
+
+
+def test_clean_leaves_out_every_version_of_an_overlapping_problem() -> None:
+    overlaps = pd.DataFrame([{"benchmark": "mathverse", "question": "q0", "cluster": "p0"}])
+    rows = [row for row in scores(config()) if row.method in ("target_only", "specreason") and row.mode == "batched"]
+    frame = score_frame(rows, overlaps)
+    table = clean(frame, JOB).set_index(["target", "draft", "method", "benchmark"])
+    own = frame[(frame.target == PAIR["target"]) & (frame.draft == PAIR["draft"]) & (frame.method == "specreason")]
+    kept = own[(own.benchmark != "mathverse") | (own.question.map(lambda name: int(name[1:]) >= 5))]
+    found = table.loc[(*PAIR.values(), "specreason", ALL)]
+    assert (len(own), len(kept)) == (80, 75)
+    assert found.accuracy == pytest.approx(own.correct.mean())
+    assert found.accuracy_clean == pytest.approx(kept.correct.mean())
+    assert found.accuracy_clean_change == pytest.approx(kept.correct.mean() - own.correct.mean())
+    there = own[own.benchmark == "mmmu"]
+    mmmu = table.loc[(*PAIR.values(), "specreason", "mmmu")]
+    change = there.correct.mean() - there.target_correct.mean()
+    assert mmmu.target_change == mmmu.target_change_clean == pytest.approx(change)

@@ -1,4 +1,6 @@
-"""Does a training show on the benchmark questions that it drew? Trained against other drafts, in two differences.
+"""Benchmark questions that stand in training sets as well: what was found, what a training drew, and what it shows.
+
+Does a training show on the questions that it drew? That is told by trained against other drafts, in two differences.
 
 The difference in differences is (trained - other on exposed questions) - (trained - other on clean ones). A question is
 exposed to a training that drew a likeness of it or of another version of its problem, and clean where no version stands
@@ -17,7 +19,7 @@ import pandas as pd
 from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import twins
-from dreamr.statistics.frame import ALL, Sums, as_cells, batched, sampling
+from dreamr.statistics.frame import ALL, Sums, as_cells, batched, sampling, tabulate
 from dreamr.statistics.intervals import (
     LEAST_CLUSTERS,
     Array,
@@ -29,6 +31,7 @@ from dreamr.statistics.intervals import (
     informative,
     mean,
     minimum_detectable,
+    ratio,
     resampling_weights,
 )
 
@@ -45,21 +48,30 @@ CELLS = [f"{name}_{group}{end}" for group in GROUPS for name in QUANTITIES for e
 SIZES = ["n", "clusters", *(f"{group}{what}" for group in GROUPS for what in ("", "_clusters"))]
 COLUMNS = [*TRAINING, "benchmark", *SIZES, *CELLS, "effect", "effect_low", "effect_high", "detectable", "why"]
 
+# Accuracy without the questions that also stand in a training set.
+CLEAN: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "accuracy_clean": ratio("clean_correct", "clean"),
+    "accuracy_clean_change": difference(ratio("clean_correct", "clean"), mean("correct")),
+    "target_change": difference(mean("correct"), mean("target_correct")),
+    "target_change_clean": difference(ratio("clean_correct", "clean"), ratio("clean_target_correct", "clean")),
+}
 
-def exposure(rows: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+
+def exposure(trainings: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """One row a training and, where a method has several, one over all of them; `why` says what an effect lacks.
 
-    `rows` are of all trainings, `exposures` those of cli.audit. Groups: n answers in `exposed` and `clean`, problems in
-    `exposed_clusters` and `clean_clusters`. `effect` is the difference in differences, `detectable` the smallest true
-    one that four of five such experiments would show.
+    `trainings` are rows of all of them, `exposures` those of cli.audit. Groups: n answers in `exposed` and `clean`,
+    problems in `exposed_clusters` and `clean_clusters`. `effect` is the difference in differences, `detectable` the
+    smallest true one that four of five such experiments would show.
     """
-    answers = weighted(grouped(beside(rows, job), rows, exposures, job))
+    answers = weighted(grouped(beside(trainings, job), trainings, exposures, job))
     lines = []
     for (method, against), part in answers.groupby(["method", "against"]):
-        trainings = [(key, one) for key, one in part.groupby(TRAINING)]
-        if len(trainings) > 1:
+        each = [(key, one) for key, one in part.groupby(TRAINING)]
+        if len(each) > 1:
             lines.append(_line((ALL, ALL, method, against, ALL), part, sampling(job)))
-        lines += [_line(key, one, sampling(job)) for key, one in trainings]
+        lines += [_line(key, one, sampling(job)) for key, one in each]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -87,6 +99,14 @@ def contamination(audited: Mapping[str, pd.DataFrame], rows: pd.DataFrame, job: 
     if audited["planted"].empty:
         counts = counts.assign(planted=nan, missed=nan)
     return counts[[*keys, "questions", "planted", "overlapping", "missed", *EVIDENCE, "drawn"]]
+
+
+def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Every accuracy with and without the questions that overlap with a training set, and the paired change."""
+    rows = batched(rows)
+    free = 1 - rows.overlaps
+    columns = {"clean": free, "clean_correct": free * rows.correct, "clean_target_correct": free * rows.target_correct}
+    return tabulate(rows.assign(**columns), job, CLEAN)
 
 
 def beside(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
