@@ -245,14 +245,6 @@ def test_sapo_compares_with_the_plain_draft(tables: dict[str, pd.DataFrame]) -> 
     )
 
 
-def test_quantization_sets_a_target_beside_its_base(tables: dict[str, pd.DataFrame]) -> None:
-    found = line(tables["quantization"], **PAIR, method="dreamr", benchmark=ALL)
-    base = of("dreamr", target="q3vl-deep", draft="q3vl-2l")
-    assert found.accuracy_unquantized == pytest.approx(sum(row.correct for row in base) / 80)
-    assert found.accuracy_change == pytest.approx(found.accuracy - found.accuracy_unquantized, abs=1e-5)
-    assert line(tables["quantization"], target=ALL, draft=ALL, method="target_only", benchmark=ALL).n == 160
-
-
 def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
     settings = config()
     found = ablated(settings.methods, "dreamr").set_index("method")
@@ -366,14 +358,13 @@ def test_the_harness_stands_beside_our_verdicts() -> None:
 
 
 def test_a_thin_experiment_has_thin_tables() -> None:
-    """Nothing timed, one method, no ablation, no SAPO, no quantization: tables without rows, but with columns."""
+    """Nothing timed, one method, no ablation, no SAPO: tables without rows, but with columns."""
     settings, rows = everything()
     thin = [row for row in rows if row.mode == "batched" and row.method in ("target_only", "specreason")]
     job = SummariseJob.of(settings)
     found = {name: table(score_frame(thin), job) for name, table in MAKERS.items()}
     assert {name for name, table in found.items() if len(table)} == {
-        "accuracy", "versions", "acceptance", "explained", "harness", "quantization", "pairs",
-        "contrasts",
+        "accuracy", "versions", "acceptance", "explained", "harness", "pairs", "contrasts",
     }  # fmt: skip
     assert {"speedup", "speedup_low"} <= set(found["speed"])
     assert {"kind", "setting", "target"} <= set(found["ablation"])

@@ -6,7 +6,7 @@ rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
-        claims="config/claims.yaml",
+        claims=["config/claims.yaml", *sorted(map(str, Path("src/dreamr/studies").glob("*/claims.yaml")))],
         published="config/published.yaml",
         audit=AUDIT,
     output:

@@ -59,7 +59,7 @@ def main(
     scores: tuple[Path, ...],
     out: Path,
     traces: PerhapsFiles = (),
-    claims: Path = CONFIG / "claims.yaml",
+    claims: tuple[Path, ...] = (CONFIG / "claims.yaml", *catalogue.files("claims.yaml")),
     published: Path = CONFIG / "published.yaml",
     audit: Path | None = None,
 ) -> None:
@@ -89,4 +89,4 @@ def main(
     numbers = load_published(published)
     write_table(consistency(numbers), out / "consistency.csv")
     write_table(regime(written["pairs"], numbers), out / "regime.csv")
-    write_table(judged(load_claims(claims), written, job), out / "claims.csv")
+    write_table(judged(load_claims(*claims), written, job), out / "claims.csv")

@@ -124,9 +124,6 @@ SECTIONS = {
         table("contrasts", differs="rewards", over="questions and trainings"),
         inside="contrasts",
     ),
-    "quantization": Section(
-        "Quantization", "a method on a quantized target and on the model that it was made from", table("quantization")
-    ),
     "consistency": Section("Are the paper's numbers consistent?"),
     "timeline": Section("How one question runs", f"dreamr, and {TIMED}", figure("timeline")),
     "glossary": Section("Glossary"),

@@ -113,12 +113,12 @@ class Found:
         return str(self.row.get("over", ""))
 
 
-def load_claims(path: Path) -> list[PaperClaim]:
+def load_claims(*paths: Path) -> list[PaperClaim]:
     """All claims; a wrong key or value, or a claim without a source, is a UserError with its place."""
-    claims = [_claim(path, entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    claims = [_claim(path, entry) for path in paths for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
     names = [claim.id for claim in claims]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UserError(f"{path}: claims with one id: {', '.join(sorted(twice))}")
+        raise UserError(f"{', '.join(map(str, paths))}: claims with one id: {', '.join(sorted(twice))}")
     return claims
 
 

@@ -6,7 +6,7 @@ No library for statistics is imported here.
 # Tables of scores, each with the module of this room whose function of that name makes it.
 OF_SCORES = {
     **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "harness"), "tables"),
-    **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
+    **dict.fromkeys(("sapo", "ablation"), "comparisons"),
     "split": "factors",
     "contrasts": "contrasts",
     "pairs": "pairs",
