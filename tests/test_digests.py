@@ -34,10 +34,10 @@ COVERED = {
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",
-    "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
+    "summarise": f"{FRAME} statistics.claims statistics.closed_form statistics.comparisons "
     "statistics.contrasts statistics.factors statistics.interventions "
     "statistics.shares statistics.paired statistics.pairs "
-    "statistics.published statistics.tables statistics.words",
+    "statistics.tables statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
     "statistics.answer_errors statistics.separation statistics.step_frame statistics.step_parts "
     "statistics.step_verdicts",

@@ -23,8 +23,8 @@ from dreamr.report.page import CAPTIONS, cell, first, machines, pairs_of, verdic
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.report.sections import captions
 from dreamr.runtime.starts import MARK
+from dreamr.statistics.claims import PaperSource
 from dreamr.statistics.frame import read_table
-from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
 from dreamr.studies.catalogue import studies
 

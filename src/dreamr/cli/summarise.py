@@ -16,16 +16,15 @@ from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import worded
-from dreamr.statistics import bounds, comparisons, contrasts, factors, pairs, tables
+from dreamr.statistics import comparisons, contrasts, factors, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
 from dreamr.statistics.names import AUDITED, OF_SCORES
-from dreamr.statistics.published import consistency, load_published, regime
 from dreamr.studies import catalogue
 
 MODULES = {
     **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "factors": factors},
-    **{"pairs": pairs, "bounds": bounds},
+    "pairs": pairs,
 }
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CONFIG = Path(__file__).parents[3] / "config"
@@ -38,7 +37,9 @@ class Answered:
     rows: pd.DataFrame  # of the usual training of each recipe
     trainings: pd.DataFrame  # rows of all trainings
     audited: Mapping[str, pd.DataFrame]  # tables of cli.audit
+    written: Mapping[str, pd.DataFrame]  # main tables
     files: tuple[Path, ...]  # of traces
+    published: Path  # numbers of the paper
     job: SummariseJob
 
     @property
@@ -82,11 +83,8 @@ def main(
         write_table(make(trainings if name == "contrasts" else rows, job), out / f"{name}.csv")
     write_table(tables.refusals(rows), out / "refusals.csv")
     write_table(tables.fitting(rows), out / "fitting.csv")
-    for name, table in catalogue.make("summarise", Answered(rows, trainings, audited, traces, job)):
+    written = {name: read_table(out / f"{name}.csv") for name in MAKERS}
+    for name, table in catalogue.make("summarise", Answered(rows, trainings, audited, written, traces, published, job)):
         write_table(table, out / f"{name}.csv")
-    written = {name: read_table(out / f"{name}.csv") for name in (*MAKERS, *catalogue.made_by("summarise"))}
-    bounds.refuse_broken(written["bound"])
-    numbers = load_published(published)
-    write_table(consistency(numbers), out / "consistency.csv")
-    write_table(regime(written["pairs"], numbers), out / "regime.csv")
+    written |= {name: read_table(out / f"{name}.csv") for name in catalogue.made_by("summarise")}
     write_table(judged(load_claims(*claims), written, job), out / "claims.csv")

@@ -124,7 +124,6 @@ SECTIONS = {
         table("contrasts", differs="rewards", over="questions and trainings"),
         inside="contrasts",
     ),
-    "consistency": Section("Are the paper's numbers consistent?"),
     "timeline": Section("How one question runs", f"dreamr, and {TIMED}", figure("timeline")),
     "glossary": Section("Glossary"),
     "limits": Section("What this can and cannot show"),

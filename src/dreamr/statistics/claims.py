@@ -29,9 +29,10 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
-from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
 
+# Where a statement of the paper was read. Neither its text nor its code was at hand when this was built.
+PaperSource = Literal["abstract", "opening", "digest (not checked against the paper)"]
 CheckOutcome = Literal["met", "broken", "open"]
 ClaimVerdict = Literal[
     "consistent",

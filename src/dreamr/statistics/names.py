@@ -10,12 +10,8 @@ OF_SCORES = {
     "split": "factors",
     "contrasts": "contrasts",
     "pairs": "pairs",
-    "bound": "bounds",
 }
-TABLES = (
-    *(*OF_SCORES, "refusals", "fitting"),
-    *("regime", "consistency", "claims"),
-)
+TABLES = (*OF_SCORES, "refusals", "fitting", "claims")
 # Tables of cli.audit, with the columns that are read here.
 AUDITED = {
     "overlaps": ("benchmark", "question", "cluster", "training_set", "by_image", "by_text", "by_source"),

@@ -3,7 +3,7 @@
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
     figures.py        for each of its figures a function of the figure's name; None where there is nothing to draw
-    section.html.j2   its section of the page, or its part of one; glance.html.j2: its part of the first screen
+    section.html.j2   its section of the page, or its part of one; glance.html.j2, pairs.html.j2: what it adds to those
     claims.yaml       the paper's claims that are tested by its tables
     test_*.py
 

@@ -22,7 +22,7 @@ BOUND: dict[str, Quantity] = {
 }
 
 
-def bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+def against_bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """How much of an answer's time the target needs for its own tokens; `limit` is what noise may make of 1.
 
     `least_seconds` of a question is its target-only time, by the tokens that the target wrote of those that it writes

@@ -10,24 +10,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from factories import config, scores
+from factories import ROOT, config, scores
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from worlds import METHODS, WIDE, answer, listed, random_pair
 
-from dreamr.config import Method
 from dreamr.engines.virtual import Cost
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Fit
-from dreamr.statistics.bounds import bound, refuse_broken
 from dreamr.statistics.closed_form import best_speedup, hidden_acceptance
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import Bootstrap, ratio
 from dreamr.statistics.pairs import pairs
-from dreamr.statistics.published import consistency, load_published, regime
+from dreamr.studies.consistency.bounds import against_bound, refuse_broken
+from dreamr.studies.consistency.published import load_published
+from dreamr.studies.consistency.tables import bound, consistency, regime
 
-FILE = Path(__file__).parents[1] / "config" / "published.yaml"
+FILE = ROOT / "config" / "published.yaml"
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
 # --- the published numbers ---
@@ -56,7 +55,7 @@ def test_bounds_worked_by_hand(
 
 
 def test_the_table_says_what_each_number_needs() -> None:
-    table = consistency(load_published(FILE)).set_index(["schedule", "acceptance", "speedup"])
+    table = consistency(FILE).set_index(["schedule", "acceptance", "speedup"])
     fast, sequential = table.loc[("parallel", 0.5261, 2.38)], table.loc[("sequential", 0.146, 1.2)]
     assert fast[["bound", "needed_0", "needed_0.1"]].tolist() == pytest.approx([2.110, 1.128, 1.253], abs=0.001)
     assert fast[["hidden_acceptance", "hidden_bound"]].tolist() == pytest.approx([0.816, 5.44], abs=0.005)
@@ -164,7 +163,7 @@ def frame(methods: tuple[str, ...] = ("target_only", "dreamr", "ngram"), **chang
 
 def test_a_cell_is_measured_against_what_the_target_wrote() -> None:
     """Four of ten tokens by the target, twice as fast: .8 of the bound; the target and n-grams are not asked."""
-    table = bound(frame(seconds=0.5, own_tokens=4), job())
+    table = against_bound(frame(seconds=0.5, own_tokens=4), job())
     found = table[(table.target == ALL) & (table.draft == ALL) & (table.benchmark == ALL)]
     assert set(table.method) == {"dreamr"}
     assert found[["speedup", "written_by_target", "share_of_bound", "limit"]].to_numpy() == pytest.approx(
@@ -178,19 +177,18 @@ def test_an_impossible_cell_stops_the_tables_with_its_numbers() -> None:
     rng = np.random.default_rng(0)
     fast = (rows.method == "dreamr") & (rows.target == PAIR["target"]) & (rows.draft == PAIR["draft"])
     rows.loc[fast, "seconds"] = 0.2 * rng.uniform(0.9, 1.1, fast.sum())  # the target needs .4 of a second
-    table = bound(rows, job())
     told = r"q3vl-deep-awq ← q3vl-2l, dreamr, all: speed-up \d\.\d\d with 40% written by the target, "
     with pytest.raises(
         UserError, match=told + r"[12]\.\d\d of what is possible \(1\.\d\d to .*; at most 1\.00\)"
     ) as told_by:
-        refuse_broken(table)
+        bound(rows, job())
     assert "moe" not in str(told_by.value) and "q3vl-3l" not in str(told_by.value)
 
 
 def test_three_timed_questions_decide_nothing() -> None:
     few = frame(seconds=0.01)
     few = few[(few["mode"] == "batched") | few.question.isin(("q0", "q1", "q2")) & (few.benchmark == "mmmu")]
-    table = bound(few, job())
+    table = against_bound(few, job())
     mine = table[table.target == PAIR["target"]]
     assert len(mine) and (mine.share_of_bound > 50).all() and mine.share_of_bound_low.isna().all()
     refuse_broken(table)
@@ -208,46 +206,9 @@ def test_noise_fails_no_honest_run(truth: float, most: float) -> None:
     assert refused <= most * 500
 
 
-# --- the pairs in numbers ---
-
-
-def test_costs_of_a_pair_are_those_of_methods_without_overlap() -> None:
-    read = (Fit(model="target", tokens=130, fits="yes"), Fit(model="draft", tokens=90, fits="yes"))
-    rows = [row.model_copy(update={"fits": read}) for row in scores(config())]
-    found = pairs(score_frame(rows), job())
-    line = found[(found.target == PAIR["target"]) & (found.draft == PAIR["draft"]) & (found.benchmark == ALL)].iloc[0]
-
-    def of(method: str, mode: str, draft: str = PAIR["draft"]) -> list:
-        kept = [row for row in rows if (row.method, row.mode, row.draft) == (method, mode, draft)]
-        return [row for row in kept if row.target == PAIR["target"]]
-
-    def per(part: list, name: str) -> float:
-        return sum(getattr(row, f"{name}_seconds") for row in part) / sum(getattr(row, name) for row in part)
-
-    target = per(of("target_only", "alone", "none"), "later_owns")
-    verdict = per(of("specreason", "alone") + of("schedule_sequential", "alone"), "later_verdicts")
-    assert line.target_step_seconds == pytest.approx(target)
-    assert line.c == pytest.approx(per(of("draft_only_sapo", "alone"), "later_drafts") / target)
-    assert line.v == pytest.approx(verdict / target)
-    own = of("target_only", "batched", "none")
-    assert line.tokens_per_step == pytest.approx(sum(r.tokens_by_target for r in own) / sum(r.steps for r in own))
-    mine = of("dreamr", "batched")
-    assert line.acceptance == pytest.approx(sum(r.accepted for r in mine) / sum(r.verified for r in mine))
-    assert line.n == len(of("specreason", "alone")) + len(of("schedule_sequential", "alone"))
-    assert line.tokens_per_prompt == 130
-
-
-def test_a_verdict_that_asks_no_model_is_no_cost_of_one() -> None:
-    rows = score_frame([row for row in scores(config()) if row.method in ("target_only", "specreason", "dreamr")])
-    given = job()
-    oracle = Method(loop="specreason", verifier="oracle", false_accept=0.0, false_reject=0.0)
-    found = pairs(rows, given.model_copy(update={"methods": {**given.methods, "specreason": oracle}}))
-    assert found.v.isna().all() and found.target_step_seconds.notna().any()
-
-
 def test_the_regime_stands_beside_that_of_the_paper() -> None:
     found = pairs(score_frame(scores(config())), job())
-    beside = regime(found, load_published(FILE)).set_index("quantity")
+    beside = regime({"pairs": found}, FILE).set_index("quantity")
     pool = found[(found.target == ALL) & (found.draft == ALL) & (found.benchmark == ALL)].iloc[0]
     assert isnan(pool.tokens_per_prompt), "these scores tell of no prompt"
     assert beside.here["v"] == pytest.approx(pool.v) and beside.here_low["v"] == pytest.approx(pool.v_low)
