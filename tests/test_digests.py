@@ -38,9 +38,7 @@ COVERED = {
     "statistics.contrasts statistics.factors statistics.interventions "
     "statistics.shares statistics.paired statistics.pairs "
     "statistics.tables statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
-    "statistics.answer_errors statistics.separation statistics.step_frame statistics.step_parts "
-    "statistics.step_verdicts",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.step_frame",
     "plot": f"{FRAME} report.arms report.drawing report.figures report.labels "
     "report.overview report.timeline spans statistics.closed_form statistics.words",
     "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "

@@ -37,7 +37,7 @@ ALLOWED = {
     "endpoint": "config engines methods prompts records",
     "statistics": "components config errors files planning records",
     "report": "config planning provenance records runtime spans statistics",
-    "studies": "config errors planning records report statistics",
+    "studies": "components config errors planning records report statistics",
     "micro": "config data engines errors prompts provenance records steps",
     "__main__": "cli",
     "cli": "answering components config data endpoint engines errors files machine methods micro models planning "

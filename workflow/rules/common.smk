@@ -30,7 +30,7 @@ from dreamr.runtime.endings import worded
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
-from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
+from dreamr.statistics.names import AUDITED, TABLES
 from dreamr.studies import catalogue
 
 

@@ -63,10 +63,9 @@ rule simulate:
         """
 
 
-STEP_VERDICTS = [*(f"{table}.csv" for table in [*JUDGED, *catalogue.made_by("verify")]), GALLERY]
 # Only the micro world knows whether a single step is right, and that of the questions that it made.
 JUDGING = VerifyJob.of(CONFIG)
-VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if JUDGING.benchmarks else []
+VERIFIED = expand("<results>/verification/{file}", file=catalogue.outputs("verify")) if JUDGING.benchmarks else []
 
 
 rule verify:
@@ -76,7 +75,7 @@ rule verify:
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
-        verified=expand("<results>/verification/{file}", file=STEP_VERDICTS),
+        verified=expand("<results>/verification/{file}", file=catalogue.outputs("verify")),
     log:
         "<logs>/verify.log",
     benchmark:

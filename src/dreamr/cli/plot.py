@@ -18,6 +18,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.report import arms, figures
 from dreamr.report.drawing import Chart, style, svg
+from dreamr.report.labels import COMPARED
 from dreamr.report.overview import overview, pooled
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
@@ -92,11 +93,6 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
         yield "speed", figures.speed(speed)
         yield "split", figures.split(speed, main_pairs(tables["split"], job))
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
-    if sources.verification:
-        yield "calibration", figures.calibration(tables["calibration"])
-        yield "roc", figures.roc(tables["roc"], main_pool(tables["thresholds"], job))
-        yield "claims", figures.claims(tables["step_parts"])
-        yield "errors", figures.errors(tables["answers_by_errors"])
     if sources.trainings:
         yield "sapo", figures.sapo(curves(sources.trainings), CURVES)
     ablation = tables["ablation"]
@@ -122,13 +118,7 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Rows of the main experiment's pairs and of their pool, without controls."""
     wanted = {*job.pairs, (ALL, ALL)}
     here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
-    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(figures.COMPARED)]
-
-
-def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Rows of the reference over all pairs and benchmarks."""
-    whole = (thresholds[["target", "draft", "benchmark"]] == ALL).all(axis=1)
-    return thresholds[whole & (thresholds.method == job.reference)]
+    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(COMPARED)]
 
 
 def curves(files: Iterable[Path]) -> pd.DataFrame:

@@ -25,7 +25,6 @@ from dreamr.report.models import models
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.names import GALLERY
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 
 CAPTIONS = "captions/figures.yaml"  # beside the templates; Snakemake's report shows them too
@@ -69,7 +68,7 @@ class Sources:
 
 def render(config: Config, sources: Sources, templates: Path, studies: Mapping[str, Section]) -> str:
     """The whole page, with the sections of these studies."""
-    tables = {path.stem: records(read_table(path)) for path in sources.csv}
+    tables = {path.stem: records(read_table(path)) for path in sources.csv} | lists(sources.verification)
     drawn, described, job = figures(sources.figures), models(config, sources.cards), SummariseJob.of(config)
     made, sections = Made(tables, drawn, job), in_order(studies)
     template = _environment(config, templates).get_template("page.html.j2")
@@ -85,7 +84,6 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         tables=tables,
         glance=glance(tables),
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
-        examples=examples(sources.verification),
         figures=drawn,
         captions=captions(templates / CAPTIONS, studies),
         models=described,
@@ -139,6 +137,12 @@ def records(table: pd.DataFrame) -> list[Row]:
     """A table's rows; None where a cell is unknown."""
     rows: list[Row] = table.astype(object).where(table.notna(), None).to_dict("records")
     return rows
+
+
+def lists(folder: Path | None) -> dict[str, list[Row]]:
+    """What studies wrote as rows of JSON, where they did."""
+    files = sorted(folder.glob("*.jsonl")) if folder else []
+    return {path.stem: list(map(json.loads, path.read_text(encoding="utf-8").splitlines())) for path in files}
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
@@ -207,14 +211,6 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
 def digests(files: Iterable[Path]) -> list[Row]:
     """Name, size and SHA-256 of each file that the page shows."""
     return [{"name": f"{p.parent.name}/{p.name}", "bytes": p.stat().st_size, "sha256": file_digest(p)} for p in files]
-
-
-def examples(folder: Path | None) -> list[Row]:
-    """The gallery of bad verdicts."""
-    if folder is None:
-        return []
-    rows = [json.loads(line) for line in (folder / GALLERY).read_text(encoding="utf-8").splitlines()]
-    return [row | {"target_draft": f"{row['target']} ← {row['draft']}"} for row in rows]
 
 
 def cards(files: Iterable[Path]) -> list[Row]:

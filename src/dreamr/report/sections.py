@@ -84,7 +84,6 @@ SECTIONS = {
     "accuracy": Section("Accuracy against the target"),
     "explained": Section("Why above or below the target?", "dreamr, or an intervention", of_reference("explained")),
     "parts": Section("Parts of the questions", "dreamr", of_reference("explained"), inside="explained"),
-    "errors": Section("Accepted errors", GENERATED, table("answers_by_errors"), inside="explained"),
     "speed": Section("Speed", TIMED, table("speed")),
     "tokens": Section("Tokens and device time", TIMED, table("speed")),
     "threads": Section(
@@ -95,8 +94,6 @@ SECTIONS = {
     ),
     "pairs": Section("The pairs in numbers"),
     "acceptance": Section("Acceptance", "a method in which the target judges steps", table("acceptance")),
-    "verification": Section("CPN under the lens", GENERATED, table("verification")),
-    "gallery": Section("Gallery of bad verdicts", GENERATED, table("verification")),
     "sapo": Section(
         "SAPO: training the draft", "a method with a recipe as draft", either(table("sapo"), figure("sapo"))
     ),

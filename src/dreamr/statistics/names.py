@@ -18,12 +18,3 @@ AUDITED = {
     "exposures": ("recipe", "seed", "benchmark", "question", "training_set"),
     "planted": ("benchmark", "question", "training_set"),
 }
-# Tables of cli.verify, in the same way: of verified steps, and of answers in which the target accepted wrong ones.
-OF_STEPS = {
-    **dict.fromkeys(("verification", "thresholds"), "step_verdicts"),
-    **dict.fromkeys(("roc", "calibration"), "separation"),
-    **dict.fromkeys(("step_parts", "replacements"), "step_parts"),
-}
-OF_ANSWERS = {"answers_by_errors": "answer_errors"}
-JUDGED = (*OF_STEPS, *OF_ANSWERS)
-GALLERY = "gallery.jsonl"

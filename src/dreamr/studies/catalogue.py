@@ -30,7 +30,8 @@ LOADED = {"summarise": "tables", "verify": "tables", "plot": "figures", "report"
 class Study(Section):
     """A part of the experiment with all that belongs to it."""
 
-    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by the command that makes them
+    # By the command that makes them; "x" is the file x.csv, "x.jsonl" is no table but rows of JSON.
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def made_by(self, command: str) -> tuple[str, ...]:
         """Names of its tables that a command makes; of `plot`, of its figures."""
@@ -63,8 +64,13 @@ def make(command: str, given: object) -> Iterator[tuple[str, Any]]:
     """Each table, or figure, of studies that a command makes, by name; parameters name parts of what is `given`."""
     for study, one in studies().items():
         for name in one.made_by(command):
-            function = getattr(import_module(_module(study, command)), name)
+            function = getattr(import_module(_module(study, command)), name.partition(".")[0])
             yield name, function(**{part: getattr(given, part) for part in signature(function).parameters})
+
+
+def outputs(command: str) -> list[str]:
+    """The files that a command writes for studies."""
+    return [name if "." in name else f"{name}.csv" for name in made_by(command)]
 
 
 def files(pattern: str) -> list[Path]:

@@ -7,7 +7,8 @@ STUDY = Study(
     heading="How good must verdicts be?",
     takes=f"{GENERATED}, and methods with verifier: oracle",
     ran=table("dose"),
-    behind="verification",
+    behind="acceptance",
+    order=2,
     tables={"verify": ("dose",)},
     figures={
         "dose": "Left of and below the dashed contour, the margin, the two error rates of a verifier cost no more "

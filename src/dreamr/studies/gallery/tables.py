@@ -7,7 +7,20 @@ from typing import Literal
 
 import pandas as pd
 
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import IMAGE_MARK, Question, Record, Step, Trace
+
+
+def gallery(
+    steps: pd.DataFrame,
+    traces: Iterable[Trace],
+    questions: Mapping[tuple[str, str], Question],
+    data: Path,
+    job: SummariseJob,
+) -> list["Example"]:
+    """The worst verdicts of the reference, pair by pair."""
+    shown = examples(worst(steps, job.reference), traces, questions, data)
+    return sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question))
 
 
 def worst(steps: pd.DataFrame, reference: str, each: int = 2) -> pd.DataFrame:

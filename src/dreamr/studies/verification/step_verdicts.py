@@ -5,8 +5,8 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import KEYS, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
-from dreamr.statistics.separation import areas
 from dreamr.statistics.step_frame import with_outcomes
+from dreamr.studies.verification.separation import areas
 
 VERIFICATION: dict[str, Quantity] = {
     "right": mean("right"),  # of the draft's verified steps

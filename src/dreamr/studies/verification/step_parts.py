@@ -5,7 +5,7 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, tabulate
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
-from dreamr.statistics.step_verdicts import VERIFICATION
+from dreamr.studies.verification.step_verdicts import VERIFICATION
 
 PREFIX = {True: "right so far", False: "behind a wrong step"}
 IDLE = ("filler", "repeat")  # right by the oracle, since they claim nothing new
