@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method, Run
@@ -14,7 +16,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Load, Question, Score, Span, Step, Trace
 from dreamr.report.labels import MAIN
-from dreamr.statistics.step_frame import Judgement
+from dreamr.statistics.step_frame import Judgement, verified_steps
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
@@ -282,3 +284,9 @@ def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) 
     last = re.match(r"\w+ \d*(\d)", step)
     kinds = ("read", "sum", "filler")
     return Judgement(step.startswith(("right", "own, right")), kinds[int(last[1]) % 3] if last else "unreadable")
+
+
+@cache
+def judged_steps() -> pd.DataFrame:
+    """The verified steps of `verified_traces`, judged by their texts."""
+    return verified_steps(verified_traces(small()), asked(small()), says_right)

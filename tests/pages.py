@@ -28,7 +28,8 @@ from dreamr.cli.plot import Sources
 from dreamr.cli.plot import main as plot
 from dreamr.cli.report import main as report
 from dreamr.cli.summarise import main as summarise
-from dreamr.cli.verify import tables as step_tables
+from dreamr.cli.verify import Judged
+from dreamr.cli.verify import write as write_verified
 from dreamr.config import Config
 from dreamr.data.contamination import Exposure, Overlap
 from dreamr.data.plants import Plant
@@ -37,7 +38,6 @@ from dreamr.planning.plan import Plan, as_json
 from dreamr.records import Fit, Score, write_rows
 from dreamr.simulation import rivals
 from dreamr.statistics.frame import first_training, score_frame, write_table
-from dreamr.statistics.gallery import examples, worst
 from dreamr.statistics.step_frame import answers, verified_steps
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
@@ -144,10 +144,7 @@ def _write_verification(folder: Path, settings: Config) -> None:
     rows = [trace for trace in verified_traces(settings) if trace.benchmark in judged]
     steps = verified_steps(rows, asked(settings), says_right)
     graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
-    for name, table in step_tables(steps, graded, job):
-        write_table(table, folder / "verification" / f"{name}.csv")
-    chosen = examples(worst(steps, job.reference), rows, asked(settings), folder / "data")
-    write_rows(folder / "verification" / "gallery.jsonl", chosen)
+    write_verified(Judged(steps, graded, rows, asked(settings), folder / "data", job), folder / "verification")
 
 
 def _write_sources(folder: Path, settings: Config) -> None:

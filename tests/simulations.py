@@ -15,11 +15,11 @@ from factories import config
 from scipy import stats
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.crowds import crossing
 from dreamr.statistics.intervals import Bootstrap, Interval, difference, ratio
 from dreamr.statistics.paired import crossed, flip_p, student
-from dreamr.statistics.separation import area
 from dreamr.statistics.shares import change_interval, share_interval
+from dreamr.studies.load.tables import crossing
+from dreamr.studies.verification.separation import area
 
 Random = np.random.Generator
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=0)

@@ -11,6 +11,7 @@ from dreamr.config import Method
 from dreamr.methods.protocol import ORACLE
 from dreamr.planning.plan import SCORER, UNCOUNTED, _by_name
 from dreamr.provenance import SOURCES, import_closure
+from dreamr.studies.catalogue import LOADED, modules
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
@@ -33,17 +34,15 @@ COVERED = {
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",
-    "summarise": f"{FRAME} statistics.bounds statistics.claims statistics.closed_form statistics.comparisons "
-    "statistics.contrasts statistics.crowds statistics.exposure statistics.factors statistics.interventions "
-    "statistics.milliseconds statistics.requests statistics.shares statistics.paired statistics.pairs "
-    "statistics.published statistics.tables statistics.waits statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.gallery "
-    "statistics.answer_errors statistics.dose statistics.separation statistics.step_frame statistics.step_parts "
-    "statistics.step_verdicts",
-    "plot": f"{FRAME} report.arms report.crowds report.dose report.drawing report.figures report.labels "
-    "report.milliseconds report.overview report.timeline spans statistics.closed_form statistics.words",
+    "summarise": f"{FRAME} statistics.claims statistics.closed_form statistics.comparisons "
+    "statistics.contrasts statistics.factors statistics.interventions "
+    "statistics.shares statistics.paired statistics.pairs "
+    "statistics.tables statistics.words",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.step_frame",
+    "plot": f"{FRAME} report.arms report.drawing report.figures report.labels "
+    "report.overview report.timeline spans statistics.closed_form statistics.words",
     "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
-    "report.studies runtime.starts statistics.words",
+    "report.sections runtime.starts statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {
@@ -66,7 +65,25 @@ def covered(*modules: str, leave_out: tuple[str, ...] = ()) -> set[str]:
 @pytest.mark.parametrize("command", COVERED)
 def test_a_commands_digest_covers_what_it_says_here(command: str) -> None:
     leave_out = SCORER if command == "train_sapo" else ()
-    assert covered(f"cli.{command}", leave_out=leave_out) == {*COVERED[command].split(), f"cli.{command}", "records"}
+    found = covered(f"cli.{command}", *loaded(command), leave_out=leave_out)
+    shared = {name for name in found if not name.startswith("studies.")}
+    assert shared == {*COVERED[command].split(), f"cli.{command}", "records"}
+
+
+@pytest.mark.parametrize("command", LOADED)
+def test_of_a_study_a_digest_covers_what_its_command_loads(command: str) -> None:
+    """And what that imports of the same folder; not how it is drawn where a table is made."""
+    found = {name for name in covered(f"cli.{command}", *loaded(command)) if name.startswith("studies.")}
+    elsewhere = {*LOADED.values()} - {LOADED[command]}
+    assert found >= {*loaded(command)} and not {name.split(".")[2] for name in found} & elsewhere
+    for module in loaded(command):
+        own = {name for name in covered(module) if name.startswith("studies.")}
+        assert {name.split(".")[1] for name in own} == {module.split(".")[1]}, "one study does not know another"
+
+
+def loaded(command: str) -> list[str]:
+    """What a command loads by name of studies."""
+    return [name.removeprefix("dreamr.") for name in modules(command)] if command in LOADED else []
 
 
 @pytest.mark.parametrize("loop", COVERED_BY_LOOPS)
@@ -100,7 +117,7 @@ def test_no_loop_in_a_training_no_scorer_in_an_answer_no_figure_in_a_table(
 ) -> None:
     """A repaired scorer grades again; it neither trains nor answers again. And so on."""
     leave_out = SCORER if command == "train_sapo" else ()
-    found = {name.split(".")[0] for name in covered(f"cli.{command}", leave_out=leave_out)}
+    found = {name.split(".")[0] for name in covered(f"cli.{command}", *loaded(command), leave_out=leave_out)}
     assert not found & {*rooms}
 
 

@@ -37,10 +37,11 @@ ALLOWED = {
     "endpoint": "config engines methods prompts records",
     "statistics": "components config errors files planning records",
     "report": "config planning provenance records runtime spans statistics",
+    "studies": "components config errors planning records report statistics",
     "micro": "config data engines errors prompts provenance records steps",
     "__main__": "cli",
     "cli": "answering components config data endpoint engines errors files machine methods micro models planning "
-    "prompts provenance records report runtime sapo scoring simulation spans statistics",
+    "prompts provenance records report runtime sapo scoring simulation spans statistics studies",
 }
 
 
@@ -50,7 +51,9 @@ def room(module: str) -> str:
 
 
 def modules() -> dict[str, ast.Module]:
-    files = {path: ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.glob("dreamr/**/*.py")}
+    """All but the tests that lie beside what they test."""
+    paths = [path for path in SOURCE.glob("dreamr/**/*.py") if not path.name.startswith("test_")]
+    files = {path: ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in paths}
     return {name.removesuffix(".__init__"): ast.parse(path.read_text("utf-8")) for path, name in files.items()}
 
 

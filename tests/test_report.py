@@ -9,7 +9,6 @@ from typing import get_args
 
 import pandas as pd
 import pytest
-import yaml
 from factories import ROOT
 from markupsafe import escape
 from pages import drawing, hostile
@@ -20,12 +19,14 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read as read_config
 from dreamr.report import figures
 from dreamr.report.drawing import INK
-from dreamr.report.page import cell, first, machines, pairs_of, verdict
+from dreamr.report.page import CAPTIONS, cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
+from dreamr.report.sections import captions
 from dreamr.runtime.starts import MARK
+from dreamr.statistics.claims import PaperSource
 from dreamr.statistics.frame import read_table
-from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import LABELS
+from dreamr.studies.catalogue import studies
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
@@ -75,9 +76,9 @@ def test_every_figure_is_drawn_with_its_data(made: SimpleNamespace) -> None:
 
 
 def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace) -> None:
-    captions = yaml.safe_load((ROOT / "reports" / "captions" / "figures.yaml").read_text(encoding="utf-8"))
-    assert set(captions) == FIGURES
-    for name, caption in captions.items():
+    told = captions(ROOT / "reports" / CAPTIONS, studies())
+    assert set(told) == FIGURES
+    for name, caption in told.items():
         assert f"<figcaption>{escape(caption)} <a" in made.page, name
 
 
@@ -289,7 +290,8 @@ def test_models_are_those_whose_cards_are_given(made: SimpleNamespace) -> None:
 
 
 def test_the_page_claims_no_more_than_the_tables_can() -> None:
-    text = " ".join((ROOT / "reports" / "page.html.j2").read_text(encoding="utf-8").split())
+    templates = (ROOT / "reports" / f"{name}.html.j2" for name in ("claims", "limits"))
+    text = " ".join(word for path in templates for word in path.read_text(encoding="utf-8").split())
     assert "our interval contains it, and a wide interval contains much" in text
     assert "it speaks of drafts like these, not of new targets" in text
     assert "it says nothing about the paper" in text

@@ -12,11 +12,12 @@ from test_report import first_uses, read
 
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.studies import STUDIES
+from dreamr.report.sections import always, in_order
+from dreamr.studies.catalogue import studies
 
+SECTIONS = in_order(studies())
 SCALES = ("config", "smoke", "depth", "gpu", "paper")
-ALWAYS = {"glance", "models", "claims", "accuracy", "contamination", "pairs", "rivals", "consistency"}
-ALWAYS |= {"glossary", "limits", "provenance"}
+ALWAYS = {name for name, section in SECTIONS.items() if section.ran is always}
 # Words of the micro world, of which a page of other models and data says nothing.
 MICRO = re.compile(r"(?i)\b(micro|planted|tiny|look-alikes?|two cores|one trunk|oracle)\b")
 LEFT_OUT = r"<caption>Studies that this configuration leaves out.*?</table>"
@@ -69,11 +70,10 @@ def check(file: Path, settings: Config) -> str:
     assert list(contents) == list(found) and set(found) >= ALWAYS
     for name, part in found.items():
         (heading,) = re.findall(rf'<h2 id="{name}-heading">(.*?)</h2>', part)
-        expected = STUDIES[name].heading if name in STUDIES else unescape(heading)
-        assert unescape(heading) == unescape(contents[name]) == expected
+        assert unescape(heading) == unescape(contents[name]) == SECTIONS[name].heading
         assert re.search(r"<table|<figure|<dl|<ul|<article|Nothing to show", part), f"{name} is empty"
-    assert {STUDIES[name].heading for name in STUDIES if name in found}.isdisjoint(left_out(text))
-    assert {one.heading for name, one in STUDIES.items() if name not in ids} >= left_out(text)
+    assert {SECTIONS[name].heading for name in SECTIONS if name in found}.isdisjoint(left_out(text))
+    assert {one.heading for name, one in SECTIONS.items() if name not in ids} >= left_out(text)
     for empty in (r"<h3>[^<]*</h3>\s*(<h[23]|</section)", r"</summary>\s*</details>", r"<tbody>\s*</tbody>"):
         assert not re.search(empty, text), re.search(empty, text)
     assert not re.search(r">\s*(nan|None|Undefined)\s*<|\bnan\b", re.sub(r"<svg.*?</svg>", "", text, flags=re.S))
@@ -210,7 +210,7 @@ def runs(**changed: Any) -> Overlay:
 
 
 def headings(names: set[str]) -> set[str]:
-    return {STUDIES[name].heading for name in names}
+    return {SECTIONS[name].heading for name in names}
 
 
 @pytest.fixture(scope="module")

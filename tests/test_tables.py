@@ -245,14 +245,6 @@ def test_sapo_compares_with_the_plain_draft(tables: dict[str, pd.DataFrame]) -> 
     )
 
 
-def test_quantization_sets_a_target_beside_its_base(tables: dict[str, pd.DataFrame]) -> None:
-    found = line(tables["quantization"], **PAIR, method="dreamr", benchmark=ALL)
-    base = of("dreamr", target="q3vl-deep", draft="q3vl-2l")
-    assert found.accuracy_unquantized == pytest.approx(sum(row.correct for row in base) / 80)
-    assert found.accuracy_change == pytest.approx(found.accuracy - found.accuracy_unquantized, abs=1e-5)
-    assert line(tables["quantization"], target=ALL, draft=ALL, method="target_only", benchmark=ALL).n == 160
-
-
 def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
     settings = config()
     found = ablated(settings.methods, "dreamr").set_index("method")
@@ -331,17 +323,6 @@ def test_overlapping_problems_are_told_apart() -> None:
     parts = parts[parts.target == PAIR["target"]].set_index("part")
     assert parts.n["in a training set"] == 5  # all five versions of the problem
     assert parts.n["in no training set"] == 75
-    clean = line(MAKERS["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark=ALL)
-    own = of("specreason", **PAIR)
-    kept = [row for row in own if (row.benchmark, row.cluster) != ("mathverse", "p0")]
-    assert clean.accuracy == pytest.approx(sum(row.correct for row in own) / 80)
-    assert clean.accuracy_clean == pytest.approx(sum(row.correct for row in kept) / 75)
-    assert clean.accuracy_clean_change == pytest.approx(clean.accuracy_clean - clean.accuracy)
-    right = {
-        row.question for row in of("target_only", target=PAIR["target"]) if row.correct and row.benchmark == "mmmu"
-    }
-    mmmu = line(MAKERS["clean"](frame, SummariseJob.of(settings)), **PAIR, method="specreason", benchmark="mmmu")
-    assert mmmu.target_change == mmmu.target_change_clean == pytest.approx(mmmu.accuracy - len(right) / 20)
 
 
 def test_ids_in_a_table_stay_as_they_are_written(tmp_path: Path) -> None:
@@ -377,14 +358,13 @@ def test_the_harness_stands_beside_our_verdicts() -> None:
 
 
 def test_a_thin_experiment_has_thin_tables() -> None:
-    """Nothing timed, one method, no ablation, no SAPO, no quantization: tables without rows, but with columns."""
+    """Nothing timed, one method, no ablation, no SAPO: tables without rows, but with columns."""
     settings, rows = everything()
     thin = [row for row in rows if row.mode == "batched" and row.method in ("target_only", "specreason")]
     job = SummariseJob.of(settings)
     found = {name: table(score_frame(thin), job) for name, table in MAKERS.items()}
     assert {name for name, table in found.items() if len(table)} == {
-        "accuracy", "versions", "acceptance", "explained", "clean", "harness", "quantization", "pairs",
-        "contrasts",
+        "accuracy", "versions", "acceptance", "explained", "harness", "pairs", "contrasts",
     }  # fmt: skip
     assert {"speedup", "speedup_low"} <= set(found["speed"])
     assert {"kind", "setting", "target"} <= set(found["ablation"])

@@ -23,13 +23,15 @@ from dreamr.planning.progress import announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.planning.site import LIMITED, site_of
 from dreamr.provenance import environment_folder, file_digest
+from dreamr.report.sections import captions
 from dreamr.runtime.causes import new_run
 from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import worded
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
-from dreamr.statistics.names import AUDITED, GALLERY, JUDGED, TABLES
+from dreamr.statistics.names import AUDITED, TABLES
+from dreamr.studies import catalogue
 
 
 def site():

@@ -6,7 +6,7 @@ rule summarise:
     input:
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
-        claims="config/claims.yaml",
+        claims=["config/claims.yaml", *sorted(map(str, Path("src/dreamr/studies").glob("*/claims.yaml")))],
         published="config/published.yaml",
         audit=AUDIT,
     output:
@@ -14,7 +14,7 @@ rule summarise:
             report(
                 f"<results>/tables/{table}.csv", "../../reports/captions/table.rst", "Tables", labels={"table": table}
             )
-            for table in TABLES
+            for table in [*TABLES, *catalogue.made_by("summarise")]
         ],
     log:
         "<logs>/summarise.log",
@@ -24,7 +24,7 @@ rule summarise:
     conda:
         "../../envs/workflow.yaml"
     params:
-        code=command_digest("summarise"),
+        code=command_digest("summarise", *catalogue.modules("summarise")),
         spec=as_json(SummariseJob.of(CONFIG)),
         audit=folder("audit"),
         folder=folder("tables"),
@@ -63,10 +63,9 @@ rule simulate:
         """
 
 
-STEP_VERDICTS = [*(f"{table}.csv" for table in JUDGED), GALLERY]
 # Only the micro world knows whether a single step is right, and that of the questions that it made.
 JUDGING = VerifyJob.of(CONFIG)
-VERIFIED = expand("<results>/verification/{file}", file=STEP_VERDICTS) if JUDGING.benchmarks else []
+VERIFIED = expand("<results>/verification/{file}", file=catalogue.outputs("verify")) if JUDGING.benchmarks else []
 
 
 rule verify:
@@ -76,7 +75,7 @@ rule verify:
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),
         scores=per_group("<results>/scores/{target}/{draft}/{run}/{suite}.jsonl"),
     output:
-        verified=expand("<results>/verification/{file}", file=STEP_VERDICTS),
+        verified=expand("<results>/verification/{file}", file=catalogue.outputs("verify")),
     log:
         "<logs>/verify.log",
     benchmark:
@@ -85,7 +84,7 @@ rule verify:
     conda:
         "../../envs/workflow.yaml"
     params:
-        code=command_digest("verify"),
+        code=command_digest("verify", *catalogue.modules("verify")),
         spec=as_json(JUDGING),
         data=folder("data"),
         truth=folder("micro", up=2),
@@ -129,11 +128,11 @@ rule plot:
     conda:
         "../../envs/workflow.yaml"
     params:
-        code=command_digest("plot"),
+        code=command_digest("plot", *catalogue.modules("plot")),
         spec=as_json(SummariseJob.of(CONFIG)),
         tables=folder("tables"),
         verification=option("--verification", "verified"),
-        captions=yaml.safe_load((ROOT / CAPTIONS).read_text()),  # for Snakemake's report
+        captions=captions(ROOT / CAPTIONS, catalogue.studies()),  # for Snakemake's report
     shell:
         """
         python -m dreamr plot \
@@ -154,6 +153,7 @@ rule report:
         verified=VERIFIED,
         audit=AUDIT,
         templates=sorted(map(str, Path("reports").glob("*.*"))),
+        sections=sorted(map(str, Path("src/dreamr/studies").glob("*/*.j2"))),
         captions=CAPTIONS,
         figures=rules.plot.output.figures,
         cards=cards(name for names in PLAN.models.values() for name in names),
@@ -170,7 +170,7 @@ rule report:
     conda:
         "../../envs/workflow.yaml"
     params:
-        code=command_digest("report"),
+        code=command_digest("report", *catalogue.modules("report")),
         spec=as_json(CONFIG),
         tables=folder("tables"),
         audit=folder("audit"),

@@ -25,7 +25,8 @@ from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.report.labels import MAIN
 from dreamr.report.page import first, machines, records
-from dreamr.report.run_times import Row, rule_times
+from dreamr.report.run_times import rule_times
+from dreamr.report.sections import Row
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table, write_table
 from dreamr.statistics.words import bounds, formatted, label

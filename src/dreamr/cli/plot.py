@@ -16,14 +16,14 @@ from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.config import sapo_recipe
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.report import arms, crowds, dose, figures
+from dreamr.report import arms, figures
 from dreamr.report.drawing import Chart, style, svg
-from dreamr.report.milliseconds import milliseconds
+from dreamr.report.labels import COMPARED
 from dreamr.report.overview import overview, pooled
 from dreamr.report.timeline import side_by_side, timeline
 from dreamr.runtime.endings import worded
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import LABELS
+from dreamr.studies.catalogue import make
 
 LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
@@ -44,6 +44,20 @@ class Sources:
     trainings: PerhapsFiles = ()
     traces: PerhapsFiles = ()
     verification: Path | None = None
+
+    @property
+    def csv(self) -> list[Path]:
+        """All tables."""
+        folders = [self.tables, *([self.verification] if self.verification else [])]
+        return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What studies have for their figures."""
+
+    tables: dict[str, pd.DataFrame]
+    job: SummariseJob
 
 
 @worded()
@@ -66,7 +80,8 @@ def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -
 
 def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     """Every figure that has something to show, by name."""
-    tables = {path.stem: read_table(path) for path in sorted(sources.tables.glob("*.csv"))}
+    tables = {path.stem: read_table(path) for path in sources.csv}
+    yield from ((name, chart) for name, chart in make("plot", Drawn(tables, job)) if chart)
     if len(pooled(tables["accuracy"], tables["speed"])):
         yield "overview", overview(tables["accuracy"], tables["speed"], job.statistics.margin)
     accuracy, speed, acceptance = (main_pairs(tables[name], job) for name in ("accuracy", "speed", "acceptance"))
@@ -78,22 +93,8 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
         yield "speed", figures.speed(speed)
         yield "split", figures.split(speed, main_pairs(tables["split"], job))
         yield "acceptance", figures.acceptance(acceptance, speed, job.methods[job.reference].window or 1)
-    waited = main_methods(tables["milliseconds"])
-    if len(waited):
-        yield "milliseconds", milliseconds(waited)
-    if sources.verification:
-        verified = {path.stem: read_table(path) for path in sorted(sources.verification.glob("*.csv"))}
-        yield "calibration", figures.calibration(verified["calibration"])
-        yield "roc", figures.roc(verified["roc"], main_pool(verified["thresholds"], job))
-        yield "claims", figures.claims(verified["step_parts"])
-        yield "errors", figures.errors(verified["answers_by_errors"])
-        if dose.maps(verified["dose"]):
-            yield "dose", dose.dose(verified["dose"], job.statistics.margin)
     if sources.trainings:
         yield "sapo", figures.sapo(curves(sources.trainings), CURVES)
-    crowded = tables["load"][lambda rows: rows.draft != ALL]
-    if len(crowded):
-        yield "load", crowds.load(crowded)
     ablation = tables["ablation"]
     if len(ablation):
         yield "ablation", figures.ablation(ablation)
@@ -117,19 +118,7 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Rows of the main experiment's pairs and of their pool, without controls."""
     wanted = {*job.pairs, (ALL, ALL)}
     here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
-    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(figures.COMPARED)]
-
-
-def main_methods(waited: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the methods that have a name for people, over all pairs and benchmarks, in the order of their names."""
-    whole = waited[(waited[["target", "draft", "benchmark"]] == ALL).all(axis=1) & waited.method.isin(LABELS)]
-    return whole.sort_values("method", key=lambda names: names.map(list(LABELS).index)).reset_index(drop=True)
-
-
-def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Rows of the reference over all pairs and benchmarks."""
-    whole = (thresholds[["target", "draft", "benchmark"]] == ALL).all(axis=1)
-    return thresholds[whole & (thresholds.method == job.reference)]
+    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(COMPARED)]
 
 
 def curves(files: Iterable[Path]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from dreamr.config import Config
 from dreamr.files import write_atomically
 from dreamr.report.page import Sources, render
 from dreamr.runtime.endings import worded
+from dreamr.studies.catalogue import studies
 
 TEMPLATES = Path(__file__).parents[3] / "reports"
 
@@ -48,5 +49,5 @@ def main(
         templates: folder of page.html.j2, css, js
     """
     sources = Sources(tables, audit, figures, cards, traces, cells, benchmarks, logs, verification)
-    page = render(read_spec(Config, spec), sources, templates)
+    page = render(read_spec(Config, spec), sources, templates, studies())
     write_atomically(out, page)

@@ -2,30 +2,55 @@
 
 Each table is a CSV file with key columns (`all` in one of them is a pool), `n` rows, `clusters`, and for every quantity
 X the columns X, X_low and X_high. An empty cell means that the data cannot tell. A cell that is faster than possible
-stops the command: its times or counts are wrong. The tables are those of `statistics.names.TABLES`; claims holds the
-verdict on each claim of the paper that our sources name.
+stops the command: its times or counts are wrong. The tables are those of `statistics.names.TABLES` and of studies;
+claims holds the verdict on each claim of the paper that our sources name.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import worded
-from dreamr.statistics import bounds, comparisons, contrasts, crowds, factors, interventions, pairs, tables
+from dreamr.statistics import comparisons, contrasts, factors, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
-from dreamr.statistics.exposure import contamination, exposure
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
-from dreamr.statistics.milliseconds import milliseconds
 from dreamr.statistics.names import AUDITED, OF_SCORES
-from dreamr.statistics.published import consistency, load_published, regime
+from dreamr.studies import catalogue
 
 MODULES = {
-    **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "crowds": crowds, "factors": factors},
-    **{"pairs": pairs, "bounds": bounds, "interventions": interventions},
+    **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "factors": factors},
+    "pairs": pairs,
 }
 MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CONFIG = Path(__file__).parents[3] / "config"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What studies have for their tables."""
+
+    rows: pd.DataFrame  # of the usual training of each recipe
+    trainings: pd.DataFrame  # rows of all trainings
+    audited: Mapping[str, pd.DataFrame]  # tables of cli.audit
+    written: Mapping[str, pd.DataFrame]  # main tables
+    files: tuple[Path, ...]  # of traces
+    published: Path  # numbers of the paper
+    job: SummariseJob
+
+    @property
+    def exposures(self) -> pd.DataFrame:
+        """What each training drew of the overlapping questions."""
+        return self.audited["exposures"]
+
+    @property
+    def traces(self) -> Iterator[Trace]:
+        """All answers, read anew."""
+        return (row for path in self.files for row in read_rows(path, Trace))
 
 
 @worded()
@@ -35,7 +60,7 @@ def main(
     scores: tuple[Path, ...],
     out: Path,
     traces: PerhapsFiles = (),
-    claims: Path = CONFIG / "claims.yaml",
+    claims: tuple[Path, ...] = (CONFIG / "claims.yaml", *catalogue.files("claims.yaml")),
     published: Path = CONFIG / "published.yaml",
     audit: Path | None = None,
 ) -> None:
@@ -58,13 +83,8 @@ def main(
         write_table(make(trainings if name == "contrasts" else rows, job), out / f"{name}.csv")
     write_table(tables.refusals(rows), out / "refusals.csv")
     write_table(tables.fitting(rows), out / "fitting.csv")
-    write_table(contamination(audited, rows, job), out / "contamination.csv")
-    write_table(exposure(trainings, audited["exposures"], job), out / "exposure.csv")
-    answers = (row for path in traces for row in read_rows(path, Trace))
-    write_table(milliseconds(answers, rows, job), out / "milliseconds.csv")
     written = {name: read_table(out / f"{name}.csv") for name in MAKERS}
-    bounds.refuse_broken(written["bound"])
-    numbers = load_published(published)
-    write_table(consistency(numbers), out / "consistency.csv")
-    write_table(regime(written["pairs"], numbers), out / "regime.csv")
-    write_table(judged(load_claims(claims), written, job), out / "claims.csv")
+    for name, table in catalogue.make("summarise", Answered(rows, trainings, audited, written, traces, published, job)):
+        write_table(table, out / f"{name}.csv")
+    written |= {name: read_table(out / f"{name}.csv") for name in catalogue.made_by("summarise")}
+    write_table(judged(load_claims(*claims), written, job), out / "claims.csv")

@@ -1,10 +1,11 @@
 """Hold the target's verdicts against the micro world's step oracle: error rates, calibration, the worst examples.
 
 Reads the answers to questions that were generated here, since only of these is it known whether a single step is right;
-those to other benchmarks are left out. Writes a table for each name in `statistics.names.JUDGED`, and gallery.jsonl.
+those to other benchmarks are left out. All that it writes is declared by studies.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,26 +18,28 @@ from dreamr.micro.datasets import Fact
 from dreamr.micro.oracle import is_right, kind
 from dreamr.micro.world import Truth
 from dreamr.planning.jobs import SummariseJob, VerifyJob
-from dreamr.records import Trace, read_rows, write_rows
+from dreamr.records import Question, Trace, read_rows, write_rows
 from dreamr.runtime.endings import worded
-from dreamr.statistics import answer_errors, separation, step_parts, step_verdicts
-from dreamr.statistics.dose import dose
 from dreamr.statistics.frame import first_training, load_scores, write_table
-from dreamr.statistics.gallery import examples, worst
-from dreamr.statistics.names import GALLERY, OF_ANSWERS, OF_STEPS
 from dreamr.statistics.step_frame import Judgement, StepOracle, answers, verified_steps
+from dreamr.studies.catalogue import make
 
-MODULES = {
-    "answer_errors": answer_errors,
-    "separation": separation,
-    "step_parts": step_parts,
-    "step_verdicts": step_verdicts,
-}
+
+@dataclass(frozen=True)
+class Judged:
+    """What studies have for their tables."""
+
+    steps: pd.DataFrame  # that the target verified
+    answers: pd.DataFrame  # that they are part of
+    traces: Sequence[Trace]
+    questions: Mapping[tuple[str, str], Question]
+    data: Path  # with the images of questions
+    job: SummariseJob
 
 
 @worded()
 def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data: Path, truth: Path, out: Path) -> None:
-    """Write the tables and the gallery.
+    """Write all of it.
 
     Args:
         spec: JSON of a VerifyJob: benchmarks and tables
@@ -53,11 +56,16 @@ def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data:
     judge = oracle(truth, benchmarks)
     steps = verified_steps(verified, questions, judge)
     graded = answers(verified, first_training(load_scores(scores)), judge)
-    for name, table in tables(steps, graded, job):
-        write_table(table, out / f"{name}.csv")
-    shown = list(examples(worst(steps, job.reference), verified, questions, data))
-    shown.sort(key=lambda one: (one.target, one.draft, one.kind, one.question))
-    write_rows(out / GALLERY, shown)
+    write(Judged(steps, graded, verified, questions, data, job), out)
+
+
+def write(judged: Judged, out: Path) -> None:
+    """Write what studies make of it."""
+    for name, made in make("verify", judged):
+        if isinstance(made, pd.DataFrame):
+            write_table(made, out / f"{name}.csv")
+        else:
+            write_rows(out / name, made)
 
 
 def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
@@ -67,13 +75,6 @@ def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[
     if not found:
         raise UserError(f"no verified step: no target verified any of the traces given of {', '.join(benchmarks)}")
     return found
-
-
-def tables(steps: pd.DataFrame, graded: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every table by name: of the verified steps, of the answers that they are part of, and of both."""
-    for frame, makers in ((steps, OF_STEPS), (graded, OF_ANSWERS)):
-        yield from ((name, getattr(MODULES[module], name)(frame, job)) for name, module in makers.items())
-    yield "dose", dose(graded, steps, job)
 
 
 def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:

@@ -48,6 +48,7 @@ UNCOUNTED = (
     *("dreamr.runtime.restarts", "dreamr.runtime.slurm", "dreamr.runtime.stops"),
     "dreamr.engines.vllm.logs",
     "dreamr.engines.vllm.packed",  # what it refuses has no answer
+    "dreamr.studies.catalogue",  # it loads modules by name, which are named to the digest
 )
 
 

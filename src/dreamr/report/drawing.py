@@ -21,6 +21,7 @@ from dreamr.statistics.words import label
 
 INK = "#222222"  # replaced by the page's text colour
 SALT = "dreamr"
+ROW = 0.22  # inches per line of a chart
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,9 @@ def legend(figure: Figure, methods: Sequence[str], others: Sequence[Line2D] = ()
     handles = [*others]
     handles += [Line2D([], [], marker="o", linestyle="", color=colour(name), label=label(name)) for name in methods]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=ncols or len(handles))
+
+
+def shown(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()) -> pd.DataFrame:
+    """The numbers that a figure shows."""
+    cells = [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
+    return rows[[*first, "target", "draft", "method", "benchmark", "n", "clusters", *cells]]

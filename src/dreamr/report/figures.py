@@ -16,16 +16,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
-from dreamr.report.drawing import INK, Chart, cross, interval, legend, pair, panels
-from dreamr.report.labels import colour
+from dreamr.report.drawing import INK, ROW, Chart, cross, interval, legend, pair, panels, shown
+from dreamr.report.labels import COMPARED, colour
 from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import label
-
-COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")
-JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
-NUMBERS = ("0", "1", "2", "3 or more")  # of wrong accepted steps
-ROW = 0.22  # inches per line of a chart
 
 
 def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +55,7 @@ def accuracy(table: pd.DataFrame, margin: float) -> Chart:
         f"Change of accuracy against the target with intervals, for {', '.join(pairs)}; the dashed "
         f"line is the margin of {margin:.0%} that counts as not inferior."
     )
-    return Chart(figure, _shown(rows, ["accuracy_change"]), alt)
+    return Chart(figure, shown(rows, ["accuracy_change"]), alt)
 
 
 def speed(table: pd.DataFrame) -> Chart:
@@ -80,7 +75,7 @@ def speed(table: pd.DataFrame) -> Chart:
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
     figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
-    return Chart(figure, _shown(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}.")
+    return Chart(figure, shown(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}.")
 
 
 FACTORS = {"fewer_tokens": "fewer tokens", "delegation": "delegation", "overlap": "overlap"}
@@ -115,7 +110,7 @@ def split(table: pd.DataFrame, factors: pd.DataFrame) -> Chart:
     handles = [Patch(color=SHADES[name], label=words) for name, words in (FACTORS | UNSPLIT).items()]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
     alt = "Speed-up as a product of its factors on a logarithmic scale, per pair and method."
-    return Chart(figure, _shown(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
+    return Chart(figure, shown(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
 
 
 def _stack(axes: Axes, row: pd.Series, at: int) -> None:
@@ -150,83 +145,7 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Char
         f"Acceptance against speed-up per pair and method. Lines: closed form of asynchronous lookahead with window "
         f"{window}, equal steps, free verdicts and a draft that costs c of the target."
     )
-    return Chart(figure, _shown(rows, ["acceptance", "speedup"]), alt)
-
-
-def calibration(table: pd.DataFrame) -> Chart:
-    """Share of right steps against the verdict, per method, all pairs together."""
-    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
-    figure, (axes,) = panels(1, 1, 4.2, 3.6)
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
-    for method, part in rows.sort_values("verdict").groupby("method", sort=False):
-        axes.plot(part.verdict, part.right, "o-", markersize=4, linewidth=1, color=colour(method))
-        axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method), linewidth=1)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="verdict (rho; score / 9)", ylabel="share of right steps")
-    legend(figure, list(dict.fromkeys(rows.method)))
-    data = _shown(rows, ["verdict", "right"], ["bin"])
-    return Chart(
-        figure, data, "Share of right draft steps against the target's verdict; on the dotted line both agree."
-    )
-
-
-def roc(curves: pd.DataFrame, marked: pd.DataFrame) -> Chart:
-    """Right against wrong steps accepted, one curve a method and reading of its verdict.
-
-    CPN's thresholds are `marked` on it, with their intervals.
-    """
-    rows = curves[curves.method.isin(JUDGED_RIGHT)]
-    figure, (axes,) = panels(1, 1, 4.2, 3.6)
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
-    for (method, reading), part in rows.groupby(["method", "reading"], sort=False):
-        style = "--" if reading == "expected" else "-"
-        axes.plot(part.false_accept, part.true_accept, style, color=colour(method), linewidth=1.1)
-    for _, row in marked.iterrows():
-        place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method)
-        axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
-        axes.vlines(place[0], 1 - row.false_reject_high, 1 - row.false_reject_low, color=shade, linewidth=0.8)
-        axes.plot(*place, "o", markersize=4, color=shade)
-        axes.annotate(f"{row.alpha:g}", place, xytext=(4, -9), textcoords="offset points", fontsize=8)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
-    legend(figure, list(dict.fromkeys(rows.method)))
-    alt = (
-        "ROC curves of the verdicts, all pairs together, dashed for SpecReason's mean digit, with the thresholds alpha "
-        "of CPN marked on its curves."
-    )
-    return Chart(figure, rows, alt)
-
-
-def claims(table: pd.DataFrame) -> Chart:
-    """False accepts by what a step claims, one row a kind, where all steps before are right; all pairs together."""
-    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
-    rows = rows[(rows.prefix == "right so far") & rows.false_accept.notna()]
-    kinds = list(dict.fromkeys(rows.sort_values("n", ascending=False).claim))
-    figure, (axes,) = panels(1, 1, 5.6, 0.9 + ROW * 1.4 * len(kinds))
-    for _, row in rows.iterrows():
-        at = kinds.index(row.claim) + (JUDGED_RIGHT.index(row.method) - 1) * 0.22
-        interval(axes, row, "false_accept", at, color=colour(row.method))
-    axes.set_yticks(range(len(kinds)), kinds)
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xlabel="share of wrong steps accepted")
-    legend(figure, list(dict.fromkeys(rows.method)))
-    data = _shown(rows, ["false_accept"], ["prefix", "claim"])
-    return Chart(figure, data, "Share of wrong steps that were accepted, by what they claim, with intervals.")
-
-
-def errors(table: pd.DataFrame) -> Chart:
-    """Accuracy by the number of wrong accepted steps, of all pairs; crosses: the target's on the same questions."""
-    whole = (table[["target", "draft", "benchmark"]] == ALL).all(axis=1)
-    rows = table[whole & table.method.isin(COMPARED) & table.errors.isin(NUMBERS) & table.accuracy.notna()]
-    figure, (axes,) = panels(1, 1, 5.6, 3.4)
-    for _, row in rows.iterrows():
-        at, shade = NUMBERS.index(row.errors) + (COMPARED.index(row.method) - 1.5) * 0.16, colour(row.method)
-        axes.vlines(at, row.accuracy_low, row.accuracy_high, color=shade, linewidth=1.1)
-        axes.plot(at, row.accuracy, "o", markersize=5, color=shade)
-        axes.plot(at, row.target_accuracy, "x", markersize=5, color=shade)
-    axes.set_xticks(range(len(NUMBERS)), NUMBERS)
-    axes.set(ylim=(-0.03, 1.03), xlabel="wrong steps accepted in an answer", ylabel="accuracy")
-    legend(figure, list(dict.fromkeys(rows.method)))
-    data = _shown(rows, ["share", "accuracy", "target_accuracy"], ["errors"])
-    return Chart(figure, data, "Accuracy of answers by the number of wrong steps that the target accepted in them.")
+    return Chart(figure, shown(rows, ["acceptance", "speedup"]), alt)
 
 
 def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Chart:
@@ -276,7 +195,7 @@ def ablation(table: pd.DataFrame) -> Chart:
             axes.set_yticks(range(len(settings)), settings if name == names[0] else [""] * len(settings))
             axes.set(ylim=(len(settings) - 0.4, -0.6), title=f"{kind}: {name}")
     return Chart(
-        figure, _shown(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
+        figure, shown(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
     )
 
 
@@ -297,7 +216,7 @@ def contrasts(table: pd.DataFrame) -> Chart:
     axes_list[0].set_yticks(range(len(lines)), lines)
     axes_list[0].invert_yaxis()
     alt = f"{len(lines)} contrasts between two methods with intervals, by what differs between them."
-    return Chart(figure, _shown(rows, list(quantities), ["differs", "other", "over"]), alt)
+    return Chart(figure, shown(rows, list(quantities), ["differs", "other", "over"]), alt)
 
 
 def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
@@ -320,9 +239,3 @@ def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _all_last(names: pd.Series) -> list[str]:
     return sorted(set(names), key=lambda name: (name == ALL, name))
-
-
-def _shown(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()) -> pd.DataFrame:
-    """The numbers that a figure shows."""
-    cells = [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
-    return rows[[*first, "target", "draft", "method", "benchmark", "n", "clusters", *cells]]

@@ -1,6 +1,7 @@
 """Which methods stand in the main tables and figures, and which colour they have in all of them."""
 
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
+COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")  # in which the target judges
 # Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
 COLOURS = {
     "target_only": "#888888",

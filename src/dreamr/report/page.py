@@ -12,24 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob, VerifyJob
-from dreamr.provenance import file_digest
+from dreamr.provenance import SOURCES, file_digest
 from dreamr.records import Trace, read_rows
 from dreamr.report.glossary import link_first_uses
 from dreamr.report.labels import MAIN
 from dreamr.report.models import models
-from dreamr.report.run_times import Row, phase_times, rule_times
-from dreamr.report.studies import Made, left_out, ran
+from dreamr.report.run_times import phase_times, rule_times
+from dreamr.report.sections import Made, Row, Section, captions, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.names import GALLERY
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 
 CAPTIONS = "captions/figures.yaml"  # beside the templates; Snakemake's report shows them too
+STUDIES = SOURCES / "dreamr"  # templates of studies are studies/<name>/*.html.j2 there
 
 
 @dataclass(frozen=True)
@@ -67,26 +66,26 @@ class Sources:
         return [path for folder in folders for path in sorted(folder.glob("*.csv"))]
 
 
-def render(config: Config, sources: Sources, templates: Path) -> str:
-    """The whole page."""
-    tables = {path.stem: records(read_table(path)) for path in sources.csv}
+def render(config: Config, sources: Sources, templates: Path, studies: Mapping[str, Section]) -> str:
+    """The whole page, with the sections of these studies."""
+    tables = {path.stem: records(read_table(path)) for path in sources.csv} | lists(sources.verification)
     drawn, described, job = figures(sources.figures), models(config, sources.cards), SummariseJob.of(config)
-    made = Made(tables, drawn, job)
+    made, sections = Made(tables, drawn, job), in_order(studies)
     template = _environment(config, templates).get_template("page.html.j2")
     page = template.render(
         config=config,
         job=job,
-        studies=ran(made),
-        left_out=left_out(made),
+        sections=sections,
+        studies=ran(sections, made),
+        left_out=list(left_out(sections, made)),
         judged=VerifyJob.of(config).benchmarks,
         foreign=[name for name in config.asked if not config.is_micro(name)],
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
         glance=glance(tables),
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
-        examples=examples(sources.verification),
         figures=drawn,
-        captions=yaml.safe_load((templates / CAPTIONS).read_text(encoding="utf-8")),
+        captions=captions(templates / CAPTIONS, studies),
         models=described,
         about={model["name"]: model["about"] for model in described},
         digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
@@ -103,7 +102,7 @@ def render(config: Config, sources: Sources, templates: Path) -> str:
 def _environment(config: Config, templates: Path) -> Environment:
     """The template engine with the filters and functions that templates use."""
     environment = Environment(
-        loader=FileSystemLoader(templates),
+        loader=FileSystemLoader([templates, STUDIES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -138,6 +137,12 @@ def records(table: pd.DataFrame) -> list[Row]:
     """A table's rows; None where a cell is unknown."""
     rows: list[Row] = table.astype(object).where(table.notna(), None).to_dict("records")
     return rows
+
+
+def lists(folder: Path | None) -> dict[str, list[Row]]:
+    """What studies wrote as rows of JSON, where they did."""
+    files = sorted(folder.glob("*.jsonl")) if folder else []
+    return {path.stem: list(map(json.loads, path.read_text(encoding="utf-8").splitlines())) for path in files}
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
@@ -206,14 +211,6 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
 def digests(files: Iterable[Path]) -> list[Row]:
     """Name, size and SHA-256 of each file that the page shows."""
     return [{"name": f"{p.parent.name}/{p.name}", "bytes": p.stat().st_size, "sha256": file_digest(p)} for p in files]
-
-
-def examples(folder: Path | None) -> list[Row]:
-    """The gallery of bad verdicts."""
-    if folder is None:
-        return []
-    rows = [json.loads(line) for line in (folder / GALLERY).read_text(encoding="utf-8").splitlines()]
-    return [row | {"target_draft": f"{row['target']} ← {row['draft']}"} for row in rows]
 
 
 def cards(files: Iterable[Path]) -> list[Row]:

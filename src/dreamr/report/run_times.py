@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from dreamr.report.sections import Row
 from dreamr.runtime.starts import MARK
 
-Row = dict[str, Any]
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
 RULES = (
     *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),

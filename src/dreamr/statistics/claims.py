@@ -29,9 +29,10 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
-from dreamr.statistics.published import PaperSource
 from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
 
+# Where a statement of the paper was read. Neither its text nor its code was at hand when this was built.
+PaperSource = Literal["abstract", "opening", "digest (not checked against the paper)"]
 CheckOutcome = Literal["met", "broken", "open"]
 ClaimVerdict = Literal[
     "consistent",
@@ -113,12 +114,12 @@ class Found:
         return str(self.row.get("over", ""))
 
 
-def load_claims(path: Path) -> list[PaperClaim]:
+def load_claims(*paths: Path) -> list[PaperClaim]:
     """All claims; a wrong key or value, or a claim without a source, is a UserError with its place."""
-    claims = [_claim(path, entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    claims = [_claim(path, entry) for path in paths for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
     names = [claim.id for claim in claims]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UserError(f"{path}: claims with one id: {', '.join(sorted(twice))}")
+        raise UserError(f"{', '.join(map(str, paths))}: claims with one id: {', '.join(sorted(twice))}")
     return claims
 
 

@@ -1,4 +1,4 @@
-"""Two methods, drafts or targets side by side on the same questions: SAPO, quantization, ablations."""
+"""Two methods, drafts or targets side by side on the same questions: SAPO, ablations."""
 
 from collections.abc import Mapping
 from math import nan
@@ -83,13 +83,6 @@ def twins(methods: Mapping[str, Method], draft: str) -> dict[str, str]:
     others = {method: name for name, method in methods.items() if method.draft == draft}
     changed = {name: method.model_copy(update={"draft": draft}) for name, method in methods.items()}
     return {name: others[method] for name, method in changed.items() if method in others and others[method] != name}
-
-
-def quantization(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Each quantized target against the model it was made from, wherever both ran the same method."""
-    bases = {base: target for target, base in job.quantized.items()}
-    full = rows[rows.target.isin(bases)].assign(target=lambda r: r.target.map(bases))
-    return compare(rows[rows.target.isin(job.quantized)], full, job, "unquantized")
 
 
 def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -1,34 +1,12 @@
-"""Interventions: how a method's distance to the target moves when one possible cause of it is taken away.
-
-On parts of the questions that differ anyway (`tables.explained`) a cause can only be guessed at. Here one setting is
-changed on all questions: more room for an answer, so that nothing is cut, or an answer line that only the target
-writes. What that takes from the distance had this cause.
-"""
+"""Which methods are another with one possible cause of its distance to the target taken away."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import pandas as pd
+from dreamr.config import Method
+from dreamr.statistics.frame import BASELINE
 
-from dreamr.config import NO_DRAFT, Method
-from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import BASELINE, KEYS, batched, tabulate
-from dreamr.statistics.intervals import Quantity, difference, mean
-
-KINDED = [*KEYS, "kind"]
 USUAL = {"budget": 1, "answers": None}
-_GAP = difference(mean("correct"), mean("beside"))
-_GAP_WITHOUT = difference(mean("correct_without"), mean("beside_without"))
-QUANTITIES: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
-    "accuracy_without": mean("correct_without"),
-    "accuracy_change": difference(mean("correct"), mean("correct_without")),
-    "gap": _GAP,  # to the target by itself with the same budget
-    "gap_without": _GAP_WITHOUT,
-    "gap_change": difference(_GAP, _GAP_WITHOUT),
-    "truncated": mean("truncated"),
-    "truncated_without": mean("truncated_without"),
-}
 
 
 class Intervention(NamedTuple):
@@ -59,28 +37,3 @@ def _usual(method: Method) -> Method:
 def _kind(method: Method) -> str:
     budget = [f"{method.budget} x budget"] if method.budget > 1 else []
     return ", ".join([*budget, *(["target answers"] if method.answers else [])])
-
-
-def interventions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Each method with an intervention against itself without, and the distance of each to its target.
-
-    All four answered the same questions. A pool is one over the pairs on which the intervention was tried.
-    """
-    parts = [_table(batched(rows), one, job) for one in intervened(job.methods)]
-    empty = tabulate(rows.iloc[:0].assign(kind=""), job, QUANTITIES, KINDED).assign(without="")
-    return pd.concat([empty, *(part for part in parts if len(part))], ignore_index=True)
-
-
-def _table(rows: pd.DataFrame, one: Intervention, job: SummariseJob) -> pd.DataFrame:
-    own = rows[rows.method == one.method].assign(kind=one.kind)
-    without = rows[rows.method == one.without][["target", "draft", "item", "correct", "truncated"]]
-    paired = own.merge(without, on=["target", "draft", "item"], suffixes=("", "_without"), validate="one_to_one")
-    paired = paired.assign(beside_without=paired.target_correct)
-    if job.methods[one.method].needs_draft:
-        beside = rows[rows.method == one.beside][["target", "item", "correct"]].rename(columns={"correct": "beside"})
-        paired = paired.merge(beside, on=["target", "item"], validate="many_to_one")
-    else:  # the target has no distance to itself
-        paired = paired.assign(beside=float("nan"), beside_without=float("nan"))
-    tried = set(zip(own.target, own.draft, strict=True))
-    pairs = tuple(pair for pair in job.pairs if tried & {pair, (pair[0], NO_DRAFT)})
-    return tabulate(paired, job.model_copy(update={"pairs": pairs}), QUANTITIES, KINDED).assign(without=one.without)

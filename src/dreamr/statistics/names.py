@@ -1,32 +1,20 @@
-"""Which tables there are: what the workflow has to know of them while it plans, without a library for statistics."""
+"""Which tables there are beside those of studies: what the workflow has to know of them while it plans.
+
+No library for statistics is imported here.
+"""
 
 # Tables of scores, each with the module of this room whose function of that name makes it.
 OF_SCORES = {
-    **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "clean", "harness"), "tables"),
-    **dict.fromkeys(("sapo", "quantization", "ablation"), "comparisons"),
+    **dict.fromkeys(("accuracy", "versions", "speed", "acceptance", "explained", "harness"), "tables"),
+    **dict.fromkeys(("sapo", "ablation"), "comparisons"),
     "split": "factors",
     "contrasts": "contrasts",
-    **dict.fromkeys(("load", "break_even"), "crowds"),
     "pairs": "pairs",
-    "bound": "bounds",
-    "interventions": "interventions",
 }
-TABLES = (
-    *(*OF_SCORES, "refusals", "fitting", "contamination", "exposure", "milliseconds"),
-    *("regime", "consistency", "claims"),
-)
+TABLES = (*OF_SCORES, "refusals", "fitting", "claims")
 # Tables of cli.audit, with the columns that are read here.
 AUDITED = {
     "overlaps": ("benchmark", "question", "cluster", "training_set", "by_image", "by_text", "by_source"),
     "exposures": ("recipe", "seed", "benchmark", "question", "training_set"),
     "planted": ("benchmark", "question", "training_set"),
 }
-# Tables of cli.verify, in the same way: of verified steps, and of answers in which the target accepted wrong ones.
-OF_STEPS = {
-    **dict.fromkeys(("verification", "thresholds"), "step_verdicts"),
-    **dict.fromkeys(("roc", "calibration"), "separation"),
-    **dict.fromkeys(("step_parts", "replacements"), "step_parts"),
-}
-OF_ANSWERS = {"answers_by_errors": "answer_errors"}
-JUDGED = (*OF_STEPS, *OF_ANSWERS, "dose")
-GALLERY = "gallery.jsonl"

@@ -76,14 +76,6 @@ WORK: dict[str, Quantity] = {
     "draft_tokens": mean("draft_tokens"),
     "target_tokens": mean("target_tokens"),
 }
-# Accuracy without the questions that also stand in a training set.
-CLEAN: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
-    "accuracy_clean": ratio("clean_correct", "clean"),
-    "accuracy_clean_change": difference(ratio("clean_correct", "clean"), mean("correct")),
-    "target_change": difference(mean("correct"), mean("target_correct")),
-    "target_change_clean": difference(ratio("clean_correct", "clean"), ratio("clean_target_correct", "clean")),
-}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
     "our_accuracy": ratio("ours_right", "settled"),
@@ -211,14 +203,6 @@ def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
     table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
     return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated", "refused"))])
-
-
-def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Every accuracy with and without the questions that overlap with a training set, and the paired change."""
-    rows = batched(rows)
-    free = 1 - rows.overlaps
-    columns = {"clean": free, "clean_correct": free * rows.correct, "clean_target_correct": free * rows.target_correct}
-    return tabulate(rows.assign(**columns), job, CLEAN)
 
 
 def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -1,0 +1,92 @@
+"""Settings of all tests, and which of them run in which environment.
+
+Tests marked `models` run where vLLM is (environments/models), all others in the light environment.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# As in the workflow's jobs: torch reads the threads, compiling vLLM anew takes ten seconds in each process, and the
+# environments of the models know this package by its path alone. Processes that tests start inherit all of it.
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
+os.environ["PYTHONPATH"] = str(Path(__file__).parent / "src")
+sys.dont_write_bytecode = False
+# A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
+settings.load_profile("dreamr")
+
+LIGHT = find_spec("snakemake") is not None
+MODELS = find_spec("vllm") is not None
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Runs what engines do: all of a module in one event loop, to which they belong."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without the light environment's packages, files that hold no test of models could not even be imported."""
+    if LIGHT or not collection_path.name.startswith("test_"):
+        return None
+    return True if "mark.models" not in collection_path.read_text(encoding="utf-8") else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if not MODELS:
+        elsewhere = pytest.mark.skip(reason="needs the models environment: environments/models/bin/python -m pytest")
+        for item in items:
+            if item.get_closest_marker("models"):
+                item.add_marker(elsewhere)
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that one of several workers (`-n 2`) runs: a file's, and all that share the smoke run or start a Slurm."""
+    whole_runs = "smoke" in getattr(item, "fixturenames", ()) or item.get_closest_marker("cluster")
+    return "whole runs" if whole_runs else item.path.name
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the smoke run on this machine."""
+    from projects import run_smoke
+
+    folder = tmp_path_factory.mktemp("smoke")
+    run_smoke(folder)
+    return folder / "results"
+
+
+@pytest.fixture(scope="session")
+def invented_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a page made from invented scores."""
+    from pages import hostile, page
+
+    folder = tmp_path_factory.mktemp("report")
+    page(hostile(), folder)
+    return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("not run: needs the right to mount")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)

@@ -1,0 +1,78 @@
+"""The studies: each is a folder beside this module, and nothing outside of that folder names it.
+
+    study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
+    tables.py         for each of its tables a function of the table's name
+    figures.py        for each of its figures a function of the figure's name; None where there is nothing to draw
+    section.html.j2   its section of the page, or its part of one; glance.html.j2, pairs.html.j2: what it adds to those
+    claims.yaml       the paper's claims that are tested by its tables
+    test_*.py
+
+A function takes parts of what its command has, by the names of its parameters. It is loaded by name, so the module
+that holds it is named to the digest of that command (`modules`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from dreamr.report.sections import Section
+
+FOLDER = Path(__file__).parent
+# By command, which module of a study it loads.
+LOADED = {"summarise": "tables", "verify": "tables", "plot": "figures", "report": "study"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Section):
+    """A part of the experiment with all that belongs to it."""
+
+    # By the command that makes them; "x" is the file x.csv, "x.jsonl" is no table but rows of JSON.
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def made_by(self, command: str) -> tuple[str, ...]:
+        """Names of its tables that a command makes; of `plot`, of its figures."""
+        return tuple(self.figures) if command == "plot" else self.tables.get(command, ())
+
+
+@cache
+def studies() -> dict[str, Study]:
+    """All studies by name."""
+    names = sorted(path.parent.name for path in FOLDER.glob("*/study.py"))
+    return {name: import_module(f"{__package__}.{name}.study").STUDY for name in names}
+
+
+def made_by(command: str) -> list[str]:
+    """Names of all tables, or figures, of studies that a command makes."""
+    return [made for study in studies().values() for made in study.made_by(command)]
+
+
+def modules(command: str) -> list[str]:
+    """The modules of studies that a command loads by name."""
+    found = studies()
+    return [_module(name, command) for name in found if command == "report" or found[name].made_by(command)]
+
+
+def _module(study: str, command: str) -> str:
+    return f"{__package__}.{study}.{LOADED[command]}"
+
+
+def make(command: str, given: object) -> Iterator[tuple[str, Any]]:
+    """Each table, or figure, of studies that a command makes, by name; parameters name parts of what is `given`."""
+    for study, one in studies().items():
+        for name in one.made_by(command):
+            function = getattr(import_module(_module(study, command)), name.partition(".")[0])
+            yield name, function(**{part: getattr(given, part) for part in signature(function).parameters})
+
+
+def outputs(command: str) -> list[str]:
+    """The files that a command writes for studies."""
+    return [name if "." in name else f"{name}.csv" for name in made_by(command)]
+
+
+def files(pattern: str) -> list[Path]:
+    """Files of a kind in the folders of all studies."""
+    return [path for name in studies() for path in sorted((FOLDER / name).glob(pattern))]

@@ -1,0 +1,10 @@
+"""Whether the paper's numbers, and ours, are within what any schedule can reach."""
+
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Do the numbers in our sources fit together?",
+    behind="rewards",
+    order=2,
+    tables={"summarise": ("consistency", "regime", "bound")},
+)

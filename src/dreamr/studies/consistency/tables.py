@@ -1,0 +1,62 @@
+"""The paper's numbers beside what theory and this run say, and what no schedule can beat on every measured cell."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.closed_form import best_speedup, hidden_acceptance
+from dreamr.statistics.frame import ALL
+from dreamr.studies.consistency.bounds import against_bound, refuse_broken
+from dreamr.studies.consistency.published import Published, PublishedSpeedup, load_published
+
+COSTS = (0.0, 0.05, 0.1)  # of a draft's step over a target's
+NOT_NAMED = "our sources of the paper do not name it"
+
+
+def consistency(published: Path) -> pd.DataFrame:
+    """What each speed-up asks for, if acceptance counts the verified steps: `needed_C` is how many times as long as the
+    method's answers the target's own have to be where a draft's step costs C of a target's; 1 or less asks for nothing.
+
+    With free drafts verdicts are free too. `hidden_acceptance` is how many of the verified steps may have been accepted
+    if acceptance counts the drafted ones; a sequential method drops none, so both readings agree.
+    """
+    numbers = load_published(published)
+    return pd.DataFrame([_line(numbers, one) for one in numbers.speedups])
+
+
+def _line(numbers: Published, one: PublishedSpeedup) -> dict[str, Any]:
+    window = numbers.window.value if one.schedule == "parallel" else 1
+    hidden = hidden_acceptance(one.acceptance, window)
+    bounds = {c: best_speedup(one.schedule, one.acceptance, c, numbers.verdict if c else 0.0) for c in COSTS}
+    return {
+        **one.model_dump(),
+        "bound": bounds[0.0],
+        **{f"needed_{c:g}": one.speedup / bound for c, bound in bounds.items()},
+        "hidden_acceptance": hidden,
+        "hidden_bound": best_speedup(one.schedule, hidden),
+    }
+
+
+def regime(written: Mapping[str, pd.DataFrame], published: Path) -> pd.DataFrame:
+    """The paper's sizes beside those of this run, all pairs and benchmarks together."""
+    pairs = written["pairs"]
+    pool = pairs[(pairs.target == ALL) & (pairs.draft == ALL) & (pairs.benchmark == ALL)]
+    return pd.DataFrame(_beside(pool, load_published(published)))
+
+
+def _beside(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
+    for one in numbers.regime:
+        ends = {end: f"{one.quantity}{end}" for end in ("", "_low", "_high")}
+        here = {f"here{end}": pool[name].squeeze() if len(pool) else None for end, name in ends.items()}
+        told = {"published": one.value, "source": one.source or NOT_NAMED, "remark": one.remark}
+        yield {"quantity": one.quantity, "text": one.text, **here, **told}
+
+
+def bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """How much of an answer's time the target needs for its own tokens; more than that is a UserError."""
+    table = against_bound(rows, job)
+    refuse_broken(table)
+    return table

@@ -1,0 +1,17 @@
+"""Load: what is left of a speed-up when several questions are under way at once."""
+
+from dreamr.report.sections import table
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Load: many questions at once",
+    takes="a suite with crowds",
+    ran=table("load"),
+    behind="speed",
+    order=2,
+    tables={"summarise": ("load", "break_even")},
+    figures={
+        "load": "Where a line falls below 1 a method stops paying: with that many questions at once the target alone "
+        "is as good."
+    },
+)

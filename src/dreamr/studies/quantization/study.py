@@ -1,0 +1,13 @@
+"""Quantization: each quantized target beside the model that it was made from."""
+
+from dreamr.report.sections import table
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Quantization",
+    takes="a method on a quantized target and on the model that it was made from",
+    ran=table("quantization"),
+    behind="rewards",
+    order=1,
+    tables={"summarise": ("quantization",)},
+)

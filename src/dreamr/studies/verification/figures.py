@@ -1,0 +1,86 @@
+"""Figures of verdicts against the step oracle."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, shown
+from dreamr.report.labels import colour
+from dreamr.statistics.frame import ALL
+
+JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
+
+
+def calibration(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """Share of right steps against the verdict, per method, all pairs together."""
+    if "calibration" not in tables:
+        return None
+    table = tables["calibration"]
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
+    figure, (axes,) = panels(1, 1, 4.2, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for method, part in rows.sort_values("verdict").groupby("method", sort=False):
+        axes.plot(part.verdict, part.right, "o-", markersize=4, linewidth=1, color=colour(method))
+        axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method), linewidth=1)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="verdict (rho; score / 9)", ylabel="share of right steps")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    data = shown(rows, ["verdict", "right"], ["bin"])
+    return Chart(
+        figure, data, "Share of right draft steps against the target's verdict; on the dotted line both agree."
+    )
+
+
+def roc(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
+    """Right against wrong steps accepted, one curve a method and reading of its verdict.
+
+    CPN's thresholds are marked on it, with their intervals.
+    """
+    if "roc" not in tables:
+        return None
+    curves, marked = tables["roc"], main_pool(tables["thresholds"], job)
+    rows = curves[curves.method.isin(JUDGED_RIGHT)]
+    figure, (axes,) = panels(1, 1, 4.2, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for (method, reading), part in rows.groupby(["method", "reading"], sort=False):
+        style = "--" if reading == "expected" else "-"
+        axes.plot(part.false_accept, part.true_accept, style, color=colour(method), linewidth=1.1)
+    for _, row in marked.iterrows():
+        place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method)
+        axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
+        axes.vlines(place[0], 1 - row.false_reject_high, 1 - row.false_reject_low, color=shade, linewidth=0.8)
+        axes.plot(*place, "o", markersize=4, color=shade)
+        axes.annotate(f"{row.alpha:g}", place, xytext=(4, -9), textcoords="offset points", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    alt = (
+        "ROC curves of the verdicts, all pairs together, dashed for SpecReason's mean digit, with the thresholds alpha "
+        "of CPN marked on its curves."
+    )
+    return Chart(figure, rows, alt)
+
+
+def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Rows of the reference over all pairs and benchmarks."""
+    whole = (thresholds[["target", "draft", "benchmark"]] == ALL).all(axis=1)
+    return thresholds[whole & (thresholds.method == job.reference)]
+
+
+def claims(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """False accepts by what a step claims, one row a kind, where all steps before are right; all pairs together."""
+    if "step_parts" not in tables:
+        return None
+    table = tables["step_parts"]
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
+    rows = rows[(rows.prefix == "right so far") & rows.false_accept.notna()]
+    kinds = list(dict.fromkeys(rows.sort_values("n", ascending=False).claim))
+    figure, (axes,) = panels(1, 1, 5.6, 0.9 + ROW * 1.4 * len(kinds))
+    for _, row in rows.iterrows():
+        at = kinds.index(row.claim) + (JUDGED_RIGHT.index(row.method) - 1) * 0.22
+        interval(axes, row, "false_accept", at, color=colour(row.method))
+    axes.set_yticks(range(len(kinds)), kinds)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="share of wrong steps accepted")
+    legend(figure, list(dict.fromkeys(rows.method)))
+    data = shown(rows, ["false_accept"], ["prefix", "claim"])
+    return Chart(figure, data, "Share of wrong steps that were accepted, by what they claim, with intervals.")

@@ -1,0 +1,38 @@
+"""CPN under the lens: the target's verdicts against the micro world's step oracle."""
+
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.frame import KEYS, tabulate
+from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.step_frame import with_outcomes
+from dreamr.studies.verification.separation import areas
+
+VERIFICATION: dict[str, Quantity] = {
+    "right": mean("right"),  # of the draft's verified steps
+    "accepted": mean("accepted"),
+    "false_accept": ratio("wrong_accepted", "wrong"),  # of the wrong steps
+    "false_reject": ratio("right_rejected", "right"),  # of the right steps
+    "right_if_accepted": ratio("right_accepted", "accepted"),
+}
+
+
+def verification(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Error rates of the verdicts, and the areas under their ROC curves, per method with a verifier."""
+    return tabulate(steps, job, VERIFICATION).merge(areas(steps, job), how="left", on=KEYS)
+
+
+def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Error rates that the same verdicts would have at every CPN threshold of the configuration, as column `alpha`.
+
+    The steps are those that were verified at the method's own threshold; another one would have led to other steps.
+    """
+    cpn = {name: method.alpha for name, method in job.methods.items() if method.verifier == "cpn" and method.alpha}
+    own = steps[steps.method.isin(cpn)]
+    if own.empty:
+        return pd.DataFrame(columns=[*KEYS, "alpha"])
+    parts = [
+        with_outcomes(own.assign(accepted=(own.verdict > alpha).astype(float), alpha=f"{alpha:g}"))
+        for alpha in sorted(set(cpn.values()))
+    ]
+    return tabulate(pd.concat(parts), job, VERIFICATION, [*KEYS, "alpha"])

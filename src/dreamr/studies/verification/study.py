@@ -1,0 +1,21 @@
+"""CPN under the lens: the target's verdicts against the micro world's step oracle."""
+
+from dreamr.report.sections import GENERATED, table
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="CPN under the lens",
+    takes=GENERATED,
+    ran=table("verification"),
+    behind="acceptance",
+    order=1,
+    tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements")},
+    figures={
+        "calibration": "On the dotted line a verdict is as sure as it is right; where a curve lies below, fewer steps "
+        "are right than the verdict says (SpecReason's score is divided by nine).",
+        "roc": "The nearer a curve comes to the upper left corner, the better its verdicts tell right steps from wrong "
+        "ones; points are CPN's thresholds alpha, dashed is SpecReason's mean digit.",
+        "claims": "The further right, the more of the wrong steps of that kind the target lets pass, though all before "
+        "them is right.",
+    },
+)

@@ -1,0 +1,7 @@
+"""The tables of verified steps, each from the module that explains it."""
+
+from dreamr.studies.verification.separation import calibration, roc
+from dreamr.studies.verification.step_parts import replacements, step_parts
+from dreamr.studies.verification.step_verdicts import thresholds, verification
+
+__all__ = ["calibration", "replacements", "roc", "step_parts", "thresholds", "verification"]

@@ -1,0 +1,90 @@
+"""A study is a folder and nothing else: what is left without it works, and says nothing of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import ROOT
+
+from dreamr.statistics.names import TABLES
+from dreamr.studies.catalogue import FOLDER, LOADED, made_by, modules, studies
+
+COPIED = ("src", "reports", "config", "tests")
+NAMES = """
+import json
+from dreamr.report.sections import captions, in_order
+from dreamr.statistics.claims import load_claims
+from dreamr.studies.catalogue import LOADED, made_by, modules, studies
+print(json.dumps({"sections": list(in_order(studies())), **{c: [made_by(c), modules(c)] for c in LOADED}}))
+"""
+PAGE = """
+import sys
+from pathlib import Path
+from pages import hostile, page
+from test_scales import check
+check(page(hostile(), Path(sys.argv[1])), hostile())
+"""
+
+
+def without(study: str, folder: Path) -> Path:
+    """A copy of the project that lacks a study."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "kept"))
+    shutil.rmtree(folder / "src/dreamr/studies" / study)
+    return folder
+
+
+def asked(project: Path, script: str, *arguments: str) -> str:
+    """What a script prints that runs in a copy of the project."""
+    paths = [str(project / name) for name in ("src", "tests", "")]
+    found = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    return found.stdout
+
+
+@pytest.mark.parametrize("study", studies())
+def test_without_its_folder_nothing_of_a_study_is_planned(study: str, tmp_path: Path) -> None:
+    left: dict[str, Any] = json.loads(asked(without(study, tmp_path), NAMES))
+    gone = studies()[study]
+    assert {*left["sections"]}.isdisjoint({study, *gone.parts})
+    for command in LOADED:
+        names, loaded = left[command]
+        assert names == [name for name in made_by(command) if name not in gone.made_by(command)]
+        assert loaded == [name for name in modules(command) if name.split(".")[2] != study]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", studies())
+def test_without_its_folder_the_page_is_whole(study: str, tmp_path: Path) -> None:
+    project = without(study, tmp_path / "project")
+    (tmp_path / "report").mkdir()
+    asked(project, PAGE, str(tmp_path / "report"))
+    page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    gone = studies()[study]
+    assert f'id="{study}"' not in page and gone.heading not in page
+    for name in [*gone.figures, *(table for made in gone.tables.values() for table in made if "." not in table)]:
+        assert f'id="figure-{name}"' not in page and f'download="{name}.csv"' not in page
+
+
+def test_studies_are_what_their_folders_hold() -> None:
+    assert {*studies()} == {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    for name, study in studies().items():
+        assert (FOLDER / name / "section.html.j2").is_file() and list((FOLDER / name).glob("test_*.py")), name
+        assert bool(study.inside) != bool(study.behind), name
+        assert {*study.tables} <= {"summarise", "verify"}, name
+
+
+def test_a_name_stands_for_one_table_or_figure() -> None:
+    tables = [*TABLES, *made_by("summarise"), *made_by("verify")]
+    assert len(tables) == len({*tables}) and len(made_by("plot")) == len({*made_by("plot")})

@@ -1,0 +1,98 @@
+"""Steps and answers as an oracle sees them, by hand, and the command that asks the micro world."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from factories import asked, judged_steps, says_right, scores, small, verified_traces
+from sizes import micro_size
+
+from dreamr.cli.verify import main as verify
+from dreamr.micro.datasets import write_all
+from dreamr.planning.jobs import SummariseJob, VerifyJob
+from dreamr.records import Step, write_rows
+from dreamr.statistics.frame import ALL, read_table, score_frame
+from dreamr.statistics.step_frame import Judgement, answers, verified_steps
+
+PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
+
+
+def test_every_verified_step_is_judged_by_what_the_draft_wrote() -> None:
+    steps = judged_steps()
+    own = (steps.target == PAIR["target"]) & (steps.draft == PAIR["draft"]) & (steps.method == "dreamr")
+    assert own.sum() == 80 * 3
+    assert steps.text.str.match("right|wrong").all()  # never the target's replacement
+
+
+# One answer by hand: a right step, a wrong one that is accepted, its consequence, and a right step that is rejected.
+BY_HAND = (
+    Step(text="right 1", writer="draft", verdict=0.9, accepted=True),
+    Step(text="wrong 2", writer="draft", verdict=0.8, accepted=True),
+    Step(text="own, wrong", writer="target", verdict=0.1, accepted=False, rejected="wrong 3"),
+    Step(text="own, right", writer="target", verdict=None, accepted=False, rejected=""),  # a blank draft: never asked
+    Step(text="own, wrong", writer="target", verdict=0.2, accepted=False, rejected="right 4"),
+)
+
+
+def test_what_stands_behind_a_wrong_step_is_told_apart() -> None:
+    traces = [verified_traces(small())[0].model_copy(update={"steps": BY_HAND})]
+    found = verified_steps(traces, asked(small()), says_right)
+    assert found.clean.tolist() == [True, True, False, False]
+    assert found.right.tolist() == [1, 0, 0, 1]
+    assert found.own_right.fillna(-1).tolist() == [-1, -1, 0, 0]
+
+
+def test_a_wrong_answer_line_is_no_error_before_it() -> None:
+    """By hand: a wrong step, accepted unasked as equal to the target's, one that the target wrote, and the answer."""
+    steps = (
+        Step(text="wrong 1", writer="draft", verdict=None, accepted=True),
+        Step(text="own, wrong", writer="target", verdict=0.1, accepted=False, rejected="wrong 2"),
+        Step(text="wrong answer", writer="draft", verdict=0.9, accepted=True),
+    )
+
+    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> Judgement:
+        return Judgement(False, "answer" if step.endswith("answer") else "read")
+
+    traces = [verified_traces(small())[0].model_copy(update={"steps": steps})]
+    assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
+
+
+@pytest.mark.parametrize("judged", [4, 2], ids=["all", "half of the benchmarks are not generated"])
+def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged: int) -> None:
+    from dreamr.data.loading import load_questions
+
+    write_all(tmp_path / "micro", micro_size(1, 10, 10))
+    settings = small()
+    names = list(settings.benchmarks)
+    known = {}
+    for name in names:
+        spec = settings.benchmarks[name].model_copy(update={"path": str(tmp_path / "micro" / name)})
+        known[name] = load_questions(spec, tmp_path / "data")
+        write_rows(tmp_path / "data" / f"{name}.jsonl", known[name])
+    traces = [
+        trace.model_copy(update={"question": known[trace.benchmark][int(trace.question[1:])].id})
+        for trace in verified_traces(settings)
+        if int(trace.question[1:]) < 6
+    ]
+    write_rows(tmp_path / "traces.jsonl", traces)
+    where = {"data": tmp_path / "data", "truth": tmp_path / "micro", "out": tmp_path / "out"}
+    names = {(trace.benchmark, trace.question) for trace in traces}
+    ids = {(trace.benchmark, f"q{i}"): known[trace.benchmark][i].id for trace in traces for i in range(6)}
+    graded = [
+        score.model_copy(update={"question": ids[score.benchmark, score.question]})
+        for score in scores(settings)
+        if (score.benchmark, ids.get((score.benchmark, score.question))) in names
+    ]
+    write_rows(tmp_path / "scores.jsonl", graded)
+    given = {"traces": (tmp_path / "traces.jsonl",), "scores": (tmp_path / "scores.jsonl",)}
+    spec = VerifyJob(benchmarks=tuple(settings.benchmarks)[:judged], tables=SummariseJob.of(settings))
+    for name in (*settings.benchmarks,)[judged:]:
+        (tmp_path / "micro" / name / "truth.jsonl").unlink()
+    verify(spec=spec.model_dump_json(), **given, **where)
+    table = read_table(tmp_path / "out" / "verification.csv")
+    assert (table.right == 0).all()  # no invented text makes a claim of the micro world
+    assert {*table.benchmark} - {ALL} == {*spec.benchmarks}
+    shown = [json.loads(line) for line in (tmp_path / "out" / "gallery.jsonl").read_text().splitlines()]
+    assert shown and all(one["images"] and one["kind"] == "wrong, accepted" for one in shown)
+    assert {one["benchmark"] for one in shown} <= {*spec.benchmarks}
