@@ -60,7 +60,7 @@ def test_a_broken_row_stops_with_data_set_row_column_and_value(tmp_path: Path) -
 
 def test_a_wrong_spec_stops_with_the_key_and_what_is_allowed(tmp_path: Path) -> None:
     spec = json.dumps({"name": "x", "data": {"adapter": "vqa", "path": ".", "split": "test"}})
-    with pytest.raises(SystemExit, match=r"(?s)data\.adapter.*'mathverse'.*'vqa'"):
+    with pytest.raises(SystemExit, match=r"(?s)data\.adapter.*'vqa': no such adapter; there are: .*mathverse"):
         main(spec=spec, out=tmp_path / "out.jsonl")
 
 

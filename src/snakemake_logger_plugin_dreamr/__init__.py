@@ -38,6 +38,7 @@ class LogHandler(LogHandlerBase):
         stream = sys.stdout if self.common_settings.stdout else sys.stderr
         self._snakemake = ColorizingTextHandler(nocolor=self.common_settings.nocolor, stream=stream)
         self._terminal = Terminal()
+        self._over = False
 
     def emit(self, record: LogRecord) -> None:
         """Print what this record tells. A fault here is told, and ends neither the run nor what is told later."""
@@ -80,8 +81,8 @@ class LogHandler(LogHandlerBase):
         return None
 
     def close(self) -> None:
-        """The run is over, and all else is said: Snakemake calls this last."""
-        for line in self._terminal.summary():
+        """The run is over, and all else is said: Snakemake calls this last, and Python once more at its end."""
+        for line in [] if self._over else self._terminal.summary():
             print(line, file=self._snakemake.stream, flush=True)
-        self._terminal = Terminal()
+        self._over = True
         super().close()
