@@ -23,7 +23,7 @@ include: "workflow/rules/report.smk"
 
 # Before the first job, and not in dry runs: they take nothing from the hub and ask nothing of the machine.
 onstart:
-    with worded():
+    with exit_on_user_error():
         refuse_unpinned(PLAN)
         if workflow.local_exec:  # on a cluster a job that is being cancelled may still be on its way out
             refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))

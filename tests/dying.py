@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dreamr.engines.protocol import EngineDied
 from dreamr.engines.vllm.logs import EngineLog
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 
 
 def operator() -> None:
@@ -55,10 +55,10 @@ def engine(logging_configuration: str, how: str) -> None:
         raise
 
 
-@worded()
+@exit_on_user_error()
 def main() -> None:
     folder, method, how = sys.argv[1:]
-    with worded_or_requeued(Path(folder)):
+    with exit_or_requeue(Path(folder)):
         log = EngineLog.of("big")
         configuration = log.environment("WARNING")["VLLM_LOGGING_CONFIG_PATH"]
         logging.config.dictConfig(json.loads(Path(configuration).read_text()))  # vLLM is here, too

@@ -85,10 +85,10 @@ def noisy(log: Path, ending: str) -> subprocess.CompletedProcess[str]:
 import subprocess
 from pathlib import Path
 from dreamr.errors import UserError
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.output import output_to
 
-with worded(), output_to(Path({str(log)!r})) as terminal:
+with exit_on_user_error(), output_to(Path({str(log)!r})) as terminal:
     subprocess.run(["sh", "-c", "echo noise; echo more >&2"])
     print("own noise")
     terminal.write("shown\\n")

@@ -11,7 +11,7 @@ from dreamr.engines.protocol import EngineDied
 from dreamr.engines.vllm.logs import EngineLog, root_exception
 from dreamr.errors import Cause, Interrupted, UserError
 from dreamr.runtime.causes import RUN, cause_of, ended, new_run, note_path
-from dreamr.runtime.endings import worded_or_requeued
+from dreamr.runtime.endings import exit_or_requeue
 from dreamr.runtime.starts import BEGIN, SUFFIX
 
 GEMM = "AttributeError: '_OpNamespace' '_C' object has no attribute 'gemm'"
@@ -150,7 +150,7 @@ def test_the_last_exception_that_points_to_no_other_one_is_the_root() -> None:
 def test_a_cause_is_found_behind_the_errors_that_it_led_to(
     tmp_path: Path, error: BaseException, expected: tuple[str, bool]
 ) -> None:
-    with pytest.raises((SystemExit, UserError)) as raised, worded_or_requeued(tmp_path):
+    with pytest.raises((SystemExit, UserError)) as raised, exit_or_requeue(tmp_path):
         raise error
     cause = cause_of(raised.value)
     assert cause and (cause.text, cause.certain) == expected
@@ -224,9 +224,9 @@ def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) 
 
 BARS = """
 import sys, types
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 sys.modules["__main__"].__spec__, sys.argv = types.SimpleNamespace(name="dreamr.__main__"), ["dreamr", "prepare"]
-with worded():
+with exit_on_user_error():
     from tqdm import tqdm
     for _ in tqdm(range(3)): pass
 """

@@ -33,9 +33,9 @@ from pathlib import Path
 
 if "dreamr quantize" in " ".join(sys.orig_argv) and not Path("checkpoint").exists():
     from dreamr.errors import Interrupted
-    from dreamr.runtime.endings import worded, worded_or_requeued
+    from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 
-    with worded(), worded_or_requeued(Path()):
+    with exit_on_user_error(), exit_or_requeue(Path()):
         told = []
         signal.signal(signal.SIGTERM, lambda *_: told.append(time.monotonic()))
         Path("begun").touch()

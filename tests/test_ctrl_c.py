@@ -27,7 +27,7 @@ from pathlib import Path
 
 if sys.argv[1:2] == ["train-sapo"]:
     from dreamr.errors import Interrupted
-    from dreamr.runtime.endings import worded, worded_or_requeued
+    from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
     from dreamr.runtime.locks import only_writer
     from dreamr.runtime.stops import Stops
 
@@ -36,7 +36,7 @@ if sys.argv[1:2] == ["train-sapo"]:
             raise Interrupted("told to stop again")
 
     out, told = Path(sys.argv[sys.argv.index("--out") + 1]), []
-    with worded(), worded_or_requeued(out.parent), only_writer(out):
+    with exit_on_user_error(), exit_or_requeue(out.parent), only_writer(out):
         Stops(lambda: told.append(True), end).hear()
         print("begun", flush=True)
         while not (told and Path("finish").exists()):

@@ -9,7 +9,7 @@ import pytest
 from dreamr.cli.train_sapo import WORDS
 from dreamr.config import Method
 from dreamr.methods.protocol import ORACLE
-from dreamr.planning.plan import SCORER, UNCOUNTED, _by_name
+from dreamr.planning.plan import DIGEST_EXCLUDED, SCORER, _by_name
 from dreamr.provenance import SOURCES, import_closure
 from dreamr.studies.catalogue import LOADED, modules
 
@@ -57,7 +57,7 @@ COVERED_BY_LOOPS = {
 
 def covered(*modules: str, leave_out: tuple[str, ...] = ()) -> set[str]:
     """Modules that a digest of `modules` covers, packages left out."""
-    names = import_closure(tuple(f"dreamr.{name}" for name in modules), (*UNCOUNTED, *leave_out), SOURCES)
+    names = import_closure(tuple(f"dreamr.{name}" for name in modules), (*DIGEST_EXCLUDED, *leave_out), SOURCES)
     files = {name for name in names if (SOURCES / name.replace(".", "/")).with_suffix(".py").is_file()}
     return {name.removeprefix("dreamr.") for name in files}
 

@@ -14,7 +14,7 @@ import pytest
 
 from dreamr.errors import UserError
 from dreamr.runtime.ctrl_c import LOCAL, PRESSED, explain_ctrl_c
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.slurm import PREFIX, RESTARTS, requeue
 from dreamr.runtime.stops import ONE_PRESS, Stops
@@ -171,7 +171,7 @@ def test_an_unworded_error_is_shown_and_tried_again_if_it_may_pass(
     queue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception, again: bool
 ) -> None:
     queue.write_text(f"{PREFIX}1f0c RUNNING\n")
-    with pytest.raises(SystemExit) as ended, worded_or_requeued(tmp_path):
+    with pytest.raises(SystemExit) as ended, exit_or_requeue(tmp_path):
         raise error
     assert ended.value.code == 1 and str(error) in capsys.readouterr().err
     assert queue.with_name("requeued").exists() is again
@@ -182,7 +182,7 @@ def test_a_request_to_stop_at_any_moment_is_an_interruption(queue: Path, tmp_pat
     """A time limit, or Ctrl-C, may come while models are still being loaded."""
     queue.write_text(f"{PREFIX}1f0c RUNNING\n")
     told = "told to stop; what is finished is kept: run the same command again to go on"
-    with pytest.raises(UserError, match=told), worded_or_requeued(tmp_path):
+    with pytest.raises(UserError, match=told), exit_or_requeue(tmp_path):
         os.kill(os.getpid(), number)
         time.sleep(1)
     assert queue.with_name("requeued").exists()
@@ -191,7 +191,7 @@ def test_a_request_to_stop_at_any_moment_is_an_interruption(queue: Path, tmp_pat
 
 
 def test_ctrl_c_ends_a_command_that_keeps_nothing_with_words() -> None:
-    with pytest.raises(SystemExit, match="told to stop by Ctrl-C"), worded():
+    with pytest.raises(SystemExit, match="told to stop by Ctrl-C"), exit_on_user_error():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
 
@@ -199,7 +199,7 @@ def test_ctrl_c_ends_a_command_that_keeps_nothing_with_words() -> None:
 def test_what_runs_in_a_shells_background_stays_deaf_to_ctrl_c(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with worded_or_requeued(tmp_path):
+        with exit_or_requeue(tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
@@ -219,24 +219,24 @@ def test_a_request_that_comes_twice_at_once_is_one(monkeypatch: pytest.MonkeyPat
 
 def test_a_worded_failure_is_not_tried_again_and_ends_with_its_words(queue: Path, tmp_path: Path) -> None:
     queue.write_text(f"{PREFIX}1f0c RUNNING\n")
-    with pytest.raises(SystemExit, match="weights are damaged"), worded(), worded_or_requeued(tmp_path):
+    with pytest.raises(SystemExit, match="weights are damaged"), exit_on_user_error(), exit_or_requeue(tmp_path):
         raise UserError("weights are damaged")
     assert not queue.with_name("requeued").exists()
 
 
 def test_a_full_disk_is_told_whatever_the_library_says(small_disk: Path) -> None:
-    with pytest.raises(UserError, match="No space left on device"), worded_or_requeued(small_disk):
+    with pytest.raises(UserError, match="No space left on device"), exit_or_requeue(small_disk):
         (small_disk / "filled").write_bytes(bytes(1 << 22))
     (small_disk / "filled").write_bytes(bytes(3 << 19))
     told = f"{small_disk} cannot be written: No space left"
-    with pytest.raises(UserError, match=told), worded_or_requeued(small_disk):
+    with pytest.raises(UserError, match=told), exit_or_requeue(small_disk):
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
 
 def test_read_only_results_are_told(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     told = f"{small_disk} cannot be written: Read-only file system"
-    with pytest.raises(UserError, match=told), worded_or_requeued(small_disk):
+    with pytest.raises(UserError, match=told), exit_or_requeue(small_disk):
         (small_disk / "file").write_text("anything")
 
 

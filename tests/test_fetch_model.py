@@ -13,7 +13,7 @@ from dreamr.errors import UserError
 from dreamr.micro.zoo import write_manifest
 from dreamr.models import cards
 from dreamr.models.cards import model_digest
-from dreamr.models.folders import brought_back, model_folder
+from dreamr.models.folders import model_folder, restore_if_built
 from dreamr.provenance import file_digest
 
 
@@ -116,17 +116,17 @@ def test_what_snakemake_deletes_of_a_whole_model_is_brought_back(tmp_path: Path)
     card = (out / "card.json").read_bytes()
     for name in ("card.json", "training.csv"):
         (out / name).unlink()
-    assert not brought_back(out, "another spec") and not (out / "card.json").exists()
-    assert brought_back(out, "spec")
+    assert not restore_if_built(out, "another spec") and not (out / "card.json").exists()
+    assert restore_if_built(out, "spec")
     assert (out / "card.json").read_bytes() == card and (out / "training.csv").read_text() == "step\n"
-    assert not brought_back(tmp_path / "nothing", "spec")
+    assert not restore_if_built(tmp_path / "nothing", "spec")
 
 
 def test_a_damaged_model_is_not_brought_back(tmp_path: Path) -> None:
     out = whole(tmp_path / "m")
     (out / "model.safetensors").write_text("weig")
     with pytest.raises(UserError, match=r"model m: model.safetensors has 4 bytes, its card.json says 7\. .* remove"):
-        brought_back(out, "spec")
+        restore_if_built(out, "spec")
 
 
 def test_weights_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

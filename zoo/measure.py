@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamr.micro.zoo import verify
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from zoo.recipes import ZOO
 
 
@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@worded()
+@exit_on_user_error()
 def main() -> None:
     options = arguments()
     import torch

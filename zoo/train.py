@@ -10,7 +10,7 @@ are trained by two processes side by side:
 import argparse
 from pathlib import Path
 
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import set_threads, start_with_allocator
 from zoo.recipes import ZOO
@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@worded()
+@exit_on_user_error()
 def main() -> None:
     options = arguments()
     set_threads("cpu")

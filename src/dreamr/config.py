@@ -123,7 +123,7 @@ class ModelRef(Spec):
     trust_remote_code: bool
     digest: str
 
-    def anywhere(self) -> "ModelRef":
+    def wherever_served(self) -> "ModelRef":
         """The same model whoever serves it: what its answers and verdicts depend on."""
         return self.model_copy(update={"engine": self.engine.model_copy(update={"url": None})})
 

@@ -26,7 +26,7 @@ from dreamr.provenance import environment_folder, file_digest
 from dreamr.report.sections import captions
 from dreamr.runtime.causes import new_run
 from dreamr.runtime.ctrl_c import explain_ctrl_c
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
@@ -41,7 +41,7 @@ def site():
     return site_of(plain, "the profile")
 
 
-with worded():  # a wrong configuration ends here, with words, and so does one beyond its limits
+with exit_on_user_error():  # a wrong configuration ends here, with words, and so does one beyond its limits
     CONFIG = load(config)
     PLAN = Plan(CONFIG, site())
     refuse_excess(PLAN)

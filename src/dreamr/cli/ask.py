@@ -28,7 +28,7 @@ from rich.text import Text
 
 from dreamr.answering.engines import EngineKey
 from dreamr.cli.common import BASE, Overlays
-from dreamr.cli.live import USUAL, Choice, LiveMethod, hand_on, known, live_methods, made, start_engines
+from dreamr.cli.live import USUAL, Choice, LiveMethod, known, live_methods, made, reexec_in_models_env, start_engines
 from dreamr.config import Config, ImageSize
 from dreamr.data.rows import option_lines
 from dreamr.engines.images import load_image
@@ -39,7 +39,7 @@ from dreamr.methods.run import WATCHER
 from dreamr.planning.reading import read
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import IMAGE_MARK, Question, Step, read_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.output import output_to
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _one_question(given: ArgumentCollection) -> None:
 QUESTION = Parameter(group=Group("Question", validator=_one_question))
 
 
-@worded()
+@exit_on_user_error()
 def main(
     *,
     image: Annotated[Path | None, QUESTION] = None,
@@ -84,7 +84,7 @@ def main(
     else:
         prompt, gold = prepared_question(config, benchmark or "", question or "", configfile)
     if find_spec("vllm") is None:
-        hand_on(config, configfile)
+        reexec_in_models_env(config, configfile)
     with output_to(Path(config.pathvars.logs) / "ask.log") as terminal:
         console = Console(file=terminal, highlight=False)
         console.print(Text(prompt.user))

@@ -30,10 +30,10 @@ from dreamr.data.sampling import asked
 from dreamr.files import write_atomically
 from dreamr.planning.jobs import AuditJob
 from dreamr.records import Question, Record, read_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, data: Path, out: Path) -> None:
     """Write the three tables, and print a line for each data set.
 

@@ -23,13 +23,13 @@ from dreamr.machine.verdicts import Line
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.planning.site import LIMITED
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 
 WIDTH = 120  # of the table where it is not printed to a terminal
 WHERE = Group("Machine", validator=validators.mutually_exclusive)
 
 
-@worded()
+@exit_on_user_error()
 def main(
     *,
     submitted: Annotated[bool, Parameter(group=WHERE)] = False,

@@ -16,14 +16,14 @@ from typing import Any
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
 from dreamr.records import Span, Trace, read_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.spans import lanes
 
 KINDS = ("draft", "verify", "target")  # of spans, from the top down
 MICROSECONDS = 1e6
 
 
-@worded()
+@exit_on_user_error()
 def main(*, traces: Path, benchmark: str, question: str, out: Path) -> None:
     """Write the events of one question.
 

@@ -17,14 +17,14 @@ from dreamr.errors import UserError
 from dreamr.micro import zoo
 from dreamr.models.folders import copy_settings, model_folder
 from dreamr.planning.jobs import FetchJob
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
 
 FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
 CODE = ("*.py",)
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, out: Path) -> None:
     """Fill the model's folder, unless another process does.
 
@@ -33,7 +33,7 @@ def main(*, spec: str, out: Path) -> None:
         out: the model's folder
     """
     job = read_spec(FetchJob, spec)
-    with worded_or_requeued(out.parent), only_writer(out):
+    with exit_or_requeue(out.parent), only_writer(out):
         fetch(job, out)
 
 

@@ -13,12 +13,12 @@ from dreamr.answering.work import Work, answer
 from dreamr.cli.common import read_spec
 from dreamr.planning.jobs import GenerateJob
 from dreamr.records import write_rows
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.processes import set_threads
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None:
     """Answer what is left, and write all traces.
 
@@ -32,7 +32,7 @@ def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None
     job = read_spec(GenerateJob, spec)
     set_threads(job.device)
     work = Work(job, models, data, cells)
-    with worded_or_requeued(cells), only_writer(*work.paths.values()):
+    with exit_or_requeue(cells), only_writer(*work.paths.values()):
         work.take_up()
         if work.left:
             answer(work)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from dreamr.data.prepared import prepared_questions
 from dreamr.records import Trace, read_rows, write_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.scoring.grading import scored
 
 
-@worded()
+@exit_on_user_error()
 def main(*, traces: Path, data: Path, out: Path) -> None:
     """Write the scores, and print a line for each benchmark.
 

@@ -27,7 +27,7 @@ from dreamr.report.labels import MAIN
 from dreamr.report.page import first, machines, records
 from dreamr.report.run_times import rule_times
 from dreamr.report.sections import Row
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import ALL, read_table, write_table
 from dreamr.statistics.words import bounds, formatted, label
 
@@ -49,7 +49,7 @@ COLUMNS = {  # of the README's table: heading, table, quantity, format
 }
 
 
-@worded()
+@exit_on_user_error()
 def main(*, out: Path, configfile: Overlays = ()) -> None:
     """Write the files, and print the lines.
 

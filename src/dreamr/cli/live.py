@@ -95,7 +95,7 @@ async def start_engines(
     return await started(keys, Path(config.pathvars.results) / "models", config, stack)
 
 
-def hand_on(config: Config, overlays: Sequence[Path]) -> None:
+def reexec_in_models_env(config: Config, overlays: Sequence[Path]) -> None:
     """Become this process's own command under the Python of the models environment."""
     python = f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
     if not Path(python).exists():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dreamr.errors import Cause, UserError
 from dreamr.runtime.causes import AGAIN
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
 
 UNREACHED = re.compile(r"requirement (\S+?)[=<>~! ].*\(from versions: none\)")
@@ -24,7 +24,7 @@ NO_INDEX = "pip reaches no index that has what the environment needs"
 QUIETLY = ("--quiet", "--progress-bar=off", "--disable-pip-version-check")
 
 
-@worded()
+@exit_on_user_error()
 def main(*, lock: Path, out: Path) -> None:
     """Make the environment, unless it is whole.
 
@@ -33,7 +33,7 @@ def main(*, lock: Path, out: Path) -> None:
         out: the environment's folder
     """
     whole = out / "lock.txt"
-    with worded_or_requeued(out.parent), only_writer(out):
+    with exit_or_requeue(out.parent), only_writer(out):
         if not whole.exists():
             make(lock, out)
             shutil.copy(lock, whole)

@@ -13,10 +13,10 @@ from pathlib import Path
 from dreamr.cli.common import read_spec
 from dreamr.config import Micro
 from dreamr.micro.datasets import write_all
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, out: Path) -> None:
     """Write all data sets.
 

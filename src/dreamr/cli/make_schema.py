@@ -12,10 +12,10 @@ from typing import Any
 
 from dreamr.config import Config
 from dreamr.files import write_atomically
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 
 
-@worded()
+@exit_on_user_error()
 def main(*, out: Path) -> None:
     """Write both schemas.
 

@@ -22,11 +22,11 @@ from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.planning.restarts import billed_gpus, restarts, total_seconds
 from dreamr.planning.site import HOUR, LIMITED, Limit, read_site
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.power import non_inferiority_power
 
 
-@worded()
+@exit_on_user_error()
 def main(*, configfile: Overlays = (), profile: Path | None = None) -> None:
     """Print the plan; a UserError where it is beyond a limit.
 

@@ -21,7 +21,7 @@ from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.labels import COMPARED
 from dreamr.report.overview import overview, pooled
 from dreamr.report.timeline import side_by_side, timeline
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.studies.catalogue import make
 
@@ -60,7 +60,7 @@ class Drawn:
     job: SummariseJob
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -> None:
     """Draw every figure that has something to show.
 

@@ -13,10 +13,10 @@ from dreamr.cli.common import read_spec
 from dreamr.data.loading import prepare_questions
 from dreamr.planning.jobs import PrepareJob
 from dreamr.records import write_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, out: Path) -> None:
     """Write the questions, and print how many they are.
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from dreamr.cli.common import read_spec
 from dreamr.data.sampling import drawn
 from dreamr.models.cards import model_digest
-from dreamr.models.folders import brought_back, model_folder
+from dreamr.models.folders import model_folder, restore_if_built
 from dreamr.planning.jobs import QuantizeJob
 from dreamr.provenance import spec_digest, versions
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.processes import set_threads
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
     """Quantize, unless the folder holds what would come of it.
 
@@ -31,9 +31,9 @@ def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
     job = read_spec(QuantizeJob, spec)
     set_threads(job.device)
     base = models / job.base.name
-    with worded_or_requeued(out.parent), only_writer(out):
+    with exit_or_requeue(out.parent), only_writer(out):
         made_by = spec_digest(job, model_digest(base), versions())
-        if not brought_back(out, made_by):
+        if not restore_if_built(out, made_by):
             make(job, base, data.resolve(), out, made_by)
 
 

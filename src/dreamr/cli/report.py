@@ -10,13 +10,13 @@ from dreamr.cli.common import read_spec
 from dreamr.config import Config
 from dreamr.files import write_atomically
 from dreamr.report.page import Sources, render
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.studies.catalogue import studies
 
 TEMPLATES = Path(__file__).parents[3] / "reports"
 
 
-@worded()
+@exit_on_user_error()
 def main(
     *,
     spec: str,

@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dreamr.errors import UserError
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.scoring import answers, lmms_eval, lmms_reasoning
 from dreamr.scoring.answers import Grade
 from dreamr.scoring.lmms_letters import LmmsGrade
@@ -121,7 +121,7 @@ RULES: dict[str, tuple[type[BaseModel], Callable[[Any], Any]]] = {
 }
 
 
-@worded()
+@exit_on_user_error()
 def main(*, rule: Annotated[str, Parameter(choices=tuple(RULES))]) -> None:
     """Print the verdict of each case that stdin has.
 

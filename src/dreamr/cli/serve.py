@@ -23,13 +23,13 @@ from cyclopts.types import PositiveInt
 
 from dreamr.answering.engines import EngineKey
 from dreamr.cli.common import BASE, Overlays
-from dreamr.cli.live import USUAL, Choice, LiveMethod, hand_on, live_methods, start_engines
+from dreamr.cli.live import USUAL, Choice, LiveMethod, live_methods, reexec_in_models_env, start_engines
 from dreamr.config import Config
 from dreamr.engines.protocol import EngineDied
 from dreamr.errors import UserError
 from dreamr.methods.protocol import Engines, Limits
 from dreamr.planning.reading import read
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.output import output_to
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Settings:
     drain: PositiveInt = 30
 
 
-@worded()
+@exit_on_user_error()
 def main(
     *,
     chosen: Choice = USUAL,
@@ -85,7 +85,7 @@ def main(
     if settings.allow_local_files and not settings.allow_local_files.is_dir():
         raise UserError(f"--allow-local-files {settings.allow_local_files}: no such folder")
     if find_spec("vllm") is None:
-        hand_on(config, configfile)
+        reexec_in_models_env(config, configfile)
     with output_to(Path(config.pathvars.logs) / "serve.log") as terminal:
         asyncio.run(serve(config, live, settings, key, terminal))
 

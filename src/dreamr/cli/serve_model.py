@@ -20,12 +20,12 @@ from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.provenance import environment_folder
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 
 SERVER = "vllm.entrypoints.launchers.api_server.entry"  # the `vllm` command fails with the build for CPUs
 
 
-@worded()
+@exit_on_user_error()
 def main(
     *,
     model: str,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.simulation import rivals
 from dreamr.statistics.frame import write_table
 
 
-@worded()
+@exit_on_user_error()
 def main(*, out: Path) -> None:
     """Write the table.
 

@@ -15,7 +15,7 @@ import pandas as pd
 from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics import comparisons, contrasts, factors, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
@@ -53,7 +53,7 @@ class Answered:
         return (row for path in self.files for row in read_rows(path, Trace))
 
 
-@worded()
+@exit_on_user_error()
 def main(
     *,
     spec: str,

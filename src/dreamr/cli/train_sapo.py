@@ -14,17 +14,17 @@ from pathlib import Path
 
 from dreamr.cli.common import read_spec
 from dreamr.models.cards import model_digest
-from dreamr.models.folders import CURVE, brought_back, in_type, is_made, model_folder, save_like, weights_type
+from dreamr.models.folders import CURVE, in_type, is_made, model_folder, restore_if_built, save_like, weights_type
 from dreamr.planning.jobs import TrainJob
 from dreamr.provenance import code_digest, spec_digest, versions
-from dreamr.runtime.endings import worded, worded_or_requeued
+from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
 from dreamr.runtime.processes import first_rank, set_threads
 
 WORDS = ("dreamr.errors", "dreamr.files")  # how things are said and written decides no reward
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
     """Train, unless the folder holds what would come of it.
 
@@ -38,14 +38,16 @@ def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
     set_threads(job.device)
     # Else a library that asks whether there is a GPU, while it is imported, fixes which ones this process sees.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    with worded_or_requeued(out.parent):
+    with exit_or_requeue(out.parent):
         pair = [model_digest(models / model.name) for model in (job.draft, job.target)]
         # A draft keeps its name under another scorer; a training half under each is none.
-        made_by = spec_digest(job.anywhere(), pair, code_digest("dreamr.scoring.answers", leave_out=WORDS), versions())
+        made_by = spec_digest(
+            job.wherever_served(), pair, code_digest("dreamr.scoring.answers", leave_out=WORDS), versions()
+        )
         work = out.with_name(out.name + ".checkpoints")
         if first_rank():
             with only_writer(out):
-                if not brought_back(out, made_by):
+                if not restore_if_built(out, made_by):
                     make(job, models, data, out, work / made_by, made_by)
                     shutil.rmtree(work, ignore_errors=True)
         elif not is_made(out, made_by):

@@ -19,7 +19,7 @@ from dreamr.micro.oracle import is_right, kind
 from dreamr.micro.world import Truth
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import Question, Trace, read_rows, write_rows
-from dreamr.runtime.endings import worded
+from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import first_training, load_scores, write_table
 from dreamr.statistics.step_frame import Judgement, StepOracle, answers, verified_steps
 from dreamr.studies.catalogue import make
@@ -37,7 +37,7 @@ class Judged:
     job: SummariseJob
 
 
-@worded()
+@exit_on_user_error()
 def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data: Path, truth: Path, out: Path) -> None:
     """Write all of it.
 

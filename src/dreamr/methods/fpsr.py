@@ -25,7 +25,7 @@ from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods.protocol import Engines, Limits, Outcome
-from dreamr.methods.run import Begun, QuestionRun, running
+from dreamr.methods.run import PendingTask, QuestionRun, running
 from dreamr.methods.streams import Feed, Stream, Versions
 from dreamr.prompts import Prompt
 from dreamr.verifiers.protocol import Verdict, verifier
@@ -55,7 +55,7 @@ class _Attempt:
     """One draft step under verification."""
 
     draft: Generation
-    verdict: Begun[Verdict]
+    verdict: PendingTask[Verdict]
 
 
 class _Chain:
@@ -105,5 +105,5 @@ class _Chain:
     async def _fall_back(self, attempt: _Attempt, verdict: Verdict) -> bool:
         """Drop what builds on a rejected step, but not the drafts, and commit the target's version of it."""
         own = await self._own.take(self._run.prefix, self._drafts.task)
-        self._run.overrule(attempt.draft, verdict, own)
+        self._run.reject_and_replace(attempt.draft, verdict, own)
         return own == attempt.draft

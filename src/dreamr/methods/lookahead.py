@@ -18,7 +18,7 @@ from dreamr.config import Method
 from dreamr.engines.protocol import Generation
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome
-from dreamr.methods.run import Begun, QuestionRun, running
+from dreamr.methods.run import PendingTask, QuestionRun, running
 from dreamr.methods.streams import Feed, Stream, Versions
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
@@ -48,7 +48,7 @@ class _Place:
     """The draft's version of one step, and the verdict on whether the target's means the same."""
 
     draft: Generation
-    verdict: Begun[Verdict]
+    verdict: PendingTask[Verdict]
 
 
 class _Lookahead:
@@ -69,7 +69,7 @@ class _Lookahead:
             place = await places.at(run.prefix.index)
             verdict = await place.verdict
             if not verdict.accepted:
-                run.overrule(place.draft, verdict, await self._own.take(run.prefix))
+                run.reject_and_replace(place.draft, verdict, await self._own.take(run.prefix))
                 return
             self._own.drop(run.prefix.index)
             run.accept(place.draft, verdict)

@@ -22,7 +22,7 @@ Watcher = Callable[[Step, float], object]
 WATCHER: ContextVar[Watcher] = ContextVar("watcher", default=lambda step, seconds: None)
 
 
-class Begun(Awaitable[T]):
+class PendingTask(Awaitable[T]):
     """Work under way. That an engine refused it is told to whoever awaits its result, and to nobody else.
 
     So what was begun ahead and is never needed ends no question, whichever request came first.
@@ -56,7 +56,7 @@ class QuestionRun:
         self.prefix = Prefix(prompt, limits)
         self._engines = engines
         self._tasks = tasks
-        self._started: list[Begun[Any]] = []
+        self._started: list[PendingTask[Any]] = []
         self._refusal: Refused | None = None
         self._zero = engines.now()
         self._steps: list[Step] = []
@@ -75,14 +75,14 @@ class QuestionRun:
 
     # Requests
 
-    def start(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+    def start(self, work: Coroutine[Any, Any, T]) -> PendingTask[T]:
         """Begin `work` now; it ends with the question at the latest, and its failure ends the question."""
         task = self._tasks.create_task(_or_refusal(work))
         task.add_done_callback(lambda _: work.close())  # one that is dropped before it begins
-        self._started.append(Begun(task))
+        self._started.append(PendingTask(task))
         return self._started[-1]
 
-    def cancel(self, *spared: Begun[Any]) -> None:
+    def cancel(self, *spared: PendingTask[Any]) -> None:
         """Drop everything in flight but `spared`."""
         for begun in self._started:
             if begun not in spared:
@@ -177,7 +177,7 @@ class QuestionRun:
         self._accepted += 1
         self._extend(draft, "draft", verdict=verdict.value, expected=verdict.expected, accepted=True)
 
-    def overrule(self, draft: Generation, verdict: Verdict, own: Generation) -> None:
+    def reject_and_replace(self, draft: Generation, verdict: Verdict, own: Generation) -> None:
         """Extend the answer by the target's own version of a rejected draft step."""
         self._verified += 1
         found = {"verdict": verdict.value, "expected": verdict.expected}

@@ -32,5 +32,5 @@ async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limit
             if verdict.accepted:
                 run.accept(draft, verdict)
             else:
-                run.overrule(draft, verdict, await run.write("target", run.prefix))
+                run.reject_and_replace(draft, verdict, await run.write("target", run.prefix))
     return run.outcome()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from dreamr.engines.protocol import Generation, Refused
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Writer
-from dreamr.methods.run import Begun, QuestionRun
+from dreamr.methods.run import PendingTask, QuestionRun
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Versions:
         if place in self._begun:
             self._begun.pop(place).task.cancel()
 
-    async def take(self, prefix: Prefix, *spared: Begun[None]) -> Generation:
+    async def take(self, prefix: Prefix, *spared: PendingTask[None]) -> Generation:
         """The version of the step behind `prefix`, to be committed. All else in flight but `spared` is dropped."""
         version = self.begin(prefix)
         self._begun = {prefix.index + 1: version} if self._continues else {}

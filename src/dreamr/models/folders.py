@@ -20,7 +20,8 @@ NOT_COPIED = ("*.safetensors", "*.safetensors.index.json", CARD, COPIES, CURVE, 
 def model_folder(out: Path, name: str, maker: str, made_by: str = "") -> Iterator[tuple[Path, dict[str, Any]]]:
     """A new folder to fill and the facts for its card; it takes the place of `out` once it is complete.
 
-    `made_by` is a digest of all that decides what the model is, for `brought_back`. Writing needs `only_writer(out)`.
+    `made_by` is a digest of all that decides what the model is, for `restore_if_built`. Writing needs
+    `only_writer(out)`.
     """
     begin = time.perf_counter()
     part = out.with_name(out.name + ".part")
@@ -46,7 +47,7 @@ def is_made(out: Path, made_by: str) -> bool:
     return card.exists() and json.loads(card.read_text(encoding="utf-8"))["made_by"] == made_by
 
 
-def brought_back(out: Path, made_by: str) -> bool:
+def restore_if_built(out: Path, made_by: str) -> bool:
     """Whether `out` holds the whole model that `made_by` would make; its card and curve are then there again.
 
     So a job that comes after another one has made the model, or whose outputs Snakemake has deleted, has nothing to do.

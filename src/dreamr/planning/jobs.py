@@ -81,9 +81,9 @@ class TrainJob(Spec):
             planted=self.planted,
         )
 
-    def anywhere(self) -> "TrainJob":
+    def wherever_served(self) -> "TrainJob":
         """The same training whoever serves its models."""
-        return self.model_copy(update={"target": self.target.anywhere(), "draft": self.draft.anywhere()})
+        return self.model_copy(update={"target": self.target.wherever_served(), "draft": self.draft.wherever_served()})
 
 
 class Draw(Spec):

@@ -34,7 +34,7 @@ from dreamr.provenance import code_digest, spec_digest
 SCORER = ("dreamr.scoring.answers",)
 # Their code counts for no digest. Settings and jobs reach a command as the values in its spec, which does count; what
 # is left of those modules checks values, names models and shares out GPUs. The others word, guard, write results.
-UNCOUNTED = (
+DIGEST_EXCLUDED = (
     *(
         "dreamr.components",  # what it tells of a method is in the job's specification
         "dreamr.config",
@@ -249,7 +249,7 @@ class Plan:
         digest = spec_digest(
             name,
             method,
-            [self.ref(model).anywhere() for model in models],
+            [self.ref(model).wherever_served() for model in models],
             config.suites[group.suite],
             [self.data_digest(benchmark) for benchmark in self.benchmarks(group)],
             [config.generation, config.context_tokens, config.images, config.device],
@@ -274,7 +274,7 @@ class Plan:
     def _model_digest(self, name: str) -> str:
         """Digest of all that made a model. A fetched one is what its source says, however it was fetched."""
         if name in self.trainings:
-            return spec_digest(self.train(name).anywhere())
+            return spec_digest(self.train(name).wherever_served())
         if name in self.models["awq"]:
             return spec_digest(self.quantize(name))
         return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))
@@ -344,7 +344,7 @@ def _by_name(method: Method) -> list[str]:
 @cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code of a command's module and of the modules that it loads by name."""
-    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*UNCOUNTED, *leave_out))
+    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*DIGEST_EXCLUDED, *leave_out))
 
 
 def as_json(spec: Spec) -> str:

@@ -26,7 +26,7 @@ PROBE_BYTES = 1 << 20
 
 
 @contextmanager
-def worded() -> Iterator[None]:
+def exit_on_user_error() -> Iterator[None]:
     """Around a whole command: what a user can mend, and Ctrl-C, end it with words instead of a traceback.
 
     Serves as decorator.
@@ -41,8 +41,11 @@ def worded() -> Iterator[None]:
 
 
 @contextmanager
-def worded_or_requeued(folder: Path) -> Iterator[None]:
-    """Around what writes into `folder`, within `worded`; a request to stop (SIGTERM, Ctrl-C) interrupts it."""
+def exit_or_requeue(folder: Path) -> Iterator[None]:
+    """Around what writes into `folder`, within `exit_on_user_error`.
+
+    A request to stop (SIGTERM, Ctrl-C) interrupts it.
+    """
     before = {number: signal.getsignal(number) for number in heard()}
     Stops(_interrupt, _interrupt).hear()
     try:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # Ranks wait for the first one: while it loads engines, and while these write and judge a batch.
-MEETING_SECONDS = 3 * 3600
+COLLECTIVE_TIMEOUT_S = 3 * 3600
 
 
 def on_first(work: Callable[[Sequence[T]], Sequence[R]], given: Sequence[T]) -> Sequence[R]:
@@ -57,4 +57,4 @@ def _gathered(given: list[T]) -> list[T]:
 @cache
 def _meeting() -> Any:
     """Ranks meet on their CPUs: one that waits on its GPU would take that from the engine that writes there."""
-    return distributed.new_group(backend="gloo", timeout=timedelta(seconds=MEETING_SECONDS))
+    return distributed.new_group(backend="gloo", timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S))

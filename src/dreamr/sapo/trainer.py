@@ -33,7 +33,7 @@ from dreamr.runtime.processes import first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
 from dreamr.sapo.judging import Answer
-from dreamr.sapo.ranks import MEETING_SECONDS, leave, on_first
+from dreamr.sapo.ranks import COLLECTIVE_TIMEOUT_S, leave, on_first
 from dreamr.sapo.rollouts import Rollouts, check_room
 from dreamr.sapo.serving import Served, engines
 
@@ -267,7 +267,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         seed=job.generation.seed,
         use_cpu=not on_gpu,
         bf16=on_gpu,
-        ddp_timeout=MEETING_SECONDS,
+        ddp_timeout=COLLECTIVE_TIMEOUT_S,
         **(SHARES if holds_shares(job) else {"gradient_checkpointing": on_gpu}),
         # Logs and checkpoints.
         logging_steps=1,

@@ -139,7 +139,7 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
         facts = claim.model_dump(exclude={"tests"})
         ran = any(rows for _, rows in found)
         told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale, ran)
-        shown = [worded(check, rows, len(job.pairs)) for check, rows in found] if ran or told == "not run" else []
+        shown = [evidence(check, rows, len(job.pairs)) for check, rows in found] if ran or told == "not run" else []
         lines.append({**facts, "verdict": told, "evidence": " ".join(dict.fromkeys(shown))})
     return pd.DataFrame(lines)
 
@@ -206,7 +206,7 @@ def _outcome(found: Found, p: float, corrected: float, level: float) -> CheckOut
     return "broken" if corrected <= level and apart else "open"
 
 
-def worded(check: Check, rows: Sequence[Found], pairs: int) -> str:
+def evidence(check: Check, rows: Sequence[Found], pairs: int) -> str:
     """The evidence of one check: a sentence for one row, the pool of all `pairs` if there, numbers for others."""
     if not rows:
         methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
