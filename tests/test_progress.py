@@ -35,15 +35,15 @@ def test_the_announcement_says_what_is_going_to_run_and_what_is_unknown() -> Non
 
 
 @pytest.mark.parametrize(
-    ("own", "makers", "whose"),
+    ("own", "kept", "whose"),
     [
         ({"generate": 60.0, "quantize": 60.0}, {"generate": 1.0}, "this machine's own earlier runs"),
-        ({"plot": 60.0}, {"generate": 60.0, "quantize": 60.0}, "runs of this project's makers"),
-        ({"generate": 60.0}, {"quantize": 60.0}, "runs here and of this project's makers"),
+        ({"plot": 60.0}, {"generate": 60.0, "quantize": 60.0}, "times kept in this repository"),
+        ({"generate": 60.0}, {"quantize": 60.0}, "earlier runs and times kept in this repository"),
     ],
 )
 def test_the_announcement_says_whose_times_it_goes_by(
-    own: dict[str, float], makers: dict[str, float], whose: str
+    own: dict[str, float], kept: dict[str, float], whose: str
 ) -> None:
-    said = announcement({"generate": 1, "quantize": 2}, own, makers, cores=2)
+    said = announcement({"generate": 1, "quantize": 2}, own, kept, cores=2)
     assert said.splitlines()[1] == f"About 2 min on 2 cores, by {whose}."

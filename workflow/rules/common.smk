@@ -76,8 +76,8 @@ def waiting_jobs():
 
 def expectation():
     """What is going to run and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
-    makers = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
-    return announcement(waiting_jobs(), job_seconds(CONFIG.pathvars.benchmarks), makers, ALL_CORES)
+    kept = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
+    return announcement(waiting_jobs(), job_seconds(CONFIG.pathvars.benchmarks), kept, ALL_CORES)
 
 
 def running_jobs():

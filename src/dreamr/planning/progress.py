@@ -25,14 +25,14 @@ def minutes(waiting: Mapping[str, int], seconds: Mapping[str, float], cores: int
     return sum(time / (1 if rule in ALONE else cores) for rule, time in times.items()) / 60
 
 
-def announcement(waiting: Mapping[str, int], own: Mapping[str, float], makers: Mapping[str, float], cores: int) -> str:
+def announcement(waiting: Mapping[str, int], own: Mapping[str, float], kept: Mapping[str, float], cores: int) -> str:
     """What is going to run and about how long it takes, in a few lines.
 
-    `waiting`: jobs by rule; `own`: seconds of a job by rule, of this machine's earlier runs; `makers`: of those of this
-    project's makers, which stand in where a rule has none of its own.
+    `waiting`: jobs by rule; `own`: seconds of a job by rule, of this machine's earlier runs; `kept`: those of this
+    repository (workflow/resources/seconds.yaml), which stand in where a rule has none of its own.
     """
     lines = [f"To do: {_counted(waiting)}."]
-    seconds = {**makers, **own}
+    seconds = {**kept, **own}
     if known := [rule for rule in waiting if rule in seconds]:
         by = _runs(known, own)
         lines.append(f"About {max(1, round(minutes(waiting, seconds, cores)))} min on {cores} cores, by {by}.")
@@ -54,4 +54,4 @@ def _runs(rules: Iterable[str], own: Mapping[str, float]) -> str:
     whose = {rule in own for rule in rules}
     if whose == {True}:
         return "this machine's own earlier runs"
-    return "runs of this project's makers" if whose == {False} else "runs here and of this project's makers"
+    return "times kept in this repository" if whose == {False} else "earlier runs and times kept in this repository"
