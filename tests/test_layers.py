@@ -35,7 +35,7 @@ ALLOWED = {
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
     "answering": "config engines errors files methods models planning prompts provenance records runtime",
     "endpoint": "config engines methods prompts records",
-    "statistics": "components config errors files planning records",
+    "statistics": "config errors files planning records",
     "report": "config planning provenance records runtime spans statistics",
     "studies": "components config errors planning records report statistics",
     "micro": "config data engines errors prompts provenance records steps",
