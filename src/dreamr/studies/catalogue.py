@@ -1,4 +1,4 @@
-"""The studies: each is a folder beside this module, and nothing outside of that folder names it.
+"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it.
 
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
