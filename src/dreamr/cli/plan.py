@@ -16,6 +16,7 @@ from dreamr.cli.common import BASE, Overlays
 from dreamr.config import HubModel
 from dreamr.planning.budget import Estimate, estimates, known
 from dreamr.planning.costs import size, weights_gb
+from dreamr.planning.kept import kept_answers
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
@@ -54,6 +55,19 @@ def lines(plan: Plan) -> Iterator[str]:
     yield from power(plan)
     yield ""
     yield from totals(plan, jobs)
+    yield from kept(plan)
+
+
+def kept(plan: Plan) -> Iterator[str]:
+    """How many of the answers are there already; nothing where no run has been."""
+    found = kept_answers(plan)
+    if found.present:
+        yield f"Answers kept by earlier runs: {found.present} of {found.wanted} methods' files; they are taken up."
+    if found.others:
+        yield (
+            f"{found.others} files in {plan.config.pathvars.results}/cells are of other settings or code, or in the layout "
+            "of an older version: this configuration does not take them up."
+        )
 
 
 def time_table(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:

@@ -22,7 +22,8 @@ def intervened(methods: Mapping[str, Method]) -> list[Intervention]:
     """All interventions whose method stands in the configuration without them as well, and so does their target."""
     usual = {method: name for name, method in methods.items() if _usual(method) == method}
     changed = {name: method for name, method in methods.items() if _usual(method) in usual and method not in usual}
-    targets = {method.budget: name for name, method in methods.items() if method.loop == BASELINE}
+    alone = {name: method for name, method in methods.items() if method.loop == BASELINE and method.threads is None}
+    targets = {method.budget: name for name, method in alone.items()}
     return [
         Intervention(name, usual[_usual(method)], _kind(method), targets[method.budget])
         for name, method in changed.items()
