@@ -65,8 +65,8 @@ def kept(plan: Plan) -> Iterator[str]:
         yield f"Answers kept by earlier runs: {found.present} of {found.wanted} methods' files; they are taken up."
     if found.others:
         yield (
-            f"{found.others} files in {plan.config.pathvars.results}/cells are of other settings or code, or in an older "
-            "version's layout: this configuration does not take them up."
+            f"{found.others} files in {plan.config.pathvars.results}/cells are of other settings or code, or in an "
+            "older version's layout: this configuration does not take them up."
         )
 
 
