@@ -36,7 +36,7 @@ from dreamr.data.plants import Plant
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.plan import Plan, as_json
 from dreamr.records import Fit, Score, write_rows
-from dreamr.simulation import rivals
+from dreamr.simulation import target_speculation
 from dreamr.statistics.frame import first_training, score_frame, write_table
 from dreamr.statistics.step_frame import answers, verified_steps
 
@@ -65,7 +65,7 @@ def page(settings: Config, folder: Path) -> Path:
         audit=folder / "audit",
         out=folder / "tables",
     )
-    write_table(computed_rivals(), folder / "tables" / "rivals.csv")
+    write_table(computed_speculation(), folder / "tables" / "target_speculation.csv")
     plot(**drawing(folder, settings), out=folder / "figures")
     return shown(settings, folder)
 
@@ -107,12 +107,18 @@ def refused(score: Score) -> Score:
     return score.model_copy(update=told | {"correct": False, "unresolved": True, "parsed": None})
 
 
-def computed_rivals() -> pd.DataFrame:
+def computed_speculation() -> pd.DataFrame:
     """The table of the virtual clock, with invented speed-ups."""
     rng = np.random.default_rng(0)
-    conditions = product(rivals.SETTINGS, rivals.ACCEPTANCE, (rivals.COST,), rivals.VERDICTS, rivals.CROWDING)
+    conditions = product(
+        target_speculation.SETTINGS,
+        target_speculation.ACCEPTANCE,
+        (target_speculation.COST,),
+        target_speculation.VERDICTS,
+        target_speculation.CROWDING,
+    )
     rows = [(*setting, *others, 1 + rng.random(), rng.random()) for setting, *others in conditions]
-    names = ("rivals", "continues", "acceptance", "cost", "verdict", "crowding", "speedup", "lost")
+    names = ("target_speculation", "continues", "acceptance", "cost", "verdict", "crowding", "speedup", "lost")
     return pd.DataFrame(rows, columns=names)
 
 

@@ -178,7 +178,14 @@ WRONG = {
     ),
     "one thread": ({"methods": {"target_only": {"threads": 1}}}, ["methods.target_only.threads", "greater than"]),
     "threads of a pair": ({"methods": {"dreamr": {"threads": 2}}}, ["methods.dreamr", "threads"]),
-    "rivals of a sequence": ({"methods": {"specreason": {"rivals": "none"}}}, ["methods.specreason", "rivals"]),
+    "speculation of a sequence": (
+        {"methods": {"specreason": {"target_speculation": "none"}}},
+        ["methods.specreason", "target_speculation"],
+    ),
+    "an old name": (
+        {"methods": {"dreamr": {"rivals": "all"}}},
+        ["methods.dreamr.rivals", "it is called target_speculation now"],
+    ),
     "unused setting": ({"methods": {"target_only": {"window": 4}}}, ["methods.target_only", "window"]),
     "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
     "verifier": (

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.models
 LIMITS = Limits(40, 240)
 SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
 METHODS = {
-    "dreamr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, rivals="all", continues=True),
+    "dreamr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, target_speculation="all", continues=True),
     "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
     "target-only": Method(loop="target_only"),
 }

@@ -43,7 +43,7 @@ METHODS = {
         "verifier": "cpn",
         "alpha": 0.7,
         "window": 4,
-        "rivals": "all",
+        "target_speculation": "all",
         "continues": True,
     },
     "draft_only": {"loop": "draft_only"},

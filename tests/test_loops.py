@@ -40,7 +40,7 @@ settings_of = {
     "fpsr": st.fixed_dictionaries(
         {
             "window": st.integers(1, 6),
-            "rivals": st.sampled_from(["all", "frontier", "none"]),
+            "target_speculation": st.sampled_from(["all", "frontier", "none"]),
             "continues": st.booleans(),
         }
     ),
@@ -219,11 +219,13 @@ def test_no_draft_is_written_beyond_the_window(
 
 @given(seeds, cost_pairs, limits, st.integers(1, 6))
 @settings(max_examples=50)
-def test_rivals_are_those_that_were_asked_for(
+def test_the_target_writes_ahead_what_was_asked_for(
     seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, window: int
 ) -> None:
-    def versions(rivals: str) -> list[Span]:
-        method = METHODS["fpsr"].model_copy(update={"window": window, "rivals": rivals, "continues": False})
+    def versions(target_speculation: str) -> list[Span]:
+        method = METHODS["fpsr"].model_copy(
+            update={"window": window, "target_speculation": target_speculation, "continues": False}
+        )
         outcome = answer(method, random_pair(seed), pair_costs, caps)[1]
         return [span for span in outcome.spans if span.kind == "target"]
 

@@ -82,7 +82,7 @@ def test_errors_depend_on_the_seed_and_on_no_folder() -> None:
 def test_a_loop_takes_right_steps_of_the_draft_and_replaces_wrong_ones(loop: str, rates: tuple[float, float]) -> None:
     drafted = [RIGHT[0], WRONG, *RIGHT[2:]]
     own, draft = (listed(steps) for steps in (RIGHT, drafted))
-    ahead = {"window": 4, "rivals": "all", "continues": True} if loop == "fpsr" else {}
+    ahead = {"window": 4, "target_speculation": "all", "continues": True} if loop == "fpsr" else {}
     method = Method(loop=loop, verifier="oracle", false_accept=rates[0], false_reject=rates[1], **ahead)
 
     async def answered() -> tuple[str, ...]:

@@ -111,7 +111,7 @@ def test_a_further_setting_changes_the_digest(spec: dict, key: str, value: objec
 
 def test_a_changed_setting_changes_the_digest() -> None:
     def method(alpha: float) -> Method:
-        return Method(loop="fpsr", verifier="cpn", alpha=alpha, window=4, rivals="all", continues=True)
+        return Method(loop="fpsr", verifier="cpn", alpha=alpha, window=4, target_speculation="all", continues=True)
 
     assert spec_digest({"a": method(0.7)}) == spec_digest({"a": method(0.7)}) != spec_digest({"a": method(0.9)})
 

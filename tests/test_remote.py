@@ -149,7 +149,14 @@ def generate(data: Path, folder: Path, url: str | None) -> list[str]:
         for name in (TARGET, DRAFT)
     )
     target["engine"]["url"] = url
-    method = {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4, "rivals": "all", "continues": True}
+    method = {
+        "loop": "fpsr",
+        "verifier": "cpn",
+        "alpha": 0.7,
+        "window": 4,
+        "target_speculation": "all",
+        "continues": True,
+    }
     spec = {
         "target": target,
         "draft": DRAFT,

@@ -30,7 +30,7 @@ from dreamr.studies.catalogue import studies
 
 FIGURES = {
     *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
-    *("claims", "errors", "contrasts", "dose", "rivals", "rivals-measured", "milliseconds"),
+    *("claims", "errors", "contrasts", "dose", "target_speculation", "target-speculation-measured", "milliseconds"),
     "overview",
 }
 
@@ -207,7 +207,7 @@ def test_every_method_has_a_name_for_people_and_schedules_have_theirs(made: Simp
     schedules = ablation[ablation.kind == "schedule"].set_index("method").setting.to_dict()
     expected = {"schedule_sequential": "sequential", "schedule_pipelined": "pipelined", "dreamr": "fully parallel"}
     assert expected.items() <= schedules.items()
-    assert schedules["rivals_frontier"] == "rivals frontier, writes on"
+    assert schedules["speculation_frontier"] == "target speculation frontier, writes on"
 
 
 def test_what_an_answer_waited_for_and_its_critical_path_are_told(made: SimpleNamespace) -> None:

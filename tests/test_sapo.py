@@ -154,7 +154,7 @@ def test_the_reward_counts_what_the_evaluation_accepts(rhos: list[float], alpha:
         return rhos[len(done) - 1] if len(done) <= len(rhos) else 0.99
 
     script = Script(write, judge)
-    method = Method(loop="fpsr", verifier="cpn", alpha=alpha, window=4, rivals="all", continues=True)
+    method = Method(loop="fpsr", verifier="cpn", alpha=alpha, window=4, target_speculation="all", continues=True)
     engines = Engines(VirtualEngine(script, Cost(1.0)), VirtualEngine(script, Cost(0.1)))
     _, outcome = run(load("fpsr")(ASKED, engines, method, Limits(40, 200)))
     written = ASKED, tuple(step.text for step in outcome.steps)

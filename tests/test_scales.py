@@ -147,8 +147,15 @@ def suite(scale: str, **settings: Any) -> Overlay:
     return {"suites": {"added": {"slices": slices, "alone": 0} | settings}}
 
 
-WINDOW = {"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "alpha": 0.7, "window": 2, "rivals": "all"}
-ARMS = ("rivals_frontier", "rivals_none", "anew_all")
+WINDOW = {
+    "loop": "fpsr",
+    "draft": "balanced",
+    "verifier": "cpn",
+    "alpha": 0.7,
+    "window": 2,
+    "target_speculation": "all",
+}
+ARMS = ("speculation_frontier", "speculation_none", "anew_all")
 ORACLE = ("oracle_000_00", "oracle_000_50", "oracle_100_00", "oracle_100_50")
 PLANTED = {"planted": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}
 # By the study that is added: what lies over the bare configuration, and which studies the page has more.

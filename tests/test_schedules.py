@@ -20,8 +20,10 @@ NOT_1 = (1.0, 0.0, 1.0, 1.0)
 NOT_12 = (1.0, 0.0, 0.0, 1.0)
 
 
-def fpsr(window: int, rivals: str = "all", continues: bool = True) -> Method:
-    return METHODS["fpsr"].model_copy(update={"window": window, "rivals": rivals, "continues": continues})
+def fpsr(window: int, target_speculation: str = "all", continues: bool = True) -> Method:
+    return METHODS["fpsr"].model_copy(
+        update={"window": window, "target_speculation": target_speculation, "continues": continues}
+    )
 
 
 def lookahead(window: int, continues: bool = False) -> Method:

@@ -430,7 +430,14 @@ def _job(data: Path, methods: dict[str, dict]) -> dict:
 
 def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -> None:
     methods = {
-        "dreamr_ns": {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4, "rivals": "all", "continues": True},
+        "dreamr_ns": {
+            "loop": "fpsr",
+            "verifier": "cpn",
+            "alpha": 0.7,
+            "window": 4,
+            "target_speculation": "all",
+            "continues": True,
+        },
         "draft_only": {"loop": "draft_only"},
     }
     command = [sys.executable, "-m", "dreamr", "generate", "--spec", json.dumps(_job(data, methods))]
@@ -485,7 +492,7 @@ def test_a_job_finishes_though_a_question_is_too_long(data: Path, tmp_path: Path
     methods = {"target_only": {"loop": "target_only"}, "lookahead": {"loop": "lookahead", "verifier": "align"}}
     methods["lookahead"] |= {"alpha": 0.5, "window": 4, "continues": False}
     methods["dreamr_ns"] = {"loop": "fpsr", "verifier": "cpn", "alpha": 0.7, "window": 4}
-    methods["dreamr_ns"] |= {"rivals": "all", "continues": True}
+    methods["dreamr_ns"] |= {"target_speculation": "all", "continues": True}
     job = _job(data, methods) | {"suite": {"slices": [{"benchmark": "mathverse"}], "alone": 5}}
     command = [sys.executable, "-m", "dreamr", "generate", "--spec", json.dumps(job), "--models", str(ZOO)]
     command += ["--data", str(tmp_path / "data"), "--cells", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]

@@ -21,7 +21,7 @@ Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 # Data sets that the micro world makes, each read by the adapter of its name.
 GENERATED = ("mathverse", "mmbench", "realworldqa", "mmmu", "geometry3k", "ocr_vqa", "scienceqa")
-Rivals = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
+TargetSpeculation = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
 PLAIN = "plain"  # a method's draft before SAPO
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
@@ -145,7 +145,9 @@ class Method(Spec):
     false_accept: Share | None = None  # oracle: which share of wrong steps it accepts
     false_reject: Share | None = None  # oracle: which share of right steps it rejects
     window: Count | None = None  # draft steps ahead of the committed answer
-    rivals: Rivals | None = None  # fpsr: of all in the window, of the first, of none until one is rejected
+    target_speculation: TargetSpeculation | None = (
+        None  # fpsr: of all in the window, of the first, of none until one is rejected
+    )
     continues: bool | None = None  # whether the target writes on behind a rejected step, or is asked anew for each
     ngram_tokens: Count | None = None  # spec_decoding: tokens proposed a step
     ngram_lookup: tuple[Count, Count] | None = None  # spec_decoding: shortest and longest match

@@ -45,7 +45,7 @@ rule summarise:
 # What schedules bring by theory alone; nothing of a run goes in, so it is made once.
 rule simulate:
     output:
-        table="<results>/tables/rivals.csv",
+        table="<results>/tables/target_speculation.csv",
     log:
         "<logs>/simulate.log",
     benchmark:

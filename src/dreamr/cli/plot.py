@@ -25,7 +25,7 @@ from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.studies.catalogue import make
 
-LADDER = 2  # settings of the target's rivals in the schedule ablation; more are an experiment of their own
+LADDER = 2  # settings of target speculation in the schedule ablation; more are an experiment of their own
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 
@@ -98,11 +98,11 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     ablation = tables["ablation"]
     if len(ablation):
         yield "ablation", figures.ablation(ablation)
-    if "rivals" in tables:
-        yield "rivals", arms.computed(tables["rivals"])
+    if "target_speculation" in tables:
+        yield "target_speculation", arms.computed(tables["target_speculation"])
     settings = ahead(ablation)
     if settings.setting.nunique() > LADDER:
-        yield "rivals-measured", arms.measured(settings)
+        yield "target-speculation-measured", arms.measured(settings)
     shown = side_by_side(timed(sources.traces), job.pairs, job.reference)
     if shown:
         yield "timeline", timeline(shown)

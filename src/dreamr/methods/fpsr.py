@@ -12,8 +12,8 @@
    counts where the answer needs what was refused.
 
 DREAM-R is this loop with a SAPO draft and the CPN verifier, DREAM-R-NS the same with the plain draft. Two settings say
-how much the target does of 2 and 3, for the same text. `rivals`: it writes against the draft at all places of the
-window (as we read our sources of the paper), at the first undecided one alone, or only where a verdict has rejected
+how much the target does of 2 and 3, for the same text. `target_speculation`: it writes against the draft at all places of
+the window (as we read our sources of the paper), at the first undecided one alone, or only where a verdict has rejected
 the draft's step. `continues`: whether it writes on behind a step of its own. With neither this is a pipeline of drafts
 and verdicts, in which the target writes nothing in vain.
 """
@@ -35,7 +35,7 @@ LOOP = Loop(
     draft=True,
     target_writes="rejected steps",
     judges="step",
-    settings=frozenset({"verifier", "window", "rivals", "continues"}),
+    settings=frozenset({"verifier", "window", "target_speculation", "continues"}),
     may_set=frozenset({"answers"}),
     batched="specreason",
 )
@@ -66,7 +66,7 @@ class _Chain:
         self._run = run
         self._judge = verifier(method)
         self._window = method.window
-        self._rivals = method.rivals
+        self._target_speculation = method.target_speculation
         self._own = own
         self._drafts = Stream(run, "draft", run.prefix, self._window)
 
@@ -81,7 +81,7 @@ class _Chain:
         run = self._run
         attempts = Feed(run, run.prefix.index, self._attempts())
         while run.prefix.finish is None:
-            if self._rivals == "frontier":
+            if self._target_speculation == "frontier":
                 self._own.begin(run.prefix)
             attempt = await attempts.at(run.prefix.index)
             verdict = await attempt.verdict
@@ -96,7 +96,7 @@ class _Chain:
         run, prefix = self._run, self._run.prefix
         while prefix.finish is None:
             await run.opened(prefix.index, self._window)
-            if self._rivals == "all":
+            if self._target_speculation == "all":
                 self._own.begin(prefix)
             draft = await self._drafts.at(prefix.index)
             yield _Attempt(draft, run.start(run.verify(self._judge, prefix, draft)))

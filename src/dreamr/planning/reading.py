@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from dreamr.config import Config
 from dreamr.errors import UserError
 
+RENAMED = {"rivals": "target_speculation"}  # settings by the name that they once had
+
 
 def load(tree: dict[str, Any]) -> Config:
     """Check a merged configuration; stop with every wrong key, its value and what is allowed."""
@@ -54,7 +56,8 @@ def _worded(problem: Any) -> str:
     """One pydantic problem as key, value and what is allowed."""
     key = ".".join(str(part) for part in problem["loc"]) or "configuration"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; known here: {', '.join(_known_keys(problem['loc']))}"
+        renamed = f"it is called {RENAMED[last]} now; " if (last := problem["loc"][-1]) in RENAMED else ""
+        return f"{key}: unknown key; {renamed}known here: {', '.join(_known_keys(problem['loc']))}"
     value = problem["input"]
     shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
     return f"{key}: {problem['msg']}{shown}"

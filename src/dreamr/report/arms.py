@@ -5,12 +5,12 @@ from itertools import product
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from dreamr.config import Rivals
+from dreamr.config import TargetSpeculation
 from dreamr.report.drawing import INK, Chart, cross, panels
 from dreamr.report.labels import COLOURS
-from dreamr.statistics.closed_form import with_rivals
+from dreamr.statistics.closed_form import with_target_speculation
 
-PIPELINED: tuple[Rivals, bool] = ("none", False)  # rivals, continues: what the others are set against
+PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
 SHADES = {"all": COLOURS["dreamr"], "frontier": COLOURS["lookahead"], "none": COLOURS["specreason"]}
 
 
@@ -20,25 +20,28 @@ def computed(table: pd.DataFrame) -> Chart:
     figure, axes_list = panels(len(verdicts), len(crowdings), 2.5, 2.1, sharex=True, sharey="row")
     for axes, (verdict, crowding) in zip(axes_list, product(verdicts, crowdings), strict=True):
         here = table[(table.verdict == verdict) & (table.crowding == crowding)]
-        slowest = here[(here.rivals == PIPELINED[0]) & ~here.continues].set_index("acceptance").speedup
-        for rivals, part in here[here.continues].groupby("rivals", sort=False):
+        slowest = here[(here.target_speculation == PIPELINED[0]) & ~here.continues].set_index("acceptance").speedup
+        for setting, part in here[here.continues].groupby("target_speculation", sort=False):
             axes.plot(
-                part.acceptance, part.speedup / part.acceptance.map(slowest), "o-", markersize=3, color=SHADES[rivals]
+                part.acceptance, part.speedup / part.acceptance.map(slowest), "o-", markersize=3, color=SHADES[setting]
             )
-            expected = [_gain(a, part.cost.iloc[0], verdict, rivals) for a in slowest.index]
-            axes.plot(slowest.index, expected, ":", linewidth=1, color=SHADES[rivals])
+            expected = [_gain(a, part.cost.iloc[0], verdict, setting) for a in slowest.index]
+            axes.plot(slowest.index, expected, ":", linewidth=1, color=SHADES[setting])
         axes.axhline(1, color=INK, linewidth=0.8)
         axes.set_title(f"verdict {verdict:g}, crowding {crowding:g}")
     figure.supxlabel("acceptance", fontsize=9, color=INK)
     figure.supylabel("speed-up over the pipelined arm's", fontsize=9, color=INK)
-    handles = [Line2D([], [], color=shade, label=f"rivals {name}") for name, shade in SHADES.items()]
+    handles = [Line2D([], [], color=shade, label=f"target speculation: {name}") for name, shade in SHADES.items()]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
-    alt = "Gain of rivals over a pipeline without them, by acceptance, length of a verdict, and crowding: computed."
+    alt = "Gain of target speculation over a pipeline without it, by acceptance, a verdict's length, and crowding: computed."
     return Chart(figure, table, alt)
 
 
-def _gain(acceptance: float, cost: float, verdict: float, rivals: Rivals) -> float:
-    with_them, without = (with_rivals(acceptance, cost, verdict, *setting) for setting in ((rivals, True), PIPELINED))
+def _gain(acceptance: float, cost: float, verdict: float, target_speculation: TargetSpeculation) -> float:
+    with_them, without = (
+        with_target_speculation(acceptance, cost, verdict, *setting)
+        for setting in ((target_speculation, True), PIPELINED)
+    )
     return with_them / without
 
 

@@ -5,7 +5,7 @@ from math import nan
 
 import pandas as pd
 
-from dreamr.config import PLAIN, Method, Rivals
+from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import CELL, KEYS, alone, answered, batched, tabulate
 from dreamr.statistics.intervals import Quantity, difference, ratio
@@ -25,13 +25,13 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
 KINDS: dict[str, set[str]] = {
     "window": {"window"},
-    "schedule": {"loop", "window", "rivals", "continues"},
+    "schedule": {"loop", "window", "target_speculation", "continues"},
     "alpha": {"alpha"},
     "verifier": {"verifier", "alpha", "threshold"},
     "rewards": {"draft"},
 }
-# Schedules of FPSR with a name of their own, by rivals and whether the target writes on.
-SCHEDULES: dict[tuple[Rivals | None, bool | None], str] = {
+# Schedules of FPSR with a name of their own, by target speculation and whether the target writes on.
+SCHEDULES: dict[tuple[TargetSpeculation | None, bool | None], str] = {
     ("none", False): "pipelined",
     ("all", True): "fully parallel",
 }
@@ -124,5 +124,5 @@ def setting(kind: str, method: Method) -> str:
         return str(getattr(method, {"rewards": "draft"}.get(kind, kind))).replace("_", "-")
     if method.declared.sequential:
         return "sequential"
-    written = f"rivals {method.rivals}, {'writes on' if method.continues else 'asked anew'}"
-    return SCHEDULES.get((method.rivals, method.continues), written)
+    written = f"target speculation {method.target_speculation}, {'writes on' if method.continues else 'asked anew'}"
+    return SCHEDULES.get((method.target_speculation, method.continues), written)

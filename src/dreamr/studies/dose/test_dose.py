@@ -15,7 +15,7 @@ NODES = {"n00": (0.0, 0.0), "n01": (0.0, 1.0), "n10": (1.0, 0.0), "n11": (1.0, 1
 METHODS = {
     **{n: Method(loop="specreason", verifier="oracle", false_accept=a, false_reject=r) for n, (a, r) in NODES.items()},
     "real": Method(loop="specreason", verifier="score", threshold=7),
-    "twin": Method(loop="fpsr", verifier="score", threshold=7, window=4, rivals="all", continues=True),
+    "twin": Method(loop="fpsr", verifier="score", threshold=7, window=4, target_speculation="all", continues=True),
     "other": Method(loop="specreason", verifier="cpn", alpha=0.7, draft="balanced"),
 }
 JOB = SummariseJob.of(config()).model_copy(update={"methods": METHODS})

@@ -44,9 +44,9 @@ class Times:
             return max(self._open, self.anew if self.overruled and not held else self.drafted)
         if self.overruled and self.method.continues:
             return self.written
-        if compares(self.method) or self.method.rivals == "all":
+        if compares(self.method) or self.method.target_speculation == "all":
             return max(self._open, self.anew, self.drafted)
-        return self.commits[-1] if self.method.rivals == "frontier" else max(self.commits[-1], reached)
+        return self.commits[-1] if self.method.target_speculation == "frontier" else max(self.commits[-1], reached)
 
     @property
     def _open(self) -> float:

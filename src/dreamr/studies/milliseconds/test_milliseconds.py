@@ -21,8 +21,10 @@ from dreamr.studies.milliseconds.tables import milliseconds
 from dreamr.studies.milliseconds.waits import PARTS, openings, pace, waits
 
 FPSR = [
-    METHODS["fpsr"].model_copy(update={"rivals": rivals, "continues": continues, "window": window})
-    for rivals in ("all", "frontier", "none")
+    METHODS["fpsr"].model_copy(
+        update={"target_speculation": target_speculation, "continues": continues, "window": window}
+    )
+    for target_speculation in ("all", "frontier", "none")
     for continues in (True, False)
     for window in (1, 2, 4)
 ]

@@ -7,65 +7,79 @@ import pandas as pd
 import pytest
 
 from dreamr.cli import simulate
-from dreamr.config import Method, Rivals
+from dreamr.config import Method, TargetSpeculation
 from dreamr.engines.virtual import Cost
 from dreamr.report import arms
-from dreamr.simulation import rivals
-from dreamr.statistics.closed_form import with_rivals
+from dreamr.simulation import target_speculation
+from dreamr.statistics.closed_form import with_target_speculation
 from dreamr.statistics.frame import read_table
 
 C = 0.15
 
 
-def simulated(setting: tuple[Rivals, bool], acceptance: float, verdict: float, crowding: float = 0.0) -> float:
+def simulated(
+    setting: tuple[TargetSpeculation, bool], acceptance: float, verdict: float, crowding: float = 0.0
+) -> float:
     kind, continues = setting
-    method = Method(loop="fpsr", verifier="cpn", alpha=0.5, window=4, rivals=kind, continues=continues)
+    method = Method(loop="fpsr", verifier="cpn", alpha=0.5, window=4, target_speculation=kind, continues=continues)
     target = Cost(decode=0.5, verdict=verdict, crowding=crowding)
-    return rivals.speedup(method, acceptance, target, Cost(decode=C / 2), steps=120)
+    return target_speculation.speedup(method, acceptance, target, Cost(decode=C / 2), steps=120)
 
 
 @pytest.mark.parametrize("setting", list(product(("all", "frontier", "none"), (True, False))))
-def test_the_closed_form_is_what_the_virtual_clock_shows(setting: tuple[Rivals, bool]) -> None:
+def test_the_closed_form_is_what_the_virtual_clock_shows(setting: tuple[TargetSpeculation, bool]) -> None:
     for acceptance, verdict in product((0.5, 0.8), (0.03, 0.4)):
-        expected = with_rivals(acceptance, C, verdict, *setting)
+        expected = with_target_speculation(acceptance, C, verdict, *setting)
         assert simulated(setting, acceptance, verdict) == pytest.approx(expected, rel=0.05), (acceptance, verdict)
 
 
 def test_a_rejected_step_waits_for_what_was_not_begun_ahead() -> None:
     """One half accepted, a draft's step a tenth, a verdict a fifth of a target's step, worked by hand."""
     accepted = 0.5 * 0.1
-    assert 1 / with_rivals(0.5, 0.1, 0.2, "all", True) == pytest.approx(accepted + 0.5 * 1)
-    assert 1 / with_rivals(0.5, 0.1, 0.2, "frontier", True) == pytest.approx(accepted + 0.5 * (0.5 * 1.2 + 0.5 * 1))
-    assert 1 / with_rivals(0.5, 0.1, 0.2, "none", True) == pytest.approx(accepted + 0.5 * (0.5 * 1.3 + 0.5 * 1))
-    assert 1 / with_rivals(0.5, 0.1, 0.2, "none", False) == pytest.approx(accepted + 0.5 * 1.3)
+    assert 1 / with_target_speculation(0.5, 0.1, 0.2, "all", True) == pytest.approx(accepted + 0.5 * 1)
+    assert 1 / with_target_speculation(0.5, 0.1, 0.2, "frontier", True) == pytest.approx(
+        accepted + 0.5 * (0.5 * 1.2 + 0.5 * 1)
+    )
+    assert 1 / with_target_speculation(0.5, 0.1, 0.2, "none", True) == pytest.approx(
+        accepted + 0.5 * (0.5 * 1.3 + 0.5 * 1)
+    )
+    assert 1 / with_target_speculation(0.5, 0.1, 0.2, "none", False) == pytest.approx(accepted + 0.5 * 1.3)
 
 
 def test_crowding_turns_the_order() -> None:
-    """Rivals of steps that will be accepted slow the verdicts that everything waits for."""
+    """Own versions of steps that will be accepted slow the verdicts that everything waits for."""
     free, crowded = ([simulated((kind, True), 0.9, 0.2, n) for kind in ("all", "frontier")] for n in (0.0, 0.3))
     assert free[0] > free[1] and crowded[0] < crowded[1]
 
 
 def test_the_command_says_what_a_setting_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rivals, "ACCEPTANCE", (0.5,))
-    monkeypatch.setattr(rivals, "STEPS", 20)
-    simulate.main(out=tmp_path / "rivals.csv")
-    table = read_table(tmp_path / "rivals.csv")
+    monkeypatch.setattr(target_speculation, "ACCEPTANCE", (0.5,))
+    monkeypatch.setattr(target_speculation, "STEPS", 20)
+    simulate.main(out=tmp_path / "target_speculation.csv")
+    table = read_table(tmp_path / "target_speculation.csv")
     conditions = table.groupby(["acceptance", "cost", "verdict", "crowding"])
-    assert conditions.size().eq(len(rivals.SETTINGS)).all()
+    assert conditions.size().eq(len(target_speculation.SETTINGS)).all()
     assert conditions.lost.min().eq(0).all() and table.lost.lt(1).all()
     best = conditions.speedup.transform("max")
     assert table.speedup.to_numpy() == pytest.approx((best * (1 - table.lost)).to_numpy(), rel=1e-4)
     chart = arms.computed(table)
     assert len(chart.data) == len(table)
     titles = {axes.get_title() for axes in chart.figure.axes}
-    assert titles == {f"verdict {v:g}, crowding {n:g}" for v in rivals.VERDICTS for n in rivals.CROWDING}
+    assert titles == {
+        f"verdict {v:g}, crowding {n:g}" for v in target_speculation.VERDICTS for n in target_speculation.CROWDING
+    }
 
 
 def test_measured_settings_are_drawn_with_their_intervals() -> None:
-    row = {"setting": "rivals none, writes on", "target": "t", "draft": "d", "method": "m", "benchmark": "all"}
+    row = {
+        "setting": "target speculation none, writes on",
+        "target": "t",
+        "draft": "d",
+        "method": "m",
+        "benchmark": "all",
+    }
     row |= {"n_alone": 9, "target_tokens": 11.0, "target_tokens_low": 9.0, "target_tokens_high": 13.0}
     row |= {"speedup": 2.0, "speedup_low": 1.5, "speedup_high": 2.5}
     chart = arms.measured(pd.DataFrame([row]))
-    assert [text.get_text() for text in chart.figure.axes[0].texts] == ["rivals none, writes on"]
+    assert [text.get_text() for text in chart.figure.axes[0].texts] == ["target speculation none, writes on"]
     assert chart.data.target_tokens.tolist() == [11.0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from dreamr.config import Method, Rivals
+from dreamr.config import Method, TargetSpeculation
 from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
@@ -20,7 +20,12 @@ COST = 0.15  # of a draft's step, in steps of the target: about what the micro s
 # Of a verdict, likewise: at steps of 50 tokens, as is assumed of the paper's models, and at the micro scale's.
 VERDICTS = (0.03, 0.2)
 CROWDING = (0.0, 0.1, 0.3)  # n requests at once each take 1 + crowding * (n - 1) times as long
-SETTINGS: tuple[tuple[Rivals, bool], ...] = (("all", True), ("frontier", True), ("none", True), ("none", False))
+SETTINGS: tuple[tuple[TargetSpeculation, bool], ...] = (
+    ("all", True),
+    ("frontier", True),
+    ("none", True),
+    ("none", False),
+)
 STEPS = 80  # of an answer
 STEP_TOKENS = 2  # the word and the blank line
 
@@ -29,10 +34,17 @@ def table() -> Iterator[dict[str, Any]]:
     """Speed-up over the target alone under every setting, a row each."""
     for verdict, crowding, acceptance in product(VERDICTS, CROWDING, ACCEPTANCE):
         target = Cost(decode=1 / STEP_TOKENS, verdict=verdict, crowding=crowding)
-        for rivals, continues in SETTINGS:
-            method = Method(loop="fpsr", verifier="cpn", alpha=0.5, window=4, rivals=rivals, continues=continues)
+        for target_speculation, continues in SETTINGS:
+            method = Method(
+                loop="fpsr",
+                verifier="cpn",
+                alpha=0.5,
+                window=4,
+                target_speculation=target_speculation,
+                continues=continues,
+            )
             yield {
-                "rivals": rivals,
+                "target_speculation": target_speculation,
                 "continues": continues,
                 "acceptance": acceptance,
                 "cost": COST,
