@@ -1,8 +1,8 @@
 """Compute what the target's own versions of steps bring, on the virtual clock.
 
 OUT is a CSV file with a row for every setting under every condition: target_speculation, continues, acceptance, cost,
-verdict, crowding, speedup over the target alone, and `lost`, the share of the best setting's speed-up under that condition that
-the setting misses. Nothing is measured, and no model takes part.
+verdict, crowding, speedup over the target alone, and `lost`, the share of the best setting's speed-up under that
+condition that the setting misses. Nothing is measured, and no model takes part.
 """
 
 from pathlib import Path

@@ -33,7 +33,7 @@ def computed(table: pd.DataFrame) -> Chart:
     figure.supylabel("speed-up over the pipelined arm's", fontsize=9, color=INK)
     handles = [Line2D([], [], color=shade, label=f"target speculation: {name}") for name, shade in SHADES.items()]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
-    alt = "Gain of target speculation over a pipeline without it, by acceptance, a verdict's length, and crowding: computed."
+    alt = "Gain of target speculation over a pipeline without it, by acceptance, verdict and crowding: computed."
     return Chart(figure, table, alt)
 
 
