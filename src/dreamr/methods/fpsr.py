@@ -14,8 +14,8 @@
 DREAM-R is this loop with a SAPO draft and the CPN verifier, DREAM-R-NS the same with the plain draft. Two settings say
 how much the target does of 2 and 3, for the same text. `target_speculation`: it writes against the draft at all places
 of the window (as we read our sources of the paper), at the first undecided one alone, or only where a verdict has
-rejected the draft's step. `continues`: whether it writes on behind a step of its own. With neither this is a pipeline of drafts
-and verdicts, in which the target writes nothing in vain.
+rejected the draft's step. `continues`: whether it writes on behind a step of its own. With neither this is a pipeline
+of drafts and verdicts, in which the target writes nothing in vain.
 """
 
 from collections.abc import AsyncGenerator
