@@ -44,6 +44,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if "mark.models" not in collection_path.read_text(encoding="utf-8") else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before the hook in which pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))

@@ -1,6 +1,7 @@
 """What keeps the house in order: types, schemas, formatters, and the words that name them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -96,3 +97,9 @@ def test_nothing_says_that_the_paper_is_not_public() -> None:
     )
     found = {path.name: told[0] for path in prose if (told := wrong.search(re.sub(r"[#\s]+", " ", path.read_text())))}
     assert not found
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="not run: one process has all tests (see -n 2)")
+def test_a_worker_has_the_whole_of_a_file(request: pytest.FixtureRequest) -> None:
+    """Else each of several workers would make the smoke run, and start a Slurm."""
+    assert request.node.nodeid.endswith("@test_habits.py")
