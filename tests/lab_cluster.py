@@ -58,15 +58,7 @@ class Lab:
     def start(self, command: str) -> subprocess.Popen[bytes]:
         home = {"HOME": str(Path(f"~{self._user}").expanduser()), "USER": self._user}
         print(f"{self._user}$ {command}", flush=True)
-        as_user = [
-            "runuser",
-            "-u",
-            self._user,
-            "--",
-            "bash",
-            "-c",
-            f"exec {command}" if "&&" not in command else command,
-        ]
+        as_user = ["runuser", "-u", self._user, "--", "bash", "-c", command]
         return subprocess.Popen(as_user, cwd=self._folder, env=os.environ | home, start_new_session=True)
 
     def succeed(self, command: str) -> None:
@@ -81,9 +73,8 @@ class Lab:
         run = self._at_work(alpha)
         begun = time.monotonic()
         os.killpg(run.pid, signal.SIGINT)
-        print(
-            f"Ctrl-C: ended with {run.wait()} after {time.monotonic() - begun:.0f} s; queue: {_queue()!r}", flush=True
-        )
+        code, seconds = run.wait(), time.monotonic() - begun
+        print(f"Ctrl-C: ended with {code} after {seconds:.0f} s; queue: {_queue()!r}", flush=True)
 
     def preempt(self, alpha: float) -> None:
         """A training, by jobs of a partition of higher priority that need both nodes."""
