@@ -137,7 +137,7 @@ def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) 
     training = f"train_sapo/{DRAFT}.log"
     wait_until(lambda: re.search(r" [1-9]/\d+ \[", lab.log(training)), 10 * MINUTE, "a training that trains")
     job = lab.running("train_sapo")
-    process = at_work("train_sapo", DRAFT)
+    process = at_work("train-sapo", DRAFT)
     assert process
     process.suspend()
     slurm("scancel", "--signal=TERM", str(job))  # to the job's steps, as --signal does it ahead of the limit

@@ -123,8 +123,8 @@ def test_a_benchmark_of_one_s_own_is_planned_beside_the_generated_ones(project: 
     sizes = {"questions": {"mine": 30}}
     overlay = project.overlay({"benchmarks": {"mine": own}, "suites": {"all": {"slices": slices}}, "estimates": sizes})
     done = project.succeed("-n", *overlay)
-    rules = r"^(?:local)?rule (?:prepare|verify):\n    input: (.*)\n    output: (\S+?),?(?: |$)"
-    outputs = {output: inputs for inputs, output in re.findall(rules, done.stdout, re.M)}
+    rules = r"^(?:local)?rule (?:prepare|verify):\n    input: (.*)\n    output: (.*)$"
+    outputs = {name: inputs for inputs, names in re.findall(rules, done.stdout, re.M) for name in names.split(", ")}
     assert outputs["results/data/mine.jsonl"] == "my/folder/test-0.parquet"
     verified = outputs["results/verification/verification.csv"]
     assert "data/mine.jsonl" not in verified and "data/realworldqa.jsonl" in verified
