@@ -202,7 +202,7 @@ def test_a_job_whose_server_is_killed_goes_on_after_its_restart(
     server.kill()
     _, errors = first.communicate(timeout=120)
     assert first.returncode == 1 and not (tmp_path / "traces.jsonl").exists()
-    assert f"the server of {TARGET} at {server.url} is gone" in errors and "run again" in errors
+    assert f"the server of {TARGET} at {server.url} is gone" in errors and "run the same command again" in errors
     with pytest.raises(EngineDied, match=f"the server of {TARGET} at {server.url} is gone"):
         run(written(both[1], prompts[0]))
     with pytest.raises(EngineDied, match=f"the server of {TARGET} at {server.url} is gone"):

@@ -450,7 +450,7 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     os.kill(_children(first.pid)[0], signal.SIGKILL)
     _, errors = first.communicate(timeout=120)
     assert first.returncode not in (0, None)
-    assert "died" in errors and "run again" in errors
+    assert "died" in errors and "run the same command again" in errors
     assert not (tmp_path / "traces.jsonl").exists()
     subprocess.run(command, check=True, timeout=300)
     traces = list(read_rows(tmp_path / "traces.jsonl", Trace))
