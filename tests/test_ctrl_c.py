@@ -94,7 +94,7 @@ class Run:
 
     def ended(self) -> str:
         """All that it said. Nothing of it is left then, neither lock nor process."""
-        assert self.process.wait(timeout=60) == 1, self.said()
+        assert self.process.wait(timeout=180) == 1, self.said()
         assert not self.locked and not self.jobs()
         assert "Traceback" not in self.said(), self.said()
         return self.said()
@@ -114,7 +114,7 @@ def _at_work(folder: Path) -> list[psutil.Process]:
     return [one for one in seen if one.info["cwd"] == str(folder) and one.info["cmdline"]]
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def until(true: Callable[[], bool], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
