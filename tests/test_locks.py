@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Timer
 
+import psutil
 import pytest
 
 from dreamr.errors import UserError
@@ -82,6 +84,19 @@ def test_a_killed_holder_on_this_machine_is_followed_at_once(path: Path) -> None
     with only_writer(path):
         assert time.monotonic() - begin < 1
         assert json.loads(path.with_name("abc.jsonl.writer").read_text())["process"] == os.getpid()
+
+
+def test_a_killed_holder_whose_parent_has_not_seen_it_is_waited_for(path: Path) -> None:
+    """As in a container whose first process looks after nobody's children."""
+    holder = held(path)
+    holder.kill()
+    while psutil.Process(holder.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    refuse_writers(path.parent)
+    Timer(0.5, holder.wait).start()
+    begin = time.monotonic()
+    with only_writer(path):
+        assert 0.4 < time.monotonic() - begin < 10
 
 
 def test_a_holder_on_another_machine_is_alive_while_it_touches_its_marker(path: Path) -> None:

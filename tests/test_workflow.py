@@ -20,6 +20,7 @@ import yaml
 from projects import ROOT, Project, copied, stubbed, with_form
 
 from dreamr import prompts
+from dreamr.planning.site import LIMITED
 from dreamr.provenance import environment_folder
 
 
@@ -195,6 +196,16 @@ def test_the_profile_submits_through_slurms_commands(project: Project, monkeypat
             "none",
         )
     assert counts == {"generate": 3, "train_sapo": 1, "quantize": 1}
+
+
+@pytest.mark.parametrize("rule", LIMITED)
+def test_what_is_submitted_takes_the_place_of_its_shell_and_adds_to_its_log(rule: str) -> None:
+    """A cluster stops the shell as well, which would end at once, and the job with it; a start empties no log."""
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    (shell,) = re.findall(rf'^rule {rule}:\n(?:(?:    .*)?\n)*?    shell:\n        """\n([^"]*)"""', rules, re.M)
+    begin, command, *_, last = shell.rstrip().splitlines()
+    assert begin.strip() == "{params.begin} {log:q}" and command.strip().startswith("exec {params.python:q} ")
+    assert last.strip() == ">> {log:q} 2>&1"
 
 
 @pytest.mark.slow

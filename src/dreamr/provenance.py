@@ -25,7 +25,7 @@ PACKAGES = (
     *("safetensors", "datasets", "pillow", "numpy", "pandas", "scipy", "statsmodels", "math-verify", "pydantic"),
     "snakemake",
 )
-DECLARATIONS = (["LOOP"], ["VERDICTS"], ["ADAPTER"])
+DECLARATIONS = {"LOOP", "VERDICTS", "ADAPTER"}  # of `components`
 
 
 def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = SOURCES) -> str:
@@ -67,7 +67,7 @@ def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
     """Digest of a source text without its docstrings, and what it may import from its own top package."""
     tree = ast.parse(text)
     top = package.partition(".")[0]
-    nodes = list(ast.walk(tree))
+    nodes = list(_statements(tree))
     imports = tuple(sorted({name for name in _imports(nodes, package) if name.partition(".")[0] == top}))
     tree.body = [node for node in tree.body if not _declares(node)]
     for node in nodes:
@@ -76,9 +76,19 @@ def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
     return short_digest(ast.dump(tree)), imports
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements and what holds them: no import, class or function stands within an expression."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, name, ())
+
+
 def _declares(node: ast.stmt) -> bool:
     """Whether a statement is the declaration of a component."""
-    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] in DECLARATIONS
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in DECLARATIONS
 
 
 def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:

@@ -27,6 +27,7 @@ rule answer:
     resources:
         **needs("answer", gpus=lambda wildcards: PLAN.gpus(group(wildcards))),
     params:
+        begin=BEGIN,
         lock=lock_digest("models"),
         spec=lambda wildcards: as_json(PLAN.generate(group(wildcards))),
         python=python("models"),
@@ -35,13 +36,14 @@ rule answer:
         cells=f"{RESULTS}/cells",
     shell:
         """
-        {params.python:q} -m dreamr answer \
+        {params.begin} {log:q}
+        exec {params.python:q} -m dreamr answer \
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
             --cells {params.cells:q} \
             --out {output.answered:q} \
-            > {log:q} 2>&1
+            >> {log:q} 2>&1
         """
 
 

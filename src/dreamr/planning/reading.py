@@ -60,7 +60,7 @@ def _worded(problem: Any) -> str:
         return f"{key}: unknown key; {renamed}known here: {', '.join(_known_keys(problem['loc']))}"
     value = problem["input"]
     shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
-    return f"{key}: {problem['msg']}{shown}"
+    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{shown}"
 
 
 def _known_keys(place: Sequence[str | int]) -> list[str]:

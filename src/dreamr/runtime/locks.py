@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 from filelock import SoftFileLease, Timeout
 
 from dreamr.errors import UserError
@@ -101,13 +102,23 @@ class _Lock:
         self._note.write_text(json.dumps(note | {"since": since}) + "\n", encoding="utf-8")
 
     def take(self) -> bool:
-        """Whether the path was to be had at once; a holder on this machine stops us."""
+        """Whether the path was to be had at once; a holder that works on this machine stops us."""
         try:
             self._marker.acquire(timeout=0)
         except Timeout:
-            if self._holder().get("host") == platform.node():  # and its process lives, or the lease were ours now
+            if self._is_at_work():
                 self._refuse()
         return self._marker.is_locked
+
+    def _is_at_work(self) -> bool:
+        """Whether the holder is a process of this machine; one that has ended may wait for its parent to see it."""
+        holder = self._holder()
+        if holder.get("host") != platform.node():
+            return False
+        try:
+            return psutil.Process(int(holder["process"])).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     def _wait(self) -> None:
         try:
