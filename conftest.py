@@ -30,6 +30,13 @@ LIGHT = find_spec("snakemake") is not None
 MODELS = find_spec("vllm") is not None
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Commands that tests call in this process end it deaf to Ctrl-C, which is right for the end of a process only."""
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="module")
 def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
     """Runs what engines do: all of a module in one event loop, to which they belong."""
