@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from dreamr.config import NO_DRAFT, PLAIN, Config, Crowds, Method, Run
+from dreamr.config import NO_DRAFT, PLAIN, Config, LoadBlocks, Method, Run
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Load, Question, Score, Span, Step, Trace
@@ -45,14 +45,14 @@ def small(title: str = "Test") -> Config:
         "dose": Run(**pair, methods=(*verdicts,), suites=("untimed",)),
         "load": Run(**pair, methods=("dreamr_ns", "dreamr"), suites=("load",)),
     }
-    loaded = settings.suites["all"].model_copy(update={"alone": 0, "crowds": Crowds(sizes=(1, 4, 16), blocks=8)})
+    loaded = settings.suites["all"].model_copy(update={"alone": 0, "load": LoadBlocks(sizes=(1, 4, 16), blocks=8)})
     return settings.model_copy(
         update={
             "title": title,
             "statistics": statistics,
             "methods": {**settings.methods, **verdicts},
             "runs": {**settings.runs, "main": main, **runs},
-            "suites": {**settings.suites, "load": loaded, "untimed": loaded.model_copy(update={"crowds": None})},
+            "suites": {**settings.suites, "load": loaded, "untimed": loaded.model_copy(update={"load": None})},
         }
     )
 
@@ -88,16 +88,16 @@ class Cell(NamedTuple):
     target: str
     draft: str
     method: str
-    seed: int
+    replicate: int
 
 
 def cells(settings: Config) -> dict[Cell, bool]:
     """Every cell that is answered many at once, and whether some of its questions are timed as well."""
     found: dict[Cell, bool] = {}
     for run in settings.runs.values():
-        suites = [suite for suite in map(settings.suites.__getitem__, run.suites) if not suite.crowds]
+        suites = [suite for suite in map(settings.suites.__getitem__, run.suites) if not suite.load]
         for target, draft, method in product(run.targets, run.drafts, run.methods) if suites else ():
-            cell = Cell(target, draft, method, run.seed if settings.methods[method].draft != PLAIN else 0)
+            cell = Cell(target, draft, method, run.replicate if settings.methods[method].draft != PLAIN else 0)
             found[cell] = found.get(cell, False) or any(suite.alone for suite in suites)
     return found
 
@@ -174,18 +174,18 @@ def _timed(settings: Config, rng: np.random.Generator, score: Score) -> Score:
     )
 
 
-def crowds(settings: Config) -> list[Score]:
+def under_load(settings: Config) -> list[Score]:
     """Of each run under load four questions in each block at each size; faster than the target up to about 4."""
     rng, rows, benchmark = np.random.default_rng(0), [], settings.asked[-1]
-    loads = [(run, settings.suites[name].crowds) for run in settings.runs.values() for name in run.suites]
-    for run, crowd in (one for one in loads if one[1]):
-        for *place, block, at_once in product(run.targets, run.drafts, run.methods, range(crowd.blocks), crowd.sizes):
+    runs = [(run, settings.suites[name].load) for run in settings.runs.values() for name in run.suites]
+    for run, blocks in ((run, blocks) for run, blocks in runs if blocks):
+        for *place, block, at_once in product(run.targets, run.drafts, run.methods, range(blocks.blocks), blocks.sizes):
             gain = 2.0 / at_once**0.5 * float(rng.lognormal(0, 0.1))
             told = Load(at_once=at_once, block=block, questions=4, seconds=4 / gain, baseline_seconds=4.0)
             for number in range(4):
                 question = (benchmark, f"q{4 * block + number}", f"q{number}", "")
-                score = _score(settings, rng, Cell(*place, run.seed), question, 0.5, "test")
-                timed = {"mode": "crowd", "load": told, "seconds": 1 / gain, "baseline_seconds": 1.0}
+                score = _score(settings, rng, Cell(*place, run.replicate), question, 0.5, "test")
+                timed = {"mode": "load", "load": told, "seconds": 1 / gain, "baseline_seconds": 1.0}
                 rows.append(score.model_copy(update=timed))
     return rows
 
@@ -194,15 +194,15 @@ def traces(settings: Config) -> list[Trace]:
     """One question answered alone by each method of the first pair, with a markup-laden text."""
     pairs = SummariseJob.of(settings).pairs[:1]
     shown = {*pairs, *((target, NO_DRAFT) for target, _ in pairs)}
-    ran = [cell for cell, timed in cells(settings).items() if timed and not cell.seed and _told(settings, cell)]
+    ran = [cell for cell, timed in cells(settings).items() if timed and not cell.replicate and _told(settings, cell)]
     return [_trace(*cell[:3]).model_copy(update={"benchmark": settings.asked[0]}) for cell in ran if cell[:2] in shown]
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
     """A trace of each timed answer of the main methods: that of `traces`, as fast as it was scored."""
     for score in timed:
-        cell = Cell(score.target, score.draft, score.method, score.seed)
-        if score.mode == "alone" and not score.seed and _told(settings, cell):
+        cell = Cell(score.target, score.draft, score.method, score.replicate)
+        if score.mode == "alone" and not score.replicate and _told(settings, cell):
             trace = _trace(score.target, score.draft, score.method)
             pace = score.seconds / (trace.seconds + 0.01)
             spans = [
@@ -254,7 +254,7 @@ def verified_traces(settings: Config, seed: int = 0) -> list[Trace]:
     """
     rng = np.random.default_rng(seed)
     rows, pairs = [], SummariseJob.of(settings).pairs
-    ran = [cell for cell in cells(settings) if cell[:2] in pairs and not cell.seed]
+    ran = [cell for cell in cells(settings) if cell[:2] in pairs and not cell.replicate]
     verifying = [cell[:3] for cell in ran if cell.method in ("specreason", "dreamr")]
     verifying += [cell[:3] for cell in ran if settings.methods[cell.method].verifier == "oracle"]
     for target, draft, method in verifying:

@@ -10,13 +10,13 @@ import pandas as pd
 from factories import (
     HOSTILE,
     asked,
-    crowds,
     questions,
     says_right,
     scores,
     small,
     timed_traces,
     traces,
+    under_load,
     verified_traces,
     with_arms,
     with_interventions,
@@ -50,7 +50,7 @@ def hostile() -> Config:
 
 def page(settings: Config, folder: Path) -> Path:
     """Everything from invented scores to the page; returns the page."""
-    rows = [*scores(settings), *crowds(settings)]
+    rows = [*scores(settings), *under_load(settings)]
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
     write_rows(folder / "traces.jsonl", traces(settings))
     write_rows(folder / "timed.jsonl", timed_traces(settings, rows))
@@ -136,8 +136,10 @@ def _write_audit(folder: Path, settings: Config) -> None:
         Overlap(cluster=cluster, **here, **evidence),
         Overlap(cluster=cluster, **place | {"question": "q1", "training_question": ""}, **unseen),
     ]
-    drawn = {(training.recipe, training.seed) for training in Plan(settings).trainings.values()}
-    exposures = [Exposure(recipe=recipe, seed=seed, cluster=cluster, **here) for recipe, seed in sorted(drawn)]
+    drawn = {(training.recipe, training.replicate) for training in Plan(settings).trainings.values()}
+    exposures = [
+        Exposure(recipe=recipe, replicate=replicate, cluster=cluster, **here) for recipe, replicate in sorted(drawn)
+    ]
     write_audit(folder, overlaps, exposures, [Plant(kind="exact", **here)] if Plan(settings).planted else [])
 
 

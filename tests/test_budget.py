@@ -204,12 +204,12 @@ def test_shards_and_limits_count_questions() -> None:
     assert questions(Plan(merged("config/gpu.yaml")), small) == (100, 6)
 
 
-def test_each_size_of_a_crowd_costs_time_and_a_larger_one_less() -> None:
+def test_each_size_of_a_load_costs_time_and_a_larger_one_less() -> None:
     """Beside target-only, on the same questions: more at once take fewer passes."""
     working = {}
     for sizes in ([1], [8], [1, 8]):
-        crowds = {"suites": {"all": {"alone": 0, "crowds": {"sizes": sizes, "blocks": 6}}}}
-        plan = Plan(merged("config/config.yaml", crowds))
+        load = {"suites": {"all": {"alone": 0, "load": {"sizes": sizes, "blocks": 6}}}}
+        plan = Plan(merged("config/config.yaml", load))
         (job,) = answers(plan, Group("quantization", "q3vl-deep", "q3vl-2l", "all"))
         working[tuple(sizes)] = job.working
     assert working[8,] < 0.7 * working[1,]

@@ -79,7 +79,7 @@ WRONG = {
                     "drafts": ["q3vl-2l"],
                     "methods": ["dreamr_ns"],
                     "suites": ["all"],
-                    "seed": 1,
+                    "replicate": 1,
                 }
             }
         },
@@ -103,13 +103,13 @@ WRONG = {
         {"suites": {"all": {"slices": [{"benchmark": "mmmu", "shard": [3, 2]}]}}},
         ["suites.all.slices.0.shard", "3 of 2", "1 to 2"],
     ),
-    "crowds and answers alone": (
-        {"suites": {"all": {"crowds": {"sizes": [1, 2], "blocks": 8}}}},
+    "load and answers alone": (
+        {"suites": {"all": {"load": {"sizes": [1, 2], "blocks": 8}}}},
         ["suites.all", "alone is 3", "allowed: 0"],
     ),
-    "crowds that do not grow": (
-        {"suites": {"all": {"alone": 0, "crowds": {"sizes": [4, 2], "blocks": 8}}}},
-        ["suites.all.crowds.sizes", "[4, 2]", "must grow"],
+    "loads that do not grow": (
+        {"suites": {"all": {"alone": 0, "load": {"sizes": [4, 2], "blocks": 8}}}},
+        ["suites.all.load.sizes", "[4, 2]", "must grow"],
     ),
     "own benchmark without its size": (
         {"benchmarks": {"mine": MINE}, "suites": {"all": {"slices": [{"benchmark": "mmmu"}, {"benchmark": "mine"}]}}},
@@ -182,10 +182,19 @@ WRONG = {
         {"methods": {"specreason": {"target_speculation": "none"}}},
         ["methods.specreason", "target_speculation"],
     ),
-    "an old name": (
-        {"methods": {"dreamr": {"rivals": "all"}}},
-        ["methods.dreamr.rivals", "it is called target_speculation now"],
+    "old names": (
+        {
+            "methods": {"dreamr": {"rivals": "all"}},
+            "runs": {"main": {"seed": 1}},
+            "suites": {"all": {"crowds": {"sizes": [1, 2], "blocks": 8}}},
+        },
+        [
+            "methods.dreamr.rivals: unknown key; it is called target_speculation now",
+            "runs.main.seed: unknown key; it is called replicate now",
+            "suites.all.crowds: unknown key; it is called load now",
+        ],
     ),
+    "a key that is old elsewhere": ({"awq": {"seed": 1}}, ["awq.seed: unknown key; known here: group_size"]),
     "unused setting": ({"methods": {"target_only": {"window": 4}}}, ["methods.target_only", "window"]),
     "missing setting": ({"methods": {"new": {"loop": "fpsr", "verifier": "cpn"}}}, ["methods.new", "alpha", "window"]),
     "verifier": (

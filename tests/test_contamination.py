@@ -128,8 +128,8 @@ def audited(micro: Path) -> dict[str, list[dict[str, str]]]:
     planted = str(micro / "planted.csv")
     drawing = Drawing(training_sets=TRAINING_SETS, questions=60, seed=5, planted=None)
     draws = (
-        Draw(recipe="balanced", seed=0, drawing=drawing),
-        Draw(recipe="copied", seed=2, drawing=drawing.model_copy(update={"planted": planted})),
+        Draw(recipe="balanced", replicate=0, drawing=drawing),
+        Draw(recipe="copied", replicate=2, drawing=drawing.model_copy(update={"planted": planted})),
     )
     generated = (*SPLITS, *TRAINING_SETS)
     job = AuditJob(
@@ -193,7 +193,7 @@ def test_a_training_is_exposed_to_what_it_drew_and_no_more(
     assert places(by_recipe["balanced"]) == expected
     assert 0 < len(expected) < len(audited["planted"])
     assert places(by_recipe["copied"]) >= places(audited["planted"])
-    assert {row["seed"] for row in by_recipe["copied"]} == {"2"}
+    assert {row["replicate"] for row in by_recipe["copied"]} == {"2"}
 
 
 def test_another_question_about_the_same_image_exposes_and_a_source_alone_does_not() -> None:

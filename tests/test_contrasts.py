@@ -102,8 +102,8 @@ def test_a_trained_draft_against_another_is_over_trainings() -> None:
 
 def test_further_trainings_are_crossed_with_questions_and_stand_beside_one_plain_draft() -> None:
     more = [
-        row.model_copy(update={"seed": seed, "accepted": max(0, row.accepted - seed)})
-        for seed in (1, 2)
+        row.model_copy(update={"replicate": replicate, "accepted": max(0, row.accepted - replicate)})
+        for replicate in (1, 2)
         for method in ("dreamr", "outcome_heavy")
         for row in of(method, "batched", target=PAIR[0], draft=PAIR[1]).values()
     ]
@@ -113,7 +113,7 @@ def test_further_trainings_are_crossed_with_questions_and_stand_beside_one_plain
     one = line(table(), "dreamr", "dreamr_ns", PAIR)
     width = sapo.acceptance_change_high - sapo.acceptance_change_low
     assert width > 2 * (one.acceptance_change_high - one.acceptance_change_low)
-    rewards = line(found, "outcome_heavy", "dreamr", PAIR)  # seed by seed
+    rewards = line(found, "outcome_heavy", "dreamr", PAIR)  # replicate by replicate
     assert (rewards.over, rewards.n) == (TRAININGS, 240)
     assert line(found, "dreamr", "dreamr_ns").n == line(table(), "dreamr", "dreamr_ns").n, "not on all pairs: no pool"
 

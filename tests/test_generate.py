@@ -64,7 +64,7 @@ def job(methods: list[str], alone: int = 2, draft: str = "small") -> dict:
     return {
         "target": reference("big"),
         "draft": draft,
-        "seed": 0,
+        "replicate": 0,
         "drafts": {} if draft == "none" else {"plain": reference("small"), "balanced": reference("small.balanced.big")},
         "cells": {name: {"method": METHODS[name], "digest": f"cell-{name}"} for name in methods},
         "suite": {"slices": [{"benchmark": "sums"}, {"benchmark": "words"}], "alone": alone},
@@ -453,12 +453,12 @@ def test_shards_cover_a_benchmark_once(shards: int) -> None:
     assert [one.question for part in slices for one in part] == [row.id for row in rows]
 
 
-# --- crowds ---
+# --- load ---
 
 
-def crowded(methods: list[str], sizes: tuple[int, ...] = (1, 3), blocks: int = 2) -> dict:
+def under_load(methods: list[str], sizes: tuple[int, ...] = (1, 3), blocks: int = 2) -> dict:
     spec = job(methods, alone=0)
-    spec["suite"]["crowds"] = {"sizes": sizes, "blocks": blocks}
+    spec["suite"]["load"] = {"sizes": sizes, "blocks": blocks}
     return spec
 
 
@@ -468,21 +468,21 @@ def under_way(trace: Trace) -> tuple[int, int, str, str]:
 
 
 def test_every_block_is_answered_at_every_size_beside_the_target(bench: Bench) -> None:
-    traces = bench.run(crowded(["dreamr", "specreason"]))
-    assert {trace.mode for trace in traces} == {"crowd"}
+    traces = bench.run(under_load(["dreamr", "specreason"]))
+    assert {trace.mode for trace in traces} == {"load"}
     found = Counter((trace.method, *under_way(trace)[1:]) for trace in traces)
     asked = [(part, str(i)) for part in ("sums", "words") for i in range(5)]
     assert found == Counter((name, n, *one) for name in ("dreamr", "specreason") for n in (1, 3) for one in asked)
     blocks = {under_way(trace)[2:]: trace.load.block for trace in traces}
     assert Counter(blocks.values()) == {0: 6, 1: 4} and {trace.load.questions for trace in traces} == {4, 6}
-    crowds = {(trace.method, *under_way(trace)[:2]): trace.load for trace in traces}
-    assert len(crowds) == 2 * 2 * 2 == len({load.seconds for load in crowds.values()})
-    assert len({load.baseline_seconds for load in crowds.values()}) == 4, "both methods have one baseline"
+    loads = {(trace.method, *under_way(trace)[:2]): trace.load for trace in traces}
+    assert len(loads) == 2 * 2 * 2 == len({load.seconds for load in loads.values()})
+    assert len({load.baseline_seconds for load in loads.values()}) == 4, "both methods have one baseline"
     assert all(0 < trace.baseline_seconds < trace.load.baseline_seconds for trace in traces)
 
 
-def test_no_more_than_asked_are_under_way_and_a_crowd_is_faster_than_its_answers(bench: Bench) -> None:
-    process = bench.start(crowded(["specreason"], blocks=1), delay=0.01)
+def test_no_more_than_asked_are_under_way_and_a_block_is_faster_than_its_answers(bench: Bench) -> None:
+    process = bench.start(under_load(["specreason"], blocks=1), delay=0.01)
     assert process.wait(timeout=60) == 0
     for at_once in (1, 3):
         part = [row for row in read_rows(bench.folder / "traces/all.jsonl", Trace) if row.load.at_once == at_once]
@@ -491,15 +491,15 @@ def test_no_more_than_asked_are_under_way_and_a_crowd_is_faster_than_its_answers
 
 
 def test_at_each_size_the_target_answers_first_as_often_as_last(bench: Bench) -> None:
-    bench.run(crowded(["specreason"], sizes=(1, 2)))
+    bench.run(under_load(["specreason"], sizes=(1, 2)))
     log = [line.split()[:2] for line in bench.requests()]
     starts = [place for place, (name, kind) in enumerate(log) if (name, kind) == ("big", "reset")][2:]
     first = ["draft" if ["small", "generate"] in log[a:b] else "target" for a, b in pairwise([*starts, len(log)])]
     assert first == 2 * ["draft", "target"] + 2 * ["target", "draft"], "two sizes of one block, then of the other"
 
 
-def test_a_crowd_that_lacks_an_answer_is_answered_anew_and_no_other(bench: Bench) -> None:
-    spec = crowded(["specreason"])
+def test_a_block_that_lacks_an_answer_is_answered_anew_and_no_other(bench: Bench) -> None:
+    spec = under_load(["specreason"])
     first = bench.run(spec)
     (path,) = bench.folder.glob("cells/*.jsonl")
     lines = path.read_text().splitlines(keepends=True)
@@ -512,8 +512,8 @@ def test_a_crowd_that_lacks_an_answer_is_answered_anew_and_no_other(bench: Bench
     assert bench.run(spec) == again
 
 
-def test_a_block_smaller_than_a_crowd_is_named(bench: Bench) -> None:
-    process = bench.start(crowded(["specreason"], sizes=(1, 8)))
+def test_a_block_smaller_than_a_load_is_named(bench: Bench) -> None:
+    process = bench.start(under_load(["specreason"], sizes=(1, 8)))
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "2 blocks have 4 questions and more, too few for 8 at once" in errors
 

@@ -82,16 +82,16 @@ def test_a_benchmark_of_one_s_own_is_asked_and_not_judged(
 
 
 def test_verdicts_are_held_against_the_oracle_where_there_are_any() -> None:
-    """Answers in crowds are not read, nor those of further trainings."""
+    """Answers under load are not read, nor those of further trainings."""
     methods = {"main": ["draft_only"], "ablation": None, "quantization": None}
     runs = {name: given and {"methods": given} for name, given in methods.items()}
     assert VerifyJob.of(merged({"runs": runs})).benchmarks == ()
-    again = runs | {"main": {"methods": ["dreamr"], "seed": 1}}
+    again = runs | {"main": {"methods": ["dreamr"], "replicate": 1}}
     assert VerifyJob.of(merged({"runs": again})).benchmarks == ()
-    plain = runs | {"main": {"methods": ["dreamr_ns"], "seed": 1}}
+    plain = runs | {"main": {"methods": ["dreamr_ns"], "replicate": 1}}
     assert len(VerifyJob.of(merged({"runs": plain})).benchmarks) == 4
-    crowded = {"suites": {"all": {"alone": 0, "crowds": {"sizes": [1], "blocks": 2}}}}
-    assert VerifyJob.of(merged(crowded)).benchmarks == ()
+    loaded = {"suites": {"all": {"alone": 0, "load": {"sizes": [1], "blocks": 2}}}}
+    assert VerifyJob.of(merged(loaded)).benchmarks == ()
     assert VerifyJob.of(merged("config/paper.yaml")).benchmarks == ()
 
 
@@ -151,14 +151,20 @@ def test_a_control_uses_the_drafts_of_the_named_target() -> None:
 
 
 def test_another_seed_is_another_training_of_the_same_recipe() -> None:
-    again = {"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": ["dreamr"], "suites": ["all"], "seed": 2}
+    again = {
+        "targets": ["q3vl-deep-awq"],
+        "drafts": ["q3vl-2l"],
+        "methods": ["dreamr"],
+        "suites": ["all"],
+        "replicate": 2,
+    }
     plan = Plan(merged({"runs": {"again": again}}))
     group = Group("again", "q3vl-deep-awq", "q3vl-2l", "all")
     usual, other = (plan.train(plan.drafts(each)["balanced"]) for each in (MAIN, group))
     assert (usual.name, other.name) == ("q3vl-2l.balanced.q3vl-deep-awq", "q3vl-2l.balanced.q3vl-deep-awq.2")
     assert other.generation.seed == usual.generation.seed + 2
     assert other.model_copy(update={"name": usual.name, "generation": usual.generation}) == usual
-    assert plan.generate(group).seed == 2 and plan.generate(MAIN).seed == 0
+    assert plan.generate(group).replicate == 2 and plan.generate(MAIN).replicate == 0
     assert digests(merged()).items() <= digests(plan.config).items(), "the usual answers are as they were"
 
 
@@ -181,13 +187,17 @@ def test_a_recipe_changes_only_the_cells_that_draft_with_it() -> None:
 COPIED = {
     "sapo": {"recipes": {"copied": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}},
     "methods": {"copied": {"loop": "draft_only", "draft": "copied"}},
-    "runs": {"copied": {"targets": PAIR[:1], "drafts": PAIR[1:], "methods": ["copied"], "suites": ["all"], "seed": 2}},
+    "runs": {
+        "copied": {"targets": PAIR[:1], "drafts": PAIR[1:], "methods": ["copied"], "suites": ["all"], "replicate": 2}
+    },
 }
 
 
 def test_a_training_on_planted_copies_differs_by_what_it_asks() -> None:
     plan = Plan(merged(COPIED))
-    copied, usual = (plan.train(sapo_model(recipe, *PAIR, seed)) for recipe, seed in (("copied", 2), ("balanced", 0)))
+    copied, usual = (
+        plan.train(sapo_model(recipe, *PAIR, replicate)) for recipe, replicate in (("copied", 2), ("balanced", 0))
+    )
     assert copied.planted == "resources/micro/planted.csv" and usual.planted is None
     assert copied.drawing.planted and copied.recipe.weights == usual.recipe.weights
     other = Plan(merged(COPIED, {"micro": {"clusters": {"mmbench": 13}}}))
@@ -196,13 +206,13 @@ def test_a_training_on_planted_copies_differs_by_what_it_asks() -> None:
 
 
 def test_the_audit_knows_what_every_training_draws() -> None:
-    """Trainings of one recipe and seed draw the same, whatever the pair, and as the training itself does."""
+    """Trainings of one recipe and replicate draw the same, whatever the pair, and as the training itself does."""
     plan = Plan(merged(COPIED))
     job = plan.audit()
-    draws = {(draw.recipe, draw.seed): draw.drawing for draw in job.draws}
+    draws = {(draw.recipe, draw.replicate): draw.drawing for draw in job.draws}
     assert len(draws) == len(job.draws) == len(plan.config.sapo.recipes)
     for name, training in plan.trainings.items():
-        assert draws[training.recipe, training.seed] == plan.train(name).drawing
+        assert draws[training.recipe, training.replicate] == plan.train(name).drawing
     assert (job.planted, len(job.benchmarks), len(job.training_sets)) == ("resources/micro/planted.csv", 4, 3)
     assert Plan(merged("config/paper.yaml")).audit().planted is None
 

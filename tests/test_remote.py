@@ -160,7 +160,7 @@ def generate(data: Path, folder: Path, url: str | None) -> list[str]:
     spec = {
         "target": target,
         "draft": DRAFT,
-        "seed": 0,
+        "replicate": 0,
         "drafts": {"plain": draft},
         "cells": {"dreamr_ns": {"method": method, "digest": "dreamr_ns"}},
         "suite": {"slices": [{"benchmark": "mmmu"}], "alone": 2},

@@ -135,7 +135,7 @@ def run(scale: str, *methods: str, drafts: bool = True, **others: Any) -> Overla
     target, draft = pair(scale)
     suites = configured(scale).runs["main"].suites[:1]
     given = {"targets": [target], "methods": methods, "suites": suites} | ({"drafts": [draft]} if drafts else {})
-    return {"runs": {f"added_{methods[0]}_{others.get('seed', 0)}": given | others}}
+    return {"runs": {f"added_{methods[0]}_{others.get('replicate', 0)}": given | others}}
 
 
 def methods_of_depth(*names: str) -> Overlay:
@@ -170,7 +170,10 @@ ADDED = {
     "verifier": (lambda at: [run(at, "verifier_score")], {"verifier"}),
     "rewards": (lambda at: [run(at, "outcome_heavy")], {"rewards"}),
     "trainings": (
-        lambda at: [run(at, "outcome_heavy", "dreamr", seed=seed) for seed in (1, 2)] + [run(at, "outcome_heavy")],
+        lambda at: (
+            [run(at, "outcome_heavy", "dreamr", replicate=replicate) for replicate in (1, 2)]
+            + [run(at, "outcome_heavy")]
+        ),
         {"rewards", "trainings"},
     ),
     "arms": (lambda at: [methods_of_depth(*ARMS), run(at, *ARMS)], {"schedule", "arms"}),
@@ -180,7 +183,7 @@ ADDED = {
         {"interventions"},
     ),
     "load": (
-        lambda at: [suite(at, crowds={"sizes": [1, 4], "blocks": 6}), run(at, "specreason", suites=["added"])],
+        lambda at: [suite(at, load={"sizes": [1, 4], "blocks": 6}), run(at, "specreason", suites=["added"])],
         {"load"},
     ),
     "quantization": (

@@ -417,7 +417,7 @@ def _job(data: Path, methods: dict[str, dict]) -> dict:
     return {
         "target": refs[TARGETS[0]],
         "draft": DRAFTS[0],
-        "seed": 0,
+        "replicate": 0,
         "drafts": {"plain": refs[DRAFTS[0]]},
         "cells": {name: {"method": method, "digest": name} for name, method in methods.items()},
         "suite": {"slices": [{"benchmark": "mathverse"}, {"benchmark": "mmmu"}], "alone": 1},

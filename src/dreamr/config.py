@@ -216,7 +216,7 @@ class Slice(Spec):
         return shard
 
 
-class Crowds(Spec):
+class LoadBlocks(Spec):
     """The load experiment: every block of a suite's questions is answered with so many of them at once."""
 
     sizes: Annotated[tuple[Count, ...], Field(min_length=1)]  # questions at once
@@ -235,12 +235,12 @@ class Suite(Spec):
 
     slices: Annotated[tuple[Slice, ...], Field(min_length=1)]
     alone: Annotated[int, Field(ge=0)]  # questions per slice that are also timed one at a time
-    crowds: Crowds | None = None  # then the questions are answered in crowds, and in no other way
+    load: LoadBlocks | None = None  # then the questions are answered under load, and in no other way
 
     @model_validator(mode="after")
     def _one_purpose(self) -> Self:
-        if self.crowds and self.alone:
-            raise ValueError(f"a suite with crowds is timed in crowds: alone is {self.alone}, allowed: 0")
+        if self.load and self.alone:
+            raise ValueError(f"a suite with load is timed under load: alone is {self.alone}, allowed: 0")
         return self
 
 
@@ -252,7 +252,9 @@ class Run(Spec):
     methods: Annotated[tuple[Name, ...], Field(min_length=1)]
     suites: Annotated[tuple[Name, ...], Field(min_length=1)]
     trained_with: Name | None = None  # target that trained the SAPO drafts; None: the run's own target
-    seed: Annotated[int, Field(ge=0)] = 0  # which training of its recipe each SAPO draft is from; 0 is the usual one
+    replicate: Annotated[int, Field(ge=0)] = (
+        0  # which training of its recipe each SAPO draft is from; 0 is the usual one
+    )
 
 
 class Sampling(Spec):
@@ -551,7 +553,7 @@ class Config(Spec):
                         f"runs.{name}.methods: {method!r} cannot go with draft {draft!r}; allowed: "
                         f"{'a model' if draft == NO_DRAFT else repr(NO_DRAFT)}"
                     )
-                training = str(run.seed if self.methods[method].draft != PLAIN else 0)
+                training = str(run.replicate if self.methods[method].draft != PLAIN else 0)
                 if owner := owners.get((target, draft, method, suite, training)):
                     raise ValueError(f"runs.{name}: {(target, draft, method, suite)} is in runs.{owner} already")
                 owners[target, draft, method, suite, training] = name
@@ -582,10 +584,10 @@ class Config(Spec):
                         f"runs.{name}.methods: {method!r} asks the step oracle, which knows generated questions alone "
                         f"(micro), not those of {', '.join(foreign)}"
                     )
-                if self.suites[suite].alone or self.suites[suite].crowds:
+                if self.suites[suite].alone or self.suites[suite].load:
                     raise ValueError(
                         f"runs.{name}.suites: {suite!r} is timed, and the oracle of {method!r} takes no time; allowed: "
-                        "suites with alone 0 and without crowds"
+                        "suites with alone 0 and without load"
                     )
         return self
 
@@ -625,9 +627,9 @@ class Config(Spec):
         yield "estimates.rules", self.estimates.rules.values(), self.estimates.devices
 
 
-def sapo_model(recipe: str, target: str, draft: str, seed: int = 0) -> str:
-    """Name of the draft that SAPO trains for a pair; of all but the usual training with its seed."""
-    return f"{draft}.{recipe}.{target}" + (f".{seed}" if seed else "")
+def sapo_model(recipe: str, target: str, draft: str, replicate: int = 0) -> str:
+    """Name of the draft that SAPO trains for a pair; of all but the usual training with its replicate."""
+    return f"{draft}.{recipe}.{target}" + (f".{replicate}" if replicate else "")
 
 
 def sapo_recipe(model: str) -> str:

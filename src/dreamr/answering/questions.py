@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from dreamr.config import Crowds, Slice, Suite
+from dreamr.config import LoadBlocks, Slice, Suite
 from dreamr.errors import UserError
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.provenance import spec_digest
 from dreamr.records import Question, read_rows
 
-Mode = Literal["batched", "alone", "crowd"]
-AnswerKey = tuple[Mode, str, str, int]  # mode, benchmark, question, questions at once (0 where mode is not "crowd")
+Mode = Literal["batched", "alone", "load"]
+AnswerKey = tuple[Mode, str, str, int]  # mode, benchmark, question, questions at once (0 where mode is not "load")
 
 
 class Asked(NamedTuple):
@@ -27,18 +27,18 @@ class Asked(NamedTuple):
         return mode, self.benchmark, self.question, at_once
 
 
-class Crowd(NamedTuple):
+class TimedBlock(NamedTuple):
     """Questions that are timed together: one by itself, or a block of them with so many at once."""
 
     mode: Mode
     asked: tuple[Asked, ...]
     at_once: int = 1
-    block: int = 0  # its number, or that of the question by itself: turns go by it
+    number: int = 0  # of the block, or of the question by itself: turns go by it
 
     @property
     def keys(self) -> list[AnswerKey]:
         """What its answers are kept under."""
-        return [one.key(self.mode, self.at_once if self.mode == "crowd" else 0) for one in self.asked]
+        return [question.key(self.mode, self.at_once if self.mode == "load" else 0) for question in self.asked]
 
 
 def suite_questions(suite: Suite, data: Path) -> list[list[Asked]]:
@@ -66,26 +66,26 @@ def spread(asked: Sequence[Asked], wanted: int, draft: str) -> list[Asked]:
     """
     wanted = min(wanted, len(asked))
     stretches = [asked[len(asked) * i // wanted : len(asked) * (i + 1) // wanted] for i in range(wanted)]
-    return [min(stretch, key=lambda one: spec_digest(draft, one.question)) for stretch in stretches]
+    return [min(stretch, key=lambda asked: spec_digest(draft, asked.question)) for stretch in stretches]
 
 
-def crowds(slices: Iterable[Sequence[Asked]], settings: Crowds) -> list[Crowd]:
+def load_blocks(slices: Iterable[Sequence[Asked]], settings: LoadBlocks) -> list[TimedBlock]:
     """Each block of the questions at each size, block after block, so that what is compared lies close together.
 
     The order of the sizes turns from block to block, so that none is always the first. A block has about the same share
-    of every slice, mixed by what ids decide, and questions of one cluster stay together. One that is smaller than a
-    crowd stops the job.
+    of every slice, mixed by what ids decide, and questions of one cluster stay together. One that has fewer
+    questions than are asked at once stops the job.
     """
     blocks = _blocks(slices, settings.blocks)
     smallest, largest = min(map(len, blocks)), settings.sizes[-1]
     if smallest < largest:
         raise UserError(
-            f"crowds: {settings.blocks} blocks have {smallest} questions and more, too few for {largest} at once; "
+            f"load: {settings.blocks} blocks have {smallest} questions and more, too few for {largest} at once; "
             "ask fewer at once, or make fewer blocks"
         )
     order = [settings.sizes[turn:] + settings.sizes[:turn] for turn in range(len(settings.sizes))]
     return [
-        Crowd("crowd", tuple(block), size, number)
+        TimedBlock("load", tuple(block), size, number)
         for number, block in enumerate(blocks)
         for size in order[number % len(order)]
     ]
@@ -96,6 +96,6 @@ def _blocks(slices: Iterable[Sequence[Asked]], number: int) -> list[list[Asked]]
     blocks: list[list[Asked]] = [[] for _ in range(number)]
     for part in slices:
         places: dict[str, int] = {}
-        for position, one in enumerate(part):
-            blocks[places.setdefault(one.cluster, position * number // len(part))].append(one)
-    return [sorted(block, key=lambda one: spec_digest(one.benchmark, one.question)) for block in blocks]
+        for position, question in enumerate(part):
+            blocks[places.setdefault(question.cluster, position * number // len(part))].append(question)
+    return [sorted(block, key=lambda asked: spec_digest(asked.benchmark, asked.question)) for block in blocks]

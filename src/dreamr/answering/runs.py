@@ -1,13 +1,14 @@
-"""Put questions to models by a method: many at once, one at a time with the machine to itself, or in crowds.
+"""Put questions to models by a method: many at once, one at a time with the machine to itself, or under load.
 
 All modes give the same text, up to rounding in the engine. A batch measures no time and spends no work that may be
 thrown away: FPSR's text does not depend on its schedule, so there, where the target has other questions to go on with,
 it is written by the sequential loop with the same verifier, for a fraction of the work. The other modes run each
 method's own loop and measure it beside target-only, on the same questions with as many at once.
 
-A crowd is a block of questions as a closed loop: n are under way, and one that ends is followed by the next, until
-none is left. Its throughput is its questions over the wall clock of all; latencies are of each question. At its end
-fewer than n are under way, so blocks should hold several times as many as the largest crowd; the baseline ends alike.
+Under load a block of questions is answered as a closed loop: n are under way, and one that ends is followed by the
+next, until none is left. Its throughput is its questions over the wall clock of all; latencies are of each question. At
+its end fewer than n are under way, so blocks should hold several times as many as the largest n; the baseline ends
+alike.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol, TypeVar
 
 from dreamr.answering.cells import CellFile
-from dreamr.answering.questions import Asked, Crowd, Mode
+from dreamr.answering.questions import Asked, Mode, TimedBlock
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine, Reader
 from dreamr.errors import UserError
@@ -53,7 +54,7 @@ class CellRun:
     method: Method
     target: str
     draft: str
-    seed: int  # of the training that a SAPO draft is from
+    replicate: int  # of the training that a SAPO draft is from
     device: str
     thinking: bool  # the template of whoever opens the answer begins a thinking block
     engines: Engines
@@ -69,14 +70,14 @@ class CellRun:
         baseline: float | None = None,
         load: Load | None = None,
     ) -> Trace:
-        """A finished answer with its seconds and, timed by themselves or in a crowd, those of the target beside it."""
+        """A finished answer with its seconds and, timed by itself or under load, those of the target beside it."""
         return Trace(
             question=asked.question,
             benchmark=asked.benchmark,
             target=self.target,
             draft=self.draft,
             method=self.name,
-            seed=self.seed,
+            replicate=self.replicate,
             mode=mode,
             digest=self.file.digest,
             seconds=timed.seconds,
@@ -89,9 +90,9 @@ class CellRun:
             **{field.name: getattr(timed.outcome, field.name) for field in fields(Outcome)},
         )
 
-    def lacks(self, crowd: Crowd) -> bool:
-        """Whether an answer of `crowd` is missing: then all of them are given anew."""
-        return any(key not in self.file.traces for key in crowd.keys)
+    def lacks(self, block: TimedBlock) -> bool:
+        """Whether an answer of `block` is missing: then all of them are given anew."""
+        return any(key not in self.file.traces for key in block.keys)
 
 
 class Timed(NamedTuple):
@@ -162,8 +163,8 @@ def stop_at_refusals(method: str, file: CellFile, asked: Sequence[Asked]) -> Non
             )
 
 
-class TimedCrowd(NamedTuple):
-    """How a crowd was answered, and the seconds that all of it took."""
+class BlockResult(NamedTuple):
+    """How a block was answered, and the seconds that all of it took."""
 
     answers: list[Timed]
     seconds: float
@@ -171,7 +172,7 @@ class TimedCrowd(NamedTuple):
 
 @dataclass(frozen=True)
 class Stopwatch:
-    """Times answers by themselves or in crowds, on engines that remember nothing of what was timed before."""
+    """Times answers by themselves or under load, on engines that remember nothing of what was timed before."""
 
     engines: Sequence[TimedEngine]
     target: TimedEngine  # plain: every speed-up is a ratio to it
@@ -180,37 +181,37 @@ class Stopwatch:
     async def answer(
         self,
         cells: Sequence[CellRun],
-        crowds: Sequence[Crowd],
+        blocks: Sequence[TimedBlock],
         warm_up: Asked | None,
         done: Callable[[int], object],
     ) -> None:
-        """Time what is left, crowd by crowd: all cells and target-only on one crowd right after each other.
+        """Time what is left, block by block: all cells and target-only on one block right after each other.
 
-        The order turns from block to block, so that no method always runs first or next to the baseline, at no size of
-        a crowd. `warm_up` is answered once for nothing, where there is a question that no engine refuses. `done` is
+        The order turns from block to block, so that at no load a method always runs first or next to the
+        baseline. `warm_up` is answered once for nothing, where there is a question that no engine refuses. `done` is
         told how many answers were kept.
         """
-        left = [[cell for cell in cells if cell.lacks(crowd)] for crowd in crowds]
+        left = [[cell for cell in cells if cell.lacks(block)] for block in blocks]
         if any(left):
             gc.freeze()  # what is loaded stays; from here on, collecting garbage is quick
             if warm_up:
-                await self._round(cells, Crowd("alone", (warm_up,)))
-        for crowd, missing in zip(crowds, left, strict=True):
+                await self._round(cells, TimedBlock("alone", (warm_up,)))
+        for block, missing in zip(blocks, left, strict=True):
             if missing:
-                *timed, baseline = await self._round(missing, crowd)
+                *timed, baseline = await self._round(missing, block)
                 for cell, own in zip(missing, timed, strict=True):
-                    cell.file.append(*_traces(cell, crowd, own, baseline))
-                    done(len(crowd.asked))
+                    cell.file.append(*_traces(cell, block, own, baseline))
+                    done(len(block.asked))
 
-    async def _round(self, cells: Sequence[CellRun], crowd: Crowd) -> list[TimedCrowd]:
+    async def _round(self, cells: Sequence[CellRun], block: TimedBlock) -> list[BlockResult]:
         """How each cell and, behind them, target-only answered."""
         plain = (Method(loop="target_only"), Engines(target=self.target))
         runs = [*((cell.method, cell.engines) for cell in cells), plain]  # target-only as a cell is a control: two runs
-        order = [(crowd.block + place) % len(runs) for place in range(len(runs))]
-        timed = {place: await self._timed(*runs[place], crowd) for place in order}
+        order = [(block.number + place) % len(runs) for place in range(len(runs))]
+        timed = {place: await self._timed(*runs[place], block) for place in order}
         return [timed[place] for place in range(len(runs))]
 
-    async def _timed(self, method: Method, engines: Engines, crowd: Crowd) -> TimedCrowd:
+    async def _timed(self, method: Method, engines: Engines, block: TimedBlock) -> BlockResult:
         for engine in self.engines:
             await engine.reset()
 
@@ -219,24 +220,24 @@ class Stopwatch:
 
         with _no_garbage_collection():
             start = time.perf_counter()
-            answers = await closed_loop(one, crowd.asked, crowd.at_once)
-            return TimedCrowd(answers, time.perf_counter() - start)
+            answers = await closed_loop(one, block.asked, block.at_once)
+            return BlockResult(answers, time.perf_counter() - start)
 
 
-def _traces(cell: CellRun, crowd: Crowd, timed: TimedCrowd, baseline: TimedCrowd) -> Iterator[Trace]:
-    """A cell's answers to a crowd beside target-only; a question that was refused to that has no baseline."""
+def _traces(cell: CellRun, block: TimedBlock, timed: BlockResult, baseline: BlockResult) -> Iterator[Trace]:
+    """A cell's answers to a block beside target-only; a question that was refused to that has no baseline."""
     load = None
-    if crowd.mode == "crowd":
+    if block.mode == "load":
         load = Load(
-            at_once=crowd.at_once,
-            block=crowd.block,
-            questions=len(crowd.asked),
+            at_once=block.at_once,
+            block=block.number,
+            questions=len(block.asked),
             seconds=timed.seconds,
             baseline_seconds=baseline.seconds,
         )
-    for question, own, beside in zip(crowd.asked, timed.answers, baseline.answers, strict=True):
+    for question, own, beside in zip(block.asked, timed.answers, baseline.answers, strict=True):
         seconds = None if beside.outcome.refusal else beside.seconds
-        yield cell.trace(question, crowd.mode, own, seconds, load)
+        yield cell.trace(question, block.mode, own, seconds, load)
 
 
 @contextmanager

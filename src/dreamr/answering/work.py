@@ -15,7 +15,7 @@ from dreamr import provenance
 from dreamr.answering.cells import CellFile
 from dreamr.answering.engines import EngineKey, started
 from dreamr.answering.fitting import fit, in_words
-from dreamr.answering.questions import AnswerKey, Asked, Crowd, crowds, spread, suite_questions
+from dreamr.answering.questions import AnswerKey, Asked, TimedBlock, load_blocks, spread, suite_questions
 from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
 from dreamr.config import PLAIN, Method
 from dreamr.engines.protocol import Engine, EngineDied, Refused
@@ -57,21 +57,21 @@ class Work:
     @property
     def batched(self) -> list[Asked]:
         """The questions that are answered many at once."""
-        return [] if self.job.suite.crowds else self.questions
+        return [] if self.job.suite.load else self.questions
 
     @cached_property
-    def timed(self) -> list[Crowd]:
-        """What is timed: some questions one at a time, or all of them in crowds."""
+    def timed(self) -> list[TimedBlock]:
+        """What is timed: some questions one at a time, or all of them under load."""
         suite = self.job.suite
-        if suite.crowds:
-            return crowds(self.slices, suite.crowds)
+        if suite.load:
+            return load_blocks(self.slices, suite.load)
         chosen = (one for part in self.slices for one in spread(part, suite.alone, self.job.draft))
-        return [Crowd("alone", (one,), block=number) for number, one in enumerate(chosen)]
+        return [TimedBlock("alone", (question,), number=number) for number, question in enumerate(chosen)]
 
     @property
     def keys(self) -> list[AnswerKey]:
         """What each cell answers, in the order of the output."""
-        return [one.key("batched") for one in self.batched] + [key for crowd in self.timed for key in crowd.keys]
+        return [one.key("batched") for one in self.batched] + [key for block in self.timed for key in block.keys]
 
     @property
     def left(self) -> dict[str, int]:
@@ -80,8 +80,8 @@ class Work:
         return {name: number for name, number in counts.items() if number}
 
     def _missing(self, file: CellFile) -> list[AnswerKey]:
-        """What a cell still has to answer; where one answer of a crowd is missing, all of it."""
-        asked = [[one.key("batched")] for one in self.batched] + [crowd.keys for crowd in self.timed]
+        """What a cell still has to answer; where one answer of a block is missing, all of it."""
+        asked = [[one.key("batched")] for one in self.batched] + [block.keys for block in self.timed]
         return [key for keys in asked if not file.traces.keys() >= {*keys} for key in keys]
 
     @property
@@ -92,7 +92,7 @@ class Work:
     @cached_property
     def warm_ups(self) -> list[Asked]:
         """The questions in the order in which they may be answered for nothing: first those that are not timed."""
-        timed = {one for crowd in self.timed for one in crowd.asked}
+        timed = {one for block in self.timed for one in block.asked}
         return sorted(self.questions, key=lambda one: one in timed)
 
     @property
@@ -225,7 +225,7 @@ def _cell_run(
         method=cell.method,
         target=job.target.name,
         draft=job.draft,
-        seed=job.seed if cell.method.draft != PLAIN else 0,
+        replicate=job.replicate if cell.method.draft != PLAIN else 0,
         device=work.device,
         thinking=(draft if draft and not cell.method.needs_target else target).model.thinking,
         engines=Engines(target=_judging(work, cell.method, engines[target]), draft=engines[draft] if draft else None),

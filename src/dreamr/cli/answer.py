@@ -10,7 +10,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from dreamr.answering.questions import Crowd
+from dreamr.answering.questions import TimedBlock
 from dreamr.answering.work import Work, answer
 from dreamr.cli.common import read_spec
 from dreamr.files import write_atomically
@@ -24,7 +24,7 @@ class Untimed(Work):
     """What of a generate job is answered many at once."""
 
     @cached_property
-    def timed(self) -> list[Crowd]:
+    def timed(self) -> list[TimedBlock]:
         """Nothing."""
         return []
 

@@ -4,8 +4,8 @@ Compares the prepared questions of all benchmarks with those of all training set
 wording, and the benchmarks' own source columns. OUT/overlaps.csv gets one row per pair: benchmark, question, cluster,
 training_set, training_question, image_bits, text_share, by_image, by_text, by_source. An empty training_question means
 that the source column alone names the training set. OUT/exposures.csv gets one row for each of them that the trainings
-of a recipe and seed drew: recipe, seed, benchmark, question, cluster, training_set, training_question. OUT/planted.csv
-lists what the audit should find in generated data sets, and is empty for others.
+of a recipe and replicate drew: recipe, replicate, benchmark, question, cluster, training_set, training_question.
+OUT/planted.csv lists what the audit should find in generated data sets, and is empty for others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,11 +59,11 @@ def main(*, spec: str, data: Path, out: Path) -> None:
 
 
 def exposures(job: AuditJob, data: Path, training_sets: Sequence[Side], found: Sequence[Overlap]) -> Iterator[Exposure]:
-    """What each recipe and seed drew of the overlaps."""
+    """What each recipe and replicate drew of the overlaps."""
     shared = ("benchmark", "question", "cluster", "training_set", "training_question")
     for draw in job.draws:
         for one in exposed(found, training_sets, asked(data, draw.drawing)):
-            yield Exposure(recipe=draw.recipe, seed=draw.seed, **one.model_dump(include=set(shared)))
+            yield Exposure(recipe=draw.recipe, replicate=draw.replicate, **one.model_dump(include=set(shared)))
 
 
 def write(folder: Path, found: Sequence[Overlap], seen: Sequence[Exposure], plants: Sequence[Plant]) -> None:

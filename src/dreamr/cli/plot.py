@@ -129,4 +129,6 @@ def curves(files: Iterable[Path]) -> pd.DataFrame:
 
 
 def timed(files: Iterable[Path]) -> list[Trace]:
-    return [row for path in sorted(files) for row in read_rows(path, Trace) if row.mode == "alone" and row.seed == 0]
+    return [
+        row for path in sorted(files) for row in read_rows(path, Trace) if row.mode == "alone" and row.replicate == 0
+    ]

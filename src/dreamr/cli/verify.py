@@ -70,7 +70,7 @@ def write(judged: Judged, out: Path) -> None:
 
 def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
     """The batched answers to these benchmarks that a target verified, of the usual trainings; none: UserError."""
-    batched = (row for path in paths for row in read_rows(path, Trace) if row.mode == "batched" and row.seed == 0)
+    batched = (row for path in paths for row in read_rows(path, Trace) if row.mode == "batched" and row.replicate == 0)
     found = [row for row in batched if row.verified and row.benchmark in benchmarks]
     if not found:
         raise UserError(f"no verified step: no target verified any of the traces given of {', '.join(benchmarks)}")

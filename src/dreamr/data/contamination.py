@@ -50,10 +50,10 @@ class Overlap(Record):
 
 
 class Exposure(Record):
-    """A benchmark question whose likeness the trainings of one recipe and seed drew."""
+    """A benchmark question whose likeness the trainings of one recipe and replicate drew."""
 
     recipe: str
-    seed: int
+    replicate: int
     benchmark: str
     question: str
     cluster: str

@@ -75,7 +75,7 @@ def processor_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
         sets = ", ".join(sorted(machine.instructions & {"avx2", "avx512f"})) or "no avx2"
         line = Line("processor", f"{machine.processor}, {sets}", "avx2")
         yield line.unless(platform.verdict == "ok", platform.verdict, _told(platform))
-    timed = any(suite.alone or suite.crowds for suite in needed.config.suites.values())
+    timed = any(suite.alone or suite.load for suite in needed.config.suites.values())
     if timed and any(jobs.rule == "generate" for jobs in needed.jobs):
         line = Line("cores", str(machine.cores), "2 for timed answers")
         yield line.unless(

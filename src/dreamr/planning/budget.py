@@ -141,7 +141,7 @@ def batch(plan: Plan, training: Training) -> dict[str, float]:
 
 def answers(plan: Plan, group: Group) -> Iterator[Estimate]:
     """A generate job; where answers that are not timed have a job of their own, that one before it."""
-    timed, many = plan.times(group), plan.config.suites[group.suite].crowds is None
+    timed, many = plan.times(group), plan.config.suites[group.suite].load is None
     parts = [_many(plan, group)] * many + [_timed(plan, group)] * timed
     if plan.apart(group):
         yield _answering(plan, group, parts[:1], "answer")
@@ -177,19 +177,19 @@ def _many(plan: Plan, group: Group) -> Answers:
 
 
 def _timed(plan: Plan, group: Group) -> Answers:
-    """Each method and, beside them, target-only answer some questions one at a time, or all in crowds; one warms up."""
+    """Each method and, beside them, target-only answer some questions alone, or all under load; one warms up."""
     beside, (asked, timed) = [TARGET_ONLY, *plan.methods(group).values()], questions(plan, group)
-    lengths, crowds = text(plan), plan.config.suites[group.suite].crowds
+    lengths, load = text(plan), plan.config.suites[group.suite].load
     one = sum(_alone(plan, group, method) for method in beside)
-    if crowds is None:
+    if load is None:
         longest = one * lengths.longest / lengths.answer
         return Answers(opening=one, working=timed * one, unit=longest, written=(timed + 1) * len(beside))
-    block = math.ceil(asked / crowds.blocks)
+    block = math.ceil(asked / load.blocks)
     return Answers(
         opening=one,
-        working=sum(_batched(plan, group, method, asked, size) for method in beside for size in crowds.sizes),
-        unit=max(sum(_batched(plan, group, method, block, size) for method in beside) for size in crowds.sizes),
-        written=(asked * len(crowds.sizes) + 1) * len(beside),
+        working=sum(_batched(plan, group, method, asked, size) for method in beside for size in load.sizes),
+        unit=max(sum(_batched(plan, group, method, block, size) for method in beside) for size in load.sizes),
+        written=(asked * len(load.sizes) + 1) * len(beside),
     )
 
 

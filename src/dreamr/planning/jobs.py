@@ -87,10 +87,10 @@ class TrainJob(Spec):
 
 
 class Draw(Spec):
-    """What the trainings of one recipe and seed ask."""
+    """What the trainings of one recipe and replicate ask."""
 
     recipe: str
-    seed: int
+    replicate: int
     drawing: Drawing
 
 
@@ -116,7 +116,7 @@ class GenerateJob(Spec):
 
     target: ModelRef
     draft: str  # name of the plain draft, or config.NO_DRAFT
-    seed: int  # which training of its recipe a SAPO draft is from
+    replicate: int  # which training of its recipe a SAPO draft is from
     drafts: dict[str, ModelRef]  # by config.PLAIN or recipe: the drafts that the methods name
     cells: dict[str, Cell]  # by method
     suite: Suite
@@ -182,7 +182,7 @@ class VerifyJob(Spec):
         """That of a configuration; no benchmark where no verdict on a generated question is asked for."""
         asking = [run for run in config.runs.values() if _verifies(config, run)]
         suites = [config.suites[suite] for run in asking for suite in run.suites]
-        asked = {part.benchmark for suite in suites if not suite.crowds for part in suite.slices}
+        asked = {part.benchmark for suite in suites if not suite.load for part in suite.slices}
         generated = tuple(name for name in config.asked if name in asked and config.is_micro(name))
         return cls(benchmarks=generated, tables=SummariseJob.of(config))
 
@@ -190,4 +190,4 @@ class VerifyJob(Spec):
 def _verifies(config: Config, run: Run) -> bool:
     """Whether a run has verdicts of the usual trainings."""
     methods = [config.methods[name] for name in run.methods]
-    return any(method.verifier and (method.draft == PLAIN or not run.seed) for method in methods)
+    return any(method.verifier and (method.draft == PLAIN or not run.replicate) for method in methods)

@@ -62,12 +62,12 @@ class Group(NamedTuple):
 
 
 class Training(NamedTuple):
-    """One SAPO draft: a recipe applied to a pair, `seed` behind the configuration's."""
+    """One SAPO draft: a recipe applied to a pair, its seed `replicate` behind the configuration's."""
 
     recipe: Name
     target: Name
     draft: Name
-    seed: int
+    replicate: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Plan:
         run = self.run(group)
         judge = run.trained_with or group.target
         recipes = (method.draft for method in self.methods(group).values() if method.needs_draft)
-        return [Training(recipe, judge, group.draft, run.seed) for recipe in recipes if recipe != PLAIN]
+        return [Training(recipe, judge, group.draft, run.replicate) for recipe in recipes if recipe != PLAIN]
 
     @cached_property
     def models(self) -> dict[str, list[str]]:
@@ -154,7 +154,7 @@ class Plan:
     def times(self, group: Group) -> bool:
         """Whether answers of a group are timed, for which its generate job has a whole machine."""
         suite = self.config.suites[group.suite]
-        return suite.alone > 0 or suite.crowds is not None
+        return suite.alone > 0 or suite.load is not None
 
     def apart(self, group: Group) -> bool:
         """Whether the answers that are not timed have a job of their own, which takes its GPUs alone of a node.
@@ -200,21 +200,24 @@ class Plan:
             recipe=config.sapo.recipes[training.recipe],
             planted=self.planted if config.sapo.recipes[training.recipe].planted else None,
             sapo=SapoSettings(**config.sapo.model_dump(exclude={"recipes"})),
-            generation=config.generation.model_copy(update={"seed": config.generation.seed + training.seed}),
+            generation=config.generation.model_copy(update={"seed": config.generation.seed + training.replicate}),
             context_tokens=config.context_tokens,
             images=config.images,
             device=config.device,
         )
 
     def audit(self) -> AuditJob:
-        """The spec of the contamination audit. Trainings of one recipe and seed ask the same, whatever the pair."""
+        """The spec of the contamination audit. All pairs' trainings of one recipe and replicate ask the same."""
         config = self.config
-        drawings = {(training.recipe, training.seed): self.train(name) for name, training in self.trainings.items()}
+        drawings = {
+            (training.recipe, training.replicate): self.train(name) for name, training in self.trainings.items()
+        }
         return AuditJob(
             benchmarks=tuple(name for name in config.benchmarks if name in self.datasets),
             training_sets=tuple(name for name in config.training_sets if name in self.datasets),
             draws=tuple(
-                Draw(recipe=recipe, seed=seed, drawing=job.drawing) for (recipe, seed), job in drawings.items()
+                Draw(recipe=recipe, replicate=replicate, drawing=job.drawing)
+                for (recipe, replicate), job in drawings.items()
             ),
             planted=self.planted,
             generated=tuple(self.micro_files),
@@ -226,7 +229,7 @@ class Plan:
         return GenerateJob(
             target=self.ref(group.target),
             draft=group.draft,
-            seed=self.run(group).seed,
+            replicate=self.run(group).replicate,
             drafts={key: self.ref(name) for key, name in self.drafts(group).items()},
             cells={name: self.cell(group, name) for name in self.methods(group)},
             suite=config.suites[group.suite],

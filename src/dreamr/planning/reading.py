@@ -10,7 +10,12 @@ from pydantic import BaseModel, ValidationError
 from dreamr.config import Config
 from dreamr.errors import UserError
 
-RENAMED = {"rivals": "target_speculation"}  # settings by the name that they once had
+# Settings by the name that they once had, and where.
+RENAMED = {
+    ("methods", "rivals"): "target_speculation",
+    ("runs", "seed"): "replicate",
+    ("suites", "crowds"): "load",
+}
 
 
 def load(tree: dict[str, Any]) -> Config:
@@ -56,7 +61,8 @@ def _worded(problem: Any) -> str:
     """One pydantic problem as key, value and what is allowed."""
     key = ".".join(str(part) for part in problem["loc"]) or "configuration"
     if problem["type"] == "extra_forbidden":
-        renamed = f"it is called {RENAMED[last]} now; " if (last := problem["loc"][-1]) in RENAMED else ""
+        name = RENAMED.get((problem["loc"][0], problem["loc"][-1]))
+        renamed = f"it is called {name} now; " if name else ""
         return f"{key}: unknown key; {renamed}known here: {', '.join(_known_keys(problem['loc']))}"
     value = problem["input"]
     shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"

@@ -117,7 +117,7 @@ SECTIONS = {
     "rewards": ablation("rewards", "reward weights"),
     "trainings": Section(
         "What several trainings of one recipe have in common",
-        "runs with another seed",
+        "runs with another replicate",
         table("contrasts", differs="rewards", over="questions and trainings"),
         inside="contrasts",
     ),

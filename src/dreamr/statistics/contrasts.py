@@ -55,7 +55,7 @@ COLUMNS = [*dict.fromkeys(name for columns in DISTANCES.values() for name in col
 TARGET = ["target_correct", "target_log_tokens", "target_refused"]  # by itself, with the same question
 PLACE = ["target", "draft", "benchmark"]
 ROW = ["target", "draft", "mode", "at_once", "item"]
-WHERE = ["method", "seed", "benchmark", "cluster", "device"]
+WHERE = ["method", "replicate", "benchmark", "cluster", "device"]
 P = [f"{name}_p" for name in DISTANCES]
 QUESTIONS, TRAININGS, ONE_TRAINING = "questions", "questions and trainings", "questions of one training"
 
@@ -105,13 +105,13 @@ def _paired(rows: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> pd.Dat
         return own.join(beside[COLUMNS].add_suffix("_other"))
     other = rows[rows.method == contrast.other]
     trained = [job.methods[name].draft != PLAIN for name in (contrast.method, contrast.other)]
-    on = [*ROW, "seed"] if all(trained) else ROW
+    on = [*ROW, "replicate"] if all(trained) else ROW
     return own.merge(other[[*on, *COLUMNS]], on=on, suffixes=("", "_other"))
 
 
 def _places(paired: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, Key, pd.DataFrame]]:
     """Kind of place, keys and rows: all main pairs together, that by benchmark, and each pair."""
-    pooled = pd.concat([complete(part, job) for _, part in paired.groupby("seed")] or [paired])
+    pooled = pd.concat([complete(part, job) for _, part in paired.groupby("replicate")] or [paired])
     if len(pooled):
         yield "all pairs", dict.fromkeys(PLACE, ALL), pooled
     for benchmark, part in pooled.groupby("benchmark"):
@@ -123,9 +123,9 @@ def _places(paired: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, Key,
 def _line(paired: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> dict[str, Any]:
     """Sizes, distances, intervals and p of one contrast at one place."""
     own, other = (job.methods[name].draft for name in (contrast.method, contrast.other))
-    paired = paired.assign(unit=paired.draft if paired.draft.nunique() > 1 else paired.seed)
+    paired = paired.assign(unit=paired.draft if paired.draft.nunique() > 1 else paired.replicate)
     over = QUESTIONS if own == other else TRAININGS if paired.unit.nunique() > 1 else ONE_TRAINING
-    trained = 0 if own == other == PLAIN else len(paired[["target", "draft", "seed"]].drop_duplicates())
+    trained = 0 if own == other == PLAIN else len(paired[["target", "draft", "replicate"]].drop_duplicates())
     asked, timed = batched(paired), alone(paired)
     read = answered(asked)
     sizes = {"n": len(asked), "clusters": asked.cluster.nunique(), "n_alone": len(timed)}

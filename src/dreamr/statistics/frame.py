@@ -3,8 +3,8 @@
 A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters` and for each quantity X the
 columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched" (all questions) carry accuracy,
 acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time, and those of mode
-"crowd" time under load. A question that an
-engine refused counts as wrong, and in nothing else: what there is of its answer is no answer's length or time.
+"load" time under load. A question that an engine refused counts as wrong, and in nothing else: what there is of its
+answer is no answer's length or time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from dreamr.statistics.names import AUDITED
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
-CELL = ["target", "draft", "method", "seed", "mode", "at_once", "item"]
+CELL = ["target", "draft", "method", "replicate", "mode", "at_once", "item"]
 ALL_BENCHMARKS = ["target", "draft", "method"]
 BASELINE = "target_only"
 Key = dict[str, str]
@@ -104,7 +104,9 @@ def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iter
     whole = {} if "benchmark" in keys else {"benchmark": ALL}
     pooled = complete(rows, job)
     for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
-        names = [name for name, kind in view.dtypes.items() if kind.kind in "if" and name not in ("cluster", "seed")]
+        names = [
+            name for name, kind in view.dtypes.items() if kind.kind in "if" and name not in ("cluster", "replicate")
+        ]
         numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
         parts = (view[keys],) if whole else (view[keys], view[keys].assign(benchmark=ALL))
         for part in parts:
@@ -160,7 +162,7 @@ def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:
 
 def first_training(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the usual training of each recipe, and of methods that no training moves."""
-    return rows[rows.seed == 0]
+    return rows[rows.replicate == 0]
 
 
 def batched(rows: pd.DataFrame) -> pd.DataFrame:

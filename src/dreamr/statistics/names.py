@@ -15,6 +15,6 @@ TABLES = (*OF_SCORES, "refusals", "fitting", "claims")
 # Tables of cli.audit, with the columns that are read here.
 AUDITED = {
     "overlaps": ("benchmark", "question", "cluster", "training_set", "by_image", "by_text", "by_source"),
-    "exposures": ("recipe", "seed", "benchmark", "question", "training_set"),
+    "exposures": ("recipe", "replicate", "benchmark", "question", "training_set"),
     "planted": ("benchmark", "question", "training_set"),
 }

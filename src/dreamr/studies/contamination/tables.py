@@ -36,7 +36,7 @@ from dreamr.statistics.intervals import (
 )
 
 EVIDENCE = ["by_image", "by_text", "by_source"]
-TRAINING = ["target", "draft", "method", "against", "seed"]
+TRAINING = ["target", "draft", "method", "against", "replicate"]
 GROUPS = ("exposed", "clean")
 CHANGE = difference(mean("correct", "weight"), mean("other", "weight"))
 QUANTITIES: dict[str, Quantity] = {
@@ -83,7 +83,7 @@ def contamination(audited: Mapping[str, pd.DataFrame], rows: pd.DataFrame, job: 
     """
     keys = ["benchmark", "training_set"]
     seen = audited["exposures"]
-    usual = seen[(seen.recipe == job.methods[job.reference].draft) & (seen.seed == 0)]
+    usual = seen[(seen.recipe == job.methods[job.reference].draft) & (seen.replicate == 0)]
     sides = {"overlapping": audited["overlaps"], "planted": audited["planted"], "drawn": usual}
     if all(table.empty for table in sides.values()):
         return pd.DataFrame(columns=[*keys, "questions", "planted", "overlapping", "missed", *EVIDENCE, "drawn"])
@@ -119,7 +119,7 @@ def beside(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     pairs = [*plain.items(), *((name, usual[name]) for name in job.exposed if name in usual)]
     rows, place = batched(rows), ["target", "draft", "item", "against"]
     trained = rows.merge(pd.DataFrame(pairs, columns=["method", "against"]), on="method")
-    others = rows[rows.seed == 0].rename(columns={"method": "against", "correct": "other"})
+    others = rows[rows.replicate == 0].rename(columns={"method": "against", "correct": "other"})
     return trained.merge(others[[*place, "other"]], on=place, validate="many_to_one")
 
 
@@ -128,13 +128,13 @@ def grouped(answers: pd.DataFrame, rows: pd.DataFrame, exposures: pd.DataFrame, 
     cluster_of = dict(zip(rows.item, rows.cluster, strict=True))
     items = exposures.benchmark + "/" + exposures.question
     seen = {
-        (recipe, seed, cluster_of[item])
-        for recipe, seed, item in zip(exposures.recipe, exposures.seed, items, strict=True)
+        (recipe, replicate, cluster_of[item])
+        for recipe, replicate, item in zip(exposures.recipe, exposures.replicate, items, strict=True)
         if item in cluster_of
     }
     recipes = {name: method.draft for name, method in job.methods.items()}
     here, there = (answers[name].map(recipes) for name in ("method", "against"))
-    drawn = [one in seen for one in zip(here, answers.seed, answers.cluster, strict=True)]
+    drawn = [one in seen for one in zip(here, answers.replicate, answers.cluster, strict=True)]
     by_both = [(recipe, 0, cluster) in seen for recipe, cluster in zip(there, answers.cluster, strict=True)]
     exposed = np.array(drawn, dtype=bool) & ~np.array(by_both, dtype=bool)
     told = answers.assign(group=np.select([exposed, answers.overlaps == 0], GROUPS, default="neither"))

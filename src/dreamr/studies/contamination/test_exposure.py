@@ -20,7 +20,7 @@ JOB = SummariseJob.of(config())
 LEAST = 6  # clusters of an interval
 
 
-def frame(overlapping: int, seeds: tuple[int, ...] = (0,)) -> pd.DataFrame:
+def frame(overlapping: int, replicates: tuple[int, ...] = (0,)) -> pd.DataFrame:
     """Answers of the first pair by draft_only and its trained twin, half of them right.
 
     The first RealWorldQA questions overlap. MMMU's and RealWorldQA's questions are problems of their own, 20 each.
@@ -35,8 +35,8 @@ def frame(overlapping: int, seeds: tuple[int, ...] = (0,)) -> pd.DataFrame:
         and row.benchmark in kept
     ]
     again = [
-        row.model_copy(update={"seed": seed, "correct": not row.correct})
-        for seed in seeds[1:]
+        row.model_copy(update={"replicate": replicate, "correct": not row.correct})
+        for replicate in replicates[1:]
         for row in rows
         if row.method == "draft_only_sapo"
     ]
@@ -45,14 +45,17 @@ def frame(overlapping: int, seeds: tuple[int, ...] = (0,)) -> pd.DataFrame:
     return score_frame(rows + again, overlaps if overlapping else NO_AUDIT["overlaps"])
 
 
-def drew(number: int, seed: int = 0, recipe: str = "balanced") -> pd.DataFrame:
-    rows = [{"recipe": recipe, "seed": seed, "benchmark": "realworldqa", "question": f"q{k}"} for k in range(number)]
-    return pd.DataFrame(rows, columns=["recipe", "seed", "benchmark", "question"])
+def drew(number: int, replicate: int = 0, recipe: str = "balanced") -> pd.DataFrame:
+    rows = [
+        {"recipe": recipe, "replicate": replicate, "benchmark": "realworldqa", "question": f"q{k}"}
+        for k in range(number)
+    ]
+    return pd.DataFrame(rows, columns=["recipe", "replicate", "benchmark", "question"])
 
 
-def changes(rows: pd.DataFrame, seed: int = 0) -> pd.Series:
+def changes(rows: pd.DataFrame, replicate: int = 0) -> pd.Series:
     """By question, what training changed."""
-    after = rows[(rows.method == "draft_only_sapo") & (rows.seed == seed)].set_index("item").correct
+    after = rows[(rows.method == "draft_only_sapo") & (rows.replicate == replicate)].set_index("item").correct
     return after - rows[rows.method == "draft_only"].set_index("item").correct
 
 
@@ -82,9 +85,9 @@ def test_too_little_exposure_is_an_empty_cell_with_words(drawn: int, why: str) -
 
 
 def test_each_training_has_its_own_exposure_and_all_of_them_a_row() -> None:
-    rows = frame(12, seeds=(0, 1))
-    table = exposure(rows, pd.concat([drew(6), drew(12, seed=1), drew(12, recipe="other")]), JOB)
-    assert list(table.seed) == [ALL, 0, 1] and list(table.exposed) == [18, 6, 12]
+    rows = frame(12, replicates=(0, 1))
+    table = exposure(rows, pd.concat([drew(6), drew(12, replicate=1), drew(12, recipe="other")]), JOB)
+    assert list(table.replicate) == [ALL, 0, 1] and list(table.exposed) == [18, 6, 12]
     whole = table.iloc[0]
     firsts, seconds = changes(rows, 0), changes(rows, 1)
     exposed = [firsts[f"realworldqa/q{k}"] for k in range(6)] + [seconds[f"realworldqa/q{k}"] for k in range(12)]
@@ -97,7 +100,7 @@ def test_each_training_has_its_own_exposure_and_all_of_them_a_row() -> None:
 def test_one_version_exposes_its_whole_problem() -> None:
     rows = [row for row in scores(config()) if (row.target, row.draft) == tuple(PAIR.values())]
     place = {"benchmark": "mathverse", "question": "q0", "cluster": "p0"}
-    drawn = pd.DataFrame([{"recipe": "balanced", "seed": 0, **place}])
+    drawn = pd.DataFrame([{"recipe": "balanced", "replicate": 0, **place}])
     table = exposure(score_frame(rows, pd.DataFrame([place])), drawn, JOB)
     found = table[table.method == "dreamr"].iloc[0]
     assert (found.exposed, found.exposed_clusters, found.clean, found.clean_clusters) == (5, 1, 15, 3)
@@ -130,10 +133,10 @@ cells = st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.sampled_from(["ex
 @settings(max_examples=25)
 @given(st.lists(cells, min_size=1, max_size=30))
 def test_clean_answers_weigh_as_much_as_exposed_ones(rows: list[tuple[str, int, str]]) -> None:
-    table = pd.DataFrame(rows, columns=["benchmark", "seed", "group"]).assign(
+    table = pd.DataFrame(rows, columns=["benchmark", "replicate", "group"]).assign(
         target="t", draft="d", method="m", against="o"
     )
-    for _, part in weighted(table).groupby(["benchmark", "seed"]):
+    for _, part in weighted(table).groupby(["benchmark", "replicate"]):
         by_group = part.groupby("group").weight.sum()
         both = part.group.nunique() == 2
         assert by_group.get("exposed", 0) == pytest.approx((part.group == "exposed").sum() if both else 0)

@@ -5,7 +5,7 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="Load: many questions at once",
-    takes="a suite with crowds",
+    takes="a suite with `load`",
     ran=table("load"),
     behind="speed",
     order=2,

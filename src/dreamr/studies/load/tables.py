@@ -1,7 +1,7 @@
 """Load: what is left of a speed-up when several questions are under way at once.
 
 Each block of questions was answered as a closed loop with n under way, by the method and by target-only right beside.
-Questions of one crowd wait for each other and share a minute of the machine, so they are not independent. Blocks are:
+Questions of one block wait for each other and share a minute of the machine, so they are not independent. Blocks are:
 they share no question and no time, and each is a ratio of neighbours. So the block is the cluster of every interval,
 and an interval speaks of blocks like these on this machine. Six are needed at least, where 95 % intervals cover some
 92 %; with eight they cover 95 % (tests/simulations.py). At one load mean latency times throughput is n (Little's law):
@@ -30,22 +30,22 @@ SIDES = {"speedup": ("baseline_seconds", "seconds"), "throughput_ratio": ("basel
 
 def load(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Latency and throughput of each method and of target-only with `at_once` questions under way; all benchmarks."""
-    table = tabulate(crowded(rows), job, LOAD, [*KEYS, "at_once"])
+    table = tabulate(under_load(rows), job, LOAD, [*KEYS, "at_once"])
     return table[table.benchmark == ALL].reset_index(drop=True)
 
 
-def crowded(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows answered in crowds, the block as `cluster`; `share` is a question's part of its block's wall clock.
+def under_load(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows answered under load, the block as `cluster`; `share` is a question's part of its block's wall clock.
 
-    An answer that a refusal ends early lightens the load of all others, so such a crowd is left out for every method of
+    An answer that a refusal ends early lightens the load of all others, so such a block is left out for every method of
     the same target and draft.
     """
-    rows = on_one_device(rows[rows["mode"] == "crowd"]).reset_index(drop=True)
-    told = pd.DataFrame(rows.load.to_list(), columns=["block", "questions", "seconds", "baseline_seconds"])
+    rows = on_one_device(rows[rows["mode"] == "load"]).reset_index(drop=True)
+    blocks = pd.DataFrame(rows.load.to_list(), columns=["block", "questions", "seconds", "baseline_seconds"])
     rows = rows.assign(
-        cluster=told.block,
-        share=told.seconds / told.questions,
-        baseline_share=told.baseline_seconds / told.questions,
+        cluster=blocks.block,
+        share=blocks.seconds / blocks.questions,
+        baseline_share=blocks.baseline_seconds / blocks.questions,
     )
     spoilt = (rows.refused == 1) | rows.baseline_seconds.isna()
     return rows[~spoilt.groupby([rows.target, rows.draft, rows.at_once, rows.cluster]).transform("any")]
@@ -56,7 +56,7 @@ def break_even(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     0: nowhere. `largest`, the largest load that was measured: at least so many.
     """
-    rows = crowded(rows)
+    rows = under_load(rows)
     lines = []
     for (target, draft, method), part in rows.groupby(["target", "draft", "method"]):
         sizes = sorted(part.at_once.unique())

@@ -1,4 +1,4 @@
-"""Load: what becomes of a crowd's clock, by hand."""
+"""Load: what becomes of a block's clock, by hand."""
 
 from math import inf
 
@@ -17,7 +17,7 @@ from dreamr.studies.load.tables import _first_zero, break_even, load
 
 JOB = SummariseJob.of(config())
 SIZES = (1, 2, 4)
-GAINS = {1: 2.0, 2: 1.25, 4: 0.5}  # of a crowd's wall clock; latencies gain as much
+GAINS = {1: 2.0, 2: 1.25, 4: 0.5}  # of a block's wall clock; latencies gain as much
 
 
 def score(block: int, at_once: int, number: int, gain: float, **changes: object) -> Score:
@@ -25,7 +25,7 @@ def score(block: int, at_once: int, number: int, gain: float, **changes: object)
     seconds = 1.0 + number
     told = Load(at_once=at_once, block=block, questions=3, seconds=12 / gain, baseline_seconds=12.0)
     return Score(
-        question=f"{block}-{number}", benchmark="mmmu", target="t", draft="d", method="dreamr", mode="crowd",
+        question=f"{block}-{number}", benchmark="mmmu", target="t", draft="d", method="dreamr", mode="load",
         cluster=f"{block}-{number}", version="", category="", origin="", parsed="A", correct=True, unresolved=False,
         truncated=False, same_text=None, drafted=4, verified=4, accepted=3, tokens=30, draft_tokens=30,
         target_tokens=40, seconds=seconds / gain, baseline_seconds=seconds, draft_busy=0.1, target_busy=0.2,
@@ -72,7 +72,7 @@ def test_a_method_may_never_pay_or_always(gains: dict[int, float], at: float) ->
     assert break_even(score_frame(rows), JOB).speedup.item() == at
 
 
-def test_a_crowd_with_a_refusal_is_left_out_for_every_method() -> None:
+def test_a_block_with_a_refusal_is_left_out_for_every_method() -> None:
     rows = [row.model_copy(update={"method": name}) for row in scores() for name in ("dreamr", "dreamr_ns")]
     spoilt = score(3, 2, 1, GAINS[2], refusal="too long", refused_by="t")
     rows = [spoilt if (row.method, row.question, row.load.at_once) == ("dreamr", "3-1", 2) else row for row in rows]
@@ -81,7 +81,7 @@ def test_a_crowd_with_a_refusal_is_left_out_for_every_method() -> None:
     assert table.clusters["dreamr", 4] == 8
 
 
-def test_crowds_are_in_no_other_table() -> None:
+def test_answers_under_load_are_in_no_other_table() -> None:
     timed = [score(0, 1, number, 2.0, mode="alone", load=None) for number in range(3)]
     answered = [row.model_copy(update={"mode": "batched"}) for row in timed]
     for make in (speed, acceptance):
@@ -90,7 +90,7 @@ def test_crowds_are_in_no_other_table() -> None:
         )
 
 
-def test_without_crowds_the_tables_are_empty_and_keep_their_columns() -> None:
+def test_without_load_the_tables_are_empty_and_keep_their_columns() -> None:
     rows = score_frame([score(0, 1, 0, 1.0, mode="alone", load=None)])
     assert load(rows, JOB).empty and break_even(rows, JOB).empty
     assert "throughput_ratio_low" in load(rows, JOB) and "speedup_low" in break_even(rows, JOB)

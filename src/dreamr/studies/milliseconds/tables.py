@@ -37,7 +37,7 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     each request takes as long as in the pair's sequential answers, where nothing runs beside it; unknown without such.
     `verdict`: seconds of a verdict behind the first step.
     """
-    kept = [trace for trace in traces if trace.mode == "alone" and not trace.seed and not trace.refusal]
+    kept = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
     paces = _paces(answers, set(complete(rows, job).method), job)
     lines = [
