@@ -14,7 +14,7 @@ from dreamr.provenance import SOURCES, import_closure
 from dreamr.studies.catalogue import LOADED, modules
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
-    f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "launch", "remote")
+    f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
 FRAME = "statistics.frame statistics.intervals statistics.names"

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 from cyclopts import Parameter
 
-import dreamr
 from dreamr.answering.engines import EngineKey, started
 from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
-from dreamr.provenance import environment_folder
+from dreamr.provenance import SOURCES, environment_folder
 
 if TYPE_CHECKING:
     from dreamr.engines.vllm.engine import VllmEngine
@@ -101,7 +100,7 @@ def reexec_in_models_env(config: Config, overlays: Sequence[Path]) -> None:
     if not Path(python).exists():
         remedy = making("environments", overlays)
         raise UserError(f"{python}: no such file, and this Python has no vllm; make it with: {remedy}")
-    environment = {**os.environ, "PYTHONPATH": str(Path(dreamr.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
     os.execve(python, [python, "-m", "dreamr", *sys.argv[1:]], environment)
 
 

@@ -19,7 +19,7 @@ from dreamr.engines.vllm.launch import engine_arguments, environment
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
-from dreamr.provenance import environment_folder
+from dreamr.provenance import SOURCES, environment_folder
 from dreamr.runtime.endings import exit_on_user_error
 
 SERVER = "vllm.entrypoints.launchers.api_server.entry"  # the `vllm` command fails with the build for CPUs
@@ -55,7 +55,11 @@ def main(
     python = python or f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
     flags = [*server_flags(engine_arguments(str(folder), Plan(config).ref(model), config, None)), "--enable-scale-out"]
     flags += ["--uds", str(uds)] if uds else ["--host", host, "--port", str(port)]
-    os.environ.update(environment(config.device), VLLM_SERVER_DEV_MODE="1")  # with it, caches can be emptied
+    os.environ.update(
+        environment(config.device),
+        VLLM_SERVER_DEV_MODE="1",  # with it, caches can be emptied
+        PYTHONPATH=str(SOURCES),  # of what its workers are taught
+    )
     sys.stdout.flush()
     os.execv(python, [python, "-m", SERVER, *flags])
 

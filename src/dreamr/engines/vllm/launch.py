@@ -41,6 +41,8 @@ ON_GPU = {
 CPU_CACHE_BYTES = 256 << 20  # of keys and values, per engine
 CPU_BLOCK_TOKENS = 32  # the kernel's smallest block: a step fills it, so the next request finds its prefix
 SEQUENCES = 256
+# What workers are taught (vLLM's `worker_extension_cls`); on a CPU also its kernels.
+WORKERS = {"cpu": f"{__package__}.kernels.CpuWorker", "cuda": f"{__package__}.internals.NewWeights"}
 END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 
 
@@ -129,6 +131,8 @@ def _fork_if_possible() -> None:
     """
     import torch
 
+    from dreamr.engines.vllm import kernels  # noqa: F401 - here, so that no fork has to import it
+
     if torch.get_num_threads() == 1:
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
         _end_forks_with_us()
@@ -160,6 +164,7 @@ def engine_arguments(folder: str, model: ModelRef, settings: Settings, ngram: Ng
         "trust_remote_code": model.trust_remote_code,
         "seed": settings.generation.seed,
         "use_tqdm_on_load": False,
+        "worker_extension_cls": WORKERS[settings.device],
     }
     if ngram:
         tokens, shortest, longest = astuple(ngram)

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dreamr.engines.protocol import Meter
-from dreamr.engines.vllm import internals
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.prompts import Prompt
 
@@ -24,12 +23,8 @@ class Completion:
 class RolloutEngine(VllmEngine):
     """An engine of which a trainer draws, and whose weights it replaces."""
 
-    _arguments = MappingProxyType(
-        {
-            "logprobs_mode": "processed_logprobs",  # of the distribution that tokens are drawn from
-            "worker_extension_cls": f"{internals.__name__}.{internals.NewWeights.__name__}",
-        }
-    )
+    # Of the distribution that tokens are drawn from.
+    _arguments = MappingProxyType({"logprobs_mode": "processed_logprobs"})
 
     async def complete(self, prompt: Prompt, *, temperature: float, max_tokens: int, seed: int) -> Completion:
         """Draw one completion, from all tokens but images'."""
