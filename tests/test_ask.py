@@ -74,7 +74,7 @@ def test_several_methods_stand_side_by_side() -> None:
 
 def test_one_method_is_shown_line_by_line() -> None:
     console = Console(file=io.StringIO(), width=120)
-    with ask.shown(["dreamr"], console) as told:
+    with ask.printing(["dreamr"], console) as told:
         told("dreamr", "first")
         assert console.file.getvalue() == "first\n"
 

@@ -35,6 +35,14 @@ def test_the_schemas_are_those_of_the_settings(name: str) -> None:
     assert json.loads((ROOT / "config" / name).read_text()) == schemas()[name], f"make it anew: {made}"
 
 
+def test_editors_explain_every_setting() -> None:
+    schema = schemas()["schema.json"]
+    parts = {"": schema, **schema["$defs"]}
+    settings = {f"{part}.{key}": value for part, model in parts.items() for key, value in model["properties"].items()}
+    assert {".models", "Method.alpha", "Run.replicate", "LoadBlocks.sizes"} <= {*settings}
+    assert not [name for name, setting in settings.items() if not setting.get("description", "").endswith(".")]
+
+
 def test_editors_find_the_schema_that_fits() -> None:
     for name in ("config", *OVERLAYS):
         schema = "schema" if name == "config" else "overlay"

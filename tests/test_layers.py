@@ -138,9 +138,17 @@ def test_the_package_knows_nothing_of_the_training_of_the_zoo() -> None:
 
 
 def test_package_faces_are_empty() -> None:
-    for path in SOURCE.glob("dreamr/**/__init__.py"):
+    """All but that of the configuration, which no digest follows."""
+    for path in {*SOURCE.glob("dreamr/**/__init__.py")} - {SOURCE / "dreamr/config/__init__.py"}:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert all(isinstance(node, ast.Expr) for node in tree.body), path
+
+
+def test_the_configuration_is_imported_by_its_face() -> None:
+    """A module of it that is imported by name would count in the digests of code."""
+    for module in MODULES:
+        if not module.startswith("dreamr.config"):
+            assert not {name for name in own_imports(module) if name.startswith("dreamr.config.")}, module
 
 
 @pytest.mark.parametrize("command", sorted(name for name in MODULES if name.startswith("dreamr.cli.")))

@@ -28,8 +28,8 @@ async def fit(engine: Reader, model: str, asked: Asked, limits: Limits, context_
 
 def in_words(model: str, fits: Sequence[Fit], context_tokens: int) -> str:
     """What was found of one model, for the log."""
-    counts = {kind: sum(one.fits == kind for one in fits) for kind in ("no", "perhaps")}
-    longest = max((one.tokens for one in fits if one.tokens is not None), default=0)
+    counts = {kind: sum(fit.fits == kind for fit in fits) for kind in ("no", "perhaps")}
+    longest = max((fit.tokens for fit in fits if fit.tokens is not None), default=0)
     return (
         f"{model}: {len(fits)} questions of up to {longest} tokens; with context_tokens {context_tokens} "
         f"{counts['no']} will be refused, {counts['perhaps']} where their answer is long"

@@ -235,8 +235,8 @@ def _traces(cell: CellRun, block: TimedBlock, timed: BlockResult, baseline: Bloc
             seconds=timed.seconds,
             baseline_seconds=baseline.seconds,
         )
-    for question, own, beside in zip(block.asked, timed.answers, baseline.answers, strict=True):
-        seconds = None if beside.outcome.refusal else beside.seconds
+    for question, own, of_target in zip(block.asked, timed.answers, baseline.answers, strict=True):
+        seconds = None if of_target.outcome.refusal else of_target.seconds
         yield cell.trace(question, block.mode, own, seconds, load)
 
 

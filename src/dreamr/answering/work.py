@@ -24,7 +24,7 @@ from dreamr.methods.protocol import ORACLE, Engines, Limits
 from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import Cell, GenerateJob
 from dreamr.records import Fit, Trace
-from dreamr.runtime.stops import Stops, heard
+from dreamr.runtime.stops import Stops, stop_signals
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
@@ -43,7 +43,7 @@ class Work:
         self.job, self.models = job, models
         self.limits = Limits(job.generation.step_tokens, job.generation.answer_tokens)
         self.slices = suite_questions(job.suite, data)
-        self.questions = [one for part in self.slices for one in part]
+        self.questions = [question for part in self.slices for question in part]
         self.device = provenance.device(job.device)
         self.paths = {name: cells / f"{self._digest(cell)}.jsonl" for name, cell in job.cells.items()}
         self.files: dict[str, CellFile] = {}
@@ -65,13 +65,15 @@ class Work:
         suite = self.job.suite
         if suite.load:
             return load_blocks(self.slices, suite.load)
-        chosen = (one for part in self.slices for one in spread(part, suite.alone, self.job.draft))
+        chosen = (question for part in self.slices for question in spread(part, suite.alone, self.job.draft))
         return [TimedBlock("alone", (question,), number=number) for number, question in enumerate(chosen)]
 
     @property
     def keys(self) -> list[AnswerKey]:
         """What each cell answers, in the order of the output."""
-        return [one.key("batched") for one in self.batched] + [key for block in self.timed for key in block.keys]
+        return [question.key("batched") for question in self.batched] + [
+            key for block in self.timed for key in block.keys
+        ]
 
     @property
     def left(self) -> dict[str, int]:
@@ -81,7 +83,7 @@ class Work:
 
     def _missing(self, file: CellFile) -> list[AnswerKey]:
         """What a cell still has to answer; where one answer of a block is missing, all of it."""
-        asked = [[one.key("batched")] for one in self.batched] + [block.keys for block in self.timed]
+        asked = [[question.key("batched")] for question in self.batched] + [block.keys for block in self.timed]
         return [key for keys in asked if not file.traces.keys() >= {*keys} for key in keys]
 
     @property
@@ -92,14 +94,14 @@ class Work:
     @cached_property
     def warm_ups(self) -> list[Asked]:
         """The questions in the order in which they may be answered for nothing: first those that are not timed."""
-        timed = {one for block in self.timed for one in block.asked}
-        return sorted(self.questions, key=lambda one: one in timed)
+        timed = {question for block in self.timed for question in block.asked}
+        return sorted(self.questions, key=lambda question: question in timed)
 
     @property
     def unanswered(self) -> list[Asked]:
         """Questions that some cell still has to answer."""
         left = {key[1:3] for file in self.files.values() for key in self._missing(file)}
-        return [one for one in self.questions if (one.benchmark, one.question) in left]
+        return [question for question in self.questions if (question.benchmark, question.question) in left]
 
     def refused(self, asked: Asked) -> bool:
         """Whether an engine refused this question to some method, many being asked at once."""
@@ -140,9 +142,9 @@ class Work:
     def _questions_digest(self) -> str:
         """Digest of what is asked; images are named by their content."""
         asked = []
-        for one in self.questions:
-            images = [Path(image).name for image in one.prompt.images]
-            asked.append((one.benchmark, one.question, one.prompt.user, images))
+        for question in self.questions:
+            images = [Path(image).name for image in question.prompt.images]
+            asked.append((question.benchmark, question.question, question.prompt.user, images))
         return provenance.spec_digest(asked)
 
 
@@ -161,25 +163,25 @@ async def _answer(work: Work) -> None:
     task = asyncio.current_task()
     assert task is not None
     async with AsyncExitStack() as stack:
-        with _told("engines started"):
+        with _phase_logged("engines started"):
             engines = await _start(work, stack)
         # Not before: while an engine is loaded the loop stands still, and the command's own handler does not need it.
         stops = Stops(task.cancel, task.cancel)
-        for number in heard():
+        for number in stop_signals():
             asyncio.get_running_loop().add_signal_handler(number, stops)
-        with _told("questions measured"):
+        with _phase_logged("questions measured"):
             fits = await _fits(work, engines)
         cells = [_cell_run(work, name, engines, fits) for name in work.left]
         with tqdm(total=sum(work.left.values()), unit="question", mininterval=5.0) as bar:
-            with _told("batched"):
+            with _phase_logged("batched"):
                 for cell in cells:
                     bar.set_description(f"{cell.name}, batched")
                     concurrency = work.job.generation.concurrency
                     await answer_batched(cell, work.batched, work.limits, concurrency, bar.update)
-            with _told("timed"):
+            with _phase_logged("timed"):
                 bar.set_description("timed")
                 watch = Stopwatch(list(engines.values()), engines[EngineKey(work.job.target)], work.limits)
-                warm_up = next((one for one in work.warm_ups if not work.refused(one)), None)
+                warm_up = next((question for question in work.warm_ups if not work.refused(question)), None)
                 await watch.answer(cells, work.timed, warm_up, bar.update)
 
 
@@ -193,10 +195,10 @@ async def _start(work: Work, stack: AsyncExitStack) -> Mapping[EngineKey, TimedE
 
 async def _warm_up(engines: Sequence[TimedEngine], questions: Sequence[Asked]) -> None:
     """By the first question that none of the engines refuses; where each is refused there is nothing to be warm for."""
-    for one in questions:
+    for question in questions:
         try:
             for engine in engines:
-                await engine.warm_up(one.prompt)
+                await engine.warm_up(question.prompt)
         except Refused:  # recorded when the question is answered
             continue
         return
@@ -208,7 +210,9 @@ async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[Ro
     limits = {work.limits_of(name).answer_tokens: work.limits_of(name) for name in work.left}
     fits: dict[Room, dict[Asked, Fit]] = {}
     for (name, engine), budget in product(readers.items(), limits):
-        fits[name, budget] = {one: await fit(engine, name, one, limits[budget], context) for one in work.unanswered}
+        fits[name, budget] = {
+            question: await fit(engine, name, question, limits[budget], context) for question in work.unanswered
+        }
         tqdm.write(in_words(name, list(fits[name, budget].values()), context))
     return fits
 
@@ -230,7 +234,7 @@ def _cell_run(
         thinking=(draft if draft and not cell.method.needs_target else target).model.thinking,
         engines=Engines(target=_judging(work, cell.method, engines[target]), draft=engines[draft] if draft else None),
         file=work.files[name],
-        fits={one: tuple(own[one] for own in part) for one in work.unanswered},
+        fits={question: tuple(own[question] for own in part) for question in work.unanswered},
         count=engines[EngineKey(job.target)].text_tokens,
     )
 
@@ -241,7 +245,9 @@ def _judging(work: Work, method: Method, target: Engine) -> Engine:
         return target
     assert work.job.truth is not None, "the plan sees to that"
     oracle = import_module(ORACLE)
-    truths = oracle.truths(Path(work.job.truth), ((one.benchmark, one.question, one.prompt) for one in work.questions))
+    truths = oracle.truths(
+        Path(work.job.truth), ((question.benchmark, question.question, question.prompt) for question in work.questions)
+    )
     engine: Engine = oracle.OracleEngine(
         target, truths, method.false_accept, method.false_reject, work.job.generation.seed
     )
@@ -249,7 +255,7 @@ def _judging(work: Work, method: Method, target: Engine) -> Engine:
 
 
 @contextmanager
-def _told(phase: str) -> Iterator[None]:
+def _phase_logged(phase: str) -> Iterator[None]:
     """One log line with the seconds of a phase."""
     start = time.perf_counter()
     yield

@@ -68,7 +68,7 @@ def app() -> App:
     """All commands, by name, none of them imported."""
     # Made anew each time: how a help page is laid out depends on where stdout goes.
     people, rules, options = map(Group.create_ordered, ("Commands", "Commands of the workflow's rules", "Options"))
-    made = App(
+    commands_app = App(
         name="dreamr",
         help=HELP,
         help_format="plaintext",
@@ -79,12 +79,12 @@ def app() -> App:
         default_parameter=PLAIN,
         result_action="return_value",
     )
-    made.register_install_completion_command()
+    commands_app.register_install_completion_command()
     for group, commands in ((people, FOR_PEOPLE), (rules, OF_RULES)):
         for place, name in enumerate(commands):
-            shown, function = name.replace("_", "-"), f"dreamr.cli.{name}:main"
-            made.command(function, name=shown, help=described(name), group=group, sort_key=place)
-    return made
+            hyphenated, function = name.replace("_", "-"), f"dreamr.cli.{name}:main"
+            commands_app.command(function, name=hyphenated, help=described(name), group=group, sort_key=place)
+    return commands_app
 
 
 def described(command: str) -> str:

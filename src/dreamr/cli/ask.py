@@ -28,7 +28,16 @@ from rich.text import Text
 
 from dreamr.answering.engines import EngineKey
 from dreamr.cli.common import BASE, Overlays
-from dreamr.cli.live import USUAL, Choice, LiveMethod, known, live_methods, made, reexec_in_models_env, start_engines
+from dreamr.cli.live import (
+    USUAL,
+    Choice,
+    LiveMethod,
+    known,
+    live_methods,
+    reexec_in_models_env,
+    result_file,
+    start_engines,
+)
 from dreamr.config import Config, ImageSize
 from dreamr.data.rows import option_lines
 from dreamr.engines.images import load_image
@@ -108,7 +117,7 @@ def own_question(image: Path, words: str, options: tuple[str, ...]) -> Prompt:
 def prepared_question(config: Config, benchmark: str, name: str, overlays: Sequence[Path]) -> tuple[Prompt, str]:
     """The prompt of a benchmark's question, and the right answer."""
     known(config.benchmarks, benchmark, "benchmark")
-    path = made(config, f"data/{benchmark}.jsonl", overlays)
+    path = result_file(config, f"data/{benchmark}.jsonl", overlays)
     rows = {row.id: row for row in read_rows(path, Question)}
     question = known(rows, name, f"question of {benchmark}")
     return question_prompt(question, str(path.parent.resolve())), " or ".join(question.gold)
@@ -124,13 +133,15 @@ async def answer(config: Config, live: Mapping[str, LiveMethod], prompt: Prompt,
             for engine in engines.values():
                 with suppress(Refused):  # told by the answer itself, with the steps before it
                     await engine.warm_up(prompt)
-        with shown(live.keys(), console) as told:
+        with printing(live.keys(), console) as add_line:
             for name, (method, roles) in live.items():
                 for engine in engines.values():
                     await engine.reset()
-                WATCHER.set(lambda *step, name=name: told(name, line(*step)))
+                WATCHER.set(lambda *step, name=name: add_line(name, line(*step)))
                 own = Engines(**{role: engines[key] for role, key in roles.items()})
-                told(name, summary(await methods.load(method.loop)(prompt, own, method, limits.under(method)), gold))
+                add_line(
+                    name, summary(await methods.load(method.loop)(prompt, own, method, limits.under(method)), gold)
+                )
 
 
 async def sizes(engines: Mapping[EngineKey, "VllmEngine"], prompt: Prompt, images: ImageSize) -> Text:
@@ -140,13 +151,13 @@ async def sizes(engines: Mapping[EngineKey, "VllmEngine"], prompt: Prompt, image
     words = replace(prompt, user=prompt.user.replace(IMAGE_MARK, ""), images=())
     for name, engine in {key.model.name: engine for key, engine in engines.items()}.items():
         with suppress(Refused):
-            whole, rest = [len(await engine.prompt_tokens(one)) for one in (prompt, words)]
+            whole, rest = [len(await engine.prompt_tokens(text)) for text in (prompt, words)]
             lines.append(f"{name} reads {whole} tokens, {whole - rest} of them for images")
     return Text("\n".join(lines), style="dim")
 
 
 @contextmanager
-def shown(names: Collection[str], console: Console) -> Iterator[Callable[[str, RenderableType], None]]:
+def printing(names: Collection[str], console: Console) -> Iterator[Callable[[str, RenderableType], None]]:
     """A function that shows a line of a method: below each other, or in a column for each of several."""
     lines: dict[str, list[RenderableType]] = {name: [] for name in names}
     if len(names) == 1:
@@ -154,11 +165,11 @@ def shown(names: Collection[str], console: Console) -> Iterator[Callable[[str, R
         return
     with Live(console=console, auto_refresh=False) as live:
 
-        def told(name: str, added: RenderableType) -> None:
+        def add_line(name: str, added: RenderableType) -> None:
             lines[name].append(added)
             live.update(side_by_side(lines), refresh=True)
 
-        yield told
+        yield add_line
 
 
 def side_by_side(lines: Mapping[str, Sequence[RenderableType]]) -> Table:
@@ -171,11 +182,11 @@ def side_by_side(lines: Mapping[str, Sequence[RenderableType]]) -> Table:
 def line(step: Step, seconds: float) -> Text:
     """A committed step."""
     verdict = "" if step.verdict is None else f"{step.verdict:.2f}"
-    shown = Text(f"{seconds:7.2f} s  {step.writer:6}  {verdict:>5}  ")
-    shown.append(step.text, style=COLOURS[step.writer])
+    text = Text(f"{seconds:7.2f} s  {step.writer:6}  {verdict:>5}  ")
+    text.append(step.text, style=COLOURS[step.writer])
     if step.rejected is not None:
-        shown.append(f"\n{'':25}instead of: {step.rejected}", style="dim")
-    return shown
+        text.append(f"\n{'':25}instead of: {step.rejected}", style="dim")
+    return text
 
 
 def summary(outcome: Outcome, gold: str) -> Table:

@@ -46,8 +46,8 @@ def main(
     needed = needs_here(plan, everything(plan), cores(), submitted=submitted, node=rule)
     lines = checked(needed)
     show(lines)
-    told = [*faults(lines), *on_nodes(needed, list(map(str, configfile)))]
-    print(*told or ["This machine has what the configuration needs."], sep="\n", flush=True)
+    messages = [*faults(lines), *on_nodes(needed, list(map(str, configfile)))]
+    print(*messages or ["This machine has what the configuration needs."], sep="\n", flush=True)
     if any(line.verdict == "stop" for line in lines):
         sys.exit(1)
 

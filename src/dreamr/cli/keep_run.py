@@ -57,13 +57,13 @@ def main(*, out: Path, configfile: Overlays = ()) -> None:
         out: folder for the kept files
     """
     config = read([BASE, *configfile])
-    results, told = Path(config.pathvars.results), facts(config)
+    results, run = Path(config.pathvars.results), facts(config)
     take_picture(page(results), out / "page.png")
     for name, over in KEPT.items():
         table = read_table(results / "tables" / f"{name}.csv")
         write_table(table[(table[[*over]] == ALL).all(axis=1)], out / f"{name}.csv")
     (out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))
-    write_atomically(out / "run.json", json.dumps(told, indent=1) + "\n")
+    write_atomically(out / "run.json", json.dumps(run, indent=1) + "\n")
     print(*readme_lines(out), sep="\n")
 
 
@@ -82,10 +82,10 @@ def facts(config: Config) -> dict[str, Any]:
 
 def page(results: Path) -> Path:
     """The page of a run; a UserError where the run has not come to it."""
-    found = results / "report" / "index.html"
-    if not found.is_file():
-        raise UserError(f"{found}: no such file; keep a run that has come to its page")
-    return found
+    file = results / "report" / "index.html"
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; keep a run that has come to its page")
+    return file
 
 
 def browser() -> str | None:
@@ -93,16 +93,16 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def take_picture(shown: Path, out: Path) -> None:
+def take_picture(page_file: Path, out: Path) -> None:
     """The first screen of a page; a UserError where there is no browser."""
-    found = browser()
-    if found is None:
+    program = browser()
+    if program is None:
         raise UserError(f"{out}: takes a browser, and none of {', '.join(BROWSERS)} is on the path")
     width, height = SCREEN
     options = ["--headless", f"--window-size={width},{height}", "--hide-scrollbars", f"--screenshot={out.resolve()}"]
     as_root = [] if os.geteuid() else ["--no-sandbox"]  # a browser of root has no other way
     out.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([found, *options, *as_root, shown.resolve().as_uri()], check=True, capture_output=True)
+    subprocess.run([program, *options, *as_root, page_file.resolve().as_uri()], check=True, capture_output=True)
 
 
 def readme_lines(folder: Path) -> Iterator[str]:

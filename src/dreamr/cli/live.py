@@ -61,8 +61,8 @@ def live_methods(config: Config, chosen: Chosen, overlays: Sequence[Path]) -> di
     live = {
         name: live_method(Plan(config), name, chosen.target or target, chosen.draft or draft) for name in chosen.method
     }
-    for name in {key.model.name: None for one in live.values() for key in one.engines.values()}:
-        made(config, f"models/{name}/card.json", overlays)
+    for name in {key.model.name: None for method in live.values() for key in method.engines.values()}:
+        result_file(config, f"models/{name}/card.json", overlays)
     return live
 
 
@@ -90,7 +90,7 @@ async def start_engines(
     config: Config, live: Iterable[LiveMethod], stack: AsyncExitStack
 ) -> dict[EngineKey, "VllmEngine"]:
     """The engines of all methods, each once, until `stack` is left."""
-    keys = [key for one in live for key in one.engines.values()]
+    keys = [key for method in live for key in method.engines.values()]
     return await started(keys, Path(config.pathvars.results) / "models", config, stack)
 
 
@@ -111,7 +111,7 @@ def known(among: Mapping[str, T], name: str, kind: str) -> T:
     return among[name]
 
 
-def made(config: Config, name: str, overlays: Sequence[Path]) -> Path:
+def result_file(config: Config, name: str, overlays: Sequence[Path]) -> Path:
     """A file of the workflow's results; a UserError with the command that makes it."""
     path = Path(config.pathvars.results) / name
     if not path.exists():

@@ -149,10 +149,10 @@ def read_case(kind: type[BaseModel], number: int, line: bytes) -> Any:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"line {number}: not JSON in UTF-8: {error}") from None
     except ValidationError as error:
-        raise UserError(f"line {number}: {'; '.join(map(_worded, error.errors()))}") from None
+        raise UserError(f"line {number}: {'; '.join(map(_message, error.errors()))}") from None
 
 
-def _worded(problem: Any) -> str:
+def _message(problem: Any) -> str:
     key = ".".join(map(str, problem["loc"])) or "line"
     found = "" if problem["type"] == "missing" else f" (found: {str(problem['input'])[:80]!r})"
     return f"{key}: {problem['msg']}{found}"

@@ -90,8 +90,10 @@ def image_hash(path: Path) -> Hashes:
 
 def audit(benchmarks: Iterable[Side], training_sets: Sequence[Side]) -> list[Overlap]:
     """All overlaps, in the order of the benchmarks and their questions."""
-    found = [one for benchmark in benchmarks for training in training_sets for one in overlaps(benchmark, training)]
-    return sorted(found, key=lambda one: one.benchmark)
+    rows = [
+        overlap for benchmark in benchmarks for training in training_sets for overlap in overlaps(benchmark, training)
+    ]
+    return sorted(rows, key=lambda overlap: overlap.benchmark)
 
 
 def overlaps(benchmark: Side, training: Side) -> list[Overlap]:
@@ -100,7 +102,11 @@ def overlaps(benchmark: Side, training: Side) -> list[Overlap]:
     texts = same_wordings(benchmark.questions, training.questions)
     rows = [_overlap(benchmark, training, pair, bits.get(pair)) for pair in _one_a_cluster(bits, texts, training)]
     seen = {row.question for row in rows}
-    named = [one for one in benchmark.questions if one.id not in seen and names_source(one.origin, training.name)]
+    named = [
+        question
+        for question in benchmark.questions
+        if question.id not in seen and names_source(question.origin, training.name)
+    ]
     return rows + [_by_source_alone(benchmark.name, question, training.name) for question in named]
 
 
@@ -167,14 +173,14 @@ def held(plants: Iterable[Plant], sides: Mapping[str, Side]) -> list[Plant]:
 
 def near_images(left: Side, right: Side, most: int = IMAGE_BITS) -> dict[Pair, int]:
     """Pairs of questions with images at most `most` bits apart, and the smallest distance of each."""
-    found: dict[Pair, int] = {}
+    distances: dict[Pair, int] = {}
     for start in range(0, len(left.hashes), CHUNK):
         differing = left.hashes[start : start + CHUNK, None] ^ right.hashes[None]
         bits = np.bitwise_count(differing).sum(axis=-1, dtype=np.int64)
         for row, column in np.argwhere(bits <= most):
             pair = int(left.owners[start + row]), int(right.owners[column])
-            found[pair] = min(int(bits[row, column]), found.get(pair, most))
-    return found
+            distances[pair] = min(int(bits[row, column]), distances.get(pair, most))
+    return distances
 
 
 def same_wordings(left: Sequence[Question], right: Sequence[Question]) -> set[Pair]:
@@ -206,8 +212,8 @@ def text_share(left: str, right: str) -> float:
 
 def trigrams(text: str) -> set[tuple[str, ...]]:
     """Triples of neighbouring words."""
-    found = words(text)
-    return set(zip(found, found[1:], found[2:], strict=False))
+    tokens = words(text)
+    return set(zip(tokens, tokens[1:], tokens[2:], strict=False))
 
 
 def words(text: str) -> list[str]:
@@ -221,23 +227,23 @@ def names_source(origin: str, training_set: str) -> bool:
     return bool(plain[0]) and plain[0] == plain[1]
 
 
-def touched_clusters(found: Iterable[Overlap]) -> dict[str, set[str]]:
+def touched_clusters(rows: Iterable[Overlap]) -> dict[str, set[str]]:
     """By benchmark, the clusters to leave out of an accuracy without overlap: one version of a problem taints all."""
     touched: dict[str, set[str]] = defaultdict(set)
-    for one in found:
-        touched[one.benchmark].add(one.cluster)
+    for row in rows:
+        touched[row.benchmark].add(row.cluster)
     return dict(touched)
 
 
-def summary(found: Iterable[Overlap], sizes: Mapping[str, int]) -> Iterator[dict[str, str | int]]:
+def summary(overlapping: Iterable[Overlap], sizes: Mapping[str, int]) -> Iterator[dict[str, str | int]]:
     """Per benchmark (with its number of questions) and training set, how many questions overlap, by what evidence."""
-    rows = list(found)
-    for benchmark, training_set in sorted({(one.benchmark, one.training_set) for one in rows}):
-        here = [one for one in rows if (one.benchmark, one.training_set) == (benchmark, training_set)]
+    rows = list(overlapping)
+    for benchmark, training_set in sorted({(row.benchmark, row.training_set) for row in rows}):
+        here = [row for row in rows if (row.benchmark, row.training_set) == (benchmark, training_set)]
         yield {
             "benchmark": benchmark,
             "training_set": training_set,
             "questions": sizes[benchmark],
-            "any": len({one.question for one in here}),
-            **{kind: len({one.question for one in here if getattr(one, kind)}) for kind in EVIDENCE},
+            "any": len({row.question for row in here}),
+            **{kind: len({row.question for row in here if getattr(row, kind)}) for kind in EVIDENCE},
         }

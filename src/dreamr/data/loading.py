@@ -120,9 +120,9 @@ def _split(spec: DataSpec) -> Any:
             return load_dataset("parquet", data_files={spec.split: files}, split=spec.split)
         return load_dataset(spec.path, spec.config, split=spec.split, revision=spec.revision)
     except (DatasetsError, ValueError, OSError) as error:
-        told = spec.path if folder.is_dir() else f"no folder {spec.path} here; as a data set of the hub, {spec.path}"
+        source = spec.path if folder.is_dir() else f"no folder {spec.path} here; as a data set of the hub, {spec.path}"
         raise UserError(
-            f"{told}, split {spec.split!r}: cannot be read ({type(error).__name__}: {error.__cause__ or error}). "
+            f"{source}, split {spec.split!r}: cannot be read ({type(error).__name__}: {error.__cause__ or error}). "
             "Is it empty or damaged, do config, split and revision exist, is there a network where it is the hub's?"
         ) from error
 

@@ -89,15 +89,15 @@ def probed(folders: Mapping[str, Path], with_gpus: bool, environments: Sequence[
 
 def processor(cpuinfo: Path) -> str:
     """The processor's name, as far as it is told."""
-    return _told(cpuinfo, "model name") or platform.processor() or platform.machine()
+    return _field(cpuinfo, "model name") or platform.processor() or platform.machine()
 
 
 def instructions(cpuinfo: Path) -> frozenset[str]:
     """The sets of instructions of the first core: `flags` on x86, `Features` on ARM."""
-    return frozenset((_told(cpuinfo, "flags") or _told(cpuinfo, "Features")).split())
+    return frozenset((_field(cpuinfo, "flags") or _field(cpuinfo, "Features")).split())
 
 
-def _told(file: Path, name: str) -> str:
+def _field(file: Path, name: str) -> str:
     """What the first line `name : value` of a file says; nothing where there is none."""
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     line = re.search(rf"^{name}\s*:\s*(.+)$", text, re.MULTILINE)
@@ -151,7 +151,7 @@ def memory_limits(own: Path, root: Path) -> Iterator[int]:
 
 def free_memory_gb(meminfo: Path) -> float | None:
     """Memory that is free now, or can be made free without swapping."""
-    told = _told(meminfo, "MemAvailable")
+    told = _field(meminfo, "MemAvailable")
     return int(told.removesuffix("kB")) * 1024 / GB if told else None
 
 
@@ -179,11 +179,11 @@ def glibc() -> tuple[int, int] | None:
     if "CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", {}):
         return None
     try:
-        told = os.confstr("CS_GNU_LIBC_VERSION")
+        text = os.confstr("CS_GNU_LIBC_VERSION")
     except OSError:  # the name is known to Python and not to the library
         return None
-    found = re.match(r"glibc (\d+)\.(\d+)", told or "")
-    return (int(found.group(1)), int(found.group(2))) if found else None
+    version = re.match(r"glibc (\d+)\.(\d+)", text or "")
+    return (int(version.group(1)), int(version.group(2))) if version else None
 
 
 def compiler() -> str | None:

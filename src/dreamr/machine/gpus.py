@@ -63,23 +63,23 @@ def _called(*command: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def read_rows(told: str) -> list[dict[str, str]]:
+def read_rows(listing: str) -> list[dict[str, str]]:
     """`nvidia-smi --query-gpu=... --format=csv,nounits` by field; units in the heading are left out."""
-    heading, *lines = [line.split(", ") for line in told.strip().splitlines()]
+    heading, *lines = [line.split(", ") for line in listing.strip().splitlines()]
     fields = [field.partition(" [")[0] for field in heading]
     return [dict(zip(fields, line, strict=True)) for line in lines]
 
 
-def read_slices(told: str) -> dict[str, list[tuple[str, str]]]:
+def read_slices(listing: str) -> dict[str, list[tuple[str, str]]]:
     """`nvidia-smi -L`: the slices of each GPU by its UUID, as profile and UUID."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_gpu: dict[str, list[tuple[str, str]]] = {}
     slices: list[tuple[str, str]] = []
-    for line in told.splitlines():
+    for line in listing.splitlines():
         if gpu := re.match(r"GPU \d+: .* \(UUID: (GPU-\S+)\)", line):
-            slices = found.setdefault(gpu.group(1), [])
+            slices = by_gpu.setdefault(gpu.group(1), [])
         elif part := re.match(r"\s+MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-\S+)\)", line):
             slices.append((part.group(1), part.group(2)))
-    return found
+    return by_gpu
 
 
 def visible(

@@ -17,11 +17,11 @@ PROVIDERS = {"container": ("apptainer", "singularity"), "conda": ("conda",)}  # 
 
 def compared(machine: Machine, needed: Needs) -> list[Line]:
     """What matters for the jobs that are to run here."""
-    found = [*software_lines(machine, needed), *disk_lines(machine, needed)]
+    lines = [*software_lines(machine, needed), *disk_lines(machine, needed)]
     if needed.jobs:
-        found += [*processor_lines(machine, needed), *memory_lines(machine, needed)]
-        found += [*shared_memory_lines(machine, needed), *gpu_lines(machine, needed)]
-    return found
+        lines += [*processor_lines(machine, needed), *memory_lines(machine, needed)]
+        lines += [*shared_memory_lines(machine, needed), *gpu_lines(machine, needed)]
+    return lines
 
 
 def software_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
@@ -44,11 +44,11 @@ def software_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
 def system_line(machine: Machine) -> Line:
     """Operating system, architecture and C library: what wheels are made for."""
     platform = system_of(machine)
-    found = f"{SYSTEMS.get(machine.system, machine.system)} {machine.architecture}"
+    system = f"{SYSTEMS.get(machine.system, machine.system)} {machine.architecture}"
     if machine.system == "Linux":
-        found += f", glibc {_version(machine.glibc)}" if machine.glibc else ", another C library than glibc"
-    line = Line("system", found, f"Linux on x86_64 or aarch64, glibc {_version(GLIBC)} or newer")
-    return line.unless(platform.verdict == "ok", platform.verdict, _told(platform))
+        system += f", glibc {_version(machine.glibc)}" if machine.glibc else ", another C library than glibc"
+    line = Line("system", system, f"Linux on x86_64 or aarch64, glibc {_version(GLIBC)} or newer")
+    return line.unless(platform.verdict == "ok", platform.verdict, _remedy(platform))
 
 
 def python_line(machine: Machine) -> Line:
@@ -64,8 +64,8 @@ def python_line(machine: Machine) -> Line:
 def environment_lines(machine: Machine) -> Iterator[Line]:
     """Environments that are made already."""
     for folder, files in machine.damaged.items():
-        found = f"{', '.join(files)} missing or cut off" if files else "whole"
-        line = Line(folder, found, "all compiled files of vLLM and torch")
+        state = f"{', '.join(files)} missing or cut off" if files else "whole"
+        line = Line(folder, state, "all compiled files of vLLM and torch")
         yield line.unless(not files, "stop", f"Remove {folder}; the next run makes it anew")
 
 
@@ -74,7 +74,7 @@ def processor_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
     if needed.config.device == "cpu" and (platform := processor_of(machine)):
         sets = ", ".join(sorted(machine.instructions & {"avx2", "avx512f"})) or "no avx2"
         line = Line("processor", f"{machine.processor}, {sets}", "avx2")
-        yield line.unless(platform.verdict == "ok", platform.verdict, _told(platform))
+        yield line.unless(platform.verdict == "ok", platform.verdict, _remedy(platform))
     timed = any(suite.alone or suite.load for suite in needed.config.suites.values())
     if timed and any(jobs.rule == "generate" for jobs in needed.jobs):
         line = Line("cores", str(machine.cores), "2 for timed answers")
@@ -83,7 +83,7 @@ def processor_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
         )
 
 
-def _told(platform: Platform) -> str:
+def _remedy(platform: Platform) -> str:
     return f"{platform.why[:1].upper()}{platform.why[1:]}: {platform.do}"
 
 

@@ -98,7 +98,7 @@ class Needs:
 
     def at_once(self, jobs: Jobs) -> int:
         """How many jobs of a rule run side by side; where no run asks, with as many GPUs as the largest job needs."""
-        limits = {"gpu": max(one.gpus for one in self.jobs)} if self.limits is None else self.limits
+        limits = {"gpu": max(job.gpus for job in self.jobs)} if self.limits is None else self.limits
         return jobs.at_once(self.cores, limits)
 
     @property
@@ -154,7 +154,7 @@ def unmade(config: Config) -> tuple[str, ...]:
     return tuple(lock.stem for lock, folder in _environments(config).items() if not _ready(folder))
 
 
-def made(config: Config) -> list[Path]:
+def ready_environments(config: Config) -> list[Path]:
     """The virtual environments of the models that are here already."""
     return [folder for folder in _environments(config).values() if _ready(folder)]
 
@@ -171,8 +171,8 @@ def _ready(folder: Path) -> bool:
 
 def cuda_version(lock: Path) -> tuple[int, int] | None:
     """The version of CUDA whose runtime a lock pins."""
-    found = re.search(r"^nvidia-cuda-runtime==(\d+)\.(\d+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    return (int(found.group(1)), int(found.group(2))) if found else None
+    pin = re.search(r"^nvidia-cuda-runtime==(\d+)\.(\d+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    return (int(pin.group(1)), int(pin.group(2))) if pin else None
 
 
 # -- folders, and what is written there
@@ -181,13 +181,13 @@ def cuda_version(lock: Path) -> tuple[int, int] | None:
 def folders(config: Config) -> dict[str, Path]:
     """Where a run writes, by what for."""
     kept = config.pathvars
-    found = {"results": Path(kept.results), "logs": Path(kept.logs), "benchmarks": Path(kept.benchmarks)}
+    by_use = {"results": Path(kept.results), "logs": Path(kept.logs), "benchmarks": Path(kept.benchmarks)}
     if config.environments in ("venv", "container"):
-        found |= {"environments": Path("environments")}
+        by_use |= {"environments": Path("environments")}
     if config.micro:
-        found |= {"data": Path(config.micro.folder)}
-    found |= {"temporary folder": Path(tempfile.gettempdir()), "pip's cache": pip_cache(), "hub's cache": hub_cache()}
-    return found | ({"shared memory": SHARED_MEMORY} if SHARED_MEMORY.is_dir() else {})
+        by_use |= {"data": Path(config.micro.folder)}
+    by_use |= {"temporary folder": Path(tempfile.gettempdir()), "pip's cache": pip_cache(), "hub's cache": hub_cache()}
+    return by_use | ({"shared memory": SHARED_MEMORY} if SHARED_MEMORY.is_dir() else {})
 
 
 def hub_cache() -> Path:
@@ -219,9 +219,9 @@ def written_gb(needed: Needs) -> dict[str, Range]:
     }
 
 
-def _sum(parts: Iterable[Range]) -> Range:
-    found = list(parts)
-    return Range(sum(part.least for part in found), sum(part.most for part in found))
+def _sum(ranges: Iterable[Range]) -> Range:
+    all_ranges = list(ranges)
+    return Range(sum(part.least for part in all_ranges), sum(part.most for part in all_ranges))
 
 
 def hub_gb(needed: Needs) -> float:

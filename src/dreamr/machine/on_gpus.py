@@ -59,23 +59,23 @@ def slice_lines(gpus: Sequence[Gpu], wanted: int) -> Iterator[Line]:
 
 def driver_line(gpus: Sequence[Gpu], needed: Needs) -> Line:
     """The driver against the version of CUDA that the lock pins."""
-    version, found = _cuda(needed), min(gpu.driver for gpu in gpus)
+    version, oldest = _cuda(needed), min(gpu.driver for gpu in gpus)
     smallest = CUDA[version[0]].driver
-    line = Line("driver", _version(found), f"{smallest} or newer (CUDA {_version(version)})")
-    return line.unless(found >= (smallest,), "stop", "Install a newer driver on the machine; no container brings one")
+    line = Line("driver", _version(oldest), f"{smallest} or newer (CUDA {_version(version)})")
+    return line.unless(oldest >= (smallest,), "stop", "Install a newer driver on the machine; no container brings one")
 
 
 def capability_line(gpus: Sequence[Gpu], needed: Needs) -> Line:
     """The GPUs' generation against CUDA and the engines' numbers."""
     least = CUDA[_cuda(needed)[0]].capability
     wanted = max(least, BFLOAT16) if _takes_bfloat16(needed.plan) else least
-    found = min((gpu.capability for gpu in gpus if gpu.capability), default=None)
+    lowest = min((gpu.capability for gpu in gpus if gpu.capability), default=None)
     why = f"CUDA {_version(_cuda(needed))}" if wanted == least else "bfloat16"
-    line = Line("compute capability", _version(found or ()) or "not told", f"{_version(wanted)} or more ({why})")
-    if found is None:
+    line = Line("compute capability", _version(lowest or ()) or "not told", f"{_version(wanted)} or more ({why})")
+    if lowest is None:
         return line.unless(False, "doubt", "A newer driver tells it")
-    do = "Set `dtype: float16` for all engines" if found >= least else "Use newer GPUs"
-    return line.unless(found >= wanted, "stop", do)
+    do = "Set `dtype: float16` for all engines" if lowest >= least else "Use newer GPUs"
+    return line.unless(lowest >= wanted, "stop", do)
 
 
 def _takes_bfloat16(plan: Plan) -> bool:
@@ -90,12 +90,12 @@ def memory_lines(gpus: Sequence[Gpu], needed: Needs) -> Iterator[Line]:
     rules: list[Planned] = [LIMITED[jobs.rule] for jobs in needed.jobs if jobs.gpus]
     kinds = {needed.config.estimates.rules[rule] for rule in rules}
     planned = max((needed.config.estimates.devices[kind].memory_gb or 0 for kind in kinds), default=0)
-    found = min((gpu.memory_gb for gpu in gpus if gpu.memory_gb), default=None)
-    if found and planned:
-        faults = [] if found >= planned else [fault for fault in too_large(resized(needed.plan, kinds, found)) if fault]
-        line = Line("memory of a GPU", f"{found:.0f} GB", f"{planned:g} GB by the plan")
+    size = min((gpu.memory_gb for gpu in gpus if gpu.memory_gb), default=None)
+    if size and planned:
+        faults = [] if size >= planned else [fault for fault in too_large(resized(needed.plan, kinds, size)) if fault]
+        line = Line("memory of a GPU", f"{size:.0f} GB", f"{planned:g} GB by the plan")
         where = ", ".join(f"estimates.devices.{kind}.memory_gb" for kind in sorted(kinds))
-        more = f". Set {where} to {found:.0f}, and .venv/bin/dreamr plan tells all {len(faults)} faults"
+        more = f". Set {where} to {size:.0f}, and .venv/bin/dreamr plan tells all {len(faults)} faults"
         yield line.unless(not faults, "stop", faults[0] + more if faults else "")
 
 

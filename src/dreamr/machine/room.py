@@ -20,21 +20,21 @@ def memory_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
     largest = max(needed.jobs, key=lambda jobs: jobs.memory_gb)
     fullest = max(needed.jobs, key=lambda jobs: jobs.memory_gb * needed.at_once(jobs))
     alone, together = _asked(largest, 1), _asked(fullest, needed.at_once(fullest))
-    found, free = f"{memory:.1f} GB", machine.free_memory_gb
+    size, free = f"{memory:.1f} GB", machine.free_memory_gb
     if memory < SPARE * largest.memory_gb:
         setting = f"resources.{largest.rule.partition('_')[0]}.memory_gb"
         do = (
             "Use a larger machine or container, or raise the limit that a shell sets (`ulimit -v`); where you know "
             f"that such a job takes less, lower {setting}"
         )
-        yield Line("memory", found, alone, "stop", do)
+        yield Line("memory", size, alone, "stop", do)
     elif memory < SPARE * fullest.memory_gb * needed.at_once(fullest):
         do = f"Let fewer run at a time: snakemake --resources mem_mb={int(1000 * memory)}, or fewer --cores"
-        yield Line("memory", found, together, "doubt", do)
+        yield Line("memory", size, together, "doubt", do)
     elif free is not None and free < SPARE * largest.memory_gb:
-        yield Line("memory", f"{found}, {free:.1f} GB of it free", alone, "doubt", "Close what else uses memory")
+        yield Line("memory", f"{size}, {free:.1f} GB of it free", alone, "doubt", "Close what else uses memory")
     else:
-        yield Line("memory", found, together)
+        yield Line("memory", size, together)
 
 
 def _asked(jobs: Jobs, at_once: int) -> str:
@@ -79,8 +79,8 @@ def disk_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
 def write_line(places: Mapping[str, Place]) -> Line:
     """The right to write."""
     closed = sorted({str(place.folder) for place in places.values() if not place.writable})
-    found = f"not in {', '.join(closed)}" if closed else "in all folders"
-    line = Line("right to write", found, ", ".join(places))
+    state = f"not in {', '.join(closed)}" if closed else "in all folders"
+    line = Line("right to write", state, ", ".join(places))
     do = (
         "Make the folder writable (chown, chmod), or clone to one that is; or name other folders: pathvars in the "
         "configuration, TMPDIR, PIP_CACHE_DIR, HF_HOME"

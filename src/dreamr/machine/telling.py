@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dreamr.errors import UserError
 from dreamr.machine.found import probed
 from dreamr.machine.lines import compared
-from dreamr.machine.needed import Needs, folders, made
+from dreamr.machine.needed import Needs, folders, ready_environments
 from dreamr.machine.verdicts import Line
 
 COMMAND = ".venv/bin/dreamr check"
@@ -14,7 +14,7 @@ COMMAND = ".venv/bin/dreamr check"
 def checked(needed: Needs) -> list[Line]:
     """This machine against what is needed."""
     on_gpus = needed.config.device == "cuda" and bool(needed.jobs)
-    environments = made(needed.config) if needed.jobs else []
+    environments = ready_environments(needed.config) if needed.jobs else []
     return compared(probed(folders(needed.config), on_gpus, environments), needed)
 
 

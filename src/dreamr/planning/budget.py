@@ -178,18 +178,18 @@ def _many(plan: Plan, group: Group) -> Answers:
 
 def _timed(plan: Plan, group: Group) -> Answers:
     """Each method and, beside them, target-only answer some questions alone, or all under load; one warms up."""
-    beside, (asked, timed) = [TARGET_ONLY, *plan.methods(group).values()], questions(plan, group)
+    methods, (asked, timed) = [TARGET_ONLY, *plan.methods(group).values()], questions(plan, group)
     lengths, load = text(plan), plan.config.suites[group.suite].load
-    one = sum(_alone(plan, group, method) for method in beside)
+    alone = sum(_alone(plan, group, method) for method in methods)
     if load is None:
-        longest = one * lengths.longest / lengths.answer
-        return Answers(opening=one, working=timed * one, unit=longest, written=(timed + 1) * len(beside))
+        longest = alone * lengths.longest / lengths.answer
+        return Answers(opening=alone, working=timed * alone, unit=longest, written=(timed + 1) * len(methods))
     block = math.ceil(asked / load.blocks)
     return Answers(
-        opening=one,
-        working=sum(_batched(plan, group, method, asked, size) for method in beside for size in load.sizes),
-        unit=max(sum(_batched(plan, group, method, block, size) for method in beside) for size in load.sizes),
-        written=(asked * len(load.sizes) + 1) * len(beside),
+        opening=alone,
+        working=sum(_batched(plan, group, method, asked, size) for method in methods for size in load.sizes),
+        unit=max(sum(_batched(plan, group, method, block, size) for method in methods) for size in load.sizes),
+        written=(asked * len(load.sizes) + 1) * len(methods),
     )
 
 
@@ -203,8 +203,8 @@ def questions(plan: Plan, group: Group) -> tuple[int, int]:
 def known(plan: Plan, benchmark: str) -> int:
     """How many questions a benchmark has."""
     config = plan.config
-    made = config.micro if config.is_micro(benchmark) else None
-    count = made.questions(benchmark) if made else config.estimates.questions[benchmark]
+    micro = config.micro if config.is_micro(benchmark) else None
+    count = micro.questions(benchmark) if micro else config.estimates.questions[benchmark]
     return min(count, config.benchmarks[benchmark].limit or count)
 
 

@@ -19,9 +19,9 @@ def kept_answers(plan: Plan) -> Kept:
     """What lies in the folder of answers. Whether models or questions have changed since, a job finds out."""
     wanted = {plan.cell(group, name).digest for group in plan.groups for name in plan.methods(group)}
     cards = sorted(Path(plan.config.pathvars.results, "cells").glob("*.card.json"))
-    found = [_digest(json.loads(card.read_text(encoding="utf-8"))) for card in cards]
-    present = wanted & {*found}
-    return Kept(len(wanted), len(present), sum(digest not in wanted for digest in found))
+    digests = [_digest(json.loads(card.read_text(encoding="utf-8"))) for card in cards]
+    present = wanted & {*digests}
+    return Kept(len(wanted), len(present), sum(digest not in wanted for digest in digests))
 
 
 def _digest(card: dict[str, object]) -> str | None:

@@ -17,8 +17,8 @@ from dreamr.planning.site import HOUR, LIMITED, Limit
 
 def refuse_excess(plan: Plan) -> None:
     """A job that would be cut off, or would not fit its GPUs: UserError with how far beyond, and what to change."""
-    if found := [line for line in (*_too_long(plan), *too_large(plan)) if line]:
-        lines = "\n".join(f"  - {line}" for line in found)
+    if faults := [line for line in (*_too_long(plan), *too_large(plan)) if line]:
+        lines = "\n".join(f"  - {line}" for line in faults)
         raise UserError(
             f"By the estimates in the configuration this cannot be done within its limits:\n{lines}\n"
             ".venv/bin/dreamr plan shows the whole plan. Where an estimate is wrong, correct it under `estimates`."

@@ -29,15 +29,15 @@ def holdings(plan: Plan) -> list[Holding]:
     if plan.config.device == "cpu":
         return []
     trainings = {pair(training.target, training.draft): training for training in plan.trainings.values()}
-    found = [part for models, training in trainings.items() for part in _training(plan, models, training)]
+    parts = [part for models, training in trainings.items() for part in _training(plan, models, training)]
     kinds: dict[str, list[ServedModel]] = {}
     for group in plan.groups:
         models, engines = pair(group.target, group.draft), generate_engines(plan, group)
         kinds[models] = max(kinds.get(models, []), engines, key=len)
     for models, (target, *others) in kinds.items():
-        found.append(_engine(plan, "generate", models, "target", target))
-        found += [_engine(plan, "generate", models, "draft", engine) for engine in others]
-    return found
+        parts.append(_engine(plan, "generate", models, "target", target))
+        parts += [_engine(plan, "generate", models, "draft", engine) for engine in others]
+    return parts
 
 
 def _training(plan: Plan, models: str, training: Training) -> Iterator[Holding]:

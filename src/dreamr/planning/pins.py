@@ -15,12 +15,12 @@ COMMIT = re.compile(r"[0-9a-f]{40}")  # a branch or a tag may move
 
 def refuse_unpinned(plan: Plan) -> None:
     """At the paper's scale another run must be of the same weights and questions: UserError with all that may move."""
-    if plan.config.scale == "paper" and (found := unpinned(plan)):
-        asked = "\n".join(f"git ls-remote {address} HEAD" for address in found.values())
+    if plan.config.scale == "paper" and (addresses := unpinned(plan)):
+        asked = "\n".join(f"git ls-remote {address} HEAD" for address in addresses.values())
         raise UserError(
             "These are not fixed to a commit, so that a later run would be of other weights or questions. Fill in the "
             "commits, keep this as pins.yaml and lay it over the configuration (--configfile config/paper.yaml "
-            f"pins.yaml):\n\n{skeleton(found)}\nWhat these print are the newest ones:\n\n{asked}\n"
+            f"pins.yaml):\n\n{skeleton(addresses)}\nWhat these print are the newest ones:\n\n{asked}\n"
         )
 
 
@@ -39,10 +39,10 @@ def unpinned(plan: Plan) -> dict[tuple[str, str], str]:
     return models | sets
 
 
-def skeleton(found: dict[tuple[str, str], str]) -> str:
+def skeleton(addresses: dict[tuple[str, str], str]) -> str:
     """The YAML to fill in."""
     tree: dict[str, dict[str, dict[str, str]]] = {}
-    for part, name in found:
+    for part, name in addresses:
         tree.setdefault(part, {})[name] = {"revision": ""}
     return yaml.safe_dump(tree, sort_keys=False)
 

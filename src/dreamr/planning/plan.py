@@ -91,8 +91,8 @@ class Plan:
     @cached_property
     def trainings(self) -> dict[str, Training]:
         """The SAPO drafts that some method names, by model name."""
-        found = (self._trainings(group) for group in self.groups)
-        return {sapo_model(*training): training for trainings in found for training in trainings}
+        by_group = (self._trainings(group) for group in self.groups)
+        return {sapo_model(*training): training for trainings in by_group for training in trainings}
 
     def _trainings(self, group: Group) -> list[Training]:
         run = self.run(group)
@@ -295,8 +295,8 @@ class Plan:
     @cache  # noqa: B019
     def data_digest(self, name: str) -> str:
         """Digest of what a prepared data set is made from; for a micro one also the world's size, seed and code."""
-        made = [self.config.micro, command_digest("make_micro")] if self.is_micro(name) else []
-        return spec_digest(self.datasets[name], self.adapter_digest(name), *made)
+        generated = [self.config.micro, command_digest("make_micro")] if self.is_micro(name) else []
+        return spec_digest(self.datasets[name], self.adapter_digest(name), *generated)
 
     def adapter_digest(self, name: str) -> str:
         """Digest of the code that prepares a data set, its adapter included."""

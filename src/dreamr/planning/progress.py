@@ -11,12 +11,12 @@ ALONE = frozenset({"answer", "generate"})  # rules whose jobs take the whole mac
 
 def job_seconds(folder: Path) -> dict[str, float]:
     """Mean seconds of a job per rule, from Snakemake's benchmark files `folder`/<rule>[/...].tsv; {} without any."""
-    found: dict[str, list[float]] = {}
+    by_rule: dict[str, list[float]] = {}
     for path in sorted(Path(folder).rglob("*.tsv")):
         with path.open(encoding="utf-8") as file:
             rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-            found.setdefault(rule, []).extend(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
-    return {rule: mean(seconds) for rule, seconds in found.items() if seconds}
+            by_rule.setdefault(rule, []).extend(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    return {rule: mean(seconds) for rule, seconds in by_rule.items() if seconds}
 
 
 def minutes(waiting: Mapping[str, int], seconds: Mapping[str, float], cores: int) -> float:

@@ -23,7 +23,7 @@ def load(tree: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        lines = (_worded(problem) for problem in error.errors())
+        lines = (_message(problem) for problem in error.errors())
         raise UserError("The configuration is wrong:\n" + "\n".join(f"  - {line}" for line in lines)) from None
 
 
@@ -57,7 +57,7 @@ def _laid_over(tree: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return tree | merged
 
 
-def _worded(problem: Any) -> str:
+def _message(problem: Any) -> str:
     """One pydantic problem as key, value and what is allowed."""
     key = ".".join(str(part) for part in problem["loc"]) or "configuration"
     if problem["type"] == "extra_forbidden":
@@ -65,8 +65,8 @@ def _worded(problem: Any) -> str:
         renamed = f"it is called {name} now; " if name else ""
         return f"{key}: unknown key; {renamed}known here: {', '.join(_known_keys(problem['loc']))}"
     value = problem["input"]
-    shown = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{shown}"
+    found = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
+    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{found}"
 
 
 def _known_keys(place: Sequence[str | int]) -> list[str]:

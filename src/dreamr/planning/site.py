@@ -43,14 +43,14 @@ def site_of(resources: Mapping[str, Mapping[str, object]], source: str) -> Site:
 
 def _partitions(resources: Mapping[str, Mapping[str, object]], source: str) -> Iterable[tuple[str, Partition]]:
     for rule, named in resources.items():
-        told = {name: value for name, value in named.items() if name.startswith("site_")}
-        if rule not in LIMITED or not told:
+        values = {name: value for name, value in named.items() if name.startswith("site_")}
+        if rule not in LIMITED or not values:
             continue
         try:
-            yield rule, Partition.model_validate(told)
+            yield rule, Partition.model_validate(values)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise UserError(f"{source}: set-resources.{rule} is {told}: {wrong}") from None
+            wrong = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+            raise UserError(f"{source}: set-resources.{rule} is {values}: {wrong}") from None
 
 
 def read_site(profile: Path) -> Site:

@@ -104,7 +104,7 @@ def legend(figure: Figure, methods: Sequence[str], others: Sequence[Line2D] = ()
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=ncols or len(handles))
 
 
-def shown(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()) -> pd.DataFrame:
+def plotted_rows(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()) -> pd.DataFrame:
     """The numbers that a figure shows."""
     cells = [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
     return rows[[*first, "target", "draft", "method", "benchmark", "n", "clusters", *cells]]

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
-from dreamr.report.drawing import INK, ROW, Chart, cross, interval, legend, pair, panels, shown
+from dreamr.report.drawing import INK, ROW, Chart, cross, interval, legend, pair, panels, plotted_rows
 from dreamr.report.labels import COMPARED, colour
 from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.frame import ALL
@@ -55,7 +55,7 @@ def accuracy(table: pd.DataFrame, margin: float) -> Chart:
         f"Change of accuracy against the target with intervals, for {', '.join(pairs)}; the dashed "
         f"line is the margin of {margin:.0%} that counts as not inferior."
     )
-    return Chart(figure, shown(rows, ["accuracy_change"]), alt)
+    return Chart(figure, plotted_rows(rows, ["accuracy_change"]), alt)
 
 
 def speed(table: pd.DataFrame) -> Chart:
@@ -75,7 +75,9 @@ def speed(table: pd.DataFrame) -> Chart:
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
     figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
-    return Chart(figure, shown(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}.")
+    return Chart(
+        figure, plotted_rows(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}."
+    )
 
 
 FACTORS = {"fewer_tokens": "fewer tokens", "delegation": "delegation", "overlap": "overlap"}
@@ -110,7 +112,7 @@ def split(table: pd.DataFrame, factors: pd.DataFrame) -> Chart:
     handles = [Patch(color=SHADES[name], label=words) for name, words in (FACTORS | UNSPLIT).items()]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
     alt = "Speed-up as a product of its factors on a logarithmic scale, per pair and method."
-    return Chart(figure, shown(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
+    return Chart(figure, plotted_rows(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
 
 
 def _stack(axes: Axes, row: pd.Series, at: int) -> None:
@@ -145,7 +147,7 @@ def acceptance(accepted: pd.DataFrame, timed: pd.DataFrame, window: int) -> Char
         f"Acceptance against speed-up per pair and method. Lines: closed form of asynchronous lookahead with window "
         f"{window}, equal steps, free verdicts and a draft that costs c of the target."
     )
-    return Chart(figure, shown(rows, ["acceptance", "speedup"]), alt)
+    return Chart(figure, plotted_rows(rows, ["acceptance", "speedup"]), alt)
 
 
 def sapo(curves: pd.DataFrame, quantities: Sequence[str]) -> Chart:
@@ -195,7 +197,7 @@ def ablation(table: pd.DataFrame) -> Chart:
             axes.set_yticks(range(len(settings)), settings if name == names[0] else [""] * len(settings))
             axes.set(ylim=(len(settings) - 0.4, -0.6), title=f"{kind}: {name}")
     return Chart(
-        figure, shown(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
+        figure, plotted_rows(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
     )
 
 
@@ -216,7 +218,7 @@ def contrasts(table: pd.DataFrame) -> Chart:
     axes_list[0].set_yticks(range(len(lines)), lines)
     axes_list[0].invert_yaxis()
     alt = f"{len(lines)} contrasts between two methods with intervals, by what differs between them."
-    return Chart(figure, shown(rows, list(quantities), ["differs", "other", "over"]), alt)
+    return Chart(figure, plotted_rows(rows, list(quantities), ["differs", "other", "over"]), alt)
 
 
 def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:

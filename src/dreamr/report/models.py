@@ -33,7 +33,7 @@ def _facts(config: Config, name: str, part: str, named: str) -> dict[str, Any]:
     weights = "4 bits (AWQ)" if model.maker == "awq" else f"{size.bits:g} bits"
     active = f" ({count(size.active)} active)" if size.active else ""
     paper = config.stands_for.get(whole)
-    told = f"{named}, {size.layers} layers, {count(size.parameters)} parameters{active}, {weights}"
+    description = f"{named}, {size.layers} layers, {count(size.parameters)} parameters{active}, {weights}"
     return {
         "name": name,
         "part": part,
@@ -42,7 +42,7 @@ def _facts(config: Config, name: str, part: str, named: str) -> dict[str, Any]:
         "parameters": count(size.parameters) + active,
         "weights": weights,
         "stands_for": paper,
-        "about": told + (f"; stands for {paper}" if paper else ""),
+        "about": description + (f"; stands for {paper}" if paper else ""),
     }
 
 

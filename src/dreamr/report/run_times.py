@@ -39,9 +39,9 @@ def rule_times(folder: Path) -> list[Row]:
 def _rule(rule: str, files: Iterable[Path]) -> Row:
     jobs = pd.concat([pd.read_csv(path, sep="\t", na_values="-", nrows=1) for path in files])
     jobs = jobs.reindex(columns=["s", "cpu_time", "max_rss"]).astype(float)
-    found = {"seconds": jobs.s.sum(), "cpu_seconds": jobs.cpu_time.sum(min_count=1)}
-    found |= {"longest": jobs.s.max(), "memory": jobs.max_rss.max()}
-    known = {name: None if pd.isna(value) else float(value) for name, value in found.items()}
+    sums = {"seconds": jobs.s.sum(), "cpu_seconds": jobs.cpu_time.sum(min_count=1)}
+    sums |= {"longest": jobs.s.max(), "memory": jobs.max_rss.max()}
+    known = {name: None if pd.isna(value) else float(value) for name, value in sums.items()}
     return {"rule": rule, "jobs": len(jobs), **known}
 
 
@@ -50,16 +50,16 @@ def phase_times(benchmarks: Path, logs: Path) -> list[Row]:
     spent = dict.fromkeys((START, *PHASES.values()), 0.0)
     jobs = 0
     for path in _files(benchmarks, "generate"):
-        told = _told(logs / path.relative_to(benchmarks).with_suffix(".log"))
-        if told.keys() == PHASES.keys():
+        phases = _phase_seconds(logs / path.relative_to(benchmarks).with_suffix(".log"))
+        if phases.keys() == PHASES.keys():
             jobs += 1
-            spent[START] += float(pd.read_csv(path, sep="\t").s.iloc[0]) - sum(told.values())
-            for name, seconds in told.items():
+            spent[START] += float(pd.read_csv(path, sep="\t").s.iloc[0]) - sum(phases.values())
+            for name, seconds in phases.items():
                 spent[PHASES[name]] += seconds
     return _with_shares([{"phase": name, "jobs": jobs, "seconds": seconds} for name, seconds in spent.items() if jobs])
 
 
-def _told(log: Path) -> dict[str, float]:
+def _phase_seconds(log: Path) -> dict[str, float]:
     """Seconds of the phases that a log tells of the job's last start; a file that is gone tells none."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     return {name: float(seconds) for name, seconds in TOLD.findall(text.rpartition(MARK)[2])}

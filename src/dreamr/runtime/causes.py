@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dreamr.errors import Cause, Died, Interrupted, UserError
 from dreamr.files import write_atomically
-from dreamr.runtime.output import own_log, print_lines, shown
+from dreamr.runtime.output import own_log, path_from_here, print_lines
 from dreamr.runtime.processes import first_rank
 
 RUN = "DREAMR_RUN"
@@ -113,16 +113,16 @@ def note(error: BaseException) -> None:
 
 def cause_of(error: BaseException) -> Cause | None:
     """What ended a command: what the first of its errors says that knows. None for an end that no error led to."""
-    errors = list(_chain(error))
-    if known := next((one.cause for one in errors if isinstance(one, UserError | Died) and one.cause), None):
+    links = list(_chain(error))
+    if known := next((link.cause for link in links if isinstance(link, UserError | Died) and link.cause), None):
         return known
-    if died := next((one for one in errors if isinstance(one, Died)), None):
+    if died := next((link for link in links if isinstance(link, Died)), None):
         return Cause(" ".join(str(died).split()), remedy=AGAIN)
-    if any(isinstance(one, Interrupted | KeyboardInterrupt) for one in errors):
+    if any(isinstance(link, Interrupted | KeyboardInterrupt) for link in links):
         return STOPPED
-    if wrong := next((one for one in errors if isinstance(one, UserError)), None):
+    if wrong := next((link for link in links if isinstance(link, UserError)), None):
         return Cause(" ".join(str(wrong).split()), certain=True, remedy=DO_IT)
-    other = next((one for one in errors if not isinstance(one, SystemExit)), None)
+    other = next((link for link in links if not isinstance(link, SystemExit)), None)
     return _unknown(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
 
 
@@ -136,23 +136,23 @@ def more_memory() -> str:
     import resource  # which Windows does not have; this module is read there, too
 
     held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    told = f"an ended process held up to {held:.1f} GB"
+    known = f"an ended process held up to {held:.1f} GB"
     path = Path("/proc/meminfo")
-    if found := re.search(r"^MemAvailable: +(\d+) kB", path.read_text() if path.exists() else "", re.MULTILINE):
-        told += f", {int(found[1]) / 1e6:.1f} GB are free now"
+    if free := re.search(r"^MemAvailable: +(\d+) kB", path.read_text() if path.exists() else "", re.MULTILINE):
+        known += f", {int(free[1]) / 1e6:.1f} GB are free now"
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:
-        told += f", `ulimit -v` lets a process have {limit / 1e9:.1f} GB"
-    return f"give the job more memory ({told}), or run fewer jobs at once (--cores 1)"
+        known += f", `ulimit -v` lets a process have {limit / 1e9:.1f} GB"
+    return f"give the job more memory ({known}), or run fewer jobs at once (--cores 1)"
 
 
 def _last_words(error: BaseException) -> str | None:
     """What the job says at its end, where it has words of its own."""
-    for one in _chain(error):
-        if isinstance(one, Died):
-            return one.words
-        if isinstance(one, UserError | Interrupted) and not isinstance(one.__cause__, Interrupted):
-            return str(one)
+    for link in _chain(error):
+        if isinstance(link, Died):
+            return link.words
+        if isinstance(link, UserError | Interrupted) and not isinstance(link.__cause__, Interrupted):
+            return str(link)
     return None
 
 
@@ -165,15 +165,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _hold_back(job: Job) -> None:
     """A UserError where enough jobs of this rule have ended for the same certain cause."""
-    failed = [one for one in ended(job.folder) if one.rule == job.rule and one.cause.certain and not one.held_back]
-    for cause in (one.cause for one in failed):
-        same = [one for one in failed if one.cause.text == cause.text]
+    ends = [end for end in ended(job.folder) if end.rule == job.rule and end.cause.certain and not end.held_back]
+    for cause in (end.cause for end in ends):
+        same = [end for end in ends if end.cause.text == cause.text]
         if len(same) >= ENOUGH:
-            logs = ", ".join(sorted(shown(Path(one.log)) for one in same if one.log)[:ENOUGH])
-            said = f"not started: {len(same)} {job.rule} jobs of this run ended alike ({logs}): {cause.text}"
+            logs = ", ".join(sorted(path_from_here(Path(end.log)) for end in same if end.log)[:ENOUGH])
+            message = f"not started: {len(same)} {job.rule} jobs of this run ended alike ({logs}): {cause.text}"
             if first_rank() and not job.path.exists():
-                _write(job, Ended(job.rule, job.log, said, cause, held_back=True))
-            raise UserError(said, cause)
+                _write(job, Ended(job.rule, job.log, message, cause, held_back=True))
+            raise UserError(message, cause)
     if first_rank():
         job.path.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from threading import Event
 
 import psutil
 
-from dreamr.runtime.stops import Stops, heard, say
+from dreamr.runtime.stops import Stops, say, stop_signals
 
 LOCAL = """
 Ctrl-C: no new job starts, and Snakemake waits for those that run. Each ends by itself and keeps what it has: a
@@ -33,7 +33,7 @@ def explain_ctrl_c(running: Callable[[], Sequence[str]], local: bool) -> None:
 
     `running` gives a line for each job that runs, `local` says whether they run on this machine.
     """
-    if signal.SIGINT in heard():
+    if signal.SIGINT in stop_signals():
         presses = _Presses(running, local)
         signal.signal(signal.SIGINT, Stops(presses.first, presses.again))
 

@@ -18,7 +18,7 @@ from dreamr.errors import Died, Interrupted, UserError
 from dreamr.runtime.causes import TO_GO_ON, note, noted
 from dreamr.runtime.processes import first_rank
 from dreamr.runtime.slurm import requeue
-from dreamr.runtime.stops import Stops, heard
+from dreamr.runtime.stops import Stops, stop_signals
 
 NOT_TO_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAY_PASS = (RuntimeError, OSError, EOFError, MemoryError)  # what devices, networks and dead processes raise
@@ -46,7 +46,7 @@ def exit_or_requeue(folder: Path) -> Iterator[None]:
 
     A request to stop (SIGTERM, Ctrl-C) interrupts it.
     """
-    before = {number: signal.getsignal(number) for number in heard()}
+    before = {number: signal.getsignal(number) for number in stop_signals()}
     Stops(_interrupt, _interrupt).hear()
     try:
         yield

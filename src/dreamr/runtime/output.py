@@ -52,15 +52,15 @@ def output_to(log: Path) -> Iterator[TextIO]:
 
 def own_log() -> Path | None:
     """The file that this process's stderr goes to, if it is one, by the name that its rule has for it."""
-    link, found = Path("/proc/self/fd/2"), os.fstat(2)
-    if not stat.S_ISREG(found.st_mode) or not link.is_symlink():
+    link, status = Path("/proc/self/fd/2"), os.fstat(2)
+    if not stat.S_ISREG(status.st_mode) or not link.is_symlink():
         return None
     path = link.readlink()
     named = path.with_suffix("") if path.suffix == SUFFIX else path
-    return next((one for one in (named, path) if one.exists() and os.path.samestat(found, one.stat())), None)
+    return next((file for file in (named, path) if file.exists() and os.path.samestat(status, file.stat())), None)
 
 
-def shown(path: Path) -> str:
+def path_from_here(path: Path) -> str:
     """A path as a user would write it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 

@@ -29,12 +29,12 @@ class Stops:
 
     def hear(self) -> None:
         """Be the handler of all SIGNALS that this process listens to."""
-        for number in heard():
+        for number in stop_signals():
             signal.signal(number, self)
 
 
-def heard() -> list[signal.Signals]:
-    """The SIGNALS that this process listens to: a shell has what runs in its background ignore Ctrl-C."""
+def stop_signals() -> list[signal.Signals]:
+    """The SIGNALS that this process does not ignore: a shell has what runs in its background ignore Ctrl-C."""
     return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamr.errors import Cause
 from dreamr.runtime.causes import STOPPED, TO_GO_ON, Ended, note_path, read_note
 from dreamr.runtime.ctrl_c import PRESSED
-from dreamr.runtime.output import shown
+from dreamr.runtime.output import path_from_here
 
 WIDTH = 400  # characters of a cause
 MOST_CAUSES = 4  # in the summary: with four lines each and four at its ends it has at most 20
@@ -74,15 +74,15 @@ class Terminal:
 
     def failed(self, job: int, rule: str, logs: Sequence[str], said: str | None) -> str:
         """A job failed; `said` is what Snakemake's executor knows of that."""
-        name, log = self._names.get(job, rule), shown(Path(logs[0]).absolute()) if logs else ""
+        name, log = self._names.get(job, rule), path_from_here(Path(logs[0]).absolute()) if logs else ""
         failure = Failure(name, rule, log, self._how(rule, log, said))
-        before = next((one for one in self.failures if one.cause == failure.cause), None)
+        earlier = next((other for other in self.failures if other.cause == failure.cause), None)
         self.failures.append(failure)
         if failure.stopped:
             return stamped(f"{name}: stopped{one_line(failure.how.said).removeprefix(STOPPED.text)}")
-        if before:
-            told = "not started, as" if failure.how.held_back else "failed as"
-            return stamped(f"{name}: {told} {before.name}; {log}")
+        if earlier:
+            outcome = "not started, as" if failure.how.held_back else "failed as"
+            return stamped(f"{name}: {outcome} {earlier.name}; {log}")
         return stamped(f"{name}: failed: {one_line(failure.how.said)}; {log}")
 
     def _how(self, rule: str, log: str, said: str | None) -> Ended:
@@ -121,15 +121,15 @@ def causes(failures: Sequence[Failure]) -> Iterator[str]:
     if len(groups) > 1:
         yield f"{len(failures)} jobs failed, for {len(groups)} causes:"
     for group in largest[:MOST_CAUSES]:
-        yield from told(group)
-    if rest := [one.log for group in largest[MOST_CAUSES:] for one in group]:
+        yield from cause_lines(group)
+    if rest := [failure.log for group in largest[MOST_CAUSES:] for failure in group]:
         yield f"And {len(rest)} more, see {', '.join(rest[:3])}{', ...' if len(rest) > 3 else ''}"
 
 
-def told(group: Sequence[Failure]) -> list[str]:
+def cause_lines(group: Sequence[Failure]) -> list[str]:
     """The jobs that failed for one cause, in four lines."""
     first = group[0]
-    counts = [(counted(one.rule for one in group if one.how.held_back is held)) for held in (False, True)]
+    counts = [(counted(failure.rule for failure in group if failure.how.held_back is held)) for held in (False, True)]
     what = f"Failed: {counts[0] or 'nothing'}" + (f"; not started because of that: {counts[1]}" if counts[1] else "")
     logs = list(dict.fromkeys(filter(None, [first.how.cause.log, first.log])))
     return [

@@ -37,9 +37,9 @@ class Judge:
         """
         for answer in answers:
             self.begin(answer)
-        found = dict(zip(self._asked, await asyncio.gather(*self._asked.values()), strict=True))
+        accepted = dict(zip(self._asked, await asyncio.gather(*self._asked.values()), strict=True))
         self._asked.clear()
-        return [[found.get(request, False) for request in _requests(*answer)] for answer in answers]
+        return [[accepted.get(request, False) for request in _requests(*answer)] for answer in answers]
 
     async def _accepts(self, prompt: Prompt, step: str) -> bool:
         try:

@@ -26,14 +26,14 @@ def on_first(work: Callable[[Sequence[T]], Sequence[R]], given: Sequence[T]) -> 
         return work(given)
     first, begin = distributed.get_rank() == 0, distributed.get_rank() * len(given)
     every = _gathered(list(given))
-    made: list[Any] = [None]
+    results: list[Any] = [None]
     try:
-        made = [work(every) if first else None]
+        results = [work(every) if first else None]
     finally:
-        distributed.broadcast_object_list(made, src=0, group=_meeting())
-    if made[0] is None:
+        distributed.broadcast_object_list(results, src=0, group=_meeting())
+    if results[0] is None:
         raise UserError("the first rank failed; its own words say why")
-    return made[0][begin : begin + len(given)]  # type: ignore[no-any-return]
+    return results[0][begin : begin + len(given)]  # type: ignore[no-any-return]
 
 
 def any_rank(told: bool) -> bool:

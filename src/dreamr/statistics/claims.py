@@ -100,7 +100,7 @@ class PaperClaim(Spec):
 
 
 @dataclass(frozen=True)
-class Found:
+class Finding:
     """What a check found in one row of its table."""
 
     check: Check
@@ -135,30 +135,30 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     """One row per claim: verdict and the numbers it rests on."""
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
-        found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
+        checks = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
         facts = claim.model_dump(exclude={"tests"})
-        ran = any(rows for _, rows in found)
-        told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale, ran)
-        shown = [evidence(check, rows, len(job.pairs)) for check, rows in found] if ran or told == "not run" else []
-        lines.append({**facts, "verdict": told, "evidence": " ".join(dict.fromkeys(shown))})
+        ran = any(rows for _, rows in checks)
+        answer = verdict(claim, outcomes([rows for _, rows in checks], 1 - confidence), job.scale, ran)
+        texts = [evidence(check, rows, len(job.pairs)) for check, rows in checks] if ran or answer == "not run" else []
+        lines.append({**facts, "verdict": answer, "evidence": " ".join(dict.fromkeys(texts))})
     return pd.DataFrame(lines)
 
 
-def verdict(claim: PaperClaim, found: Sequence[CheckOutcome], scale: str, ran: bool) -> ClaimVerdict:
+def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], scale: str, ran: bool) -> ClaimVerdict:
     """The verdict on a claim from the outcomes of its checks; `ran`: whether any of them found a row."""
     if (claim.scale == "paper" and scale != "paper") or (claim.scale == "gpu" and scale in MICRO):
         return "not testable at this scale"
     if not ran:
         return "not run" if claim.tests else "not tested"
     planted = claim.scale == "planted" and scale in MICRO
-    if "broken" in found:
+    if "broken" in results:
         return "planted effect not found" if planted else "inconsistent"
-    if found and set(found) == {"met"}:
+    if results and set(results) == {"met"}:
         return "planted effect found" if planted else "consistent"
     return "inconclusive"
 
 
-def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[Found]:
+def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[Finding]:
     """The quantity in every row that has the check's keys; an unknown column is an error."""
     if table.empty:
         return
@@ -171,61 +171,64 @@ def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[F
         interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
         tested = check.bound == check.no_difference and f"{name}_p" in row
         p = row[f"{name}_p"] if tested else p_of_interval(interval, check.bound, confidence)
-        yield Found(check, row, interval, p)
+        yield Finding(check, row, interval, p)
 
 
-def p_of_interval(found: Interval, bound: float, confidence: float) -> float:
+def p_of_interval(interval: Interval, bound: float, confidence: float) -> float:
     """Two-sided p of a bound from the interval on its side, as if that were a normal one."""
-    if isnan(found.low):
+    if isnan(interval.low):
         return nan
-    half = found.high - found.value if bound > found.value else found.value - found.low
+    half = interval.high - interval.value if bound > interval.value else interval.value - interval.low
     if half <= 0:
-        return float(bound == found.value)
+        return float(bound == interval.value)
     quantile = scipy_stats.norm.ppf((1 + confidence) / 2)
-    return float(2 * scipy_stats.norm.sf(quantile * abs(bound - found.value) / half))
+    return float(2 * scipy_stats.norm.sf(quantile * abs(bound - interval.value) / half))
 
 
-def outcomes(found: Sequence[Sequence[Found]], level: float) -> list[CheckOutcome]:
+def outcomes(by_check: Sequence[Sequence[Finding]], level: float) -> list[CheckOutcome]:
     """One outcome a row, all rows of a claim's checks together; a check without a row is open."""
-    rows = [one for part in found for one in part]
-    known = [nan if one.over == ONE_TRAINING else one.p for one in rows]
-    told = [_outcome(one, p, corrected, level) for one, p, corrected in zip(rows, known, holm(known), strict=True)]
-    absent: list[CheckOutcome] = ["open" for part in found if not part]
-    return told + absent
+    tested = [finding for rows in by_check for finding in rows]
+    known = [nan if finding.over == ONE_TRAINING else finding.p for finding in tested]
+    results = [
+        _outcome(finding, p, corrected, level) for finding, p, corrected in zip(tested, known, holm(known), strict=True)
+    ]
+    absent: list[CheckOutcome] = ["open" for rows in by_check if not rows]
+    return results + absent
 
 
-def _outcome(found: Found, p: float, corrected: float, level: float) -> CheckOutcome:
+def _outcome(finding: Finding, p: float, corrected: float, level: float) -> CheckOutcome:
     """Unknown p leave a test open, and so does a distance that only the correction takes away."""
-    check, apart = found.check, p <= level
+    check, apart = finding.check, p <= level
     if check.contains is not None:
         right = not isnan(p) and not apart
     else:
-        right = apart and (found.interval.value > check.bound) == (check.above is not None)
+        right = apart and (finding.interval.value > check.bound) == (check.above is not None)
     if right:
         return "met"
     return "broken" if corrected <= level and apart else "open"
 
 
-def evidence(check: Check, rows: Sequence[Found], pairs: int) -> str:
+def evidence(check: Check, rows: Sequence[Finding], pairs: int) -> str:
     """The evidence of one check: a sentence for one row, the pool of all `pairs` if there, numbers for others."""
     if not rows:
         methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
         return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
-    first, *others = sorted(rows, key=lambda one: one.row["target"] != ALL)
-    told = sentence(first.row, check.quantity, pairs) + _test(first)
+    first, *others = sorted(rows, key=lambda other: other.row["target"] != ALL)
+    text = sentence(first.row, check.quantity, pairs) + _test(first)
     kind = SENTENCES[check.quantity][1]
-    more = [f"{formatted(one.interval.value, kind)}{bounds(one.row, check.quantity, kind)}" for one in others]
-    parts = [f"{place(one.row, pairs)} {number}{_test(one)}" for one, number in zip(others, more, strict=True)]
-    return f"{told}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
+    more = [f"{formatted(other.interval.value, kind)}{bounds(other.row, check.quantity, kind)}" for other in others]
+    parts = [f"{place(other.row, pairs)} {number}{_test(other)}" for other, number in zip(others, more, strict=True)]
+    return f"{text}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
 
 
-def _test(found: Found) -> str:
+def _test(finding: Finding) -> str:
     """The p of a row, against which bound, and what it is over, in brackets."""
-    check = found.check
-    p = "" if isnan(found.p) else f"p {formatted(found.p, 'p')}"
+    check = finding.check
+    p = "" if isnan(finding.p) else f"p {formatted(finding.p, 'p')}"
     if p and check.bound != check.no_difference:
         p += f" against {formatted(check.bound, SENTENCES[check.quantity][1])}"
-    one = "rests on one training of a draft, which cannot speak of its recipe" if found.over == ONE_TRAINING else ""
-    over = one or (f"over {found.over}" if found.over else "")
-    told = ", ".join(part for part in (p, over) if part)
-    return f" ({told})" if told else ""
+    over = f"over {finding.over}" if finding.over else ""
+    if finding.over == ONE_TRAINING:
+        over = "rests on one training of a draft, which cannot speak of its recipe"
+    text = ", ".join(part for part in (p, over) if part)
+    return f" ({text})" if text else ""

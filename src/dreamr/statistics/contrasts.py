@@ -81,12 +81,12 @@ def contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     """Those of methods that are configured."""
-    yield from (one for one in BETWEEN if {one.method, one.other} <= {*job.methods})
+    yield from (contrast for contrast in BETWEEN if {contrast.method, contrast.other} <= {*job.methods})
     twins = trained_twins(job.methods, job.reference)
     yield from (Contrast(method, plain, "training") for method, plain in twins.items())
     for row in ablations(job).itertuples():
         yield Contrast(row.method, job.reference, row.kind)
-    yield from (Contrast(one.method, one.without, "intervention") for one in intervened(job.methods))
+    yield from (Contrast(change.method, change.without, "intervention") for change in intervened(job.methods))
 
 
 def _with_logarithms(rows: pd.DataFrame) -> pd.DataFrame:
@@ -101,8 +101,8 @@ def _paired(rows: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> pd.Dat
     own = rows[rows.method == contrast.method]
     if contrast.other == BASELINE:
         target = {name.removeprefix("target_"): own[name] for name in TARGET}
-        beside = own.assign(**target, accepted=0, verified=0, log_speed=0)
-        return own.join(beside[COLUMNS].add_suffix("_other"))
+        baseline = own.assign(**target, accepted=0, verified=0, log_speed=0)
+        return own.join(baseline[COLUMNS].add_suffix("_other"))
     other = rows[rows.method == contrast.other]
     trained = [job.methods[name].draft != PLAIN for name in (contrast.method, contrast.other)]
     on = [*ROW, "replicate"] if all(trained) else ROW
@@ -132,8 +132,8 @@ def _line(paired: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> dict[s
     line: dict[str, Any] = {"over": over, "trainings": trained, **sizes}
     views = {"accuracy_change": asked, "speed_ratio": timed}
     for name, columns in DISTANCES.items():
-        found, p = _distance(views.get(name, read), columns, over == TRAININGS, job)
-        line |= as_cells({name: _as_ratio(found) if name.endswith("_ratio") else found}) | {f"{name}_p": p}
+        interval, p = _distance(views.get(name, read), columns, over == TRAININGS, job)
+        line |= as_cells({name: _as_ratio(interval) if name.endswith("_ratio") else interval}) | {f"{name}_p": p}
     return line
 
 
@@ -152,5 +152,5 @@ def _distance(
     return student(sums, distance, job.statistics.confidence), flip_p(sums, distance, job.statistics.seed)
 
 
-def _as_ratio(found: Interval) -> Interval:
-    return Interval(*(float(np.exp(value)) for value in (found.value, found.low, found.high)))
+def _as_ratio(interval: Interval) -> Interval:
+    return Interval(*(float(np.exp(value)) for value in (interval.value, interval.low, interval.high)))

@@ -10,12 +10,12 @@ USUAL = {"budget": 1, "answers": None}
 
 
 class Intervention(NamedTuple):
-    """`method` is `without` but for the intervention that `kind` names; `beside` is the target alone to hold it to."""
+    """`method` is `without` but for the intervention that `kind` names; `target_alone` the method to hold it to."""
 
     method: str
     without: str
     kind: str
-    beside: str
+    target_alone: str
 
 
 def intervened(methods: Mapping[str, Method]) -> list[Intervention]:

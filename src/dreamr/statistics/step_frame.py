@@ -82,7 +82,7 @@ def _steps(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: S
 def _with_steps_before(trace: Trace) -> Iterator[tuple[Step, list[str]]]:
     """Each committed step with the texts of those before it."""
     for number, step in enumerate(trace.steps):
-        yield step, [one.text for one in trace.steps[:number]]
+        yield step, [earlier.text for earlier in trace.steps[:number]]
 
 
 def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) -> pd.DataFrame:
@@ -101,5 +101,5 @@ def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) ->
 def _errors(trace: Trace, judge: StepOracle) -> int:
     """Accepted draft steps that are wrong, also those accepted unasked as equal to the target's."""
     accepted = ((step.text, before) for step, before in _with_steps_before(trace) if step.accepted)
-    judged = [judge(trace.benchmark, trace.question, text, before) for text, before in accepted]
-    return sum(not one.right and one.claim != ANSWER_LINE for one in judged)
+    judgements = [judge(trace.benchmark, trace.question, text, before) for text, before in accepted]
+    return sum(not judgement.right and judgement.claim != ANSWER_LINE for judgement in judgements)

@@ -109,8 +109,8 @@ class VllmEngine:
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        found = (await self._last(prompt, params, Meter())).outputs[0].logprobs[0]
-        sums = tuple(_log_sum_exp([found[token].logprob for token in variants]) for variants in tokens)
+        logprobs = (await self._last(prompt, params, Meter())).outputs[0].logprobs[0]
+        sums = tuple(_log_sum_exp([logprobs[token].logprob for token in variants]) for variants in tokens)
         if any(map(math.isnan, sums)) or max(sums) == -math.inf:
             raise no_verdict(self.name, self._model.engine.dtype, prompt, dict(zip(keywords, sums, strict=True)))
         return sums
@@ -133,8 +133,8 @@ class VllmEngine:
         verdict = [] if self._ngram else [self.keyword_logprobs(replace(prompt, request=VERIFY), KEYWORDS)]
         # All of them end before the first failure is told: nothing may be under way then.
         ended = await asyncio.gather(written, _exhaust(stream), *verdict, return_exceptions=True)
-        if failures := [one for one in ended if isinstance(one, BaseException)]:
-            raise min(failures, key=lambda one: isinstance(one, Refused))
+        if failures := [error for error in ended if isinstance(error, BaseException)]:
+            raise min(failures, key=lambda error: isinstance(error, Refused))
 
     async def reset(self) -> None:
         """Forget all questions: caches of prefixes, images and their embeddings. Nothing may be under way."""
@@ -227,12 +227,12 @@ class Written:
         self.piece_ids.append(token)
         self._step += self._decode(token)
         self._tokens += 1
-        text, found, _ = self._step.partition(self._stop)
-        if not (found or last or self._tokens == self._cap):
+        text, stop, _ = self._step.partition(self._stop)
+        if not (stop or last or self._tokens == self._cap):
             return None
-        self.text += text + found
-        self.piece += text + found
-        return Generation(text, self._tokens, "stop" if found else last or "length")
+        self.text += text + stop
+        self.piece += text + stop
+        return Generation(text, self._tokens, "stop" if stop else last or "length")
 
 
 async def _exhaust(steps: AsyncGenerator[Generation, None]) -> None:
@@ -242,8 +242,8 @@ async def _exhaust(steps: AsyncGenerator[Generation, None]) -> None:
 
 def _generation(output: "RequestOutput", stop: str) -> Generation:
     done = output.outputs[0]
-    text, found, _ = done.text.partition(stop) if stop else (done.text, "", "")
-    finish: Finish = "stop" if found else "end" if done.finish_reason == "stop" else "length"
+    text, stopped, _ = done.text.partition(stop) if stop else (done.text, "", "")
+    finish: Finish = "stop" if stopped else "end" if done.finish_reason == "stop" else "length"
     return Generation(text, len(done.token_ids), finish)
 
 
@@ -256,9 +256,9 @@ def _seed(seed: int, prompt: Prompt) -> int:
 def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, float]) -> Refused:
     """Keywords without a probability: something in the model is no number."""
     step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
-    found = ", ".join(f"{word} {value}" for word, value in logprobs.items())
+    values = ", ".join(f"{word} {value}" for word, value in logprobs.items())
     cause = "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
-    return Refused(model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {found}: {cause}")
+    return Refused(model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {values}: {cause}")
 
 
 def _log_sum_exp(values: list[float]) -> float:

@@ -40,11 +40,11 @@ def check_version() -> None:
     """UserError where the installed vLLM is another than VERSION."""
     for package in PACKAGES:
         try:
-            found = version(package)
+            installed = version(package)
         except PackageNotFoundError:
             continue
-        if not f"{found}.".startswith(f"{VERSION}."):
-            raise UserError(f"{package} {found} is installed, {VERSION} is needed: {__name__} says what to do")
+        if not f"{installed}.".startswith(f"{VERSION}."):
+            raise UserError(f"{package} {installed} is installed, {VERSION} is needed: {__name__} says what to do")
 
 
 def configuration(arguments: dict[str, Any]) -> Any:
@@ -86,8 +86,8 @@ class NewWeights:
 
 def exit_codes(failure: Exception) -> list[int]:
     """How the engine processes ended, by what vLLM says where one did not come up."""
-    found = FAILED.search(str(failure))
-    return [int(code) for code in re.findall(r": (-?\d+)", found[1])] if found else []
+    codes = FAILED.search(str(failure))
+    return [int(code) for code in re.findall(r": (-?\d+)", codes[1])] if codes else []
 
 
 class Vllm:
@@ -199,8 +199,8 @@ class Vllm:
         try:
             yield
         except EngineDeadError as error:
-            told = f": {self._cause.text}" if self._cause else ""
-            raise EngineDied(f"the engine of {self._name} died{told}", self._cause) from error
+            why = f": {self._cause.text}" if self._cause else ""
+            raise EngineDied(f"the engine of {self._name} died{why}", self._cause) from error
 
     @cached_property
     def _cause(self) -> Cause | None:

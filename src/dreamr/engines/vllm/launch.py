@@ -76,7 +76,7 @@ def start(
     os.environ.update(log.environment(os.environ["VLLM_LOGGING_LEVEL"]))
     if settings.device == "cpu" and not model.engine.url:
         refuse_without_kernel(Path(folder), model.name)
-    with visible_devices(model.engine.devices), _told(model.name, folder, log):
+    with visible_devices(model.engine.devices), _start_failures_explained(model.name, folder, log):
         configuration = internals.configuration({**engine_arguments(folder, model, settings, ngram), **others})
         if settings.device == "cpu" and cpu_threads == 1:
             _fork_if_possible()
@@ -87,7 +87,7 @@ def start(
 
 
 @contextmanager
-def _told(model: str, folder: str, log: EngineLog) -> Iterator[None]:
+def _start_failures_explained(model: str, folder: str, log: EngineLog) -> Iterator[None]:
     """Says why an engine did not start: a UserError where no other try would mend it, else it has died."""
     try:
         yield

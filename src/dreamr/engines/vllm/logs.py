@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from dreamr.errors import Cause
 from dreamr.runtime.causes import AGAIN, SHORT_OF_MEMORY, more_memory
-from dreamr.runtime.output import own_log, shown
+from dreamr.runtime.output import own_log, path_from_here
 
 FORMAT = "%(levelname)s %(asctime)s %(processName)s %(process)d %(name)s:%(lineno)d %(message)s"
 RECORD = re.compile(r"^(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) \d{4}-\d\d-\d\d )", re.MULTILINE)
@@ -86,11 +86,11 @@ class EngineLog:
     def death(self, exit_codes: Iterable[int | None]) -> Cause | None:
         """What the engine died of, None where neither its log nor how its processes ended says anything."""
         written = self._written()
-        log = shown(self.path) if self.kept and written else None
+        log = path_from_here(self.path) if self.kept and written else None
         worker = EXIT_CODE.search(written)  # what the engine says after that is no cause
         codes = [int(worker[1])] if worker else [code for code in exit_codes if code]
-        if told := root_exception(written[: worker.start()] if worker else written):
-            return Cause(told, certain=not MAY_PASS.search(told), log=log, remedy=_remedy(told))
+        if exception := root_exception(written[: worker.start()] if worker else written):
+            return Cause(exception, certain=not MAY_PASS.search(exception), log=log, remedy=_remedy(exception))
         return self._hard_death(codes[0], log) if codes else None
 
     def _written(self) -> str:
@@ -115,21 +115,25 @@ class EngineLog:
 
 def root_exception(log: str) -> str | None:
     """The last exception of a log that points to no other one, as Python prints it: its type and its text."""
-    found = [one for record in RECORD.split(log) if (one := _exception(record)) and not ELSEWHERE.search(one)]
-    return found[-1] if found else None
+    roots = [
+        exception
+        for record in RECORD.split(log)
+        if (exception := _exception(record)) and not ELSEWHERE.search(exception)
+    ]
+    return roots[-1] if roots else None
 
 
 def _exception(record: str) -> str | None:
     """The exception that a record of a log ends with."""
-    _, found, traceback = record.rpartition(TRACEBACK)
-    if not found:
+    _, marker, traceback = record.rpartition(TRACEBACK)
+    if not marker:
         return None
     lines = traceback.splitlines()
     begin = next((number for number, line in enumerate(lines) if line and not line.startswith(" ")), None)
     if begin is None:  # cut off while it was written
         return None
-    told = " ".join(line.strip() for line in lines[begin:])
-    return told if len(told) <= SHOWN else told[: SHOWN - 1] + "…"
+    message = " ".join(line.strip() for line in lines[begin:])
+    return message if len(message) <= SHOWN else message[: SHOWN - 1] + "…"
 
 
 def _killed_for_memory() -> int:
@@ -139,17 +143,17 @@ def _killed_for_memory() -> int:
     return int(counts.get("oom_kill", 0))
 
 
-def _remedy(told: str) -> str:
+def _remedy(exception: str) -> str:
     """What to do where an engine died of this exception."""
-    if SHORT_OF_MEMORY.search(told):
+    if SHORT_OF_MEMORY.search(exception):
         return f"{more_memory()}, then {AGAIN}"
-    return _mend() if DAMAGED.search(told) else READ_IT
+    return _mend() if DAMAGED.search(exception) else READ_IT
 
 
 def _mend() -> str:
     """What to do where a part of the environment is missing."""
     folder = Path(sys.prefix)
-    again = f"remove {shown(folder)}, then {AGAIN}" if (folder / "ready.txt").exists() else "make it anew"
+    again = f"remove {path_from_here(folder)}, then {AGAIN}" if (folder / "ready.txt").exists() else "make it anew"
     return f"the environment may be damaged: {again}. `{CHECK}` says whether it is whole and fits this processor"
 
 

@@ -119,14 +119,14 @@ def _encoded(item: Any) -> str:
 
 
 def _sampling(params: "SamplingParams") -> dict[str, Any]:
-    told = {name: getattr(params, name) for name in SENT}
+    fields = {name: getattr(params, name) for name in SENT}
     if params.stop:
-        told |= {"stop": params.stop, "stop_token_ids": params.stop_token_ids}
+        fields |= {"stop": params.stop, "stop_token_ids": params.stop_token_ids}
     if params.logprob_token_ids:
         # vLLM 0.32 answers with as many as `logprobs` says, and leaves out the last one that is asked.
         ids = [*params.logprob_token_ids, params.logprob_token_ids[-1]]
-        told |= {"logprob_token_ids": ids, "logprobs": len(ids)}
-    return told
+        fields |= {"logprob_token_ids": ids, "logprobs": len(ids)}
+    return fields
 
 
 async def _whole(answer: Any) -> AsyncIterator[dict[str, Any]]:

@@ -49,14 +49,14 @@ def refuse_broken(table: pd.DataFrame) -> None:
     broken = table[table.share_of_bound_low > table.limit]
     if len(broken):
         raise UserError(
-            f"faster than possible: {'; '.join(map(_worded, broken.to_dict('records')))}. An answer takes at least as "
-            "long as the target needs for what it wrote in it, so these times or token counts are wrong: was the "
+            f"faster than possible: {'; '.join(map(_describe, broken.to_dict('records')))}. An answer takes at least "
+            "as long as the target needs for what it wrote in it, so these times or token counts are wrong: was the "
             "machine busy in the target-only runs alone, did an engine remember the question? Remove the answers and "
             "run again"
         )
 
 
-def _worded(row: dict[str, object]) -> str:
+def _describe(row: dict[str, object]) -> str:
     return (
         f"{row['target']} ← {row['draft']}, {row['method']}, {row['benchmark']}: speed-up {row['speedup']:.2f} with "
         f"{row['written_by_target']:.0%} written by the target, {row['share_of_bound']:.2f} of what is possible "

@@ -24,19 +24,19 @@ def consistency(published: Path) -> pd.DataFrame:
     if acceptance counts the drafted ones; a sequential method drops none, so both readings agree.
     """
     numbers = load_published(published)
-    return pd.DataFrame([_line(numbers, one) for one in numbers.speedups])
+    return pd.DataFrame([_line(numbers, speedup) for speedup in numbers.speedups])
 
 
-def _line(numbers: Published, one: PublishedSpeedup) -> dict[str, Any]:
-    window = numbers.window.value if one.schedule == "parallel" else 1
-    hidden = hidden_acceptance(one.acceptance, window)
-    bounds = {c: best_speedup(one.schedule, one.acceptance, c, numbers.verdict if c else 0.0) for c in COSTS}
+def _line(numbers: Published, claimed: PublishedSpeedup) -> dict[str, Any]:
+    window = numbers.window.value if claimed.schedule == "parallel" else 1
+    hidden = hidden_acceptance(claimed.acceptance, window)
+    bounds = {c: best_speedup(claimed.schedule, claimed.acceptance, c, numbers.verdict if c else 0.0) for c in COSTS}
     return {
-        **one.model_dump(),
+        **claimed.model_dump(),
         "bound": bounds[0.0],
-        **{f"needed_{c:g}": one.speedup / bound for c, bound in bounds.items()},
+        **{f"needed_{c:g}": claimed.speedup / bound for c, bound in bounds.items()},
         "hidden_acceptance": hidden,
-        "hidden_bound": best_speedup(one.schedule, hidden),
+        "hidden_bound": best_speedup(claimed.schedule, hidden),
     }
 
 
@@ -44,15 +44,15 @@ def regime(written: Mapping[str, pd.DataFrame], published: Path) -> pd.DataFrame
     """The paper's sizes beside those of this run, all pairs and benchmarks together."""
     pairs = written["pairs"]
     pool = pairs[(pairs.target == ALL) & (pairs.draft == ALL) & (pairs.benchmark == ALL)]
-    return pd.DataFrame(_beside(pool, load_published(published)))
+    return pd.DataFrame(_size_rows(pool, load_published(published)))
 
 
-def _beside(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
-    for one in numbers.regime:
-        ends = {end: f"{one.quantity}{end}" for end in ("", "_low", "_high")}
+def _size_rows(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
+    for size in numbers.regime:
+        ends = {end: f"{size.quantity}{end}" for end in ("", "_low", "_high")}
         here = {f"here{end}": pool[name].squeeze() if len(pool) else None for end, name in ends.items()}
-        told = {"published": one.value, "source": one.source or NOT_NAMED, "remark": one.remark}
-        yield {"quantity": one.quantity, "text": one.text, **here, **told}
+        paper = {"published": size.value, "source": size.source or NOT_NAMED, "remark": size.remark}
+        yield {"quantity": size.quantity, "text": size.text, **here, **paper}
 
 
 def bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

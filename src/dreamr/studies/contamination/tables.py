@@ -65,7 +65,7 @@ def exposure(trainings: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob
     problems in `exposed_clusters` and `clean_clusters`. `effect` is the difference in differences, `detectable` the
     smallest true one that four of five such experiments would show.
     """
-    answers = weighted(grouped(beside(trainings, job), trainings, exposures, job))
+    answers = weighted(grouped(paired_with_others(trainings, job), trainings, exposures, job))
     lines = []
     for (method, against), part in answers.groupby(["method", "against"]):
         each = [(key, one) for key, one in part.groupby(TRAINING)]
@@ -109,7 +109,7 @@ def clean(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return tabulate(rows.assign(**columns), job, CLEAN)
 
 
-def beside(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+def paired_with_others(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Answers with a trained draft beside those of the method `against`: as `other`, whether it was right.
 
     That is the same method with the plain draft; of a control also the one with the usual draft of the reference, which
@@ -134,11 +134,11 @@ def grouped(answers: pd.DataFrame, rows: pd.DataFrame, exposures: pd.DataFrame, 
     }
     recipes = {name: method.draft for name, method in job.methods.items()}
     here, there = (answers[name].map(recipes) for name in ("method", "against"))
-    drawn = [one in seen for one in zip(here, answers.replicate, answers.cluster, strict=True)]
+    drawn = [key in seen for key in zip(here, answers.replicate, answers.cluster, strict=True)]
     by_both = [(recipe, 0, cluster) in seen for recipe, cluster in zip(there, answers.cluster, strict=True)]
     exposed = np.array(drawn, dtype=bool) & ~np.array(by_both, dtype=bool)
-    told = answers.assign(group=np.select([exposed, answers.overlaps == 0], GROUPS, default="neither"))
-    return told[told.group != "neither"]
+    labelled = answers.assign(group=np.select([exposed, answers.overlaps == 0], GROUPS, default="neither"))
+    return labelled[labelled.group != "neither"]
 
 
 def weighted(answers: pd.DataFrame) -> pd.DataFrame:
@@ -161,14 +161,14 @@ def _line(key: tuple[Any, ...], part: pd.DataFrame, bootstrap: Bootstrap) -> dic
     line = {**dict(zip(TRAINING, key, strict=True)), "benchmark": ALL, **_sizes(part)}
     if part.empty:
         return line | {"why": "no benchmark question was drawn"}
-    shown = {group: _sums(part[part.group == group]) for group in GROUPS}
-    for group, sums in shown.items():
-        named = {f"{name}_{group}": found for name, found in bootstrap.intervals(sums, QUANTITIES).items()}
+    sums_of = {group: _sums(part[part.group == group]) for group in GROUPS}
+    for group, sums in sums_of.items():
+        named = {f"{name}_{group}": interval for name, interval in bootstrap.intervals(sums, QUANTITIES).items()}
         line |= as_cells(named)
     if line["exposed_clusters"] < LEAST_CLUSTERS:
         return line | {"why": f"exposed problems: {line['exposed_clusters']}; an interval takes {LEAST_CLUSTERS}"}
-    effect = _effect(shown["exposed"], shown["clean"], bootstrap)
-    line |= as_cells({"effect": effect}) | {"detectable": _detectable(shown, bootstrap)}
+    effect = _effect(sums_of["exposed"], sums_of["clean"], bootstrap)
+    line |= as_cells({"effect": effect}) | {"detectable": _detectable(sums_of, bootstrap)}
     return line | {"why": "" if effect.low < effect.high else "too few problems changed"}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from dreamr.report.drawing import Chart, legend, panels, shown
+from dreamr.report.drawing import Chart, legend, panels, plotted_rows
 from dreamr.report.labels import COMPARED, colour
 from dreamr.statistics.frame import ALL
 
@@ -27,5 +27,5 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     axes.set_xticks(range(len(NUMBERS)), NUMBERS)
     axes.set(ylim=(-0.03, 1.03), xlabel="wrong steps accepted in an answer", ylabel="accuracy")
     legend(figure, list(dict.fromkeys(rows.method)))
-    data = shown(rows, ["share", "accuracy", "target_accuracy"], ["errors"])
+    data = plotted_rows(rows, ["share", "accuracy", "target_accuracy"], ["errors"])
     return Chart(figure, data, "Accuracy of answers by the number of wrong steps that the target accepted in them.")

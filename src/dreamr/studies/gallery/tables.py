@@ -19,8 +19,8 @@ def gallery(
     job: SummariseJob,
 ) -> list["Example"]:
     """The worst verdicts of the reference, pair by pair."""
-    shown = examples(worst(steps, job.reference), traces, questions, data)
-    return sorted(shown, key=lambda one: (one.target, one.draft, one.kind, one.question))
+    chosen = examples(worst(steps, job.reference), traces, questions, data)
+    return sorted(chosen, key=lambda example: (example.target, example.draft, example.kind, example.question))
 
 
 def worst(steps: pd.DataFrame, reference: str, each: int = 2) -> pd.DataFrame:

@@ -33,21 +33,23 @@ def interventions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     All four answered the same questions. A pool is one over the pairs on which the intervention was tried.
     """
-    parts = [_table(batched(rows), one, job) for one in intervened(job.methods)]
+    parts = [_table(batched(rows), intervention, job) for intervention in intervened(job.methods)]
     empty = tabulate(rows.iloc[:0].assign(kind=""), job, QUANTITIES, KINDED).assign(without="")
     return pd.concat([empty, *(part for part in parts if len(part))], ignore_index=True)
 
 
-def _table(rows: pd.DataFrame, one: Intervention, job: SummariseJob) -> pd.DataFrame:
-    own = rows[rows.method == one.method].assign(kind=one.kind)
-    without = rows[rows.method == one.without][["target", "draft", "item", "correct", "truncated"]]
+def _table(rows: pd.DataFrame, change: Intervention, job: SummariseJob) -> pd.DataFrame:
+    own = rows[rows.method == change.method].assign(kind=change.kind)
+    without = rows[rows.method == change.without][["target", "draft", "item", "correct", "truncated"]]
     paired = own.merge(without, on=["target", "draft", "item"], suffixes=("", "_without"), validate="one_to_one")
     paired = paired.assign(beside_without=paired.target_correct)
-    if job.methods[one.method].needs_draft:
-        beside = rows[rows.method == one.beside][["target", "item", "correct"]].rename(columns={"correct": "beside"})
-        paired = paired.merge(beside, on=["target", "item"], validate="many_to_one")
+    if job.methods[change.method].needs_draft:
+        alone = rows[rows.method == change.target_alone][["target", "item", "correct"]].rename(
+            columns={"correct": "beside"}
+        )
+        paired = paired.merge(alone, on=["target", "item"], validate="many_to_one")
     else:  # the target has no distance to itself
         paired = paired.assign(beside=float("nan"), beside_without=float("nan"))
     tried = set(zip(own.target, own.draft, strict=True))
     pairs = tuple(pair for pair in job.pairs if tried & {pair, (pair[0], NO_DRAFT)})
-    return tabulate(paired, job.model_copy(update={"pairs": pairs}), QUANTITIES, KINDED).assign(without=one.without)
+    return tabulate(paired, job.model_copy(update={"pairs": pairs}), QUANTITIES, KINDED).assign(without=change.without)

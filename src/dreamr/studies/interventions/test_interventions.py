@@ -59,7 +59,7 @@ def test_interventions_are_found_with_what_they_are_held_to() -> None:
 def test_a_method_is_held_to_the_target_on_one_thread() -> None:
     """In the usual configuration the target on two threads stands behind it."""
     more = METHODS | {"target_only_two_threads": Method(loop="target_only", threads=2)}
-    assert [one.beside for one in intervened(more)] == [one.beside for one in intervened(METHODS)]
+    assert [one.target_alone for one in intervened(more)] == [one.target_alone for one in intervened(METHODS)]
 
 
 def test_what_an_intervention_takes_from_the_distance() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, shown
+from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, plotted_rows
 from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
@@ -25,7 +25,7 @@ def calibration(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
         axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method), linewidth=1)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="verdict (rho; score / 9)", ylabel="share of right steps")
     legend(figure, list(dict.fromkeys(rows.method)))
-    data = shown(rows, ["verdict", "right"], ["bin"])
+    data = plotted_rows(rows, ["verdict", "right"], ["bin"])
     return Chart(
         figure, data, "Share of right draft steps against the target's verdict; on the dotted line both agree."
     )
@@ -82,5 +82,5 @@ def claims(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="share of wrong steps accepted")
     legend(figure, list(dict.fromkeys(rows.method)))
-    data = shown(rows, ["false_accept"], ["prefix", "claim"])
+    data = plotted_rows(rows, ["false_accept"], ["prefix", "claim"])
     return Chart(figure, data, "Share of wrong steps that were accepted, by what they claim, with intervals.")

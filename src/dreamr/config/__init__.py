@@ -1,0 +1,57 @@
+"""The configuration: typed, closed, checked as a whole before any job starts.
+
+`config/config.yaml` is the micro scale; `config/smoke.yaml`, `config/gpu.yaml` and `config/paper.yaml` lie over it.
+Every key is explained there, and in its field's description, which editors show. A wrong name or value stops with the
+key, the value and what is allowed. All other code imports from here, not from the modules of this package: so none of
+them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
+"""
+
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Scale, Spec
+from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
+from dreamr.config.estimates import Device, Size, Text
+from dreamr.config.methods import Method, Sampling, TargetSpeculation
+from dreamr.config.models import AwqModel, EngineSpec, HubModel, Model, ModelRef, ZooModel
+from dreamr.config.runs import LoadBlocks, Run, Slice, Suite
+from dreamr.config.training import Awq, Drawing, Recipe, SapoSettings, Weights, sapo_model, sapo_recipe
+from dreamr.config.whole import Config, Statistics
+
+__all__ = [
+    "NO_DRAFT",
+    "PLAIN",
+    "REFERENCE",
+    "Awq",
+    "AwqModel",
+    "Clusters",
+    "Config",
+    "Count",
+    "DataSpec",
+    "Device",
+    "Drawing",
+    "EngineSpec",
+    "Fraction",
+    "HubModel",
+    "ImageSize",
+    "LoadBlocks",
+    "Method",
+    "Micro",
+    "Model",
+    "ModelRef",
+    "Name",
+    "Planned",
+    "Recipe",
+    "Run",
+    "Sampling",
+    "SapoSettings",
+    "Scale",
+    "Size",
+    "Slice",
+    "Spec",
+    "Statistics",
+    "Suite",
+    "TargetSpeculation",
+    "Text",
+    "Weights",
+    "ZooModel",
+    "sapo_model",
+    "sapo_recipe",
+]

@@ -1,0 +1,46 @@
+"""What settings are made of: closed models, kinds of names and numbers, and names with a meaning of their own."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from dreamr import components
+
+# Every name becomes part of a path.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
+Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
+PLAIN = "plain"  # a method's draft before SAPO
+REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
+NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
+
+
+def _known(kind: components.Kind) -> AfterValidator:
+    """Accepts the name of a component of this kind."""
+
+    def known(name: str) -> str:
+        kind.find(name)
+        return name
+
+    return AfterValidator(known)
+
+
+def _listed(kind: components.Kind) -> Any:
+    """All names of this kind, for editors; they are looked up when a schema is written."""
+    return Field(json_schema_extra=lambda schema: schema.update(enum=[*kind.names()]))
+
+
+LoopName = Annotated[Name, _known(components.LOOPS), _listed(components.LOOPS)]
+VerifierName = Annotated[Name, _known(components.VERIFIERS), _listed(components.VERIFIERS)]
+AdapterName = Annotated[Name, _known(components.ADAPTERS), _listed(components.ADAPTERS)]
+
+
+class Spec(BaseModel):
+    """A closed, unchangeable model. The descriptions of its fields are what editors show of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

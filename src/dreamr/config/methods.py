@@ -1,0 +1,131 @@
+"""Methods: who writes, who judges, and what an answer may take."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from dreamr import components
+from dreamr.config.base import PLAIN, Count, Fraction, LoopName, Name, NotNegative, Share, Spec, VerifierName
+
+TargetSpeculation = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
+JUDGED = {"step": "one step, right or wrong", "versions": "two versions of a step, the draft's and the target's"}
+
+
+class Method(Spec):
+    """One way to answer a question. An ablation is one more method."""
+
+    loop: LoopName = Field(description="How draft and target take turns: a module in `src/dreamr/methods`.")
+    draft: Name = Field(
+        default=PLAIN,
+        description="`plain`, the draft as it is, or a recipe of `sapo.recipes`, the draft that it trains.",
+    )
+    verifier: VerifierName | None = Field(
+        default=None,
+        description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), or "
+        "`oracle`, the micro world's step oracle with set errors.",
+    )
+    alpha: Fraction | None = Field(
+        default=None,
+        description="Threshold of a verdict, between 0 and 1. cpn: a step is accepted if rho > alpha; align: if "
+        "p(aligned) > alpha.",
+    )
+    threshold: int | None = Field(
+        default=None, ge=0, le=9, description="score: a step is accepted if its digit, 0 to 9, is at least this."
+    )
+    false_accept: Share | None = Field(
+        default=None, description="oracle: the share of wrong steps that it accepts, 0 to 1."
+    )
+    false_reject: Share | None = Field(
+        default=None, description="oracle: the share of right steps that it rejects, 0 to 1."
+    )
+    window: Count | None = Field(
+        default=None,
+        description="Most draft steps ahead of the committed answer. The paper's is 4 (by a digest, not checked "
+        "against the paper); the published depth of Lookahead Reasoning is 5 here.",
+    )
+    target_speculation: TargetSpeculation | None = Field(
+        default=None,
+        description="fpsr: of which undecided steps the target writes its own version before the verdict: of `all` in "
+        "the window, of the first alone (`frontier`), of `none`. It changes times, no text.",
+    )
+    continues: bool | None = Field(
+        default=None,
+        description="fpsr, lookahead: whether the target writes on behind a step of its own (true) or is asked anew "
+        "for each (false). It changes times, no text.",
+    )
+    ngram_tokens: Count | None = Field(
+        default=None, description="spec_decoding: tokens that are proposed in a step of the engine."
+    )
+    ngram_lookup: tuple[Count, Count] | None = Field(
+        default=None,
+        description="spec_decoding: fewest and most tokens at the end of the text that are looked up in it.",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=2,
+        description="target_only: threads of an engine of its own on a CPU; null: one thread, as all others have.",
+    )
+    budget: Count = Field(default=1, description="Longest answer, in multiples of `generation.answer_tokens`.")
+    answers: Literal["target"] | None = Field(
+        default=None,
+        description="specreason, fpsr: `target` rejects every draft step that holds the answer line; null: either "
+        "model may end the answer.",
+    )
+
+    @property
+    def declared(self) -> components.Loop:
+        """What its loop declares."""
+        return components.loop(self.loop)
+
+    @property
+    def needs_draft(self) -> bool:
+        """Whether a draft takes part."""
+        return self.declared.draft
+
+    @property
+    def needs_target(self) -> bool:
+        """Whether the target takes part."""
+        return self.declared.target
+
+    @property
+    def batched_loop(self) -> str:
+        """The loop that writes the same text with the least work, for many questions at once."""
+        return self.declared.batched or self.loop
+
+    @property
+    def asks_oracle(self) -> bool:
+        """Whether the micro world's step oracle gives the verdicts in the target's place."""
+        return self.verifier is not None and not components.verdicts(self.verifier).by_target
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Each loop has exactly the settings it reads, so that no setting is without effect."""
+        loop, verdicts = self.declared, components.verdicts(self.verifier) if self.verifier else None
+        if verdicts and loop.judges and verdicts.judges != loop.judges:
+            fitting = [name for name in components.VERIFIERS.names() if components.verdicts(name).judges == loop.judges]
+            raise ValueError(
+                f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
+                f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"
+            )
+        needs = loop.settings | (verdicts.settings if verdicts else frozenset())
+        optional = {key for key, field in type(self).model_fields.items() if field.default is None}
+        given = {key for key in optional if getattr(self, key) is not None}
+        for kind, names in (("needs", needs - given), ("does not take", given - needs - loop.may_set)):
+            if names:
+                raise ValueError(
+                    f"loop {self.loop!r} with verifier {self.verifier!r} {kind} {', '.join(sorted(names))}; "
+                    f"it takes {', '.join(sorted(needs | loop.may_set)) or 'no setting'}"
+                )
+        return self
+
+
+class Sampling(Spec):
+    """Sampling and limits, the same for every method."""
+
+    temperature: NotNegative = Field(description="Sampling temperature; 0: always the likeliest token.")
+    top_p: float = Field(gt=0, le=1, description="Sample from the likeliest tokens of this total probability; 1: off.")
+    top_k: int = Field(description="Sample from so many of the likeliest tokens; -1: off.")
+    seed: int = Field(description="Seed of sampling, and of the questions that a training draws.")
+    step_tokens: Count = Field(description="Most tokens of a step; a longer one is cut there.")
+    answer_tokens: Count = Field(description="Most tokens of an answer, all its steps together.")
+    concurrency: Count = Field(description="Questions at once where none is timed.")

@@ -1,0 +1,100 @@
+"""Models: where each comes from, and how it is served."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dreamr.config.base import Count, Fraction, Name, Spec
+
+
+class EngineSpec(Spec):
+    """How one model is served."""
+
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(description="The number format in which it computes.")
+    tensor_parallel: Count = Field(default=1, description="How many GPUs share the weights of the model.")
+    devices: tuple[int, ...] = Field(
+        default=(),
+        description="The GPUs it uses, counted from 0 among those of its job. Empty: the first ones, none on a CPU.",
+    )
+    memory: Fraction | None = Field(
+        default=None,
+        description="The share of each GPU's memory that it may take, between 0 and 1; null: 0.9. Not read on a CPU.",
+    )
+    # Left to itself vLLM takes 2,048 on GPUs, and reads a prompt of many images in several steps. There is to be at
+    # least one token for each of its sequences.
+    batched_tokens: int = Field(
+        default=4096,
+        ge=256,
+        description="Most tokens of all requests in one step of the engine (vLLM's max_num_batched_tokens).",
+    )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^(unix:/|https?://)\S+$",
+        description="The server that has this model already: http://host:port or unix:/socket. No engine is started "
+        "for it then; see `dreamr serve-model --help`.",
+    )
+
+    @property
+    def held(self) -> Sequence[int]:
+        """The GPUs that it holds among those of its job: without `devices` the first ones, behind a `url` none."""
+        return () if self.url else self.devices or range(self.tensor_parallel)
+
+    @property
+    def gpus(self) -> int:
+        """The smallest number of GPUs in which a job has all that this engine holds."""
+        return max(self.held, default=-1) + 1
+
+    def leaves(self, gpus: Sequence[str]) -> list[str]:
+        """Those of a job's GPUs that this engine does not hold."""
+        return [name for number, name in enumerate(gpus) if number not in self.held]
+
+
+class Served(Spec):
+    """What is said of every model, wherever it comes from."""
+
+    engine: EngineSpec = Field(description="How the model is served.")
+    thinking: bool = Field(default=False, description="Whether its chat template opens a thinking block.")
+    trust_remote_code: bool = Field(
+        default=False,
+        description="Whether code from the model's own repository may run. Read it at the pinned revision first.",
+    )
+
+
+class ZooModel(Served):
+    """A model that this project trained; it is in the repository."""
+
+    maker: Literal["zoo"] = Field(default="zoo", alias="from", description="`zoo`: trained by this project.")
+    path: str = Field(description="The folder with its weights and their manifest.")
+
+
+class HubModel(Served):
+    """A model of the hub."""
+
+    maker: Literal["hub"] = Field(default="hub", alias="from", description="`hub`: fetched from the hub.")
+    id: str = Field(description="Its name on the hub: owner/name.")
+    revision: str | None = Field(description="Commit on the hub; null: the newest one. `scale: paper` demands it.")
+
+
+class AwqModel(Served):
+    """A model that is quantized here, to 4 bits."""
+
+    maker: Literal["awq"] = Field(default="awq", alias="from", description="`awq`: quantized here from `base`.")
+    base: Name = Field(description="The model in `models` that is quantized.")
+
+
+class ModelRef(Spec):
+    """A model as a job sees it. `digest` is that of its spec and of all specs and code it was made from."""
+
+    name: str
+    engine: EngineSpec
+    thinking: bool
+    trust_remote_code: bool
+    digest: str
+
+    def wherever_served(self) -> "ModelRef":
+        """The same model whoever serves it: what its answers and verdicts depend on."""
+        return self.model_copy(update={"engine": self.engine.model_copy(update={"url": None})})
+
+
+Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]

@@ -1,0 +1,77 @@
+"""What is answered: suites of questions, and runs of methods on them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from dreamr.config.base import NO_DRAFT, Count, Name, Spec
+
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Slice(Spec):
+    """Part of one benchmark: all of it, or shard i of n (1-based)."""
+
+    benchmark: Name = Field(description="A name in `benchmarks`.")
+    shard: tuple[Count, Count] = Field(default=(1, 1), description="[i, n]: part i of n, counted from 1; [1, 1]: all.")
+
+    @field_validator("shard")
+    @classmethod
+    def _exists(cls, shard: tuple[int, int]) -> tuple[int, int]:
+        if shard[0] > shard[1]:
+            raise ValueError(f"shard {shard[0]} of {shard[1]} selects nothing; allowed: 1 to {shard[1]}")
+        return shard
+
+
+class LoadBlocks(Spec):
+    """The load experiment: every block of a suite's questions is answered with so many of them at once."""
+
+    sizes: tuple[Count, ...] = Field(min_length=1, description="Questions at once, from the fewest to the most.")
+    blocks: Count = Field(
+        description="Equal parts of the questions. An interval rests on so many blocks, and takes six at least."
+    )
+
+    @field_validator("sizes")
+    @classmethod
+    def _grow(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if sorted({*sizes}) != [*sizes]:
+            raise ValueError(f"sizes {list(sizes)} must grow from one to the next")
+        return sizes
+
+
+class Suite(Spec):
+    """Questions that one job answers."""
+
+    slices: tuple[Slice, ...] = Field(min_length=1, description="Which questions: benchmarks, or parts of them.")
+    alone: int = Field(ge=0, description="Questions of each slice that are also timed, one at a time.")
+    load: LoadBlocks | None = Field(
+        default=None,
+        description="Answer the questions under load, so many at once, and in no other way; `alone` is 0 then.",
+    )
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> Self:
+        if self.load and self.alone:
+            raise ValueError(f"a suite with load is timed under load: alone is {self.alone}, allowed: 0")
+        return self
+
+
+class Run(Spec):
+    """Cells of the experiment: targets x drafts x methods x suites. One job answers one target, draft and suite."""
+
+    targets: Names = Field(description="Targets, by their names in `models`.")
+    drafts: tuple[Name, ...] = Field(
+        default=(NO_DRAFT,),
+        description="Drafts, by their names in `models`; `none`, or nothing, for methods without a draft.",
+    )
+    methods: Names = Field(description="Names in `methods`.")
+    suites: Names = Field(description="Names in `suites`.")
+    trained_with: Name | None = Field(
+        default=None, description="The target that the SAPO drafts were trained for; null: the run's own."
+    )
+    replicate: int = Field(
+        default=0,
+        ge=0,
+        description="Which training of its recipe each SAPO draft is from: 0 is the usual one, others have seeds of "
+        "their own.",
+    )

@@ -1,0 +1,219 @@
+"""The configuration as a whole: all settings, and whether they fit together."""
+
+from collections.abc import Iterable
+from itertools import product
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Scale, Spec
+from dreamr.config.data import GENERATED, DataSpec, ImageSize, Micro
+from dreamr.config.estimates import Estimates, Resources
+from dreamr.config.methods import Method, Sampling
+from dreamr.config.models import Model
+from dreamr.config.runs import Run, Suite
+from dreamr.config.training import Awq, Sapo
+
+
+class Statistics(Spec):
+    """How intervals and tests are made."""
+
+    resamples: int = Field(ge=100, description="Resamples of each bootstrap.")
+    confidence: Fraction = Field(description="Level of all intervals, between 0 and 1, such as 0.95.")
+    seed: int = Field(description="Seed of resampling, and of tests that draw exchanges of answers.")
+    margin: Fraction = Field(
+        description="Largest loss of accuracy against the target that counts as not inferior, as a share of 1."
+    )
+
+
+class Folders(Spec):
+    """Where a scale keeps its files, relative to the working folder (Snakemake's pathvars)."""
+
+    results: str = Field(description="Folder of models, answers, tables and the page.")
+    logs: str = Field(description="Folder of the jobs' logs.")
+    benchmarks: str = Field(description="Folder of the time and memory of each finished job.")
+
+
+class Config(Spec):
+    """All settings of an experiment."""
+
+    title: str = Field(description="Title of the page.")
+    scale: Scale = Field(
+        description="Which scale this is. Claims of the paper are judged by it, and `paper` demands commits of all "
+        "models and data of the hub."
+    )
+    environments: Literal["venv", "container", "conda", "active"] = Field(
+        description="Where the models' packages are from. venv: the workflow makes environments; container: it makes "
+        "images, used by --sdm apptainer; conda: --sdm conda makes them of envs/*.yaml; active: the Python that runs "
+        "Snakemake has all of them."
+    )
+    device: Literal["cpu", "cuda"] = Field(description="What models run on.")
+    pathvars: Folders = Field(description="Where this scale keeps its files.")
+    micro: Micro | None = Field(description="The data sets that are generated here; null: none.")
+    benchmarks: dict[Name, DataSpec] = Field(description="Benchmarks by name.")
+    training_sets: dict[Name, DataSpec] = Field(description="Data sets for trainings and quantizations, by name.")
+    images: ImageSize = Field(description="Smallest and largest image, the same for targets, drafts and training.")
+    models: dict[Name, Model] = Field(
+        description="Targets and plain drafts by name. SAPO drafts are not listed: a method names their recipe."
+    )
+    stands_for: dict[Name, str] = Field(description="Which of the paper's models a model stands for; the page says so.")
+    methods: dict[Name, Method] = Field(description="Methods by name. An ablation is one more of them.")
+    suites: dict[Name, Suite] = Field(description="Suites by name: the questions of one job each.")
+    runs: dict[Name, Run] = Field(description="Runs by name. An overlay drops one by null.")
+    generation: Sampling = Field(description="How answers are sampled, and how long they may be.")
+    context_tokens: Count = Field(description="Most tokens of a prompt with its answer that an engine takes.")
+    sapo: Sapo = Field(description="How drafts are trained.")
+    awq: Awq = Field(description="How targets are quantized.")
+    statistics: Statistics = Field(description="Level, resamples and margin of intervals and tests.")
+    resources: dict[Literal["fetch", "train", "quantize", "generate"], Resources] = Field(
+        description="What a job of each rule needs beyond cores; `generate` is also for rule `answer`."
+    )
+    estimates: Estimates = Field(description="What `dreamr plan` estimates time and memory from. No job reads it.")
+
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _dropped(cls, runs: Any) -> Any:
+        """An overlay cannot take a key away, so a run that it sets to null is dropped."""
+        return {name: run for name, run in runs.items() if run is not None} if isinstance(runs, dict) else runs
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        """Every name used somewhere is defined somewhere."""
+        for place, names, known in self._references():
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{place}: unknown name {name!r}; allowed: {', '.join(sorted(known))}")
+        return self
+
+    @model_validator(mode="after")
+    def _data_sets_are_told_apart(self) -> Self:
+        """A name means one data set, and the micro world's folder holds nothing but what it makes."""
+        if both := sorted({*self.benchmarks} & {*self.training_sets}):
+            raise ValueError(f"training_sets: {', '.join(both)} is a benchmark's name already; rename one of the two")
+        for part, sets in (("benchmarks", self.benchmarks), ("training_sets", self.training_sets)):
+            for name, data in sets.items():
+                if self.micro and data.path.startswith(f"{self.micro.folder}/") and not self.is_micro(name):
+                    raise ValueError(
+                        f"{part}.{name}.path: {data.path!r} is in micro.folder, whose data sets are made by the "
+                        f"workflow and go by their own names; allowed: {self.micro.folder}/{name} for "
+                        f"{', '.join(GENERATED)}, or a folder elsewhere"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_are_known(self) -> Self:
+        """Every model that is not made here from another has a size, every benchmark a number of questions."""
+        sized = {name for name, model in self.models.items() if model.maker != "awq"}
+        counted = {name for name in self.asked if not self.is_micro(name)}
+        for place, names in (("models", sized), ("questions", counted)):
+            if missing := sorted(names - {*getattr(self.estimates, place)}):
+                raise ValueError(
+                    f"estimates.{place}: nothing is said of {', '.join(missing)}; no job can be planned. "
+                    f"Write how {'large each is' if place == 'models' else 'many questions each has'} there"
+                )
+        return self
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The benchmarks that some run asks, in the order of the configuration."""
+        suites = {suite for run in self.runs.values() for suite in run.suites}
+        named = {part.benchmark for suite in suites for part in self.suites[suite].slices}
+        return tuple(name for name in self.benchmarks if name in named)
+
+    @model_validator(mode="after")
+    def _budgets_fit(self) -> Self:
+        """A larger budget than usual leaves room for a question and the step that a verdict adds."""
+        room = self.context_tokens - self.generation.step_tokens
+        for name, method in self.methods.items():
+            longest = method.budget * self.generation.answer_tokens
+            if method.budget > 1 and longest >= room:
+                raise ValueError(
+                    f"methods.{name}.budget: {method.budget} times generation.answer_tokens are {longest} tokens, and "
+                    f"context_tokens ({self.context_tokens}) has room for less than {room}: lower the one or raise the "
+                    "other"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _cells_fit(self) -> Self:
+        """Methods that use a draft get one, the others none, and no cell is computed twice."""
+        owners: dict[tuple[str, ...], str] = {}
+        for name, run in self.runs.items():
+            for target, draft, method, suite in product(run.targets, run.drafts, run.methods, run.suites):
+                if self.methods[method].needs_draft == (draft == NO_DRAFT):
+                    raise ValueError(
+                        f"runs.{name}.methods: {method!r} cannot go with draft {draft!r}; allowed: "
+                        f"{'a model' if draft == NO_DRAFT else repr(NO_DRAFT)}"
+                    )
+                training = str(run.replicate if self.methods[method].draft != PLAIN else 0)
+                if owner := owners.get((target, draft, method, suite, training)):
+                    raise ValueError(f"runs.{name}: {(target, draft, method, suite)} is in runs.{owner} already")
+                owners[target, draft, method, suite, training] = name
+        return self
+
+    @model_validator(mode="after")
+    def _copies_are_planted(self) -> Self:
+        """Only in generated data sets is it known which training question is a benchmark's."""
+        foreign = [data for data in self.sapo.training_sets if not self.is_micro(data)]
+        for name, recipe in self.sapo.recipes.items():
+            if recipe.planted and foreign:
+                raise ValueError(
+                    f"sapo.recipes.{name}.planted: only generated data hold planted questions (micro), not "
+                    f"sapo.training_sets {', '.join(foreign)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _oracle_knows(self) -> Self:
+        """The step oracle is asked about generated questions, and never timed."""
+        for name, run in self.runs.items():
+            asked = [method for method in run.methods if self.methods[method].verifier == "oracle"]
+            for method, suite in product(asked, run.suites):
+                parts = [part.benchmark for part in self.suites[suite].slices]
+                foreign = [part for part in parts if not self.is_micro(part)]
+                if foreign:
+                    raise ValueError(
+                        f"runs.{name}.methods: {method!r} asks the step oracle, which knows generated questions alone "
+                        f"(micro), not those of {', '.join(foreign)}"
+                    )
+                if self.suites[suite].alone or self.suites[suite].load:
+                    raise ValueError(
+                        f"runs.{name}.suites: {suite!r} is timed, and the oracle of {method!r} takes no time; allowed: "
+                        "suites with alone 0 and without load"
+                    )
+        return self
+
+    def is_micro(self, name: str) -> bool:
+        """Whether a data set is made by the micro world, which alone knows the truth of its questions."""
+        data = {**self.benchmarks, **self.training_sets}[name]
+        return self.micro is not None and name in GENERATED and data.path == f"{self.micro.folder}/{name}"
+
+    @model_validator(mode="after")
+    def _trained_as_judged(self) -> Self:
+        """Drafts are trained by the threshold that judges them: else the alignment reward is not acceptance."""
+        method = self.methods.get(REFERENCE)
+        if method and method.verifier == "cpn" and method.alpha != self.sapo.alpha:
+            raise ValueError(
+                f"sapo.alpha is {self.sapo.alpha}, methods.{REFERENCE}.alpha is {method.alpha}: set both alike"
+            )
+        return self
+
+    def _references(self) -> Iterable[tuple[str, Iterable[str], Iterable[str]]]:
+        models, drafts = set(self.models), {*self.models, NO_DRAFT}
+        whole = {name for name, model in self.models.items() if model.maker != "awq"}
+        for name, run in self.runs.items():
+            yield f"runs.{name}.targets", run.targets, models
+            yield f"runs.{name}.drafts", run.drafts, drafts
+            yield f"runs.{name}.methods", run.methods, self.methods
+            yield f"runs.{name}.suites", run.suites, self.suites
+            yield f"runs.{name}.trained_with", [run.trained_with] if run.trained_with else [], models
+        for name, suite in self.suites.items():
+            yield f"suites.{name}.slices", [part.benchmark for part in suite.slices], self.benchmarks
+        for name, method in self.methods.items():
+            yield f"methods.{name}.draft", [method.draft], {PLAIN, *self.sapo.recipes}
+        for name, model in self.models.items():
+            yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], whole
+        yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
+        yield "stands_for", self.stands_for, models
+        yield "awq.training_sets", self.awq.training_sets, self.training_sets
+        yield "estimates.rules", self.estimates.rules.values(), self.estimates.devices
