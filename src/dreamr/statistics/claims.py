@@ -26,9 +26,9 @@ from scipy import stats as scipy_stats
 from dreamr.config import Spec
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
+from dreamr.statistics.paired import ONE_TRAINING
 from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
 
 # Where a statement of the paper was read. Neither its text nor its code was at hand when this was built.
@@ -44,6 +44,7 @@ ClaimVerdict = Literal[
     "planted effect not found",
     "not testable at this scale",
 ]
+NO_TABLE = pd.DataFrame()  # of a study that is not there
 CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
 MICRO = ("micro", "smoke", "depth")  # scales whose models this project trained
 
@@ -135,7 +136,7 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     """One row per claim: verdict and the numbers it rests on."""
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
-        found = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
+        found = [(check, list(findings(check, tables.get(check.table, NO_TABLE), confidence))) for check in claim.tests]
         facts = claim.model_dump(exclude={"tests"})
         ran = any(rows for _, rows in found)
         told = verdict(claim, outcomes([rows for _, rows in found], 1 - confidence), job.scale, ran)

@@ -1,21 +1,17 @@
-"""The tables that every question of a run goes into: what each method does, and where."""
+"""Accuracy against the target, where it was lost, and what a table of it leaves out: refused and unreadable answers."""
 
-from collections.abc import Callable
 from math import isnan, nan
 from typing import Any
 
 import pandas as pd
 
-from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.factors import FEWER_TOKENS, time_per_token
 from dreamr.statistics.frame import (
     ALL,
     BASELINE,
     KEYS,
     Key,
     Sums,
-    alone,
     answered,
     as_cells,
     batched,
@@ -48,34 +44,6 @@ ACCURACY: dict[str, Quantity] = {
     "refused": mean("refused"),
 }
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
-SPEED: dict[str, Quantity] = {
-    "speedup": ratio("baseline_seconds", "seconds"),
-    "seconds": mean("seconds"),
-    "baseline_seconds": mean("baseline_seconds"),
-    "tokens": mean("tokens_by_target"),
-    "seconds_per_token": ratio("seconds", "tokens_by_target"),
-    "busy_device_seconds": mean("busy_device_seconds"),
-    "speedup_per_busy_device": ratio("baseline_device_seconds", "busy_device_seconds"),
-    "held_device_seconds": mean("held_device_seconds"),
-    "speedup_per_held_device": ratio("baseline_device_seconds", "held_device_seconds"),
-    # speed-up = fewer_tokens x time_per_token
-    "fewer_tokens": FEWER_TOKENS,
-    "time_per_token": time_per_token(),
-    "same_text": mean("same_text"),
-}
-ACCEPTANCE: dict[str, Quantity] = {
-    "acceptance": ratio("accepted", "verified"),
-    "verified": mean("verified"),
-    "accepted": mean("accepted"),
-    "tokens": mean("tokens_by_target"),
-}
-# Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
-WORK: dict[str, Quantity] = {
-    "acceptance_drafted": ratio("accepted", "drafted"),
-    "drafted": mean("drafted"),
-    "draft_tokens": mean("draft_tokens"),
-    "target_tokens": mean("target_tokens"),
-}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
     "our_accuracy": ratio("ours_right", "settled"),
@@ -85,32 +53,15 @@ HARNESS: dict[str, Quantity] = {
     "only_ours": ratio("only_ours", "settled"),
     "only_harness": ratio("only_harness", "settled"),
 }
-# Parts of a method's answers in which a change of accuracy against the target may have its cause.
-PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
-    "all": lambda rows: rows.n > 0,
-    "draft wrote the answer": lambda rows: rows.answer_writer == "draft",
-    "target wrote the answer": lambda rows: rows.answer_writer == "target",
-    "neither was cut": lambda rows: _whole(rows) & (rows.truncated == 0) & (rows.target_truncated == 0),
-    "shorter than the target's": lambda rows: _whole(rows) & (rows.tokens_by_target < rows.target_tokens_alone),
-    "not shorter": lambda rows: _whole(rows) & (rows.tokens_by_target >= rows.target_tokens_alone),
-    "refused to one of them": lambda rows: ~_whole(rows),
-    "in a training set": lambda rows: rows.overlaps == 1,
-    "in no training set": lambda rows: rows.overlaps == 0,
-}
 
 
-def _whole(rows: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether both the method and the target by itself were let answer."""
-    return (rows.refused != 1) & (rows.target_refused != 1)
-
-
-def accuracy(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> pd.DataFrame:
+def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions."""
     rows = batched(rows).assign(
         lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
         won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )
-    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job, keys)]
+    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job)]
     table = pd.DataFrame(lines)
     # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
     # its own, so its test is corrected for none and corrects none.
@@ -160,49 +111,6 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     parts = pd.concat([by_version, whole], ignore_index=True)
     table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
     return table[table.benchmark != ALL].reset_index(drop=True)
-
-
-def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Times of questions answered alone, each beside a target-only run of the same question.
-
-    Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
-    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. An engine on several
-    threads of a CPU holds as many. `left_out` counts the timed questions that a refusal took from all methods of the
-    same target and draft.
-    """
-    timed = alone(rows)
-    target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
-    threads = {name: method.needs_target * (method.threads or 1) for name, method in job.methods.items()}
-    held_target = target * timed.method.map(threads).astype(float)
-    columns = {
-        "busy_device_seconds": held_target * timed.target_busy + draft * timed.draft_busy,
-        "held_device_seconds": (held_target + draft) * timed.seconds,
-        "baseline_device_seconds": target * timed.baseline_seconds,
-    }
-    table = tabulate(timed.assign(**columns), job, SPEED)
-    asked = pools(rows[rows["mode"] == "alone"], job)
-    left_out = [key | {"left_out": int(sums["untimed"].sum())} for key, sums in asked]
-    return table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)
-
-
-def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
-    rows = _verifying(rows)
-    work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
-    return tabulate(answered(batched(rows)), job, ACCEPTANCE).merge(work, how="left", on=KEYS)
-
-
-def _verifying(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of methods in which the target judges steps."""
-    return rows[rows.verified.groupby(rows.method).transform("sum") > 0]
-
-
-def explained(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy and its change on parts of the questions that could explain a change, as column `part`."""
-    steps = _verifying(batched(rows))
-    parts = [steps[chosen(steps)].assign(part=name) for name, chosen in PARTS.items()]
-    table = tabulate(pd.concat(parts), job, {**ACCURACY, "target_accuracy": mean("target_correct")}, [*KEYS, "part"])
-    return table.drop(columns=[name for name in table if name.startswith(("unresolved", "truncated", "refused"))])
 
 
 def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

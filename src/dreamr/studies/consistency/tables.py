@@ -1,6 +1,5 @@
 """The paper's numbers beside what theory and this run say, and what no schedule can beat on every measured cell."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,10 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.closed_form import best_speedup, hidden_acceptance
-from dreamr.statistics.frame import ALL
+from dreamr.statistics.published import Published, PublishedSpeedup, load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
-from dreamr.studies.consistency.published import Published, PublishedSpeedup, load_published
 
 COSTS = (0.0, 0.05, 0.1)  # of a draft's step over a target's
-NOT_NAMED = "our sources of the paper do not name it"
 
 
 def consistency(published: Path) -> pd.DataFrame:
@@ -38,21 +35,6 @@ def _line(numbers: Published, one: PublishedSpeedup) -> dict[str, Any]:
         "hidden_acceptance": hidden,
         "hidden_bound": best_speedup(one.schedule, hidden),
     }
-
-
-def regime(written: Mapping[str, pd.DataFrame], published: Path) -> pd.DataFrame:
-    """The paper's sizes beside those of this run, all pairs and benchmarks together."""
-    pairs = written["pairs"]
-    pool = pairs[(pairs.target == ALL) & (pairs.draft == ALL) & (pairs.benchmark == ALL)]
-    return pd.DataFrame(_beside(pool, load_published(published)))
-
-
-def _beside(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
-    for one in numbers.regime:
-        ends = {end: f"{one.quantity}{end}" for end in ("", "_low", "_high")}
-        here = {f"here{end}": pool[name].squeeze() if len(pool) else None for end, name in ends.items()}
-        told = {"published": one.value, "source": one.source or NOT_NAMED, "remark": one.remark}
-        yield {"quantity": one.quantity, "text": one.text, **here, **told}
 
 
 def bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from dreamr.statistics.comparisons import ablations, trained_twins
 from dreamr.statistics.frame import ALL, BASELINE, Key, alone, answered, as_cells, batched, complete
 from dreamr.statistics.intervals import Interval, cluster_sums, difference, holm, ratio
 from dreamr.statistics.interventions import intervened
-from dreamr.statistics.paired import crossed, flip_p, student
+from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS, crossed, flip_p, student
 
 
 class Contrast(NamedTuple):
@@ -57,17 +57,16 @@ PLACE = ["target", "draft", "benchmark"]
 ROW = ["target", "draft", "mode", "at_once", "item"]
 WHERE = ["method", "seed", "benchmark", "cluster", "device"]
 P = [f"{name}_p" for name in DISTANCES]
-QUESTIONS, TRAININGS, ONE_TRAINING = "questions", "questions and trainings", "questions of one training"
 
 
-def contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+def contrasts(trainings: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """One row per contrast and place, with each distance, its interval, p, and p corrected by Holm over the family.
 
     A family holds one distance of all contrasts in which the same differs, in one kind of place: all pairs together,
     those by benchmark, or each pair. `over` says what varies in intervals and tests, `trainings` how many trained
     drafts took part; `n_alone` counts timed answers.
     """
-    rows = _with_logarithms(rows)[[*ROW, *WHERE, *COLUMNS, *TARGET]]
+    rows = _with_logarithms(trainings)[[*ROW, *WHERE, *COLUMNS, *TARGET]]
     lines = [
         {"family": f"{contrast.differs}, {kind}", **contrast._asdict(), **place, **_line(part, contrast, job)}
         for contrast in _contrasts(job)

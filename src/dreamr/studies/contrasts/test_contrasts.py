@@ -10,9 +10,10 @@ from factories import config, scores
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Score
-from dreamr.statistics.contrasts import BETWEEN, DISTANCES, ONE_TRAINING, QUESTIONS, TRAININGS, contrasts
 from dreamr.statistics.frame import ALL, BASELINE, score_frame
 from dreamr.statistics.intervals import holm
+from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS
+from dreamr.studies.contrasts.tables import BETWEEN, DISTANCES, contrasts
 
 PAIR = ("q3vl-deep-awq", "q3vl-2l")
 MAIN = {"target_only", "specreason", "lookahead", "dreamr_ns", "dreamr"}

@@ -4,14 +4,17 @@ Costs come from the timed answers of methods that do one thing at a time, so tha
 steps behind the first, which reads the question as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import BASELINE, alone, answered, batched, tabulate
+from dreamr.statistics.frame import ALL, BASELINE, alone, answered, batched, tabulate
 from dreamr.statistics.intervals import Quantity, quotient, ratio
+from dreamr.statistics.published import Published, load_published
 
 TARGET_STEP = ratio("target_seconds", "target_steps")
 PAIRS: dict[str, Quantity] = {
@@ -31,6 +34,7 @@ JUDGING = {"verdicts": "later_verdicts", "verdict_seconds": "later_verdicts_seco
 ALONE = {"target_steps": "later_owns", "target_seconds": "later_owns_seconds"}
 ASKED = {"steps": "steps", "tokens": "tokens_by_target", "prompts": "n", "prompt_tokens": "prompt_tokens"}
 ACCEPTED = {"accepted": "accepted", "verified": "verified"}
+NOT_NAMED = "our sources of the paper do not name it"
 NONE = dict.fromkeys([*DRAFTING, *JUDGING, *ALONE, *ASKED, *ACCEPTED], 0.0)
 
 
@@ -62,3 +66,18 @@ def _part(rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
 def _of_each(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """The target's own rows once for each draft that it goes with."""
     return rows.drop(columns="draft").merge(known, on="target")
+
+
+def regime(written: Mapping[str, pd.DataFrame], published: Path) -> pd.DataFrame:
+    """The paper's sizes beside those of this run, all pairs and benchmarks together."""
+    pairs = written["pairs"]
+    pool = pairs[(pairs.target == ALL) & (pairs.draft == ALL) & (pairs.benchmark == ALL)]
+    return pd.DataFrame(_beside(pool, load_published(published)))
+
+
+def _beside(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
+    for one in numbers.regime:
+        ends = {end: f"{one.quantity}{end}" for end in ("", "_low", "_high")}
+        here = {f"here{end}": pool[name].squeeze() if len(pool) else None for end, name in ends.items()}
+        told = {"published": one.value, "source": one.source or NOT_NAMED, "remark": one.remark}
+        yield {"quantity": one.quantity, "text": one.text, **here, **told}

@@ -1,14 +1,17 @@
 """What there is to gain on a pair: costs of steps and verdicts."""
 
+from math import isnan
+
 import pytest
-from factories import config, scores
+from factories import ROOT, config, scores
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Fit
 from dreamr.statistics.frame import ALL, score_frame
-from dreamr.statistics.pairs import pairs
+from dreamr.studies.pairs.tables import pairs, regime
 
+FILE = ROOT / "config" / "published.yaml"
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
 
@@ -50,3 +53,16 @@ def test_a_verdict_that_asks_no_model_is_no_cost_of_one() -> None:
     oracle = Method(loop="specreason", verifier="oracle", false_accept=0.0, false_reject=0.0)
     found = pairs(rows, given.model_copy(update={"methods": {**given.methods, "specreason": oracle}}))
     assert found.v.isna().all() and found.target_step_seconds.notna().any()
+
+
+def test_the_regime_stands_beside_that_of_the_paper() -> None:
+    found = pairs(score_frame(scores(config())), job())
+    beside = regime({"pairs": found}, FILE).set_index("quantity")
+    pool = found[(found.target == ALL) & (found.draft == ALL) & (found.benchmark == ALL)].iloc[0]
+    assert isnan(pool.tokens_per_prompt), "these scores tell of no prompt"
+    assert beside.here["v"] == pytest.approx(pool.v) and beside.here_low["v"] == pytest.approx(pool.v_low)
+    assert beside.published["acceptance"] == 0.5261 and isnan(beside.published["v"])
+    assert beside.source[["acceptance", "v"]].tolist() == [
+        "digest (not checked against the paper)",
+        "our sources of the paper do not name it",
+    ]

@@ -1,5 +1,6 @@
 """Figures of what the target writes ahead of a verdict."""
 
+from collections.abc import Mapping
 from itertools import product
 
 import pandas as pd
@@ -9,9 +10,28 @@ from dreamr.config import TargetSpeculation
 from dreamr.report.drawing import INK, Chart, cross, panels
 from dreamr.report.labels import COLOURS
 from dreamr.statistics.closed_form import with_target_speculation
+from dreamr.statistics.frame import ALL
 
 PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
+LADDER = 2  # settings in the schedule ablation; more are an experiment of their own
 SHADES = {"all": COLOURS["dreamr"], "frontier": COLOURS["lookahead"], "none": COLOURS["specreason"]}
+
+
+def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """What the virtual clock says, where it was asked."""
+    return computed(tables["target_speculation"]) if "target_speculation" in tables else None
+
+
+def target_speculation_measured(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """What the ablation of the schedule says, where it has more settings than its ladder."""
+    settings = ahead(tables["ablation"]) if "ablation" in tables else pd.DataFrame(columns=["setting"])
+    return measured(settings) if settings.setting.nunique() > LADDER else None
+
+
+def ahead(ablation: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the settings of what the target does ahead of a verdict, on single pairs."""
+    schedules = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
+    return schedules[schedules.setting != "sequential"]
 
 
 def computed(table: pd.DataFrame) -> Chart:

@@ -9,10 +9,10 @@ import pytest
 from dreamr.cli import simulate
 from dreamr.config import Method, TargetSpeculation
 from dreamr.engines.virtual import Cost
-from dreamr.report import arms
 from dreamr.simulation import target_speculation
 from dreamr.statistics.closed_form import with_target_speculation
 from dreamr.statistics.frame import read_table
+from dreamr.studies.target_speculation.figures import LADDER, ahead, computed, measured
 
 C = 0.15
 
@@ -62,7 +62,7 @@ def test_the_command_says_what_a_setting_misses(tmp_path: Path, monkeypatch: pyt
     assert conditions.lost.min().eq(0).all() and table.lost.lt(1).all()
     best = conditions.speedup.transform("max")
     assert table.speedup.to_numpy() == pytest.approx((best * (1 - table.lost)).to_numpy(), rel=1e-4)
-    chart = arms.computed(table)
+    chart = computed(table)
     assert len(chart.data) == len(table)
     titles = {axes.get_title() for axes in chart.figure.axes}
     assert titles == {
@@ -80,6 +80,15 @@ def test_measured_settings_are_drawn_with_their_intervals() -> None:
     }
     row |= {"n_alone": 9, "target_tokens": 11.0, "target_tokens_low": 9.0, "target_tokens_high": 13.0}
     row |= {"speedup": 2.0, "speedup_low": 1.5, "speedup_high": 2.5}
-    chart = arms.measured(pd.DataFrame([row]))
+    chart = measured(pd.DataFrame([row]))
     assert [text.get_text() for text in chart.figure.axes[0].texts] == ["target speculation none, writes on"]
     assert chart.data.target_tokens.tolist() == [11.0]
+
+
+def test_two_settings_on_two_pairs_are_two_settings(invented_report: Path) -> None:
+    """The figure of what the target does ahead shows more than the ladder of the schedule ablation."""
+    table = read_table(invented_report / "tables" / "ablation.csv")
+    ladder = table[table.setting.isin(["pipelined", "fully parallel"])]
+    twice = pd.concat([ladder, ladder.assign(draft="another")])
+    assert len(ahead(twice)) > LADDER and ahead(twice).setting.nunique() == LADDER
+    assert ahead(table).setting.nunique() > LADDER

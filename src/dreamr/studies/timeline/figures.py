@@ -1,20 +1,29 @@
 """How one question ran: the figure of requests over time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
-from dreamr.records import Trace
+from dreamr.planning.jobs import SummariseJob
+from dreamr.records import Trace, read_rows
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.report.labels import COLOURS, MAIN
 from dreamr.spans import lanes
 from dreamr.statistics.words import label
 
 
-def timeline(traces: Sequence[Trace]) -> Chart:
-    """How one question ran under each method: every step and verdict on its engine, cancelled work pale."""
+def timeline(traces: Iterable[Path], job: SummariseJob) -> Chart | None:
+    """How one question ran under each method."""
+    timed = [row for path in sorted(traces) for row in read_rows(path, Trace) if row.mode == "alone" and row.seed == 0]
+    shown = side_by_side(timed, job.pairs, job.reference)
+    return _drawn(shown) if shown else None
+
+
+def _drawn(traces: Sequence[Trace]) -> Chart:
+    """Every step and verdict on its engine, cancelled work pale."""
     kinds = {"draft": COLOURS["dreamr_ns"], "verify": COLOURS["lookahead"], "target": COLOURS["dreamr"]}
     figure, rows = panels(len(traces), 1, 9, 0.95, sharex=True)
     data = []
