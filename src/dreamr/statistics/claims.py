@@ -29,7 +29,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
 from dreamr.statistics.paired import ONE_TRAINING
-from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
+from dreamr.statistics.words import FORMATS, SENTENCES, Sentence, bounds, formatted, label, place, sentence
 
 # Where a statement of the paper was read. Neither its text nor its code was at hand when this was built.
 PaperSource = Literal["abstract", "opening", "digest (not checked against the paper)"]
@@ -58,12 +58,15 @@ class Check(Spec):
     above: float | None = None
     below: float | None = None
     contains: float | None = None
+    sentence: Sentence | None = None  # of a quantity that has another meaning in this table, or none elsewhere
 
     @model_validator(mode="after")
     def _can_be_told(self) -> Self:
-        """The evidence is a sentence, which is known for some quantities alone."""
-        if self.quantity not in SENTENCES:
-            raise ValueError(f"no sentence tells of {self.quantity!r}; allowed: {', '.join(SENTENCES)}")
+        """The evidence is a sentence: the claim's own, or that of a known quantity."""
+        if self.sentence is None and self.quantity not in SENTENCES:
+            raise ValueError(f"no sentence tells of {self.quantity!r}; give one, or allowed: {', '.join(SENTENCES)}")
+        if self.told.kind not in FORMATS:
+            raise ValueError(f"no number looks like {self.told.kind!r}; allowed: {', '.join(FORMATS)}")
         return self
 
     @model_validator(mode="after")
@@ -72,6 +75,11 @@ class Check(Spec):
         if len(given) != 1:
             raise ValueError(f"a test takes one of above, below and contains, not {given}")
         return self
+
+    @property
+    def told(self) -> Sentence:
+        """Its quantity in words."""
+        return self.sentence or SENTENCES[self.quantity]
 
     @property
     def bound(self) -> float:
@@ -213,8 +221,8 @@ def evidence(check: Check, rows: Sequence[Found], pairs: int) -> str:
         methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
         return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda one: one.row["target"] != ALL)
-    told = sentence(first.row, check.quantity, pairs) + _test(first)
-    kind = SENTENCES[check.quantity][1]
+    told = sentence(first.row, check.quantity, pairs, check.told) + _test(first)
+    kind = check.told.kind
     more = [f"{formatted(one.interval.value, kind)}{bounds(one.row, check.quantity, kind)}" for one in others]
     parts = [f"{place(one.row, pairs)} {number}{_test(one)}" for one, number in zip(others, more, strict=True)]
     return f"{told}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
@@ -225,7 +233,7 @@ def _test(found: Found) -> str:
     check = found.check
     p = "" if isnan(found.p) else f"p {formatted(found.p, 'p')}"
     if p and check.bound != check.no_difference:
-        p += f" against {formatted(check.bound, SENTENCES[check.quantity][1])}"
+        p += f" against {formatted(check.bound, check.told.kind)}"
     one = "rests on one training of a draft, which cannot speak of its recipe" if found.over == ONE_TRAINING else ""
     over = one or (f"over {found.over}" if found.over else "")
     told = ", ".join(part for part in (p, over) if part)
