@@ -9,8 +9,8 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, cross, legend, main_pairs, pairs_in, panels, shown
 from dreamr.report.labels import COMPARED, colour
-from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.frame import ALL, KEYS
+from dreamr.studies.acceptance.closed_form import closed_form
 
 
 def acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:

@@ -5,8 +5,8 @@ import pytest
 from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refused
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.closed_form import closed_form
 from dreamr.statistics.frame import ALL, score_frame
+from dreamr.studies.acceptance.closed_form import closed_form
 from dreamr.studies.acceptance.tables import acceptance
 
 

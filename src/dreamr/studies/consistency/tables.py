@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.closed_form import best_speedup, hidden_acceptance
 from dreamr.statistics.published import Published, PublishedSpeedup, load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
+from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance
 
 COSTS = (0.0, 0.05, 0.1)  # of a draft's step over a target's
 

@@ -1,44 +1,6 @@
-"""What theory expects of a schedule."""
-
-from typing import Literal
+"""What theory expects of what the target writes ahead of a verdict."""
 
 from dreamr.config import TargetSpeculation
-
-Schedule = Literal["sequential", "parallel"]
-
-
-def closed_form(acceptance: float, cost: float, window: int) -> float:
-    """Speed-up of asynchronous lookahead with equal steps and free verdicts (Lookahead Reasoning, section 4).
-
-    `cost` is the draft's time per step over the target's. The window binds only where the draft can fill it while the
-    target writes one step.
-    """
-    a, c, k = acceptance, cost, window
-    if c * k >= 1:
-        return 1 / (c + (1 - c) * (1 - a))
-    if a == 1:
-        return float(k)  # the limit
-    return (1 - a**k) / ((1 - a) + c * (a - a ** (k + 1) - k * (1 - a) * a**k))
-
-
-def best_speedup(schedule: Schedule, acceptance: float, cost: float = 0.0, verdict: float = 0.0) -> float:
-    """The most that a schedule can gain without token-level speculation, with answers of equal length and equal steps.
-
-    In units of a target's step: `cost` of a draft's, `verdict` of a verdict. A sequential schedule pays a draft and a
-    verdict a step and the target's step for each rejected one. A parallel one, without a window, pays a draft for each
-    accepted step and the target's for each rejected one; its verdicts are taken as free.
-    """
-    rejected = 1 - acceptance
-    return 1 / (cost + verdict + rejected if schedule == "sequential" else cost * acceptance + rejected)
-
-
-def hidden_acceptance(shown: float, window: int) -> float:
-    """The largest share of accepted among verified steps that shows as `shown` when counted among drafted ones.
-
-    At most `window` drafts are unverified at once, so a rejection drops at most `window - 1` behind it. With b accepted
-    of the verified, b / (1 - b) are accepted and 1 / (1 - b) + window - 1 drafted for each rejection.
-    """
-    return window * shown / (1 + (window - 1) * shown)
 
 
 def with_target_speculation(

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from dreamr.config import TargetSpeculation
 from dreamr.report.drawing import INK, Chart, cross, panels
 from dreamr.report.labels import COLOURS
-from dreamr.statistics.closed_form import with_target_speculation
 from dreamr.statistics.frame import ALL
+from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
 PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
 LADDER = 2  # settings in the schedule ablation; more are an experiment of their own

@@ -10,8 +10,8 @@ from dreamr.cli import simulate
 from dreamr.config import Method, TargetSpeculation
 from dreamr.engines.virtual import Cost
 from dreamr.simulation import target_speculation
-from dreamr.statistics.closed_form import with_target_speculation
 from dreamr.statistics.frame import read_table
+from dreamr.studies.target_speculation.closed_form import with_target_speculation
 from dreamr.studies.target_speculation.figures import LADDER, ahead, computed, measured
 
 C = 0.15
