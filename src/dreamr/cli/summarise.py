@@ -31,7 +31,7 @@ class Answered:
     rows: pd.DataFrame  # of the usual training of each recipe
     trainings: pd.DataFrame  # rows of all trainings
     audited: Mapping[str, pd.DataFrame]  # tables of cli.audit
-    written: Mapping[str, pd.DataFrame]  # tables that were made before, as they are read
+    written: Mapping[str, pd.DataFrame]  # what was made so far, of which a study takes its own, as it is read
     files: tuple[Path, ...]  # of traces
     published: Path  # numbers of the paper
     job: SummariseJob

@@ -1,6 +1,6 @@
 """Figure of the trainings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from dreamr.report.drawing import INK, Chart, panels
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 
-def sapo(trainings: Iterable[Path]) -> Chart | None:
+def sapo(trainings: Sequence[Path]) -> Chart | None:
     """Training curves: one panel a quantity; thin lines are drafts, a thick one is the mean of those of one recipe."""
     if not trainings:
         return None
