@@ -1,4 +1,5 @@
-"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it.
+"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it
+but for what CONTRIBUTING lists of the main ones.
 
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
