@@ -10,6 +10,7 @@ project = "DREAM-R, a reproduction kit"
 extensions = ["myst_parser", "sphinxcontrib.mermaid", "generated"]
 html_theme = "furo"
 html_title = project
+html_static_path = html_css_files = ["wide.css"]
 nitpicky = True
 smartquotes = False  # --option is to stay --option
 myst_enable_extensions = ["tasklist"]
