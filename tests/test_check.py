@@ -207,6 +207,7 @@ def test_what_stops_ends_the_command_with_words(capsys: pytest.CaptureFixture[st
     assert "stop: memory: found" in printed and "lower resources.generate.memory_gb" in printed
 
 
+@pytest.mark.slow
 def test_a_run_stops_before_its_first_job(tmp_path: Path) -> None:
     """With words, no lock left behind; a dry run and a run of other jobs go on."""
     project: Project = stubbed(copied(tmp_path / "copy"))

@@ -90,7 +90,7 @@ def check(file: Path, settings: Config) -> str:
 
 
 @pytest.mark.parametrize(
-    "scale", [pytest.param(one, marks=[] if one in ("gpu", "paper") else [pytest.mark.slow]) for one in SCALES]
+    "scale", [pytest.param(one, marks=[] if one == "gpu" else [pytest.mark.slow]) for one in SCALES]
 )
 def test_every_scale_has_its_page(scale: str, tmp_path: Path) -> None:
     settings = configured(scale)
