@@ -15,7 +15,7 @@ from subprocess import TimeoutExpired
 from tempfile import TemporaryDirectory
 from typing import Any
 
-LIBRARIES = "snakemake.cli smart_open cyclopts rich.console pydantic pandas yaml PIL.Image scipy.stats seaborn".split()
+LIBRARIES = ("snakemake.cli", "smart_open", "cyclopts", "rich.console", "pydantic", "pandas", "scipy.stats", "seaborn")
 COMMANDS = ("app", "answer", "generate")
 METHODS = ("target_only", "spec_decoding", "draft_only", "specreason", "fpsr")
 SERVER = get_context("forkserver")  # has one thread, other than the process of the tests

@@ -231,7 +231,7 @@ def test_a_head_node_needs_no_memory_for_jobs_that_it_submits(tmp_path: Path, mo
     state.mkdir()
     monkeypatch.setenv("PATH", f"{ROOT / 'tests/fake_slurm'}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(state))
-    overlay = {"resources": {"generate": {"memory_gb": 100000}}}
+    overlay = {"resources": {"generate": {"memory_gb": 100000}}, "runs": {"main": None}}
     quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
     done = project.on_slurm(*["--configfile", "config/smoke.yaml", project.overlay(overlay)[1]], *quick)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -249,7 +249,7 @@ def test_a_study_that_was_run_is_on_the_page_and_no_other(
 ) -> None:
     overlays, brought = {**ADDED, **ON_MICRO}[study]
     settings = configured(scale, bare(scale), *overlays(scale))
-    text = check(page(settings, tmp_path), settings)
+    text = check(page(settings, tmp_path, drawn=False), settings)
     assert without[scale] - left_out(text) == headings(brought) and left_out(text) <= without[scale]
 
 

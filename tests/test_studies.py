@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from pages import hostile, page
 from test_scales import check
-check(page(hostile(), Path(sys.argv[1])), hostile())
+check(page(hostile(), Path(sys.argv[1]), drawn=False), hostile())
 """
 
 
