@@ -26,8 +26,12 @@ sys.dont_write_bytecode = False
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
 settings.load_profile("dreamr")
-# Groups of tests that take minutes: a worker that begins with them last would work on alone.
-LONGEST = ("slurm", "smoke", "test_remote.py", "test_training.py", "test_vllm_engine.py", "test_broken_engine.py")
+# Groups of tests that take minutes, before all others: a worker that begins with one at the end works on alone. Slurm's
+# mostly wait; beside the smoke run, which times answers, stands what takes one core.
+LONGEST = (
+    *("slurm", "smoke", "test_scales.py", "test_workflow.py", "test_smoke.py", "test_broken_engine.py"),
+    *("test_training.py", "test_vllm_engine.py", "test_remote.py", "test_families.py", "test_instructions.py"),
+)
 
 LIGHT = find_spec("snakemake") is not None
 MODELS = find_spec("vllm") is not None
