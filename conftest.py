@@ -25,6 +25,7 @@ sys.dont_write_bytecode = False
 # A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
+settings.register_profile("quick", deadline=None, max_examples=25)  # of the tests that name no number of their own
 settings.load_profile("dreamr")
 # Groups of tests that take minutes, before all others: a worker that begins with one at the end works on alone. Slurm's
 # mostly wait; beside the smoke run, which times answers, stands what takes one core.

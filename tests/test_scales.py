@@ -89,9 +89,8 @@ def check(file: Path, settings: Config) -> str:
     return text
 
 
-@pytest.mark.parametrize(
-    "scale", [pytest.param(one, marks=[] if one == "gpu" else [pytest.mark.slow]) for one in SCALES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_has_its_page(scale: str, tmp_path: Path) -> None:
     settings = configured(scale)
     text = check(page(settings, tmp_path), settings)

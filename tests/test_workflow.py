@@ -79,10 +79,12 @@ def test_jobs_per_rule(project: Project, arguments: list[str], jobs: dict[str, i
     assert project.planned(*arguments) == jobs
 
 
+@pytest.mark.slow
 def test_jobs_per_rule_at_the_papers_scale(papers: str) -> None:
     assert counted(papers) == PAPER_JOBS
 
 
+@pytest.mark.slow
 def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(papers: str) -> None:
     """Partition, type and number of GPUs, cores and time by rule; a baseline for the target's GPUs alone."""
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", papers, re.M)
@@ -174,6 +176,7 @@ def test_what_takes_seconds_is_not_submitted() -> None:
     assert submitted == {"quantize", "train_sapo", "answer", "generate", "train_zoo"}
 
 
+@pytest.mark.slow
 def test_what_needs_no_trained_draft_waits_for_no_training(papers: str) -> None:
     """At the paper's scale a training takes days."""
     inputs = re.findall(r"^rule generate:\n    input: (.*)\n    output: \S+?/(\w+)/[^/]+jsonl$", papers, re.M)
