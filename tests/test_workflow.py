@@ -245,8 +245,8 @@ def test_environments_older_than_their_locks_do_not_end_the_run_before_the_exper
         os.utime(lock, (2e9, 2e9))
     made = {path: path.stat().st_mtime_ns for path in project.folder.glob("environments/*/ready.txt")}
     assert len(made) == 4  # two, each by two names
-    project.succeed()
-    assert (project.folder / "results/report/index.html").exists()
+    project.succeed("--configfile", "config/smoke.yaml")
+    assert (project.folder / "results/smoke/report/index.html").exists()
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
