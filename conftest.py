@@ -32,6 +32,7 @@ settings.load_profile("dreamr")
 LONGEST = (
     *("slurm", "smoke", "test_scales.py", "test_workflow.py", "test_smoke.py", "test_broken_engine.py"),
     *("test_training.py", "test_vllm_engine.py", "test_remote.py", "test_families.py", "test_instructions.py"),
+    *("test_studies.py", "test_report.py", "test_tables.py"),
 )
 
 LIGHT = find_spec("snakemake") is not None
