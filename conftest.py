@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # As in the workflow's jobs: torch reads the threads, compiling vLLM anew takes ten seconds in each process, and the
@@ -24,7 +25,15 @@ sys.dont_write_bytecode = False
 # A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("dreamr", deadline=None)  # a busy machine is no failure
+settings.register_profile("quick", deadline=None, max_examples=25)  # of the tests that name no number of their own
 settings.load_profile("dreamr")
+# Groups of tests that take minutes, before all others: a worker that begins with one at the end works on alone. Slurm's
+# mostly wait; beside the smoke run, which times answers, stands what takes one core.
+LONGEST = (
+    *("slurm", "smoke", "test_scales.py", "test_workflow.py", "test_smoke.py", "test_broken_engine.py"),
+    *("test_training.py", "test_vllm_engine.py", "test_remote.py", "test_families.py", "test_instructions.py"),
+    *("test_studies.py", "test_report.py", "test_tables.py"),
+)
 
 LIGHT = find_spec("snakemake") is not None
 MODELS = find_spec("vllm") is not None
@@ -60,21 +69,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("models"):
                 item.add_marker(elsewhere)
+    items.sort(key=_place)
 
 
 def _group(item: pytest.Item) -> str:
-    """Tests that one of several workers (`-n 2`) runs: a file's, and all that share the smoke run or start a Slurm."""
-    whole_runs = "smoke" in getattr(item, "fixturenames", ()) or item.get_closest_marker("cluster")
-    return "whole runs" if whole_runs else item.path.name
+    """Tests that one of several workers (`-n 3`) runs: of a file, on a Slurm, or on the smoke run."""
+    if item.get_closest_marker("cluster"):
+        return "slurm"  # of which a machine has one
+    return "smoke" if "smoke" in getattr(item, "fixturenames", ()) else item.path.name
+
+
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    """Workers take up groups in this order; of Slurm's tests those come last that need the smoke run too."""
+    group = _group(item)
+    return LONGEST.index(group) if group in LONGEST else len(LONGEST), item.path.name == "test_cluster.py"
 
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of the smoke run on this machine."""
+    """The results of the smoke run on this machine: one for all workers."""
     from projects import run_smoke
 
-    folder = tmp_path_factory.mktemp("smoke")
-    run_smoke(folder)
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "smoke"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            folder.mkdir(exist_ok=True)
+            run_smoke(folder)
+            (folder / "made").touch()
     return folder / "results"
 
 

@@ -1,9 +1,12 @@
 """Pages from invented scores: the chain of commands from scores to the page, for any configuration."""
 
 import json
+from contextlib import nullcontext
+from html import escape
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -36,6 +39,7 @@ from dreamr.data.plants import Plant
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.plan import Plan, as_json
 from dreamr.records import Fit, Score, write_rows
+from dreamr.report.drawing import Chart
 from dreamr.simulation import target_speculation
 from dreamr.statistics.frame import first_training, score_frame, write_table
 from dreamr.statistics.step_frame import answers, verified_steps
@@ -48,8 +52,11 @@ def hostile() -> Config:
     return with_arms(with_interventions(small(f"Test {HOSTILE}")))
 
 
-def page(settings: Config, folder: Path) -> Path:
-    """Everything from invented scores to the page; returns the page."""
+def page(settings: Config, folder: Path, drawn: bool = True) -> Path:
+    """Everything from invented scores to the page; returns the page.
+
+    Drawing takes half of the time: without it, figures are made and stand in their places empty.
+    """
     rows = [*scores(settings), *under_load(settings)]
     write_rows(folder / "scores.jsonl", [refused(rows[0]), *rows[1:]])
     write_rows(folder / "traces.jsonl", traces(settings))
@@ -66,8 +73,13 @@ def page(settings: Config, folder: Path) -> Path:
         out=folder / "tables",
     )
     write_table(computed_speculation(), folder / "tables" / "target_speculation.csv")
-    plot(**drawing(folder, settings), out=folder / "figures")
+    with nullcontext() if drawn else patch("dreamr.cli.plot.svg", _empty):
+        plot(**drawing(folder, settings), out=folder / "figures")
     return shown(settings, folder)
+
+
+def _empty(chart: Chart, name: str) -> str:
+    return f'<svg role="img" aria-labelledby="{name}-title"><title id="{name}-title">{escape(chart.alt)}</title></svg>'
 
 
 def shown(settings: Config, folder: Path) -> Path:

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from forks import Forked, in_place_of, module
 
 from dreamr.records import Trace, read_rows
 
@@ -61,16 +62,18 @@ class Project:
     def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
         """Snakemake, running."""
         command = [sys.executable, "-m", "snakemake", *arguments]
-        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
-        environment["PYTHONPATH"] = str(
-            self.folder / "src"
-        )  # before the checkout's, which Snakemake's plugin would load
-        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, **settings)
+        return subprocess.Popen(command, cwd=self.folder, env=self._environment, text=True, **settings)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = Forked(_snakemake, arguments, cwd=self.folder, env=self._environment)
         printed, errors = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
+        return subprocess.CompletedProcess(arguments, process.wait(), printed, errors)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        # Before the checkout's, which Snakemake's plugin would load.
+        return environment | {"PYTHONPATH": str(self.folder / "src")}
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run("--cores", "2", *arguments)
@@ -85,8 +88,7 @@ class Project:
 
     def planned(self, *arguments: str) -> Counter[str]:
         """Jobs per rule of a dry run."""
-        done = self.succeed("-n", *arguments)
-        return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)})
+        return counted(self.succeed("-n", *arguments).stdout)
 
     def outputs(self, rule: str) -> set[str]:
         """Outputs of the jobs of one rule in a dry run."""
@@ -103,6 +105,17 @@ class Project:
         path = self.folder / "overlay.yaml"
         path.write_text(yaml.safe_dump(tree))
         return ["--configfile", str(path)]
+
+
+def counted(printed: str) -> Counter[str]:
+    """Jobs per rule, as a dry run prints them."""
+    return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, re.M)})
+
+
+def _snakemake(arguments: Sequence[str]) -> None:
+    """As `python -m snakemake` in a copy of the project."""
+    in_place_of(ROOT, [Path.cwd(), Path.cwd() / "src"])
+    module("snakemake", arguments)
 
 
 CLUSTER = {"partition": "work", "cores": 2, "gpu": "here"}

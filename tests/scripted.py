@@ -101,6 +101,12 @@ class ScriptedEngine:
                 out.write(f"{self.name} {kind} {user.splitlines()[0] if user else ''}\n")
 
 
+def forked(words: Sequence[str]) -> None:
+    """`main` with these words, in a process that is a fork of another one."""
+    sys.argv = [__file__, *words]
+    main()
+
+
 def main() -> None:
     """The generate command, on scripted engines; delay, log and what each refuses come from the environment.
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forks import Forked, module
 
 from dreamr.engines.protocol import EngineDied
 from dreamr.engines.vllm.logs import EngineLog, root_exception
@@ -167,10 +168,9 @@ class Runs:
     def job(self, name: str, spec: str = "{}") -> str:
         """What a job says; with an empty spec it fails."""
         log = self.folder / f"{name}.log"
-        command = [sys.executable, "-m", "dreamr", "prepare", "--spec", spec, "--out", str(self.folder / name)]
-        with log.open("w") as out:
-            done = subprocess.run(command, cwd=self.folder, env=self.environment, stderr=out, check=False)
-        assert done.returncode == 1
+        words = ["prepare", "--spec", spec, "--out", str(self.folder / name)]
+        done = Forked(module, "dreamr", words, cwd=self.folder, env=self.environment, errors=log)
+        assert done.wait() == 1
         return log.read_text()
 
 
@@ -212,12 +212,11 @@ def test_what_another_try_may_mend_holds_no_job_back(tmp_path: Path) -> None:
 
 def test_a_job_that_succeeds_at_another_try_takes_its_note_back(tmp_path: Path) -> None:
     runs, out = Runs(tmp_path), tmp_path / "out"
-    command = [sys.executable, "-m", "dreamr", "make-schema", "--out", str(out)]
+    words = ["make-schema", "--out", str(out)]
     notes = []
     for prepare in (out.touch, out.unlink):  # a file where a folder is wanted, and then none
         prepare()
-        with (tmp_path / "log").open("w") as log:
-            subprocess.run(command, env=runs.environment, stderr=log, check=False)
+        Forked(module, "dreamr", words, cwd=tmp_path, env=runs.environment, errors=tmp_path / "log").wait()
         notes.append(len(ended(Path(runs.environment[RUN]))))
     assert notes == [1, 0] and out.is_dir()
 

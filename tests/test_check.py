@@ -206,6 +206,7 @@ def test_what_stops_ends_the_command_with_words(capsys: pytest.CaptureFixture[st
     assert "stop: memory: found" in printed and "lower resources.generate.memory_gb" in printed
 
 
+@pytest.mark.slow
 def test_a_run_stops_before_its_first_job(tmp_path: Path) -> None:
     """With words, no lock left behind; a dry run and a run of other jobs go on."""
     project: Project = stubbed(copied(tmp_path / "copy"))
@@ -229,7 +230,7 @@ def test_a_head_node_needs_no_memory_for_jobs_that_it_submits(tmp_path: Path, mo
     state.mkdir()
     monkeypatch.setenv("PATH", f"{ROOT / 'tests/fake_slurm'}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(state))
-    overlay = {"resources": {"generate": {"memory_gb": 100000}}}
+    overlay = {"resources": {"generate": {"memory_gb": 100000}}, "runs": {"main": None}}
     quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
     done = project.on_slurm(*["--configfile", "config/smoke.yaml", project.overlay(overlay)[1]], *quick)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -9,12 +9,6 @@ from typing import Any
 import pytest
 from chats import image, parts
 from hostile import attack
-from inspect_ai import Task, eval
-from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, get_model
-from inspect_ai.scorer import choice, match
-from inspect_ai.solver import generate, multiple_choice
-from openai import InternalServerError, OpenAI
 from projects import MADE
 from servers import Server
 
@@ -23,6 +17,7 @@ from dreamr.prompts import END_LETTER, REASON, question_prompt
 from dreamr.records import IMAGE_MARK, Question, Trace, read_rows
 from dreamr.scoring import answers
 
+# The clients are imported where they are used: that takes two seconds, which every selection of tests would pay.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not all(map(Path.exists, MADE)), reason="needs: snakemake --cores all environments"),
@@ -36,7 +31,9 @@ def started(results: Path) -> Server:
     return Server("serve", *files, "--target", TARGET, "--draft", DRAFT, "--method", "dreamr", "target_only")
 
 
-def client(server: Server) -> OpenAI:
+def client(server: Server) -> Any:
+    from openai import OpenAI
+
     return OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
 
 
@@ -93,6 +90,8 @@ def test_two_hundred_requests_that_mean_no_good_leave_texts_and_memory_as_they_w
 
 
 def test_a_killed_engine_is_told_and_ends_the_server(smoke: Path) -> None:
+    from openai import InternalServerError
+
     running = started(smoke)
     running.kill_engine()
     with pytest.raises(InternalServerError, match=r"the engine of .* died: .*SIGKILL.*; the server ends") as told:
@@ -110,8 +109,11 @@ def test_a_killed_engine_ends_the_server_though_nobody_asks(smoke: Path) -> None
     assert running.process.returncode == 1 and re.search("the engine of .* died", errors), errors
 
 
-def sample(question: Question, smoke: Path, words: str, **more: Any) -> Sample:
+def sample(question: Question, smoke: Path, words: str, **more: Any) -> Any:
     """A question as Inspect takes it: its images, then `words`."""
+    from inspect_ai.dataset import Sample
+    from inspect_ai.model import ChatMessageUser, ContentImage, ContentText
+
     images = [ContentImage(image=image(f"{smoke}/data/{name}")) for name in question.images]
     content = [*images, ContentText(text=words)]
     return Sample(id=question.id, input=[ChatMessageUser(content=content)], target=question.gold[0], **more)
@@ -122,6 +124,12 @@ def test_inspects_scorers_find_what_ours_finds(
     served: Server, smoke: Path, benchmark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own scorers, on the answers that it got through the endpoint, against ours on the same answers."""
+    from inspect_ai import Task, eval
+    from inspect_ai.dataset import MemoryDataset
+    from inspect_ai.model import get_model
+    from inspect_ai.scorer import choice, match
+    from inspect_ai.solver import generate, multiple_choice
+
     monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path))
     rows = {row.id: row for row in questions(smoke, benchmark)}
     if benchmark == "mmbench":

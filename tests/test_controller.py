@@ -16,8 +16,8 @@ pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(bool(why_not()), reason=f"not run, no Slurm can be started here: {why_not()}"),
 ]
-AWAY = 70  # seconds
-QUICK = ("--slurm-init-seconds-before-status-checks", "1")
+AWAY = 40  # seconds: two looks at the queue, each of two calls of squeue that fail after nine
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--slurm-status-attempts", "1")
 QUANTIZED = "results/smoke/models/q3vl-deep-awq/card.json"
 HOLD = """import sys
 import time

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from itertools import pairwise
@@ -14,6 +13,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scripted
+from forks import Forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +33,6 @@ from dreamr.prompts import Prompt
 from dreamr.records import Question, Trace, read_rows, write_rows
 
 SCRIPTED = Path(__file__).with_name("scripted.py")
-SOURCES = Path(__file__).resolve().parent.parent / "src"
 METHODS = {
     "target_only": {"loop": "target_only"},
     "ngram": {"loop": "spec_decoding", "ngram_tokens": 5, "ngram_lookup": [2, 4]},
@@ -84,6 +84,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "log"
+        self.printed = ""  # by the last run
         for name in ("big", "small", "small.balanced.big"):
             (folder / "models" / name).mkdir(parents=True)
             (folder / "models" / name / "model.safetensors").write_text(name)
@@ -97,16 +98,14 @@ class Bench:
         ]
         write_rows(self.folder / "data" / f"{benchmark}.jsonl", rows)
 
-    def start(
-        self, spec: dict, delay: float = 0.0, refused: dict | None = None, command: str = "generate"
-    ) -> subprocess.Popen:
+    def start(self, spec: dict, delay: float = 0.0, refused: dict | None = None, command: str = "generate") -> Forked:
         out = {"generate": "traces/all.jsonl", "answer": "answered/all.json"}[command]
         options = {"models": "models", "data": "data", "cells": "cells", "out": out}
-        words = [sys.executable, str(SCRIPTED), "--spec", json.dumps(spec)]
+        words = ["--spec", json.dumps(spec)]
         words += [part for name, value in options.items() for part in (f"--{name}", value)]
-        environment = os.environ | {"SCRIPTED_LOG": str(self.log), "SCRIPTED_COMMAND": command}
+        environment = dict(os.environ) | {"SCRIPTED_LOG": str(self.log), "SCRIPTED_COMMAND": command}
         environment |= {"SCRIPTED_DELAY": str(delay), "SCRIPTED_REFUSED": json.dumps(refused or {})}
-        return subprocess.Popen(words, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
+        return Forked(scripted.forked, words, cwd=self.folder, env=environment)
 
     def answer(self, spec: dict, refused: dict | None = None) -> dict:
         """What the untimed part of a job leaves as its mark."""
@@ -117,7 +116,7 @@ class Bench:
 
     def run(self, spec: dict, refused: dict | None = None) -> list[Trace]:
         process = self.start(spec, refused=refused)
-        _, errors = process.communicate(timeout=60)
+        self.printed, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         return list(read_rows(self.folder / "traces" / "all.jsonl", Trace))
 
@@ -652,12 +651,10 @@ def test_other_limits_are_another_cell(bench: Bench) -> None:
     assert Plan(settings).cell(group, "target_only").digest != Plan(wider).cell(group, "target_only").digest
 
 
-def test_how_questions_fit_is_found_before_they_are_asked_and_kept(
-    bench: Bench, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_how_questions_fit_is_found_before_they_are_asked_and_kept(bench: Bench) -> None:
     traces = bench.run(job(["dreamr"], alone=1), refused={"big": ["3?"]})
     told = "big: 10 questions of up to 2000 tokens; with context_tokens 1024 2 will be refused, 0 where"
-    assert told in capfd.readouterr().out
+    assert told in bench.printed
     for trace in traces:
         found = {one.model: (one.tokens == 2000, one.fits) for one in trace.fits}
         assert found["small.balanced.big"] == (False, "yes")

@@ -107,7 +107,7 @@ def test_nothing_says_that_the_paper_is_not_public() -> None:
     assert not found
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="not run: one process has all tests (see -n 2)")
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="not run: one process has all tests (see -n 3)")
 def test_a_worker_has_the_whole_of_a_file(request: pytest.FixtureRequest) -> None:
     """Else each of several workers would make the smoke run, and start a Slurm."""
     assert request.node.nodeid.endswith("@test_habits.py")

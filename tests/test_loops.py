@@ -99,7 +99,6 @@ def test_company_changes_nothing(users: list[int], pair_costs: tuple[Cost, Cost]
 
 
 @given(seeds, cost_pairs, sided, told("fpsr"))
-@settings(max_examples=100)
 def test_fpsr_and_specreason_differ_in_time_only(
     seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, method: Method
 ) -> None:
@@ -112,7 +111,6 @@ def test_fpsr_and_specreason_differ_in_time_only(
 
 
 @given(seeds, limits, speculative)
-@settings(max_examples=100)
 def test_every_step_is_what_its_writer_says_there(seed: int, caps: Limits, method: Method) -> None:
     """So nothing that stood behind a rejected step, and nothing cancelled, is ever in an answer."""
     target, draft = random_pair(seed)
@@ -133,7 +131,6 @@ def test_every_step_is_what_its_writer_says_there(seed: int, caps: Limits, metho
 
 
 @given(seeds, limits, speculative)
-@settings(max_examples=100)
 def test_never_accepted_gives_the_targets_text(seed: int, caps: Limits, method: Method) -> None:
     pair = random_pair(seed, acceptance=0.0, alike=0.0)
     speculative, alone = answer(method, pair, EVEN, caps)[1], answer("target_only", pair, EVEN, caps)[1]
@@ -144,7 +141,6 @@ def test_never_accepted_gives_the_targets_text(seed: int, caps: Limits, method: 
 
 @given(seeds, limits)
 @example(178, Limits(step_tokens=2, answer_tokens=6))
-@settings(max_examples=100)
 def test_lookahead_with_a_perfect_judge_gives_the_targets_text(seed: int, caps: Limits) -> None:
     """A draft accepted as equal ends like the target's version, and differs from it at most in blanks and case."""
     target, draft = random_pair(seed, acceptance=0.0, alike=0.7)
@@ -161,7 +157,6 @@ def test_always_accepted_gives_the_drafts_text(steps: list[str], method: Method)
 
 
 @given(seeds, cost_pairs, limits, any_method)
-@settings(max_examples=100)
 def test_the_record_adds_up(seed: int, pair_costs: tuple[Cost, Cost], caps: Limits, method: Method) -> None:
     took, outcome = answer(method, random_pair(seed), pair_costs, caps)
     together = STEP_BREAK.join(step.text for step in outcome.steps)
@@ -182,7 +177,6 @@ def written(step: Step) -> tuple[Any, ...]:
 
 
 @given(seeds, limits, st.sampled_from(("specreason", "fpsr")))
-@settings(max_examples=100)
 def test_only_the_target_ends_an_answer_and_nothing_before_it_changes(seed: int, caps: Limits, name: str) -> None:
     target_answers = caps.under(METHODS[name].model_copy(update={"answers": "target"}))
     usual, own = (answer(name, random_pair(seed, tag="</think>"), EVEN, each)[1] for each in (caps, target_answers))
@@ -365,7 +359,6 @@ def watched(seed: int, method: Method, make: Callable[[int, Any], VirtualEngine]
 
 
 @given(seeds, speculative, st.integers(0, 1), st.integers(0, 6))
-@settings(max_examples=100)
 def test_a_failure_ends_everything(seed: int, method: Method, side: int, at: int) -> None:
     def make(place: int, model: Any) -> VirtualEngine:
         return Failing(model, EVEN[place], at if place == side else -1)
@@ -379,7 +372,6 @@ def test_a_failure_ends_everything(seed: int, method: Method, side: int, at: int
 
 
 @given(seeds, any_method, st.floats(0, 30))
-@settings(max_examples=100)
 def test_a_dropped_question_ends_everything(seed: int, method: Method, after: float) -> None:
     async def drop(question: Any) -> None:
         task = asyncio.ensure_future(question)
@@ -457,7 +449,6 @@ def test_lookahead_is_refused_where_it_would_be_one_step_at_a_time(
 
 
 @given(seeds, shares, cost_pairs, limits, any_method)
-@settings(max_examples=100)
 def test_a_refused_answer_keeps_what_was_there(
     seed: int, share: float, pair_costs: tuple[Cost, Cost], caps: Limits, method: Method
 ) -> None:

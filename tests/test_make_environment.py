@@ -55,6 +55,7 @@ def test_a_second_maker_stops(tmp_path: Path, made: list[Path]) -> None:
     assert not made
 
 
+@pytest.mark.slow
 def test_what_pip_cannot_install_stops_with_the_lock_and_what_failed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,17 @@ PAIR = ("q3vl-deep-awq", "q3vl-2l")
 MAIN = Group("main", "q3vl-deep-awq", "q3vl-2l", "all")
 
 
+@cache
+def shipped(path: str) -> dict[str, Any]:
+    """A configuration file. Reading it takes longer than all that is done with it."""
+    return yaml.safe_load((ROOT / path).read_text())
+
+
 def merged(*overlays: Any) -> Config:
     """The default configuration with overlays, merged as Snakemake merges them."""
-    tree = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    tree = deepcopy(shipped("config/config.yaml"))
     for overlay in overlays:
-        update_config(tree, yaml.safe_load((ROOT / overlay).read_text()) if isinstance(overlay, str) else overlay)
+        update_config(tree, deepcopy(shipped(overlay)) if isinstance(overlay, str) else overlay)
     return load(tree)
 
 

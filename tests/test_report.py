@@ -73,6 +73,7 @@ def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace
         assert f"<figcaption>{escape(caption)} <a" in made.page, name
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: Path) -> None:
     plot(**drawing(made.folder, hostile()), out=tmp_path)
     for path in made.folder.glob("figures/*"):

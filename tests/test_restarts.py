@@ -153,10 +153,10 @@ def test_the_two_parts_do_together_what_one_job_did(monkeypatch: pytest.MonkeyPa
 
 
 def test_only_gpus_and_timed_suites_have_their_answers_apart() -> None:
-    assert not any(
-        Plan(merged(*name)).apart(group) for name in ([], ["config/smoke.yaml"]) for group in Plan(merged(*name)).groups
-    )
-    assert all(plan().apart(group) for group in plan().groups)
+    plans = (Plan(merged()), Plan(merged("config/smoke.yaml")))
+    assert not any(on_cpus.apart(group) for on_cpus in plans for group in on_cpus.groups)
+    papers = plan()
+    assert all(papers.apart(group) for group in papers.groups)
 
 
 def test_who_is_asked_for_time_changes_no_digest() -> None:
@@ -266,19 +266,21 @@ def project(tmp_path: Path) -> Project:
     return copied(tmp_path)
 
 
-def asked(project: Project, rule: str, *arguments: str) -> list[dict[str, str]]:
-    """The resources of a rule's jobs in a dry run through the Slurm profile."""
-    done = project.on_slurm("-n", *arguments)
-    assert done.returncode == 0, done.stderr[-3000:]
-    jobs = re.findall(rf"^rule {rule}:\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
+def asked(printed: str, rule: str) -> list[dict[str, str]]:
+    """The resources of a rule's jobs in a dry run."""
+    jobs = re.findall(rf"^rule {rule}:\n(?:    .*\n)*?    resources: (.*)$", printed, re.M)
     return [dict(part.split("=", 1) for part in one.split(", ")) for one in jobs]
 
 
 def test_a_short_limit_is_asked_for_and_warned_half_way(project: Project) -> None:
     """Half an hour with a warning of as much, as it stands in the form."""
     with_form(project, train_hours=0.5, generate_hours=0.5, generate_warning=1800)
-    for rule in ("train_sapo", "generate"):
-        for one in asked(project, rule, "--configfile", "config/smoke.yaml"):
+    done = project.on_slurm("-n", "--configfile", "config/smoke.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    for rule, jobs in (("train_sapo", 1), ("generate", 3)):
+        found = asked(done.stdout, rule)
+        assert len(found) == jobs
+        for one in found:
             assert one["runtime"] == "30" and "--signal=TERM@900" in one["slurm_extra"]
 
 

@@ -90,9 +90,8 @@ def check(file: Path, settings: Config) -> str:
     return text
 
 
-@pytest.mark.parametrize(
-    "scale", [pytest.param(one, marks=[] if one in ("gpu", "paper") else [pytest.mark.slow]) for one in SCALES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_has_its_page(scale: str, tmp_path: Path) -> None:
     settings = configured(scale)
     text = check(page(settings, tmp_path), settings)
@@ -253,7 +252,7 @@ def test_a_study_that_was_run_is_on_the_page_and_no_other(
 ) -> None:
     overlays, brought = {**ADDED, **ON_MICRO}[study]
     settings = configured(scale, bare(scale), *overlays(scale))
-    text = check(page(settings, tmp_path), settings)
+    text = check(page(settings, tmp_path, drawn=False), settings)
     assert without[scale] - left_out(text) == headings(brought) and left_out(text) <= without[scale]
 
 

@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import Forked, in_place_of
 from projects import ROOT
 
 from dreamr.report.sections import in_order
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from pages import hostile, page
 from test_scales import check
-check(page(hostile(), Path(sys.argv[1])), hostile())
+check(page(hostile(), Path(sys.argv[1]), drawn=False), hostile())
 """
 
 
@@ -42,16 +42,17 @@ def without(study: str, folder: Path) -> Path:
 
 def asked(project: Path, script: str, *arguments: str) -> str:
     """What a script prints that runs in a copy of the project."""
-    paths = [str(project / name) for name in ("src", "tests", "")]
-    found = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        cwd=project,
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stderr[-3000:]
-    return found.stdout
+    process = Forked(_script, script, arguments, cwd=project, env=os.environ)
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors[-3000:]
+    return printed
+
+
+def _script(script: str, arguments: tuple[str, ...]) -> None:
+    project = Path.cwd()
+    in_place_of(ROOT, [project / "src", project / "tests", project])
+    sys.argv = ["-c", *arguments]
+    exec(script, {})
 
 
 @pytest.mark.parametrize("study", studies())

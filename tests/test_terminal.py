@@ -61,6 +61,7 @@ def engine_died(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, list
     return project, lines(done.stderr)
 
 
+@pytest.mark.slow
 def test_a_cause_is_told_once_and_a_third_job_does_not_begin(engine_died: tuple[Project, list[str]]) -> None:
     _, printed = engine_died
     first, second, third = (line for line in printed if re.match("generate .*: (?!started)", line))
@@ -71,6 +72,7 @@ def test_a_cause_is_told_once_and_a_third_job_does_not_begin(engine_died: tuple[
     assert re.fullmatch(f"generate [^:]*: not started, as {name}; logs/[^ ]*", third)
 
 
+@pytest.mark.slow
 def test_each_job_has_a_line_and_nothing_else_is_told_of_it(engine_died: tuple[Project, list[str]]) -> None:
     _, printed = engine_died
     begun = [line.removesuffix(": started") for line in printed if line.endswith(": started")]
@@ -82,11 +84,13 @@ def test_each_job_has_a_line_and_nothing_else_is_told_of_it(engine_died: tuple[P
     assert len(printed) < 100
 
 
+@pytest.mark.slow
 def test_the_last_lines_are_the_summary(engine_died: tuple[Project, list[str]]) -> None:
     _, printed = engine_died
     assert printed[-5:] == SUMMARY.splitlines()
 
 
+@pytest.mark.slow
 def test_snakemakes_own_log_has_the_whole_block(engine_died: tuple[Project, list[str]]) -> None:
     project, _ = engine_died
     (log,) = (project.folder / ".snakemake/log").glob("*.log")
@@ -180,6 +184,7 @@ def test_the_summary_has_twenty_lines_at_most(causes: int) -> None:
     assert not Terminal(None, total=3, done=3).summary()
 
 
+@pytest.mark.slow
 def test_a_run_that_made_the_page_ends_with_where_it_is(tmp_path: Path) -> None:
     printed = stubbed(copied(tmp_path)).succeed("--configfile", "config/smoke.yaml").stderr.splitlines()
     assert printed[-1] == "The page: results/smoke/report/index.html"

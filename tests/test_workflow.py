@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from projects import ROOT, Project, copied, stubbed, with_form
+from projects import ROOT, Project, copied, counted, stubbed, with_form
 from prose import PROSE, README
 
 from dreamr import prompts
@@ -29,6 +29,14 @@ from dreamr.provenance import environment_folder
 def project(tmp_path: Path) -> Project:
     """Without the zoo's weights: a dry run only asks whether they are there."""
     return copied(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a dry run through the Slurm profile prints at the paper's scale: each takes seconds."""
+    done = copied(tmp_path_factory.mktemp("paper")).on_slurm("-n", "--configfile", "config/paper.yaml")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -63,21 +71,24 @@ PAPER_JOBS = {
     [
         ([], MICRO_JOBS),
         (["--configfile", "config/smoke.yaml"], SMOKE_JOBS),
-        (["--configfile", "config/paper.yaml"], PAPER_JOBS),
         (["zoo"], {"environment": 1, "train_zoo": 1, "zoo": 1, "total": 3}),
         (["environments"], {"environment": 2, "environments": 1, "total": 3}),
     ],
-    ids=["micro", "smoke", "paper", "zoo", "environments"],
+    ids=["micro", "smoke", "zoo", "environments"],
 )
 def test_jobs_per_rule(project: Project, arguments: list[str], jobs: dict[str, int]) -> None:
     assert project.planned(*arguments) == jobs
 
 
-def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project) -> None:
+@pytest.mark.slow
+def test_jobs_per_rule_at_the_papers_scale(papers: str) -> None:
+    assert counted(papers) == PAPER_JOBS
+
+
+@pytest.mark.slow
+def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(papers: str) -> None:
     """Partition, type and number of GPUs, cores and time by rule; a baseline for the target's GPUs alone."""
-    done = project.on_slurm("-n", "--configfile", "config/paper.yaml")
-    assert done.returncode == 0, done.stderr
-    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.M)
+    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", papers, re.M)
     wanted = {
         "train_sapo": ("h200", {"8"}, 1440, "--open-mode=append --signal=TERM@1800"),
         "quantize": ("h200", {"1"}, 720, "--open-mode=append"),
@@ -92,12 +103,14 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(project: Project)
             assert (asked["runtime"], asked.get("slurm_extra")) == (str(minutes), extra)
 
 
+@pytest.mark.slow
 def test_one_machine_with_gpus_runs_jobs_that_fit_it(project: Project) -> None:
     done = project.run("-n", "--profile", "profiles/gpu", "--configfile", "config/paper.yaml")
     assert done.returncode == 0, done.stderr
     assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1, 4, 6, 8}
 
 
+@pytest.mark.slow
 def test_a_run_at_the_papers_scale_begins_with_its_pins(project: Project) -> None:
     """A dry run needs none: it takes nothing from the hub."""
     done = project.snakemake("--configfile", "config/paper.yaml")
@@ -164,10 +177,10 @@ def test_what_takes_seconds_is_not_submitted() -> None:
     assert submitted == {"quantize", "train_sapo", "answer", "generate", "train_zoo"}
 
 
-def test_what_needs_no_trained_draft_waits_for_no_training(project: Project) -> None:
+@pytest.mark.slow
+def test_what_needs_no_trained_draft_waits_for_no_training(papers: str) -> None:
     """At the paper's scale a training takes days."""
-    done = project.succeed("-n", "--configfile", "config/paper.yaml")
-    inputs = re.findall(r"^rule generate:\n    input: (.*)\n    output: \S+?/(\w+)/[^/]+jsonl$", done.stdout, re.M)
+    inputs = re.findall(r"^rule generate:\n    input: (.*)\n    output: \S+?/(\w+)/[^/]+jsonl$", papers, re.M)
     assert {run for read, run in inputs if ".balanced." in read} == {"main", "ablation", "quantization"}
     assert {run for read, run in inputs if ".balanced." not in read} == {"baseline", "ngram", "untrained"}
 
@@ -233,8 +246,8 @@ def test_environments_older_than_their_locks_do_not_end_the_run_before_the_exper
         os.utime(lock, (2e9, 2e9))
     made = {path: path.stat().st_mtime_ns for path in project.folder.glob("environments/*/ready.txt")}
     assert len(made) == 4  # two, each by two names
-    project.succeed()
-    assert (project.folder / "results/report/index.html").exists()
+    project.succeed("--configfile", "config/smoke.yaml")
+    assert (project.folder / "results/smoke/report/index.html").exists()
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
