@@ -88,6 +88,14 @@ def invented_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All tables of invented scores."""
+    from summarised import everything, written
+
+    return written(tmp_path_factory.mktemp("summarise"), everything()[1])
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two megabytes."""

@@ -25,14 +25,14 @@ import os
 import sys
 from pathlib import Path
 
-from dreamr.statistics.names import AUDITED, TABLES
+from dreamr.statistics.names import AUDITED
 from dreamr.studies.catalogue import outputs
 
 MICRO = {"mathverse": "testmini", "mmbench": "dev", "realworldqa": "test", "mmmu": "validation",
          "geometry3k": "train", "ocr_vqa": "train", "scienceqa": "train"}
 FILES = {
     "fetch_model": ["card.json"], "quantize": ["card.json"], "train_sapo": ["card.json", "training.csv"],
-    "summarise": [*(f"{table}.csv" for table in TABLES), *outputs("summarise")], "plot": ["speed.svg"],
+    "summarise": ["claims.csv", *outputs("summarise")], "plot": ["speed.svg"],
     "verify": outputs("verify"),
     "audit": [f"{table}.csv" for table in AUDITED],
     "make_micro": ["planted.csv", *(f"{name}/{split}.parquet" for name, split in MICRO.items())],

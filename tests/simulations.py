@@ -1,25 +1,22 @@
 """How often an interval covers the truth, and a test finds what is there, in simulated experiments.
 
-The suite runs some hundreds of each (tests/test_coverage.py); `python tests/simulations.py 2000` runs as many as it is
-told and prints the rates.
+The suite runs some hundreds of each (test_coverage.py, here and in the folders of studies); `python
+tests/simulations.py 2000` runs as many as it is told and prints the rates.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from math import log, sqrt
 
 import numpy as np
-import pandas as pd
-from factories import config
 from scipy import stats
 
-from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.intervals import Bootstrap, Interval, difference, ratio
 from dreamr.statistics.paired import crossed, flip_p, student
 from dreamr.statistics.shares import change_interval, share_interval
-from dreamr.studies.load.tables import crossing
-from dreamr.studies.verification.separation import area
+from dreamr.studies.catalogue import files
 
 Random = np.random.Generator
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=0)
@@ -39,6 +36,11 @@ class Simulation:
         """Share of hits in `number` experiments."""
         rng = np.random.default_rng(11)
         return float(np.mean([self.hit(rng) for _ in range(number)]))
+
+    def holds(self, number: int = 300) -> bool:
+        """Whether the rate is within three standard errors of so few experiments."""
+        error = 3 * sqrt(0.05 * 0.95 / number)
+        return self.least - error <= self.rate(number) <= self.most + error
 
 
 def covers(found: Interval, truth: float) -> bool:
@@ -101,33 +103,6 @@ def log_times(questions: int) -> Callable[[Random], bool]:
     return hit
 
 
-def under_load(rng: Random, blocks: int) -> dict[str, np.ndarray]:
-    """Wall clocks of blocks at five loads: the gains fall from 2.5 to .7, and hang together in a block."""
-    sums = {"n": np.ones(blocks)}
-    minute = rng.normal(0, 0.05, size=blocks)
-    for size, gain in GAINS.items():
-        sums[f"a {size}"] = rng.lognormal(0, 0.15, size=blocks)
-        sums[f"b {size}"] = sums[f"a {size}"] / gain * np.exp(minute + rng.normal(0, 0.08, size=blocks))
-    return sums
-
-
-GAINS = {1: 2.5, 2: 1.9, 4: 1.4, 8: 0.95, 16: 0.7}
-AS_DRAWN = {size: gain / np.exp((0.05**2 + 0.08**2) / 2) for size, gain in GAINS.items()}  # ratios of expected clocks
-
-
-def gain_under_load(blocks: int) -> Callable[[Random], bool]:
-    return lambda rng: covers(
-        BOOTSTRAP.intervals(under_load(rng, blocks), {"r": ratio("a 4", "b 4")})["r"], AS_DRAWN[4]
-    )
-
-
-def break_even(blocks: int) -> Callable[[Random], bool]:
-    """Where the gain falls to 1, between the loads that were measured."""
-    at = crossing("a", "b", [*GAINS])
-    exact = float(at({f"{side} {n}": np.array(g if side == "a" else 1) for n, g in AS_DRAWN.items() for side in "ab"}))
-    return lambda rng: covers(BOOTSTRAP.intervals(under_load(rng, blocks), {"at": at})["at"], exact)
-
-
 def accuracy_change(rng: Random) -> bool:
     """Two methods on five versions of 40 problems, one of them a little worse."""
     hard = rng.beta(4.8, 1.2, size=40)
@@ -147,19 +122,6 @@ def acceptance_change(rng: Random) -> bool:
 ACCEPTANCE = {
     base: stats.norm.expect(lambda easy, base=base: stats.logistic.cdf(base + easy), scale=0.5) for base in (2.0, 1.5)
 }
-
-
-def auc(rng: Random) -> bool:
-    """Verdicts on five steps of each of 40 questions; some questions' verdicts are high altogether."""
-    right = rng.random(200) < 0.7
-    verdicts = rng.normal(1.2 * right + np.repeat(rng.normal(0, 0.5, size=40), 5), 1)
-    steps = {"verdict": verdicts, "right": right.astype(float), "cluster": np.repeat(np.arange(40), 5), "stratum": "a"}
-    return covers(area(pd.DataFrame(steps), JOB), AREA)
-
-
-AREA = float(stats.norm.cdf(1.2 / sqrt(2 * (1 + 0.5**2))))
-JOB = SummariseJob.of(config())
-JOB = JOB.model_copy(update={"statistics": JOB.statistics.model_copy(update={"resamples": 1000})})
 
 
 def over_trainings(
@@ -190,16 +152,12 @@ def finds(questions: int, own: float, other: float, noise: float) -> Callable[[R
     return hit
 
 
-SIMULATIONS = (
+SHARED = (
     Simulation("bootstrap: accuracy, 40 problems of five versions", five_versions, 0.93, 0.97),
     Simulation("bootstrap: accuracy, 60 unequal clusters", unequal_clusters, 0.93, 0.97),
     Simulation("bootstrap: change of accuracy, 384 answers, few changes", rare_changes, 0.93, 0.97),
     Simulation("bootstrap: ratio of total times, 96 questions", total_times(96), 0.93, 0.97),
     Simulation("bootstrap: ratio of total times, 12 questions", total_times(12), 0.91, 0.96),
-    Simulation("bootstrap: area under a ROC curve, 40 questions", auc, 0.93, 0.97),
-    Simulation("bootstrap: gain under load, 6 blocks", gain_under_load(6), 0.91, 0.96),
-    Simulation("bootstrap: where the gain is 1, 6 blocks", break_even(6), 0.91, 0.96),
-    Simulation("bootstrap: gain under load, 8 blocks", gain_under_load(8), 0.93, 0.97),
     Simulation("exact: accuracy near one, 24 clusters of three", near_one, 0.95, 1),
     Simulation("exact: change of accuracy, 60 questions, few changes", few_changes, 0.95, 1),
     Simulation("Student: ratio of times by logarithms, 12 questions", log_times(12), 0.93, 0.97),
@@ -217,6 +175,13 @@ SIMULATIONS = (
 )
 
 
+def simulations() -> Iterator[Simulation]:
+    """All: of what studies share, and those of studies."""
+    yield from SHARED
+    for path in files("test_coverage.py"):
+        yield from import_module(f"dreamr.studies.{path.parent.name}.{path.stem}").SIMULATIONS
+
+
 if __name__ == "__main__":
-    for simulation in SIMULATIONS:
+    for simulation in simulations():
         print(f"{simulation.rate(int(sys.argv[1])):6.1%}  {simulation.name}", flush=True)

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.claims import Check, PaperClaim, judged, load_claims, p_of_interval
-from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.intervals import Interval
+from dreamr.statistics.paired import ONE_TRAINING
 
 FILE = Path(__file__).parents[1] / "config" / "claims.yaml"
 ROW = {"target": "t", "draft": "d", "method": "m", "benchmark": "b"}
@@ -167,8 +167,18 @@ def test_a_claim_says_once_that_a_table_lacks_it_and_nothing_where_its_scale_for
 def test_a_test_has_exactly_one_bound_and_a_sentence() -> None:
     with pytest.raises(ValidationError, match="one of above"):
         Check(table="speed", row=ROW, quantity="speedup", above=1, below=2)
-    with pytest.raises(ValidationError, match="no sentence tells of 'sped'; allowed: speedup, "):
+    with pytest.raises(ValidationError, match="no sentence tells of 'sped'; give one, or allowed: speedup, "):
         Check(table="speed", row=ROW, quantity="sped", above=1)
+    with pytest.raises(ValidationError, match="no number looks like 'hours'; allowed: share, "):
+        Check(table="speed", row=ROW, quantity="sped", above=1, sentence=("{method} takes {value}", "hours"))
+
+
+def test_a_claim_may_bring_the_sentence_of_its_quantity() -> None:
+    told = ("{method} takes {value} steps", "count")
+    check = Check(table="lengths", row=ROW, quantity="steps", above=1, sentence=told)
+    table = pd.DataFrame([{**ROW, "n": 7, "steps": 4.0, "steps_low": 3.0, "steps_high": 5.0}])
+    (found,) = judged([claim(check)], {"lengths": table}, SummariseJob.of(config())).evidence
+    assert found.startswith("M takes 4 steps [3, 5], 7 answers of t ← d on b (p ")
 
 
 def test_four_claims_are_the_headline_and_each_can_be_tested_everywhere() -> None:

@@ -34,13 +34,10 @@ COVERED = {
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "spans",
-    "summarise": f"{FRAME} statistics.claims statistics.closed_form statistics.comparisons "
-    "statistics.contrasts statistics.factors statistics.interventions "
-    "statistics.shares statistics.paired statistics.pairs "
-    "statistics.tables statistics.words",
+    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
+    "statistics.paired statistics.published statistics.shares statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.step_frame",
-    "plot": f"{FRAME} report.arms report.drawing report.figures report.labels "
-    "report.overview report.timeline spans statistics.closed_form statistics.words",
+    "plot": f"{FRAME} report.drawing report.labels report.overview spans statistics.words",
     "report": f"{FRAME} provenance report.glossary report.labels report.models report.page report.run_times "
     "report.sections runtime.starts statistics.words",
 }

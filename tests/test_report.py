@@ -13,26 +13,19 @@ from factories import ROOT
 from markupsafe import escape
 from pages import drawing, hostile
 
-from dreamr.cli.plot import LADDER, ahead, main_pairs
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read as read_config
-from dreamr.report import figures
-from dreamr.report.drawing import INK
-from dreamr.report.page import CAPTIONS, cell, first, machines, pairs_of, verdict
+from dreamr.report.drawing import INK, main_pairs, pairs_in
+from dreamr.report.page import cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.report.sections import captions
 from dreamr.runtime.starts import MARK
 from dreamr.statistics.claims import PaperSource
-from dreamr.statistics.frame import read_table
 from dreamr.statistics.words import LABELS
 from dreamr.studies.catalogue import studies
 
-FIGURES = {
-    *("accuracy", "speed", "split", "acceptance", "sapo", "ablation", "timeline", "calibration", "roc", "load"),
-    *("claims", "errors", "contrasts", "dose", "target_speculation", "target-speculation-measured", "milliseconds"),
-    "overview",
-}
+FIGURES = {*captions(studies())}
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +69,7 @@ def test_every_figure_is_drawn_with_its_data(made: SimpleNamespace) -> None:
 
 
 def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace) -> None:
-    told = captions(ROOT / "reports" / CAPTIONS, studies())
-    assert set(told) == FIGURES
-    for name, caption in told.items():
+    for name, caption in captions(studies()).items():
         assert f"<figcaption>{escape(caption)} <a" in made.page, name
 
 
@@ -355,18 +346,9 @@ def test_a_pool_of_one_pair_is_not_drawn_beside_it(drafts: tuple[str, ...]) -> N
     single = pd.DataFrame({"target": "t", "draft": drafts, "method": "dreamr"})
     table = pd.concat([single, single.assign(target="all", draft="all").head(1), single.assign(draft="none").head(1)])
     expected = [f"t ← {draft}" for draft in drafts] + (["all pairs"] if len(drafts) > 1 else [])
-    assert figures.pairs_in(table).pair.tolist() == expected
+    assert pairs_in(table).pair.tolist() == expected
 
 
 def test_a_table_without_rows_keeps_its_columns() -> None:
     empty = pd.DataFrame(columns=["target", "draft", "method", "speedup"])
     assert [*main_pairs(empty, SummariseJob.of(hostile()))] == [*empty]
-
-
-def test_two_settings_on_two_pairs_are_two_settings(made: SimpleNamespace) -> None:
-    """The figure of what the target does ahead shows more than the ladder of the schedule ablation."""
-    table = read_table(made.folder / "tables" / "ablation.csv")
-    ladder = table[table.setting.isin(["pipelined", "fully parallel"])]
-    twice = pd.concat([ladder, ladder.assign(draft="another")])
-    assert len(ahead(twice)) > LADDER and ahead(twice).setting.nunique() == LADDER
-    assert ahead(table).setting.nunique() > LADDER

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from projects import ROOT
 
-from dreamr.statistics.names import TABLES
+from dreamr.report.sections import in_order
 from dreamr.studies.catalogue import FOLDER, LOADED, made_by, modules, studies
 
 COPIED = ("src", "reports", "config", "tests")
@@ -19,6 +19,7 @@ NAMES = """
 import json
 from dreamr.report.sections import captions, in_order
 from dreamr.statistics.claims import load_claims
+from dreamr.report.sections import in_order
 from dreamr.studies.catalogue import LOADED, made_by, modules, studies
 print(json.dumps({"sections": list(in_order(studies())), **{c: [made_by(c), modules(c)] for c in LOADED}}))
 """
@@ -72,7 +73,8 @@ def test_without_its_folder_the_page_is_whole(study: str, tmp_path: Path) -> Non
     asked(project, PAGE, str(tmp_path / "report"))
     page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
     gone = studies()[study]
-    assert f'id="{study}"' not in page and gone.heading not in page
+    sections = {study: gone, **gone.parts}
+    assert not [name for name, one in sections.items() if f'id="{name}"' in page or f">{one.heading}</h" in page]
     assert not [name for name in gone.figures if f'id="figure-{name}"' in page]
     assert not [name for made in gone.tables.values() for name in made if f'download="{name}.csv"' in page]
 
@@ -80,11 +82,18 @@ def test_without_its_folder_the_page_is_whole(study: str, tmp_path: Path) -> Non
 def test_studies_are_what_their_folders_hold() -> None:
     assert {*studies()} == {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
     for name, study in studies().items():
-        assert (FOLDER / name / "section.html.j2").is_file() and list((FOLDER / name).glob("test_*.py")), name
-        assert bool(study.inside) != bool(study.behind), name
-        assert {*study.tables} <= {"summarise", "verify"}, name
+        own = ["section"] if study.heading else []
+        templates = [*own, *(part for part, one in study.parts.items() if not one.inside)]
+        assert templates and all((FOLDER / name / f"{template}.html.j2").is_file() for template in templates), name
+        assert list((FOLDER / name).glob("test_*.py")), name
+        assert {*study.tables} <= {"summarise", "verify"} and {*study.kept} <= {*study.made_by("summarise")}, name
+
+
+def test_each_section_of_the_page_has_its_own_place() -> None:
+    places = [(one.chapter, one.order) for one in in_order(studies()).values() if not one.inside]
+    assert len(places) == len({*places})
 
 
 def test_a_name_stands_for_one_table_or_figure() -> None:
-    tables = [*TABLES, *made_by("summarise"), *made_by("verify")]
+    tables = ["claims", *made_by("summarise"), *made_by("verify")]
     assert len(tables) == len({*tables}) and len(made_by("plot")) == len({*made_by("plot")})

@@ -31,7 +31,7 @@ from dreamr.runtime.forecast import EXPECTED
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
-from dreamr.statistics.names import AUDITED, TABLES
+from dreamr.statistics.names import AUDITED
 from dreamr.studies import catalogue
 
 

@@ -14,7 +14,7 @@ rule summarise:
             report(
                 f"<results>/tables/{table}.csv", "../../reports/captions/table.rst", "Tables", labels={"table": table}
             )
-            for table in [*TABLES, *catalogue.made_by("summarise")]
+            for table in ["claims", *catalogue.made_by("summarise")]
         ],
     log:
         "<logs>/summarise.log",
@@ -102,9 +102,6 @@ rule verify:
         """
 
 
-CAPTIONS = "reports/captions/figures.yaml"
-
-
 rule plot:
     input:
         verified=VERIFIED,
@@ -132,7 +129,7 @@ rule plot:
         spec=as_json(SummariseJob.of(CONFIG)),
         tables=folder("tables"),
         verification=option("--verification", "verified"),
-        captions=captions(ROOT / CAPTIONS, catalogue.studies()),  # for Snakemake's report
+        captions=captions(catalogue.studies()),  # for Snakemake's report
     shell:
         """
         python -m dreamr plot \
@@ -154,7 +151,6 @@ rule report:
         audit=AUDIT,
         templates=sorted(map(str, Path("reports").glob("*.*"))),
         sections=sorted(map(str, Path("src/dreamr/studies").glob("*/*.j2"))),
-        captions=CAPTIONS,
         figures=rules.plot.output.figures,
         cards=cards(name for names in PLAN.models.values() for name in names),
         traces=per_group("<results>/traces/{target}/{draft}/{run}/{suite}.jsonl"),

@@ -30,13 +30,8 @@ from dreamr.report.sections import Row
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import ALL, read_table, write_table
 from dreamr.statistics.words import bounds, formatted, label
+from dreamr.studies.catalogue import kept
 
-PAIRS = ("target", "draft")
-KEPT = {  # tables, with the columns over which only pools are kept
-    **dict.fromkeys(("accuracy", "speed", "acceptance", "sapo"), PAIRS),
-    **dict.fromkeys(("contrasts", "interventions"), ("benchmark",)),
-    **dict.fromkeys(("claims", "load", "break_even"), ()),
-}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREEN = (1280, 900)  # pixels of the picture
 POOL = {"target": ALL, "draft": ALL, "benchmark": ALL}
@@ -59,7 +54,7 @@ def main(*, out: Path, configfile: Overlays = ()) -> None:
     config = read([BASE, *configfile])
     results, run = Path(config.pathvars.results), facts(config)
     take_picture(page(results), out / "page.png")
-    for name, over in KEPT.items():
+    for name, over in {"claims": (), **kept()}.items():
         table = read_table(results / "tables" / f"{name}.csv")
         write_table(table[(table[[*over]] == ALL).all(axis=1)], out / f"{name}.csv")
     (out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))

@@ -2,8 +2,8 @@
 
 Each table is a CSV file with key columns (`all` in one of them is a pool), `n` rows, `clusters`, and for every quantity
 X the columns X, X_low and X_high. An empty cell means that the data cannot tell. A cell that is faster than possible
-stops the command: its times or counts are wrong. The tables are those of `statistics.names.TABLES` and of studies;
-claims holds the verdict on each claim of the paper that our sources name.
+stops the command: its times or counts are wrong. The tables are those of studies; claims holds the verdict on each
+claim of the paper that our sources name.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,11 @@ from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Trace, read_rows
 from dreamr.runtime.endings import exit_on_user_error
-from dreamr.statistics import comparisons, contrasts, factors, pairs, tables
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
-from dreamr.statistics.names import AUDITED, OF_SCORES
+from dreamr.statistics.names import AUDITED
 from dreamr.studies import catalogue
 
-MODULES = {
-    **{"tables": tables, "comparisons": comparisons, "contrasts": contrasts, "factors": factors},
-    "pairs": pairs,
-}
-MAKERS = {name: getattr(MODULES[module], name) for name, module in OF_SCORES.items()}
 CONFIG = Path(__file__).parents[3] / "config"
 
 
@@ -37,7 +31,7 @@ class Answered:
     rows: pd.DataFrame  # of the usual training of each recipe
     trainings: pd.DataFrame  # rows of all trainings
     audited: Mapping[str, pd.DataFrame]  # tables of cli.audit
-    written: Mapping[str, pd.DataFrame]  # main tables
+    written: Mapping[str, pd.DataFrame]  # what was made so far, of which a study takes its own, as it is read
     files: tuple[Path, ...]  # of traces
     published: Path  # numbers of the paper
     job: SummariseJob
@@ -79,12 +73,8 @@ def main(
     audited = {name: read_table(audit / f"{name}.csv") for name in AUDITED} if audit else NO_AUDIT
     trainings = load_scores(scores, audited["overlaps"])
     rows = first_training(trainings)
-    for name, make in MAKERS.items():
-        write_table(make(trainings if name == "contrasts" else rows, job), out / f"{name}.csv")
-    write_table(tables.refusals(rows), out / "refusals.csv")
-    write_table(tables.fitting(rows), out / "fitting.csv")
-    written = {name: read_table(out / f"{name}.csv") for name in MAKERS}
+    written: dict[str, pd.DataFrame] = {}
     for name, table in catalogue.make("summarise", Answered(rows, trainings, audited, written, traces, published, job)):
         write_table(table, out / f"{name}.csv")
-    written |= {name: read_table(out / f"{name}.csv") for name in catalogue.made_by("summarise")}
+        written[name] = read_table(out / f"{name}.csv")
     write_table(judged(load_claims(*claims), written, job), out / "claims.csv")

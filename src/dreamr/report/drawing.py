@@ -15,7 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dreamr.report.labels import colour
+from dreamr.config import NO_DRAFT
+from dreamr.planning.jobs import SummariseJob
+from dreamr.report.labels import COMPARED, colour
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import label
 
@@ -108,3 +110,20 @@ def plotted_rows(rows: pd.DataFrame, names: list[str], first: Sequence[str] = ()
     """The numbers that a figure shows."""
     cells = [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
     return rows[[*first, "target", "draft", "method", "benchmark", "n", "clusters", *cells]]
+
+
+def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Rows of the main experiment's pairs and of their pool, without controls."""
+    wanted = {*job.pairs, (ALL, ALL)}
+    here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
+    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(COMPARED)]
+
+
+def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single pairs and, of several, of the pool over all of them, the pool last; adds column `pair`."""
+    single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
+    several = len(table.loc[single, ["target", "draft"]].drop_duplicates()) > 1
+    whole = (table.target == ALL) & (table.draft == ALL) & several
+    rows = table.assign(order=whole)[single | whole]
+    rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
+    return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])

@@ -27,7 +27,6 @@ from dreamr.report.sections import Made, Row, Section, captions, in_order, left_
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 
-CAPTIONS = "captions/figures.yaml"  # beside the templates; Snakemake's report shows them too
 STUDIES = SOURCES / "dreamr"  # templates of studies are studies/<name>/*.html.j2 there
 
 
@@ -85,7 +84,7 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         glance=glance(tables),
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
         figures=drawn,
-        captions=captions(templates / CAPTIONS, studies),
+        captions=captions(studies),
         models=described,
         about={model["name"]: model["about"] for model in described},
         digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
@@ -167,7 +166,7 @@ def glance(tables: Mapping[str, list[Row]]) -> list[Row]:
     rows = []
     for method in MAIN:
         right, timed, taken = (
-            first(tables[name], method=method, **whole) for name in ("accuracy", "speed", "acceptance")
+            first(tables.get(name, ()), method=method, **whole) for name in ("accuracy", "speed", "acceptance")
         )
         if right:
             sizes = {"n": right["n"], "n_alone": timed["n"] if timed else None}

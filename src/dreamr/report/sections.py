@@ -5,10 +5,7 @@ A section that was not run is not on the page and not in its contents; the page'
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, Literal, get_args
 
 from dreamr.planning.jobs import SummariseJob
 
@@ -25,6 +22,9 @@ class Made:
 
 
 Ran = Callable[[Made], bool]
+# Of the page, in their order; a reader sees their sections alone.
+Chapter = Literal["front", "methods", "causes", "time", "steps", "training", "settings", "checks", "back"]
+CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 
 
 def always(made: Made) -> bool:
@@ -32,17 +32,24 @@ def always(made: Made) -> bool:
     return True
 
 
+def never(made: Made) -> bool:
+    """No run has it but by one of its parts."""
+    return False
+
+
 @dataclass(frozen=True)
 class Section:
-    """A section of the page, or a part of one. Its template is `<name>.html.j2`, or in the folder of a study."""
+    """A section of the page, or a part of one. Its template is `<name>.html.j2`, or a study's `section.html.j2`."""
 
     heading: str
     takes: str = ""  # what a configuration has to have for it
     ran: Ran = always
     inside: str = ""  # the section that it is a part of
-    behind: str = ""  # the section that it follows
-    order: int = 0  # among those with the same place
-    parts: Mapping[str, "Section"] = field(default_factory=dict)  # that its own template shows
+    chapter: Chapter = "front"
+    order: int = 0  # in its chapter
+    folder: str = ""  # of the study that has its template, where that is no study of its own
+    # Of a study: what its own template shows, and its further sections.
+    parts: Mapping[str, "Section"] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)  # each with what to see in it, in a sentence
 
 
@@ -66,83 +73,44 @@ def either(*ways: Ran) -> Ran:
     return lambda made: any(way(made) for way in ways)
 
 
-def ablation(kind: str, words: str) -> Section:
-    """Methods that differ from the reference in settings of one kind."""
-    return Section(
-        f"Ablation: {words}", f"a method that differs from dreamr in {kind} alone", table("ablation", kind=kind)
-    )
-
-
 TIMED = "questions that are also answered alone (alone of a suite)"
 GENERATED = "generated questions, whose steps can be judged"
-# Those that are no study's own. A part stands behind its section, or behind what it is told of with.
+# Those that are no study's own.
 SECTIONS = {
-    "glance": Section("At a glance"),
-    "models": Section("The models"),
-    "claims": Section("The paper's claims"),
-    "contrasts": Section("Methods against each other", "two methods on the same questions", table("contrasts")),
-    "accuracy": Section("Accuracy against the target"),
-    "explained": Section("Why above or below the target?", "dreamr, or an intervention", of_reference("explained")),
-    "parts": Section("Parts of the questions", "dreamr", of_reference("explained"), inside="explained"),
-    "speed": Section("Speed", TIMED, table("speed")),
-    "tokens": Section("Tokens and device time", TIMED, table("speed")),
-    "threads": Section(
-        "The target alone on two threads",
-        "the method target_only_two_threads, on a CPU",
-        table("speed", method="target_only_two_threads"),
-        inside="tokens",
+    "glance": Section(
+        "At a glance",
+        order=1,
+        figures={
+            "overview": "Further right is faster than the target alone, higher is more accurate; the aim is the part "
+            "right of 1 and above the dashed line, the largest loss that counts as not inferior."
+        },
     ),
-    "pairs": Section("The pairs in numbers"),
-    "acceptance": Section("Acceptance", "a method in which the target judges steps", table("acceptance")),
-    "sapo": Section(
-        "SAPO: training the draft", "a method with a recipe as draft", either(table("sapo"), figure("sapo"))
-    ),
-    "schedule": ablation("schedule", "schedule"),
-    "target_speculation": Section("Which overlap pays?"),
-    "arms": Section(
-        "Every combination of target speculation and writing on",
-        "methods that differ from dreamr in target_speculation and continues",
-        figure("target-speculation-measured"),
-        inside="target_speculation",
-    ),
-    "published": Section(
-        "Lookahead Reasoning at its published depth",
-        "the method lookahead_published",
-        table("speed", method="lookahead_published"),
-        inside="target_speculation",
-    ),
-    "window": ablation("window", "window"),
-    "alpha": ablation("alpha", "acceptance threshold"),
-    "verifier": ablation("verifier", "verifier"),
-    "rewards": ablation("rewards", "reward weights"),
-    "trainings": Section(
-        "What several trainings of one recipe have in common",
-        "runs with another replicate",
-        table("contrasts", differs="rewards", over="questions and trainings"),
-        inside="contrasts",
-    ),
-    "timeline": Section("How one question runs", f"dreamr, and {TIMED}", figure("timeline")),
-    "glossary": Section("Glossary"),
-    "limits": Section("What this can and cannot show"),
-    "provenance": Section("Where every number comes from"),
+    "models": Section("The models", order=2),
+    "claims": Section("The paper's claims", order=3),
+    "explained": Section("Why above or below the target?", "dreamr, or an intervention", never, chapter="causes"),
+    "glossary": Section("Glossary", chapter="back", order=1),
+    "limits": Section("What this can and cannot show", chapter="back", order=2),
+    "provenance": Section("Where every number comes from", chapter="back", order=3),
 }
 
 
 def in_order(studies: Mapping[str, Section]) -> dict[str, Section]:
-    """All sections and parts as the page has them: each study behind the section that it names or is a part of."""
-    place, places = "", dict[str, dict[str, Section]]()
-    for name, section in SECTIONS.items():
-        place = place if section.inside else name
-        places.setdefault(place, {})[name] = section
-    for name, study in sorted(studies.items(), key=lambda one: (not one[1].inside, one[1].order)):
-        places[study.inside or study.behind] |= {name: study, **study.parts}
-    return {name: section for place in places.values() for name, section in place.items()}
+    """All sections and parts as the page has them; a part that names no place stands behind its study."""
+    found = [(_place(one), name, one) for name, one in SECTIONS.items()]
+    for name, study in studies.items():
+        found += [(_place(study), name, study)] if study.heading else []
+        found += [(_place(part if part.order else study), key, part) for key, part in study.parts.items()]
+    return {name: section for _, name, section in sorted(found, key=lambda one: one[0])}
 
 
-def captions(shared: Path, studies: Mapping[str, Section]) -> dict[str, str]:
-    """What to see in each figure: in those of the file `shared`, and in those of studies."""
-    found: dict[str, str] = yaml.safe_load(shared.read_text(encoding="utf-8"))
-    return found | {name: caption for study in studies.values() for name, caption in study.figures.items()}
+def _place(section: Section) -> tuple[int, int]:
+    return CHAPTERS.index(section.chapter), section.order
+
+
+def captions(studies: Mapping[str, Section]) -> dict[str, str]:
+    """What to see in each figure."""
+    every = [*SECTIONS.values(), *studies.values()]
+    return {name: caption for section in every for name, caption in section.figures.items()}
 
 
 def ran(sections: Mapping[str, Section], made: Made) -> dict[str, bool]:

@@ -26,10 +26,10 @@ from scipy import stats as scipy_stats
 from dreamr.config import Spec
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.contrasts import ONE_TRAINING
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
-from dreamr.statistics.words import SENTENCES, bounds, formatted, label, place, sentence
+from dreamr.statistics.paired import ONE_TRAINING
+from dreamr.statistics.words import FORMATS, SENTENCES, Sentence, bounds, formatted, label, place, sentence
 
 # Where a statement of the paper was read. Neither its text nor its code was at hand when this was built.
 PaperSource = Literal["abstract", "opening", "digest (not checked against the paper)"]
@@ -44,6 +44,7 @@ ClaimVerdict = Literal[
     "planted effect not found",
     "not testable at this scale",
 ]
+NO_TABLE = pd.DataFrame()  # of a study that is not there
 CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
 MICRO = ("micro", "smoke", "depth")  # scales whose models this project trained
 
@@ -57,12 +58,15 @@ class Check(Spec):
     above: float | None = None
     below: float | None = None
     contains: float | None = None
+    sentence: Sentence | None = None  # of a quantity that has another meaning in this table, or none elsewhere
 
     @model_validator(mode="after")
     def _can_be_told(self) -> Self:
-        """The evidence is a sentence, which is known for some quantities alone."""
-        if self.quantity not in SENTENCES:
-            raise ValueError(f"no sentence tells of {self.quantity!r}; allowed: {', '.join(SENTENCES)}")
+        """The evidence is a sentence: the claim's own, or that of a known quantity."""
+        if self.sentence is None and self.quantity not in SENTENCES:
+            raise ValueError(f"no sentence tells of {self.quantity!r}; give one, or allowed: {', '.join(SENTENCES)}")
+        if self.told.kind not in FORMATS:
+            raise ValueError(f"no number looks like {self.told.kind!r}; allowed: {', '.join(FORMATS)}")
         return self
 
     @model_validator(mode="after")
@@ -71,6 +75,11 @@ class Check(Spec):
         if len(given) != 1:
             raise ValueError(f"a test takes one of above, below and contains, not {given}")
         return self
+
+    @property
+    def told(self) -> Sentence:
+        """Its quantity in words."""
+        return self.sentence or SENTENCES[self.quantity]
 
     @property
     def bound(self) -> float:
@@ -135,7 +144,9 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     """One row per claim: verdict and the numbers it rests on."""
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
-        checks = [(check, list(findings(check, tables[check.table], confidence))) for check in claim.tests]
+        checks = [
+            (check, list(findings(check, tables.get(check.table, NO_TABLE), confidence))) for check in claim.tests
+        ]
         facts = claim.model_dump(exclude={"tests"})
         ran = any(rows for _, rows in checks)
         answer = verdict(claim, outcomes([rows for _, rows in checks], 1 - confidence), job.scale, ran)
@@ -214,8 +225,8 @@ def evidence(check: Check, rows: Sequence[Finding], pairs: int) -> str:
         methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
         return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda other: other.row["target"] != ALL)
-    text = sentence(first.row, check.quantity, pairs) + _test(first)
-    kind = SENTENCES[check.quantity][1]
+    text = sentence(first.row, check.quantity, pairs, check.told) + _test(first)
+    kind = check.told.kind
     more = [f"{formatted(other.interval.value, kind)}{bounds(other.row, check.quantity, kind)}" for other in others]
     parts = [f"{place(other.row, pairs)} {number}{_test(other)}" for other, number in zip(others, more, strict=True)]
     return f"{text}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
@@ -226,7 +237,7 @@ def _test(finding: Finding) -> str:
     check = finding.check
     p = "" if isnan(finding.p) else f"p {formatted(finding.p, 'p')}"
     if p and check.bound != check.no_difference:
-        p += f" against {formatted(check.bound, SENTENCES[check.quantity][1])}"
+        p += f" against {formatted(check.bound, check.told.kind)}"
     over = f"over {finding.over}" if finding.over else ""
     if finding.over == ONE_TRAINING:
         over = "rests on one training of a draft, which cannot speak of its recipe"

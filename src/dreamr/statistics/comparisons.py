@@ -1,7 +1,6 @@
 """Two methods, drafts or targets side by side on the same questions: SAPO, ablations."""
 
 from collections.abc import Mapping
-from math import nan
 
 import pandas as pd
 
@@ -64,14 +63,6 @@ def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Qu
     return quantities
 
 
-def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """The trained draft against the plain one, same target and loop, on the usual training of each pair."""
-    twins = trained_twins(job.methods, job.reference)
-    plain = rows[rows.method.isin(twins.values())]
-    plain = plain.assign(method=plain.method.map({old: new for new, old in twins.items()}))
-    return compare(rows[rows.method.isin(twins)], plain, job, "plain")
-
-
 def trained_twins(methods: Mapping[str, Method], reference: str) -> dict[str, str]:
     """Methods with the reference's SAPO draft, each with the method that is the same but for its plain draft."""
     plain = twins(methods, PLAIN).items()
@@ -83,21 +74,6 @@ def twins(methods: Mapping[str, Method], draft: str) -> dict[str, str]:
     others = {method: name for name, method in methods.items() if method.draft == draft}
     changed = {name: method.model_copy(update={"draft": draft}) for name, method in methods.items()}
     return {name: others[method] for name, method in changed.items() if method in others and others[method] != name}
-
-
-def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Each ablated method that ran against the reference on the same pair and questions; the reference beside them."""
-    members = ablations(job)
-    members = members[members.method.isin(rows.method)]
-    where = rows[rows.method.isin(members.method)]
-    reference = rows[rows.method == job.reference].merge(where[["target", "draft", "mode", "item"]].drop_duplicates())
-    ran = pd.concat([where, reference])
-    others = [reference.assign(method=name) for name in ran.method.unique()]
-    table = compare(ran, pd.concat([reference.iloc[:0], *others]), job, "reference")
-    own = [(kind, setting(kind, job.methods[job.reference]), job.reference) for kind in members.kind.unique()]
-    table = pd.concat([members, pd.DataFrame(own, columns=members.columns)]).merge(table, on="method")
-    table.loc[table.method == job.reference, [name for name in table if name.endswith("_change")]] = nan
-    return table[["kind", "setting", *[name for name in table if name not in ("kind", "setting")]]]
 
 
 def ablations(job: SummariseJob) -> pd.DataFrame:

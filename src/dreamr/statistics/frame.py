@@ -176,6 +176,11 @@ def answered(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows[sides] == 0).all(axis=1)]
 
 
+def verifying(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of methods in which the target judges steps."""
+    return rows[rows.verified.groupby(rows.method).transform("sum") > 0]
+
+
 def alone(rows: pd.DataFrame) -> pd.DataFrame:
     """Timed rows, in a comparison on both sides."""
     sides = [name for name in ("untimed", "untimed_other") if name in rows]

@@ -16,6 +16,8 @@ from scipy.optimize import brentq
 from dreamr.statistics.intervals import LEAST_CLUSTERS, Array, Interval, Quantity, cluster_sums, informative
 
 FLIPS = 4096
+# What an interval and a test are over.
+QUESTIONS, TRAININGS, ONE_TRAINING = "questions", "questions and trainings", "questions of one training"
 LEAST_P = 1e-9  # of Student's; no data here tell smaller ones apart
 Sums = Mapping[str, Array]
 Columns = Mapping[str, Sequence[float]]

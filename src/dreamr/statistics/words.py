@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 from dreamr.config import NO_DRAFT
 from dreamr.statistics.frame import ALL, BASELINE
@@ -39,19 +39,31 @@ LABELS = {
     "length_heavy": "DREAM-R (length-heavy)",
     "outcome_first": "DREAM-R (outcome first)",
 }
-# A quantity in words, and how its number looks. `X_change` is a difference on the same questions, `X_ratio` a quotient.
+
+
+class Sentence(NamedTuple):
+    """A quantity in words."""
+
+    words: str  # with {method}, {other} and {value}
+    kind: str  # how its number looks: a name of FORMATS
+    timed: bool = False  # whether it rests on answers given one at a time
+
+
+# Those of several tables; `X_change` is a difference on the same questions, `X_ratio` a quotient.
 SENTENCES = {
-    "speedup": ("{method} is {value} times as fast as the target alone", "times"),
-    "speed_ratio": ("{method} is {value} times as fast as {other}", "times"),
-    "overlap": ("{method} writes the same text {value} times as fast as one request after the other", "times"),
-    "speedup_change": ("quantizing the target changes the speed-up of {method} by {value}", "change"),
-    "accuracy": ("{method} answers {value} % right", "share"),
-    "accuracy_change": ("the accuracy of {method} differs from that of {other} by {value} points", "points"),
-    "acceptance": ("the target accepts {value} % of the steps that it verifies in {method}", "share"),
-    "acceptance_change": ("the acceptance of {method} differs from that of {other} by {value} points", "points"),
-    "tokens_ratio": ("answers of {method} are {value} times as long as those of {other}", "times"),
+    "speedup": Sentence("{method} is {value} times as fast as the target alone", "times", timed=True),
+    "speed_ratio": Sentence("{method} is {value} times as fast as {other}", "times", timed=True),
+    "overlap": Sentence(
+        "{method} writes the same text {value} times as fast as one request after the other", "times", timed=True
+    ),
+    "accuracy": Sentence("{method} answers {value} % right", "share"),
+    "accuracy_change": Sentence("the accuracy of {method} differs from that of {other} by {value} points", "points"),
+    "acceptance": Sentence("the target accepts {value} % of the steps that it verifies in {method}", "share"),
+    "acceptance_change": Sentence(
+        "the acceptance of {method} differs from that of {other} by {value} points", "points"
+    ),
+    "tokens_ratio": Sentence("answers of {method} are {value} times as long as those of {other}", "times"),
 }
-TIMED = ("speedup", "speed_ratio", "overlap", "speedup_change")
 
 
 def label(method: str) -> str:
@@ -95,8 +107,12 @@ def bounds(row: Mapping[str, Any], quantity: str, kind: str) -> str:
 
 
 def sample(row: Mapping[str, Any], quantity: str, pairs: int) -> str:
-    """What an estimate rests on: "96 timed answers of 8 pairs". Tables with both kinds count the timed as `n_alone`."""
-    timed = quantity in TIMED
+    """What an estimate rests on: "96 timed answers of 8 pairs"."""
+    return _sample(row, SENTENCES[quantity].timed, pairs)
+
+
+def _sample(row: Mapping[str, Any], timed: bool, pairs: int) -> str:
+    """Tables with both kinds of answers count the timed as `n_alone`."""
     size = formatted(row["n_alone"] if timed and "n_alone" in row else row["n"], "count")
     return f"{size} {'timed ' if timed else ''}answers of {place(row, pairs)}"
 
@@ -114,12 +130,12 @@ def place(row: Mapping[str, Any], pairs: int) -> str:
     return where if row["benchmark"] == ALL else f"{where} on {row['benchmark']}{part}"
 
 
-def sentence(row: Mapping[str, Any], quantity: str, pairs: int) -> str:
+def sentence(row: Mapping[str, Any], quantity: str, pairs: int, told: Sentence | None = None) -> str:
     """A cell in words, without a full stop: "DREAM-R is 2.10 times as fast ... [1.84, 2.42], 96 timed ..."."""
-    words, kind = SENTENCES[quantity]
+    words, kind, timed = told or SENTENCES[quantity]
     names = {"method": label(row["method"]), "other": _other(row.get("other", BASELINE))}
-    told = words.format(value=formatted(row[quantity], kind), **names)
-    return f"{told[0].upper()}{told[1:]}{bounds(row, quantity, kind)}, {sample(row, quantity, pairs)}"
+    text = words.format(value=formatted(row[quantity], kind), **names)
+    return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, kind)}, {_sample(row, timed, pairs)}"
 
 
 def _other(method: str) -> str:

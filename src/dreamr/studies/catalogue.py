@@ -1,9 +1,11 @@
-"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it.
+"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it
+but for what CONTRIBUTING lists of the main ones.
 
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
     figures.py        for each of its figures a function of the figure's name; None where there is nothing to draw
-    section.html.j2   its section of the page, or its part of one; glance.html.j2, pairs.html.j2: what it adds to those
+    section.html.j2   its section of the page, or its part of one; <part>.html.j2: a further section
+    glance.html.j2    what it adds to the first screen
     claims.yaml       the paper's claims that are tested by its tables
     test_*.py
 
@@ -32,6 +34,8 @@ class Study(Section):
 
     # By the command that makes them; "x" is the file x.csv, "x.jsonl" is no table but rows of JSON.
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Its tables that `keep-run` keeps, each with the columns over which only pools are kept.
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def made_by(self, command: str) -> tuple[str, ...]:
         """Names of its tables that a command makes; of `plot`, of its figures."""
@@ -64,8 +68,13 @@ def make(command: str, given: object) -> Iterator[tuple[str, Any]]:
     """Each table, or figure, of studies that a command makes, by name; parameters name parts of what is `given`."""
     for study, one in studies().items():
         for name in one.made_by(command):
-            function = getattr(import_module(_module(study, command)), name.partition(".")[0])
+            function = getattr(import_module(_module(study, command)), name.partition(".")[0].replace("-", "_"))
             yield name, function(**{part: getattr(given, part) for part in signature(function).parameters})
+
+
+def kept() -> dict[str, tuple[str, ...]]:
+    """All tables that are kept of a run, each with the columns over which only pools are."""
+    return {name: over for study in studies().values() for name, over in study.kept.items()}
 
 
 def outputs(command: str) -> list[str]:

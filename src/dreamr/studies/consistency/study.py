@@ -4,7 +4,7 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="Do the numbers in our sources fit together?",
-    behind="rewards",
+    chapter="checks",
     order=2,
-    tables={"summarise": ("consistency", "regime", "bound")},
+    tables={"summarise": ("consistency", "bound")},
 )

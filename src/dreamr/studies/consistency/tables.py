@@ -1,19 +1,16 @@
 """The paper's numbers beside what theory and this run say, and what no schedule can beat on every measured cell."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.closed_form import best_speedup, hidden_acceptance
-from dreamr.statistics.frame import ALL
+from dreamr.statistics.published import Published, PublishedSpeedup, load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
-from dreamr.studies.consistency.published import Published, PublishedSpeedup, load_published
+from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance
 
 COSTS = (0.0, 0.05, 0.1)  # of a draft's step over a target's
-NOT_NAMED = "our sources of the paper do not name it"
 
 
 def consistency(published: Path) -> pd.DataFrame:
@@ -38,21 +35,6 @@ def _line(numbers: Published, claimed: PublishedSpeedup) -> dict[str, Any]:
         "hidden_acceptance": hidden,
         "hidden_bound": best_speedup(claimed.schedule, hidden),
     }
-
-
-def regime(written: Mapping[str, pd.DataFrame], published: Path) -> pd.DataFrame:
-    """The paper's sizes beside those of this run, all pairs and benchmarks together."""
-    pairs = written["pairs"]
-    pool = pairs[(pairs.target == ALL) & (pairs.draft == ALL) & (pairs.benchmark == ALL)]
-    return pd.DataFrame(_size_rows(pool, load_published(published)))
-
-
-def _size_rows(pool: pd.DataFrame, numbers: Published) -> Iterator[dict[str, Any]]:
-    for size in numbers.regime:
-        ends = {end: f"{size.quantity}{end}" for end in ("", "_low", "_high")}
-        here = {f"here{end}": pool[name].squeeze() if len(pool) else None for end, name in ends.items()}
-        paper = {"published": size.value, "source": size.source or NOT_NAMED, "remark": size.remark}
-        yield {"quantity": size.quantity, "text": size.text, **here, **paper}
 
 
 def bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import reduce
-from math import isnan
 from operator import getitem
 from pathlib import Path
 
@@ -18,13 +17,12 @@ from worlds import METHODS, WIDE, answer, listed, random_pair
 from dreamr.engines.virtual import Cost
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.closed_form import best_speedup, hidden_acceptance
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import Bootstrap, ratio
-from dreamr.statistics.pairs import pairs
+from dreamr.statistics.published import load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
-from dreamr.studies.consistency.published import load_published
-from dreamr.studies.consistency.tables import bound, consistency, regime
+from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance
+from dreamr.studies.consistency.tables import bound, consistency
 
 FILE = ROOT / "config" / "published.yaml"
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
@@ -204,16 +202,3 @@ def test_noise_fails_no_honest_run(truth: float, most: float) -> None:
         found = sampling.intervals(sums, {"share": ratio("least", "seconds"), "drift": ratio("twin", "control")})
         refused += found["share"].low > max(1.0, found["drift"].high)
     assert refused <= most * 500
-
-
-def test_the_regime_stands_beside_that_of_the_paper() -> None:
-    found = pairs(score_frame(scores(config())), job())
-    beside = regime({"pairs": found}, FILE).set_index("quantity")
-    pool = found[(found.target == ALL) & (found.draft == ALL) & (found.benchmark == ALL)].iloc[0]
-    assert isnan(pool.tokens_per_prompt), "these scores tell of no prompt"
-    assert beside.here["v"] == pytest.approx(pool.v) and beside.here_low["v"] == pytest.approx(pool.v_low)
-    assert beside.published["acceptance"] == 0.5261 and isnan(beside.published["v"])
-    assert beside.source[["acceptance", "v"]].tolist() == [
-        "digest (not checked against the paper)",
-        "our sources of the paper do not name it",
-    ]

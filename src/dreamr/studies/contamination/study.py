@@ -11,7 +11,8 @@ def exposed(made: Made) -> bool:
 
 STUDY = Study(
     heading="Contamination",
-    behind="explained",
+    chapter="causes",
+    order=4,
     tables={"summarise": ("contamination", "exposure", "clean")},
     parts={
         "control": Section(

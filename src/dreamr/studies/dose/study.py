@@ -7,8 +7,8 @@ STUDY = Study(
     heading="How good must verdicts be?",
     takes=f"{GENERATED}, and methods with verifier: oracle",
     ran=table("dose"),
-    behind="acceptance",
-    order=2,
+    chapter="steps",
+    order=3,
     tables={"verify": ("dose",)},
     figures={
         "dose": "Left of and below the dashed contour, the margin, the two error rates of a verifier cost no more "

@@ -8,6 +8,7 @@ STUDY = Study(
     takes=GENERATED,
     ran=table("answers_by_errors"),
     inside="explained",
+    chapter="causes",
     order=2,
     tables={"verify": ("answers_by_errors",)},
     figures={

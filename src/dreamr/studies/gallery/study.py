@@ -13,7 +13,7 @@ STUDY = Study(
     heading="Gallery of bad verdicts",
     takes=GENERATED,
     ran=looked_for,
-    behind="acceptance",
-    order=3,
+    chapter="steps",
+    order=4,
     tables={"verify": ("gallery.jsonl",)},
 )

@@ -1,6 +1,6 @@
 """Interventions: how a method's distance to the target moves when one possible cause of it is taken away.
 
-On parts of the questions that differ anyway (`tables.explained`) a cause can only be guessed at. Here one setting is
+On parts of the questions that differ anyway (the table `explained`) a cause can only be guessed at. Here one setting is
 changed on all questions: more room for an answer, so that nothing is cut, or an answer line that only the target
 writes. What that takes from the distance had this cause.
 """

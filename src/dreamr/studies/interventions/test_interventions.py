@@ -6,9 +6,9 @@ from factories import scores, small
 
 from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.contrasts import contrasts
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.interventions import Intervention, intervened
+from dreamr.studies.contrasts.tables import contrasts
 from dreamr.studies.interventions.tables import interventions
 
 TARGET, DRAFT = "q3vl-deep-awq", "q3vl-2l"

@@ -7,9 +7,10 @@ STUDY = Study(
     heading="Load: many questions at once",
     takes="a suite with `load`",
     ran=table("load"),
-    behind="speed",
-    order=2,
+    chapter="time",
+    order=3,
     tables={"summarise": ("load", "break_even")},
+    kept={"load": (), "break_even": ()},
     figures={
         "load": "Where a line falls below 1 a method stops paying: with that many questions at once the target alone "
         "is as good."

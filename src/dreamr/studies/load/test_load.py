@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import Load, Score
 from dreamr.statistics.frame import score_frame
-from dreamr.statistics.tables import acceptance, speed
+from dreamr.studies.acceptance.tables import acceptance
 from dreamr.studies.load.tables import _first_zero, break_even, load
+from dreamr.studies.speed.tables import speed
 
 JOB = SummariseJob.of(config())
 SIZES = (1, 2, 4)

@@ -7,8 +7,8 @@ STUDY = Study(
     heading="Where the milliseconds go",
     takes=TIMED,
     ran=table("milliseconds"),
-    behind="speed",
-    order=1,
+    chapter="time",
+    order=2,
     tables={"summarise": ("milliseconds",)},
     figures={
         "milliseconds": "The longest part of a wide bar is what an answer waits for most; the thin bar below is its "

@@ -7,8 +7,8 @@ STUDY = Study(
     heading="CPN under the lens",
     takes=GENERATED,
     ran=table("verification"),
-    behind="acceptance",
-    order=1,
+    chapter="steps",
+    order=2,
     tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements")},
     figures={
         "calibration": "On the dotted line a verdict is as sure as it is right; where a curve lies below, fewer steps "

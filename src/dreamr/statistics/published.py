@@ -1,0 +1,60 @@
+"""The paper's numbers, each with the source that it was read in, as they stand in a file."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from dreamr.config import Count, Fraction, Spec
+from dreamr.errors import UserError
+from dreamr.statistics.claims import PaperSource
+
+Schedule = Literal["sequential", "parallel"]
+
+
+class PublishedCount(Spec):
+    value: Count
+    source: PaperSource
+
+
+class PublishedSpeedup(Spec):
+    """An acceptance and a speed-up that may belong together."""
+
+    text: str
+    schedule: Schedule
+    acceptance: Fraction
+    speedup: Annotated[float, Field(gt=0)]
+    source: PaperSource
+    pairing: str  # what ties the two
+
+
+class PublishedSize(Spec):
+    """A size that decides what a schedule can gain; value and source are None where no source names it."""
+
+    quantity: str  # a column of the table `pairs`
+    text: str  # in words
+    value: float | None
+    source: PaperSource | None
+    remark: str = ""
+
+    @model_validator(mode="after")
+    def _a_number_has_a_source(self) -> Self:
+        if (self.value is None) != (self.source is None):
+            raise ValueError(f"{self.quantity}: value and source are both given or both null")
+        return self
+
+
+class Published(Spec):
+    window: PublishedCount  # drafted steps that may be unverified at once
+    verdict: Fraction  # in units of a target's step: assumed
+    speedups: Annotated[tuple[PublishedSpeedup, ...], Field(min_length=1)]
+    regime: tuple[PublishedSize, ...]
+
+
+def load_published(path: Path) -> Published:
+    """All numbers of the paper; a wrong key or value, or a number without a source, is a UserError with its place."""
+    try:
+        return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise UserError(f"{path}: {error}") from None

@@ -1,0 +1,18 @@
+"""Acceptance of the draft's steps, in both readings."""
+
+from dreamr.report.sections import table
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Acceptance",
+    takes="a method in which the target judges steps",
+    ran=table("acceptance"),
+    chapter="steps",
+    order=1,
+    tables={"summarise": ("acceptance",)},
+    kept={"acceptance": ("target", "draft")},
+    figures={
+        "acceptance": "Points below the line of their draft's c pay for what that closed form of asynchronous "
+        "lookahead leaves out: verdicts that take time, requests that crowd each other, steps of unequal length.",
+    },
+)

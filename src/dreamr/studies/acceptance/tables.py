@@ -1,0 +1,28 @@
+"""Acceptance: how many of the draft's steps the target takes, in both readings."""
+
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.frame import KEYS, alone, answered, batched, tabulate, verifying
+from dreamr.statistics.intervals import Quantity, mean, ratio
+
+ACCEPTANCE: dict[str, Quantity] = {
+    "acceptance": ratio("accepted", "verified"),
+    "verified": mean("verified"),
+    "accepted": mean("accepted"),
+    "tokens": mean("tokens_by_target"),
+}
+# Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
+WORK: dict[str, Quantity] = {
+    "acceptance_drafted": ratio("accepted", "drafted"),
+    "drafted": mean("drafted"),
+    "draft_tokens": mean("draft_tokens"),
+    "target_tokens": mean("target_tokens"),
+}
+
+
+def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
+    rows = verifying(rows)
+    work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
+    return tabulate(answered(batched(rows)), job, ACCEPTANCE).merge(work, how="left", on=KEYS)

@@ -1,0 +1,15 @@
+"""Accuracy against the target, and what stands beside it: versions, other rules, refused questions."""
+
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Accuracy against the target",
+    chapter="methods",
+    order=2,
+    tables={"summarise": ("accuracy", "versions", "harness", "refusals", "fitting")},
+    kept={"accuracy": ("target", "draft")},
+    figures={
+        "accuracy": "A method whose whole line lies right of the dashed one, the margin, is not inferior to its "
+        "target; right of 0 it is more accurate.",
+    },
+)

@@ -1,0 +1,154 @@
+"""Accuracy against the target, where it was lost, and what a table of it leaves out: refused and unreadable answers."""
+
+from math import isnan, nan
+from typing import Any
+
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.frame import (
+    ALL,
+    BASELINE,
+    KEYS,
+    Key,
+    Sums,
+    answered,
+    as_cells,
+    batched,
+    estimates,
+    of_pairs,
+    pools,
+    sampling,
+    tabulate,
+)
+from dreamr.statistics.intervals import (
+    Interval,
+    Quantity,
+    difference,
+    holm,
+    mean,
+    minimum_detectable,
+    non_inferiority,
+    ratio,
+    total,
+    unknown,
+)
+from dreamr.statistics.paired import flip_p
+from dreamr.statistics.shares import change_interval, share_interval
+
+ACCURACY: dict[str, Quantity] = {
+    "accuracy": mean("correct"),
+    "accuracy_change": difference(mean("correct"), mean("target_correct")),
+    "unresolved": mean("unresolved"),
+    "truncated": mean("truncated"),
+    "refused": mean("refused"),
+}
+SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
+# Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
+HARNESS: dict[str, Quantity] = {
+    "our_accuracy": ratio("ours_right", "settled"),
+    "harness_accuracy": ratio("harness_right", "settled"),
+    "harness_unresolved": mean("harness_unresolved"),
+    "disagreement": ratio("disagreement", "settled"),
+    "only_ours": ratio("only_ours", "settled"),
+    "only_harness": ratio("only_harness", "settled"),
+}
+
+
+def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy of every method and its change against the target on the same questions."""
+    rows = batched(rows).assign(
+        lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
+        won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
+    )
+    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job)]
+    table = pd.DataFrame(lines)
+    # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
+    # its own, so its test is corrected for none and corrects none.
+    main = table[of_pairs(table, job)]
+    table["p_holm"] = main.groupby(["method", "benchmark"]).p.transform(holm)
+    return table
+
+
+def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
+    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
+    bootstrap = sampling(job)
+    if key["method"] == BASELINE:
+        line = estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
+        return line | _exact(line, sums, job)
+    line = estimates(sums, bootstrap, ACCURACY)
+    line |= _exact(line, sums, job)
+    change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
+    lost, won = sums["lost"].sum(), sums["won"].sum()
+    per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
+    sides = {"correct": sums["correct"], "correct_other": sums["target_correct"]}
+    return line | {
+        "lost": lost,
+        "won": won,
+        "p": flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed),
+        "non_inferior": non_inferiority(change, job.statistics.margin),
+        "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
+    }
+
+
+def _exact(line: dict[str, Any], sums: Sums, job: SummariseJob) -> dict[str, float]:
+    """Cells of the intervals that the bootstrap left empty, since too few clusters differ, by exact limits."""
+    confidence = job.statistics.confidence
+    empty = [name for name in ACCURACY if isnan(line[f"{name}_low"]) and not isnan(line[name])]
+    found = {name: share_interval(sums[SHARES[name]], sums["n"], confidence) for name in empty if name in SHARES}
+    if "accuracy_change" in empty:
+        found["accuracy_change"] = change_interval(sums["lost"], sums["won"], sums["n"], confidence)
+    return as_cells(found)
+
+
+def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy per problem version, and of rotated questions answered right in every rotation."""
+    rows = batched(rows)
+    by_version = rows[rows.benchmark.isin(job.versioned)]
+    rotated = rows[rows.benchmark.isin(job.circular)]
+    judged = ["correct", "target_correct", "unresolved", "truncated", "refused", "n"]
+    whole = rotated.groupby([*KEYS, "mode", "cluster"], as_index=False)[judged].min().assign(version="circular")
+    parts = pd.concat([by_version, whole], ignore_index=True)
+    table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
+    return table[table.benchmark != ALL].reset_index(drop=True)
+
+
+def harness(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Our verdicts beside the harness's, and where they part."""
+    rows = answered(batched(rows))
+    settled = rows.harness_correct.notna()
+    theirs, ours = rows.harness_correct.eq(True) & settled, rows.correct.eq(1) & settled
+    columns = {
+        "settled": settled,
+        "ours_right": ours,
+        "harness_right": theirs,
+        "harness_unresolved": ~settled,
+        "disagreement": theirs != ours,
+        "only_ours": ours & ~theirs,
+        "only_harness": theirs & ~ours,
+    }
+    return tabulate(rows.assign(**{name: column.astype(float) for name, column in columns.items()}), job, HARNESS)
+
+
+REFUSED = ["target", "draft", "method", "mode", "benchmark", "question", "refused_by", "refusal"]
+
+
+def refusals(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every question that an engine refused to a method: a wrong answer, by name and with the reason."""
+    return rows.loc[rows.refused == 1, REFUSED].sort_values(REFUSED).reset_index(drop=True)
+
+
+def fitting(rows: pd.DataFrame) -> pd.DataFrame:
+    """How the questions of each benchmark fit each model, as found before they were asked; tokens of the prompt.
+
+    Where methods give answers different budgets, the worst fit counts.
+    """
+    found = rows[["benchmark", "item", "fits"]].explode("fits").dropna(subset="fits").reset_index(drop=True)
+    named = pd.DataFrame(list(found.fits), columns=["model", "tokens", "fits"])
+    worst_first = found[["benchmark", "item"]].join(named).sort_values("fits", kind="stable")  # no, perhaps, yes
+    each = worst_first.drop_duplicates(["model", "item"])
+    both = pd.concat([each, each.assign(benchmark=ALL)])
+    groups = both.assign(perhaps=both.fits == "perhaps", refused=both.fits == "no").groupby(["model", "benchmark"])
+    counts = {"questions": ("item", "size"), "longest": ("tokens", "max")}
+    counts |= {"perhaps_refused": ("perhaps", "sum"), "refused": ("refused", "sum")}
+    return groups.agg(**counts).reset_index()

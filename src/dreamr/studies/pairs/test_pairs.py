@@ -1,0 +1,68 @@
+"""What there is to gain on a pair: costs of steps and verdicts."""
+
+from math import isnan
+
+import pytest
+from factories import ROOT, config, scores
+
+from dreamr.config import Method
+from dreamr.planning.jobs import SummariseJob
+from dreamr.records import Fit
+from dreamr.statistics.frame import ALL, score_frame
+from dreamr.studies.pairs.tables import pairs, regime
+
+FILE = ROOT / "config" / "published.yaml"
+PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
+
+
+def job() -> SummariseJob:
+    settings = config()
+    quick = settings.statistics.model_copy(update={"resamples": 200})
+    return SummariseJob.of(settings.model_copy(update={"statistics": quick}))
+
+
+def test_costs_of_a_pair_are_those_of_methods_without_overlap() -> None:
+    read = (Fit(model="target", tokens=130, fits="yes"), Fit(model="draft", tokens=90, fits="yes"))
+    rows = [row.model_copy(update={"fits": read}) for row in scores(config())]
+    found = pairs(score_frame(rows), job())
+    line = found[(found.target == PAIR["target"]) & (found.draft == PAIR["draft"]) & (found.benchmark == ALL)].iloc[0]
+
+    def of(method: str, mode: str, draft: str = PAIR["draft"]) -> list:
+        kept = [row for row in rows if (row.method, row.mode, row.draft) == (method, mode, draft)]
+        return [row for row in kept if row.target == PAIR["target"]]
+
+    def per(part: list, name: str) -> float:
+        return sum(getattr(row, f"{name}_seconds") for row in part) / sum(getattr(row, name) for row in part)
+
+    target = per(of("target_only", "alone", "none"), "later_owns")
+    verdict = per(of("specreason", "alone") + of("schedule_sequential", "alone"), "later_verdicts")
+    assert line.target_step_seconds == pytest.approx(target)
+    assert line.c == pytest.approx(per(of("draft_only_sapo", "alone"), "later_drafts") / target)
+    assert line.v == pytest.approx(verdict / target)
+    own = of("target_only", "batched", "none")
+    assert line.tokens_per_step == pytest.approx(sum(r.tokens_by_target for r in own) / sum(r.steps for r in own))
+    mine = of("dreamr", "batched")
+    assert line.acceptance == pytest.approx(sum(r.accepted for r in mine) / sum(r.verified for r in mine))
+    assert line.n == len(of("specreason", "alone")) + len(of("schedule_sequential", "alone"))
+    assert line.tokens_per_prompt == 130
+
+
+def test_a_verdict_that_asks_no_model_is_no_cost_of_one() -> None:
+    rows = score_frame([row for row in scores(config()) if row.method in ("target_only", "specreason", "dreamr")])
+    given = job()
+    oracle = Method(loop="specreason", verifier="oracle", false_accept=0.0, false_reject=0.0)
+    found = pairs(rows, given.model_copy(update={"methods": {**given.methods, "specreason": oracle}}))
+    assert found.v.isna().all() and found.target_step_seconds.notna().any()
+
+
+def test_the_regime_stands_beside_that_of_the_paper() -> None:
+    found = pairs(score_frame(scores(config())), job())
+    beside = regime({"pairs": found}, FILE).set_index("quantity")
+    pool = found[(found.target == ALL) & (found.draft == ALL) & (found.benchmark == ALL)].iloc[0]
+    assert isnan(pool.tokens_per_prompt), "these scores tell of no prompt"
+    assert beside.here["v"] == pytest.approx(pool.v) and beside.here_low["v"] == pytest.approx(pool.v_low)
+    assert beside.published["acceptance"] == 0.5261 and isnan(beside.published["v"])
+    assert beside.source[["acceptance", "v"]].tolist() == [
+        "digest (not checked against the paper)",
+        "our sources of the paper do not name it",
+    ]

@@ -1,0 +1,31 @@
+"""Speed over the target alone, and its factors: tokens, delegation, overlap; device time."""
+
+from dreamr.report.sections import TIMED, Section, table
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Speed",
+    takes=TIMED,
+    ran=table("speed"),
+    chapter="time",
+    order=1,
+    parts={
+        "tokens": Section("Tokens and device time", TIMED, table("speed"), chapter="time", order=4, folder="speed"),
+        "threads": Section(
+            "The target alone on two threads",
+            "the method target_only_two_threads, on a CPU",
+            table("speed", method="target_only_two_threads"),
+            inside="tokens",
+            chapter="time",
+            order=4,
+        ),
+    },
+    tables={"summarise": ("speed", "split")},
+    kept={"speed": ("target", "draft")},
+    figures={
+        "speed": "Bars beyond the line at 1 are faster than the target alone; from DREAM-R-NS to DREAM-R is what "
+        "SAPO's training brings.",
+        "split": "To the right of 1 stands what makes a method faster, to the left what makes it slower; the point "
+        "is the product of all, the speed-up.",
+    },
+)

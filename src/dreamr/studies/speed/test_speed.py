@@ -1,0 +1,135 @@
+"""Speed and its factors against the slow definition."""
+
+from math import isnan, prod
+
+import pandas as pd
+import pytest
+from factories import config
+from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refused
+
+from dreamr.config import Method
+from dreamr.errors import UserError
+from dreamr.planning.jobs import SummariseJob
+from dreamr.records import Score
+from dreamr.statistics.frame import ALL, score_frame
+from dreamr.studies.speed.factors import sequential_twins
+from dreamr.studies.speed.tables import speed
+
+
+def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.DataFrame]) -> None:
+    found = line(tables["speed"], **PAIR, method="dreamr", benchmark=ALL)
+    rows = of("dreamr", mode="alone", **PAIR)
+    assert found.n == len(rows) == 24
+    assert found.speedup == pytest.approx(
+        sum(r.baseline_seconds for r in rows) / sum(r.seconds for r in rows), rel=1e-4
+    )
+    assert found.speedup == pytest.approx(prod([found.fewer_tokens, found.time_per_token]), rel=1e-4)
+    assert found.speedup_low < found.speedup < found.speedup_high
+
+
+def test_device_seconds_count_the_devices_of_each_engine() -> None:
+    settings, rows = everything()
+    job = SummariseJob.of(settings)
+    assert job.devices["q3vl-2l"] == 1
+    wide = job.model_copy(update={"devices": {**job.devices, PAIR["target"]: 4, PAIR["draft"]: 2}})
+    table = speed(score_frame(rows), wide)
+    found, timed = line(table, **PAIR, method="dreamr", benchmark=ALL), of("dreamr", mode="alone", **PAIR)
+    spent = sum(4 * r.target_busy + 2 * r.draft_busy for r in timed)
+    assert found.busy_device_seconds == pytest.approx(spent / 24)
+    assert found.speedup_per_busy_device == pytest.approx(4 * sum(r.baseline_seconds for r in timed) / spent)
+    held = sum((4 + 2) * r.seconds for r in timed)
+    assert found.held_device_seconds == pytest.approx(held / 24)
+    assert found.speedup_per_held_device == pytest.approx(found.speedup * 4 / (4 + 2))
+    assert found.speedup_per_held_device_high == pytest.approx(found.speedup_high * 4 / (4 + 2))
+    drafted = line(table, **PAIR, method="draft_only", benchmark=ALL)  # holds no target
+    assert drafted.speedup_per_held_device == pytest.approx(drafted.speedup * 4 / 2)
+    control = line(table, target=PAIR["target"], draft="none", method="target_only", benchmark=ALL)
+    by_itself = of("target_only", mode="alone", target=PAIR["target"])
+    assert control.busy_device_seconds == pytest.approx(4 * sum(r.target_busy for r in by_itself) / 24)
+    assert control.speedup_per_held_device == pytest.approx(control.speedup)
+
+
+def test_a_target_on_two_threads_holds_two_cores() -> None:
+    settings, rows = everything()
+    methods = {**settings.methods, "target_only": Method(loop="target_only", threads=2)}
+    job = SummariseJob.of(settings.model_copy(update={"methods": methods}))
+    found = line(
+        speed(score_frame(rows), job),
+        target="q3vl-deep-awq",
+        draft="none",
+        method="target_only",
+        benchmark=ALL,
+    )
+    assert found.held_device_seconds == pytest.approx(2 * found.seconds)
+    assert found.speedup_per_held_device == pytest.approx(found.speedup / 2)
+
+
+def test_a_speedup_is_split_where_the_sequential_twin_was_timed_on_the_same_questions(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    """Worked from the definition: what the same text gains a token, first one thing at a time, then at once."""
+    found = line(tables["split"], **PAIR, method="dreamr", benchmark=ALL)
+    own, sequential = of("dreamr", mode="alone", **PAIR), of("schedule_sequential", mode="alone", **PAIR)
+    by_itself = {(r.benchmark, r.question): r.tokens_by_target for r in of("target_only", target=PAIR["target"])}
+    tokens = sum(by_itself[r.benchmark, r.question] for r in own)
+
+    def token(rows: list[Score]) -> float:
+        seconds = sum(r.seconds for r in rows) / sum(r.tokens_by_target for r in rows)
+        return sum(r.baseline_seconds for r in rows) / tokens / seconds
+
+    assert found.n == len(own) == len(sequential)
+    assert found.fewer_tokens == pytest.approx(tokens / sum(r.tokens_by_target for r in own), rel=1e-4)
+    assert found.delegation == pytest.approx(token(sequential), rel=1e-4)
+    assert found.overlap == pytest.approx(token(own) / token(sequential), rel=1e-4)
+    assert found.speedup == pytest.approx(found.fewer_tokens * found.delegation * found.overlap, rel=1e-4)
+    itself = line(tables["split"], **PAIR, method="schedule_sequential", benchmark=ALL)
+    assert itself.overlap == pytest.approx(1) and isnan(itself.overlap_low)
+
+
+def test_only_a_schedule_of_the_same_text_splits_a_speedup(tables: dict[str, pd.DataFrame]) -> None:
+    twins = sequential_twins(config().methods)
+    assert {name: twins[name] for name in ("dreamr", "schedule_pipelined", "specreason")} == {
+        "dreamr": "schedule_sequential",
+        "schedule_pipelined": "schedule_sequential",
+        "specreason": "specreason",
+    }
+    assert not {"dreamr_ns", "lookahead", "alpha_05", "target_only", "draft_only_sapo"} & twins.keys()
+    dreamr = tables["split"].query("method == 'dreamr'")
+    assert set(dreamr.target) == {PAIR["target"]}, "no other pair ran it, so there is no pool either"
+
+
+def test_a_refused_question_is_timed_for_no_method_of_its_draft() -> None:
+    job = SummariseJob.of(everything()[0])
+    table, before = (speed(score_frame(rows), job) for rows in (with_refused(hit), everything()[1]))
+    for method in ("dreamr", "dreamr_ns", "specreason", "draft_only", "schedule_pipelined"):
+        own = line(table, method=method, benchmark="mmmu", **PAIR)
+        kept = [row for row in of(method, "mmmu", "alone") if cell_of(row, method) and row.question not in HIT]
+        assert (own.n, own.left_out) == (len(kept), 3) and own.n == 3
+        assert own.speedup == pytest.approx(sum(r.baseline_seconds for r in kept) / sum(r.seconds for r in kept))
+    other = {"target": PAIR["target"], "draft": "r4b-2l", "method": "dreamr", "benchmark": "mmmu"}
+    assert line(table, **other).n == line(before, **other).n == 6 and line(table, **other).left_out == 0
+    pool = {"target": ALL, "draft": ALL, "method": "dreamr", "benchmark": ALL}
+    assert line(table, **pool).n == line(before, **pool).n - 3 and line(table, **pool).left_out == 3
+
+
+def test_a_question_refused_to_the_target_has_no_speed_up() -> None:
+    """Neither a length to compare with, wherever the target by itself was refused."""
+    job = SummariseJob.of(everything()[0])
+    by_itself = ("target_only", PAIR["target"], "batched")
+    rows = with_refused(lambda row: (row.method, row.target, row.mode) == by_itself and row.question in HIT)
+    table = speed(score_frame(rows), job)
+    assert line(table, method="dreamr", benchmark="mmmu", **PAIR).left_out == 3
+    assert line(table, method="dreamr", benchmark="mmmu", target="q3vl-moe-awq", draft="q3vl-2l").left_out == 0
+
+
+def test_times_of_different_devices_are_refused() -> None:
+    settings, rows = everything()
+    mixed = [row.model_copy(update={"device": "other"}) if row.benchmark == "mmmu" else row for row in rows]
+    with pytest.raises(UserError, match=r"different devices.*other, test"):
+        speed(score_frame(mixed), SummariseJob.of(settings))
+
+
+def test_where_nothing_was_timed_a_table_has_columns_and_no_row() -> None:
+    settings, rows = everything()
+    table = speed(score_frame([row for row in rows if row.mode == "batched"]), SummariseJob.of(settings))
+    assert table.empty and {"speedup", "speedup_low"} <= {*table}

@@ -1,0 +1,78 @@
+"""Figures of what the target writes ahead of a verdict."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from dreamr.config import TargetSpeculation
+from dreamr.report.drawing import INK, Chart, cross, panels
+from dreamr.report.labels import COLOURS
+from dreamr.statistics.frame import ALL
+from dreamr.studies.target_speculation.closed_form import with_target_speculation
+
+PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
+LADDER = 2  # settings in the schedule ablation; more are an experiment of their own
+SHADES = {"all": COLOURS["dreamr"], "frontier": COLOURS["lookahead"], "none": COLOURS["specreason"]}
+
+
+def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """What the virtual clock says, where it was asked."""
+    return computed(tables["target_speculation"]) if "target_speculation" in tables else None
+
+
+def target_speculation_measured(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """What the ablation of the schedule says, where it has more settings than its ladder."""
+    settings = ahead(tables["ablation"]) if "ablation" in tables else pd.DataFrame(columns=["setting"])
+    return measured(settings) if settings.setting.nunique() > LADDER else None
+
+
+def ahead(ablation: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the settings of what the target does ahead of a verdict, on single pairs."""
+    schedules = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
+    return schedules[schedules.setting != "sequential"]
+
+
+def computed(table: pd.DataFrame) -> Chart:
+    """Speed-up of each setting over that of the pipelined one against acceptance, a panel for each condition."""
+    verdicts, crowdings = sorted(table.verdict.unique()), sorted(table.crowding.unique())
+    figure, axes_list = panels(len(verdicts), len(crowdings), 2.5, 2.1, sharex=True, sharey="row")
+    for axes, (verdict, crowding) in zip(axes_list, product(verdicts, crowdings), strict=True):
+        here = table[(table.verdict == verdict) & (table.crowding == crowding)]
+        slowest = here[(here.target_speculation == PIPELINED[0]) & ~here.continues].set_index("acceptance").speedup
+        for setting, part in here[here.continues].groupby("target_speculation", sort=False):
+            axes.plot(
+                part.acceptance, part.speedup / part.acceptance.map(slowest), "o-", markersize=3, color=SHADES[setting]
+            )
+            expected = [_gain(a, part.cost.iloc[0], verdict, setting) for a in slowest.index]
+            axes.plot(slowest.index, expected, ":", linewidth=1, color=SHADES[setting])
+        axes.axhline(1, color=INK, linewidth=0.8)
+        axes.set_title(f"verdict {verdict:g}, crowding {crowding:g}")
+    figure.supxlabel("acceptance", fontsize=9, color=INK)
+    figure.supylabel("speed-up over the pipelined arm's", fontsize=9, color=INK)
+    handles = [Line2D([], [], color=shade, label=f"target speculation: {name}") for name, shade in SHADES.items()]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+    alt = "Gain of target speculation over a pipeline without it, by acceptance, verdict and crowding: computed."
+    return Chart(figure, table, alt)
+
+
+def _gain(acceptance: float, cost: float, verdict: float, target_speculation: TargetSpeculation) -> float:
+    with_them, without = (
+        with_target_speculation(acceptance, cost, verdict, *setting)
+        for setting in ((target_speculation, True), PIPELINED)
+    )
+    return with_them / without
+
+
+def measured(table: pd.DataFrame) -> Chart:
+    """Speed-up against the tokens that the target wrote, for rows of the ablation that commit the same text."""
+    figure, (axes,) = panels(1, 1, 5.2, 3.4)
+    for _, row in table.iterrows():
+        cross(axes, row, "target_tokens", "speedup", color=COLOURS["dreamr"])
+        place = (row.target_tokens, row.speedup)
+        axes.annotate(row.setting, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="tokens that the target wrote, an answer", ylabel="speed-up over the target by itself")
+    cells = [f"{name}{end}" for name in ("target_tokens", "speedup") for end in ("", "_low", "_high")]
+    data = table[["setting", "target", "draft", "method", "benchmark", "n_alone", *cells]]
+    return Chart(figure, data, "Speed-up against the target's tokens, per setting.")

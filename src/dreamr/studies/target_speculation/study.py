@@ -1,0 +1,30 @@
+"""What the target writes ahead of a verdict: computed by `dreamr simulate`, and measured where it was run."""
+
+from dreamr.report.sections import Section, figure, table
+from dreamr.studies.catalogue import Study
+
+STUDY = Study(
+    heading="Which overlap pays?",
+    chapter="settings",
+    order=2,
+    parts={
+        "arms": Section(
+            "Every combination of target speculation and writing on",
+            "methods that differ from dreamr in target_speculation and continues",
+            figure("target-speculation-measured"),
+            inside="target_speculation",
+        ),
+        "published": Section(
+            "Lookahead Reasoning at its published depth",
+            "the method lookahead_published",
+            table("speed", method="lookahead_published"),
+            inside="target_speculation",
+        ),
+    },
+    figures={
+        "target_speculation": "Above 1 the target's own versions of undecided steps pay; computed, not measured, for "
+        "the fully parallel schedule and its variants over the pipelined one.",
+        "target-speculation-measured": "All settings commit the same text, so what lies further right is work thrown "
+        "away, and what lies higher is time won by it.",
+    },
+)
