@@ -1,4 +1,4 @@
-"""A Slurm as labs have it, and README's first day on it: accounting, enforced limits, a user who is not root.
+"""A Slurm as labs have it, and the documented first day on it: accounting, enforced limits, a user who is not root.
 
 Run by hand, as root; needs Debian's slurmctld, slurmd, slurm-client, munge, slurmdbd and mariadb-server, and a Python
 that others may execute. The user installs the workflow, fills in the form and runs the smoke command; then Ctrl-C is

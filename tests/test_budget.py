@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from projects import ROOT, Project, copied
+from prose import block
 from test_plan import merged
 
 from dreamr.cli.plan import lines, main
@@ -345,7 +346,6 @@ def test_gpus_apart_and_servers_are_shown_as_what_they_are() -> None:
     assert any("4,6: 2.1+" in line for line in lines(Plan(spread)))
 
 
-def test_the_readme_shows_the_plan_of_the_papers_scale() -> None:
-    shown = re.search(r"<!-- plan -->\n```\n(.*?)\n```\n", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+def test_the_documentation_shows_the_plan_of_the_papers_scale() -> None:
     printed = "\n".join(lines(Plan(paper(), read_site(ROOT / "profiles/slurm"))))
-    assert shown and shown[1] == printed, f"the command prints:\n{printed}"
+    assert block("<!-- plan -->\n```") == printed, f"the command prints:\n{printed}"

@@ -47,7 +47,7 @@ def test_the_last_line_of_a_job_is_what_its_engine_died_of(tmp_path: Path, how: 
 
 
 def test_a_log_that_goes_on_over_restarts_has_the_name_of_its_rule(tmp_path: Path) -> None:
-    """So its engines' logs lie beside it where README says, and the terminal finds what the job noted."""
+    """So its engines' logs lie beside it where the documentation says, and the terminal finds what the job noted."""
     log = tmp_path / "q3vl-2l.balanced.q3vl-deep.log"
     read = "from dreamr.runtime.output import own_log; print(own_log())"
     begun = f'{BEGIN} "{log}"; "{sys.executable}" -c "{read}" 2>> "{log}"'

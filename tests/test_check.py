@@ -12,6 +12,7 @@ import pytest
 import yaml
 from machines import FAKES, WITH_GPU, WORKSTATION, Fake
 from projects import ROOT, Project, copied, stubbed, with_form
+from prose import block
 from test_plan import merged
 
 from dreamr.cli.check import main
@@ -51,17 +52,15 @@ def test_each_machine_is_told_what_it_lacks_and_nothing_else(fresh: Path, name: 
         assert "\n" not in str(line)
 
 
-def test_every_kind_of_machine_in_the_readme_has_a_fake_with_its_verdict() -> None:
+def test_every_kind_of_machine_in_the_documentation_has_a_fake_with_its_verdict() -> None:
     machines = [fake.machine for fake in FAKES.values()]
     assert {system_of(machine) for machine in machines} == {*SYSTEMS}
     assert {processor_of(machine) for machine in machines} - {None} == {*PROCESSORS}
 
 
-def test_the_readme_lists_what_the_check_tests() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = text.partition("<!-- machines -->\n")[2].partition("\n<!-- end -->")[0]
+def test_the_documentation_lists_what_the_check_tests() -> None:
     made = "\n".join(supported())
-    assert shown == made, f"the check says:\n{made}"
+    assert block("<!-- machines -->", "<!-- end -->") == made, f"the check says:\n{made}"
 
 
 def test_a_head_node_is_told_how_to_check_the_nodes(fresh: Path) -> None:

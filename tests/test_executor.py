@@ -5,14 +5,14 @@ tests.test_cluster has a real Slurm.
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from projects import ROOT, copied, stubbed, with_form
+from projects import copied, stubbed, with_form
+from prose import block
 
 from dreamr.runtime.executor import WaitingExecutor, may_pass
 
@@ -136,8 +136,8 @@ def test_a_job_that_slurm_lists_no_more_has_ended_as_its_outputs_say(site: Site)
 
 
 @pytest.mark.slow
-def test_the_readmes_command_keeps_what_was_printed_and_how_it_ended(site: Site) -> None:
-    (line,) = re.findall(r"<!-- cluster command -->\n```\n(.*)\n```", (ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_documented_command_keeps_what_was_printed_and_how_it_ended(site: Site) -> None:
+    line = block("<!-- cluster command -->\n```")
     given = ".venv/bin/snakemake --profile profiles/slurm --configfile config/paper.yaml pins.yaml"
     assert given in line
     quick = " ".join((sys.executable, "-m snakemake --profile profiles/slurm", *SMOKE, *QUICK, QUANTIZED))

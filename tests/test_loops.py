@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from worlds import METHODS, QUESTION, WIDE, Refusing, answer, answers, listed, random_pair, refusing_pair
+from worlds import EVEN, METHODS, QUESTION, WIDE, Refusing, answer, answers, listed, random_pair, refusing_pair
 
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation, Meter, Refused
@@ -31,7 +31,6 @@ cost_pairs = st.tuples(costs, costs)
 limits = st.builds(Limits, step_tokens=st.integers(1, 12), answer_tokens=st.integers(1, 60))
 sided = st.builds(replace, limits, draft_answers=st.booleans())
 seeds = st.integers(0, 10**6)
-EVEN = (Cost(decode=1.0, verdict=1.0), Cost(decode=0.2))
 SPECULATIVE = ("specreason", "lookahead", "fpsr")
 
 

@@ -1,4 +1,4 @@
-"""README tells the truth: its numbers are those of the kept run, its drawing is that of the workflow."""
+"""README and documentation tell the truth: numbers are those of the kept run, the drawing is that of the workflow."""
 
 import re
 from pathlib import Path
@@ -7,20 +7,18 @@ import pytest
 import yaml
 from PIL import Image
 from projects import ROOT, Project, copied
+from prose import PROSE, README, block
 
 from dreamr.cli.keep_run import readme_lines
 from dreamr.config import DataSpec
 from dreamr.data.loading import prepare_questions
 from dreamr.statistics.frame import read_table
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 KEPT = ROOT / "reports/kept"
 
 
-def block(before: str, after: str) -> str:
-    (found,) = re.findall(rf"{re.escape(before)}\n(.*?)\n{re.escape(after)}", README, re.S)
-    return found
+def test_a_newcomer_reads_it_in_two_screens() -> None:
+    assert len(README.split()) <= 1400, "what is longer goes to docs/"
 
 
 def test_numbers_are_those_of_the_kept_run() -> None:
@@ -47,7 +45,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
 
 def test_the_drawing_is_the_workflow(drawn: set[tuple[str, str]]) -> None:
     """Every arrow is one of Snakemake's, and no rule is left out."""
-    shown = set(re.findall(r"^ +(\w+) --> (\w+)$", block("```mermaid", "```"), re.M))
+    shown = set(re.findall(r"^ +(\w+) --> (\w+)$", block("```mermaid"), re.M))
     assert shown <= drawn
     assert {name for arrow in shown for name in arrow} == {name for arrow in drawn for name in arrow} - {"all"}
 
@@ -59,8 +57,8 @@ def test_the_title_is_that_of_the_citation_and_claims_no_more_than_was_done() ->
 
 
 def test_commands_are_as_one_types_them() -> None:
-    for text in (README, CONTRIBUTING):
-        assert not re.findall(r"(?:`|<code>)(?:dreamr|snakemake) [a-z-]+", text)
+    for name, text in PROSE.items():
+        assert not re.findall(r"(?:`|<code>)(?:dreamr|snakemake) [a-z-]+", text), name
 
 
 @pytest.mark.parametrize(
@@ -68,26 +66,26 @@ def test_commands_are_as_one_types_them() -> None:
     ["Requires-Python", ".snakemake", "pip reaches no index that has", "the environment may be damaged", "ulimit -v"],
 )
 def test_what_one_sees_when_something_fails_is_in_the_table(words: str) -> None:
-    table = README.partition("## When something fails\n")[2]
+    table = PROSE["docs/troubleshooting.md"]
     assert words in table and "pathvars.results" in table
 
 
 def test_what_the_digests_are_is_said_before_they_are_used() -> None:
-    first = README.partition("## ")[0]
-    assert "*digests*: machine-made summaries of the paper's text" in " ".join(first.split())
-    for text in (README, CONTRIBUTING):
+    told = "*digests*: machine-made summaries of the paper's text"
+    assert told in " ".join(README.split()) and "digest" not in README.partition("*digests*")[0]
+    for text in PROSE.values():
         assert not re.search(r"digests? (?:of the code|covers|and versions)", text), "those of files are hashes"
 
 
 def test_the_first_look_says_where_its_page_is_and_how_to_lay_an_overlay_over_it() -> None:
     assert "results/smoke/report/index.html" in README
-    assert "--configfile config/smoke.yaml mine.yaml" in README
+    assert "--cores all --configfile config/smoke.yaml mine.yaml" in README
 
 
 def test_the_lines_that_make_a_benchmark_of_ones_own_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 6), "red").save("cats.png")
-    exec(block("<!-- own benchmark -->\n```python", "```"))
+    exec(block("<!-- own benchmark -->\n```python"))
     spec = DataSpec.model_validate({"adapter": "realworldqa", "path": "my/folder", "split": "test"})
     (question,) = prepare_questions("mine", spec, tmp_path / "data")
     assert question.gold == ("2",) and question.prompt.endswith("How many cats?")

@@ -18,6 +18,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from projects import ROOT, Project, copied, stubbed, with_form
+from prose import PROSE, README
 
 from dreamr import prompts
 from dreamr.planning.site import LIMITED
@@ -150,8 +151,8 @@ def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project)
     assert (jobs["prepare"], jobs["make_micro"], jobs["train_sapo"]) == (1, 0, 0)
 
 
-def test_the_readme_counts_the_jobs_at_the_papers_scale() -> None:
-    text = " ".join((ROOT / "README.md").read_text().split())
+def test_the_documentation_counts_the_jobs_at_the_papers_scale() -> None:
+    text = " ".join(PROSE["docs/how-to/cluster.md"].split())
     for rule in ("train_sapo", "answer", "generate"):
         assert f" {PAPER_JOBS[rule]} `{rule}` jobs" in text
 
@@ -359,22 +360,22 @@ def test_the_workflow_environment_of_conda_is_that_of_pip() -> None:
 
 
 def test_the_readme_has_two_commands_and_ci_runs_the_second() -> None:
-    commands = re.findall(r"^python3 .*$", (ROOT / "README.md").read_text(), re.M)
+    commands = re.findall(r"^python3 .*$", README, re.M)
     assert len(commands) == 2
-    assert commands[0].endswith("snakemake --cores all")
+    assert commands[0].endswith("snakemake --cores all --configfile config/smoke.yaml")
     (extract,) = re.findall(r"^command=\$\((.*)\)$", (ROOT / ".ci/run").read_text(), re.M)
     found = subprocess.run(["bash", "-c", extract], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == commands[1]
 
 
-def test_the_map_in_the_readme_is_true() -> None:
-    text = (ROOT / "README.md").read_text()
-    shown = set(re.findall(r"[a-z_]+", text[text.index("## Map") : text.index("Data flow")]))
+def test_the_map_is_true() -> None:
+    text = PROSE["docs/map.md"]
+    shown = set(re.findall(r"[a-z_]+", text[text.index("## The folders") :]))
     parts = [path.stem for path in (ROOT / "src/dreamr").iterdir() if not path.name.startswith("_")]
     assert set(parts) <= shown, sorted(set(parts) - shown)
 
 
-def test_the_readme_shows_every_prompt() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_documentation_shows_every_prompt() -> None:
+    text = PROSE["docs/paper.md"]
     for words in (prompts.REASON, prompts.END_LETTER, prompts.END_VALUE, prompts.VERIFY, prompts.SCORE, prompts.ALIGN):
         assert f"`{words}`" in text, words

@@ -14,6 +14,7 @@ from dreamr.records import Trace
 
 QUESTION = Prompt("How many dots are there?", ())
 WIDE = Limits(step_tokens=50, answer_tokens=10_000)
+EVEN = (Cost(decode=1.0, verdict=1.0), Cost(decode=0.2))
 METHODS = {
     "target_only": Method(loop="target_only"),
     "draft_only": Method(loop="draft_only"),

@@ -101,7 +101,7 @@ def take_picture(page_file: Path, out: Path) -> None:
 
 
 def readme_lines(folder: Path) -> Iterator[str]:
-    """What README quotes of a kept run: where it was made, and the table of its methods."""
+    """What README quotes of a kept run: where it was made, the table of its methods, the verdicts on main claims."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     named = " and ".join(machine["device"] for machine in run["machines"])
     yield f"Run of {run['ended']} on {named}; scale {run['scale']}, question seed {run['seed']}."
@@ -114,6 +114,10 @@ def readme_lines(folder: Path) -> Iterator[str]:
         if rows["accuracy"]:
             cells = [_cell(rows[table], quantity, kind) for table, quantity, kind in COLUMNS.values()]
             yield f"| {label(method)} | {' | '.join(cells)} |"
+    yield ""
+    for claim in records(read_table(folder / "claims.csv")):
+        if claim["headline"]:
+            yield f"- {claim['text']} **{claim['verdict']}**"
 
 
 def _cell(row: Row | None, quantity: str, kind: str) -> str:

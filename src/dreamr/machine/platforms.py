@@ -1,4 +1,4 @@
-"""The kinds of machines that people have, and whether this project runs there. README's table is made from this."""
+"""The kinds of machines that people have, and whether this project runs there. A table of docs/ is made from this."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def processor_of(machine: Machine) -> Platform | None:
 
 
 def supported() -> Iterator[str]:
-    """The table of README in Markdown: what runs first."""
+    """The table of docs/how-to/machines.md: what runs first."""
     yield "| machine | does it run? | what to do |"
     yield "| --- | --- | --- |"
     divided = [platform for platform in (*SYSTEMS, *PROCESSORS) if platform.name != "Linux on x86-64"]
@@ -114,7 +114,7 @@ def supported() -> Iterator[str]:
             if platform.verdict == verdict:
                 yield f"| {platform.name} | {word}: {platform.why} | {platform.do} |"
         if verdict == "doubt":
-            yield f"| {on_gpus()} | {word}: planned and dry-run, not run by this project | see On GPUs |"
+            yield f"| {on_gpus()} | {word}: planned and dry-run, not run by this project | [GPUs](gpus.md) |"
 
 
 def on_gpus() -> str:

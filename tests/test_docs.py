@@ -1,0 +1,145 @@
+"""The documentation builds, and what it tells one to type and to write works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from projects import ROOT, copied
+from prose import PROSE, block
+from snakemake.cli import get_argument_parser
+from test_plan import merged
+from worlds import EVEN, answer, random_pair
+
+import dreamr.methods
+import dreamr.verifiers
+from dreamr.cli.app import FOR_PEOPLE, OF_RULES, app
+from dreamr.config import Method
+from dreamr.methods.protocol import Outcome
+
+FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
+BIN = ".venv/bin/"
+
+
+def codes(text: str) -> Iterator[str]:
+    """Lines of code blocks, and code within lines."""
+    for fence in FENCE.findall(text):
+        yield from fence.splitlines()[1:-1]
+    for span in re.findall(r"`([^`]+)`", FENCE.sub("", text)):
+        yield " ".join(span.split())
+
+
+def typed(program: str) -> list[list[str]]:
+    """The words behind each call of a program of the environment in the prose."""
+    lines = {line for text in PROSE.values() for line in codes(text)}
+    parts = {part.strip() for line in lines for part in re.split(r"&&|;|\||2>&1", line)}
+    calls = [shlex.split(part) for part in sorted(parts) if part.startswith(BIN)]
+    return [words for call, *words in calls if call == BIN + program]
+
+
+def told(words: list[str]) -> str:
+    return " ".join(words) or "alone"
+
+
+@pytest.mark.slow
+def test_it_builds_without_a_warning_or_a_dead_link(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", ROOT / "docs", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Most draft steps ahead" in (tmp_path / "reference/configuration.html").read_text()
+    assert "--configfile PATH" in (tmp_path / "reference/commands.html").read_text()
+
+
+def anchors(page: str) -> set[str]:
+    """Of the headings of a page, as code hosts and MyST make them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", PROSE[page]), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_into_the_documentation_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", PROSE[page])
+    assert len(links) >= 8
+    assert not [path for path, _ in links if not (ROOT / path).exists()]
+    assert not [(path, anchor) for path, anchor in links if anchor and anchor not in anchors(path)]
+
+
+# -- commands
+
+
+@pytest.mark.parametrize("words", typed("dreamr"), ids=told)
+def test_a_command_of_the_prose_is_one_of_dreamr(words: list[str]) -> None:
+    if len(words) == 1 and not words[0].startswith("-"):  # named, not called
+        assert words[0].replace("-", "_") in {*FOR_PEOPLE, *OF_RULES}
+    else:
+        app().parse_args(words, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("words", typed("snakemake"), ids=told)
+def test_a_command_of_the_prose_is_one_of_snakemake(words: list[str]) -> None:
+    given = get_argument_parser().parse_args(words)
+    files = [path for path in given.configfile or () if path.parent.name == "config"]
+    assert all((ROOT / path).is_file() for path in files)
+    assert all((ROOT / profile).is_dir() for profile in given.profile or ())
+
+
+@pytest.mark.parametrize("words", typed("python"), ids=told)
+def test_files_that_python_is_given_are_there(words: list[str]) -> None:
+    files = [word for word in words if "/" in word and not word.startswith("build/")]
+    assert all((ROOT / path).exists() for path in files)
+
+
+def test_what_snakemake_is_asked_to_make_is_known_to_it(tmp_path: Path) -> None:
+    targets = {target for words in typed("snakemake") for target in get_argument_parser().parse_args(words).targets}
+    assert {"environments", "zoo"} < targets and len(targets) > 4
+    copied(tmp_path / "copy").succeed("-n", *sorted(targets))
+
+
+# -- what one writes
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The method and the verifier of the guides, as files of one's own."""
+    for package, kind, name in ((dreamr.methods, "method", "relay"), (dreamr.verifiers, "verifier", "helps")):
+        folder = tmp_path / kind
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(block(f"<!-- own {kind}: {name} -->\n```python"))
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+        monkeypatch.setitem(sys.modules, f"{package.__name__}.{name}", None)
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}")
+
+
+SNIPPETS = [
+    pytest.param(text, id=f"{page}:{number}")
+    for page, prose in PROSE.items()
+    for number, (before, text) in enumerate(re.findall(r"^([^\n]*)\n```yaml\n(.*?)^```", prose, re.M | re.S))
+    if not before.startswith("<!-- not run: ")
+]
+
+
+@pytest.mark.parametrize("text", SNIPPETS)
+def test_a_configuration_of_the_prose_lies_over_the_default(text: str, own: None) -> None:
+    overlay = yaml.safe_load(text)
+    assert merged(overlay) != merged()
+
+
+def outcome(method: Method, seed: int) -> Outcome:
+    return answer(method, random_pair(seed), EVEN)[1]
+
+
+def test_the_method_of_the_guide_answers(own: None) -> None:
+    steps = [step for seed in range(20) for step in outcome(Method(loop="relay"), seed).steps]
+    assert {step.writer for step in steps} == {"target", "draft"}
+    assert all(outcome(Method(loop="relay"), seed).steps[0].writer == "target" for seed in range(20))
+
+
+def test_the_verifier_of_the_guide_judges(own: None) -> None:
+    method = Method(loop="specreason", verifier="helps", alpha=0.5)
+    runs = [outcome(method, seed) for seed in range(20)]
+    verified, accepted = (sum(getattr(run, count) for run in runs) for count in ("verified", "accepted"))
+    assert 0 < accepted < verified
