@@ -102,9 +102,9 @@ def test_a_benchmark_of_one_s_own_has_as_many_questions_as_the_estimates_say() -
         )
 
     group = Group("baseline", "q3vl-deep", "none", "all")
-    assert [questions(plan(count), group)[0] for count in (10, 30)] == [24 * 5 + 10, 24 * 5 + 30]
-    assert questions(plan(30, limit=7), group)[0] == 24 * 5 + 7
-    assert any("With 54 problems" in line for line in lines(plan(30)))
+    assert [questions(plan(count), group)[0] for count in (10, 30)] == [12 * 5 + 10, 12 * 5 + 30]
+    assert questions(plan(30, limit=7), group)[0] == 12 * 5 + 7
+    assert any("With 42 problems" in line for line in lines(plan(30)))
 
 
 # -- by hand

@@ -1,10 +1,13 @@
 """Times of earlier jobs make an estimate."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from dreamr.planning.progress import announcement, job_seconds, minutes
+from dreamr.runtime import forecast
+from dreamr.runtime.forecast import Forecast, speedups
 
 
 def benchmark(path: Path, seconds: float) -> None:
@@ -47,3 +50,42 @@ def test_the_announcement_says_whose_times_it_goes_by(
 ) -> None:
     said = announcement({"generate": 1, "quantize": 2}, own, kept, cores=2)
     assert said.splitlines()[1] == f"About 2 min on 2 cores, by {whose}."
+
+
+@pytest.fixture
+def expected(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What jobs are expected to add to a run, for this test alone."""
+    seconds = {"train_sapo": 50.0, "generate": 100.0, "prepare": 1.0}
+    monkeypatch.setattr(forecast, "EXPECTED", seconds)
+    return seconds
+
+
+def test_a_run_says_how_much_of_its_time_is_over(expected: dict[str, float]) -> None:
+    """By hand: ten trainings and five evaluations are 1,000 s; behind four trainings 200 of them are over."""
+    run = Forecast({"train_sapo": 10, "generate": 5, "prepare": 0, "report": 1})
+    run.done["train_sapo"] = 1
+    assert run.words("train_sapo", elapsed=500.0) == ", 5% of the time, about 16 min left", "too early for a pace"
+    run.done["train_sapo"] = 4
+    assert run.words("train_sapo", elapsed=200.0) == ", 20% of the time, about 13 min left"
+    assert run.words("train_sapo", elapsed=400.0) == ", 20% of the time, about 27 min left", "at half the pace"
+    assert run.words("prepare", elapsed=400.0) == "" == run.words("report", elapsed=400.0)
+    run.done.update({"train_sapo": 6, "generate": 5})
+    assert run.words("generate", elapsed=900.0) == "", "nothing is left but what takes a moment"
+
+
+def test_the_first_result_is_a_ratio_of_total_times(tmp_path: Path) -> None:
+    """Of methods of two models, timed one question at a time: 9 s beside 3 s and 3 s beside 3 s are twice as fast."""
+    shared = {"benchmark": "mmmu", "draft_busy": 1.0, "target_busy": 1.0, "method": "dreamr", "mode": "alone"}
+    draft_alone = {**shared, "target_busy": 0.0, "method": "draft_only"}
+    rows = [
+        {**shared, "question": "a", "seconds": 3.0, "baseline_seconds": 9.0},
+        {**shared, "question": "b", "seconds": 3.0, "baseline_seconds": 3.0},
+        {**shared, "question": "c", "seconds": 1.0, "baseline_seconds": None},
+        {**shared, "question": "c", "seconds": 1.0, "baseline_seconds": 50.0, "mode": "batched"},
+        {**draft_alone, "question": "a", "seconds": 1.0, "baseline_seconds": 50.0},
+    ]
+    scores = tmp_path / "all.jsonl"
+    scores.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert speedups(scores) == "times as fast as the target, on 2 questions: dreamr 2.00"
+    scores.write_text(json.dumps(rows[-1]) + "\n")
+    assert speedups(scores) == ""

@@ -76,7 +76,11 @@ def test_a_cause_is_told_once_and_a_third_job_does_not_begin(engine_died: tuple[
 def test_each_job_has_a_line_and_nothing_else_is_told_of_it(engine_died: tuple[Project, list[str]]) -> None:
     _, printed = engine_died
     begun = [line.removesuffix(": started") for line in printed if line.endswith(": started")]
-    done = [match for line in printed if (match := re.fullmatch(r"(.*): done, (\d+) of 25 jobs", line))]
+    done = [
+        match
+        for line in printed
+        if (match := re.fullmatch(r"(.*): done, (\d+) of 25 jobs(?:, \d+% of the time, about \d+ min left)?", line))
+    ]
     assert len(begun) == 17 and {match[1] for match in done} < set(begun)
     assert [int(match[2]) for match in done] == [*range(1, 15)]
     words = ("Error in rule", "RuleException", "reason:", "set -euo", "--spec", "Select jobs", "Finished jobid")

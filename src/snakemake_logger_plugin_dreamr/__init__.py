@@ -63,6 +63,7 @@ class LogHandler(LogHandlerBase):
         match told.get("event"):
             case LogEvent.RUN_INFO:
                 self._terminal.total = told["stats"]["total"]
+                self._terminal.forecast.jobs = {rule: n for rule, n in told["stats"].items() if rule != "total"}
             case LogEvent.JOB_INFO:
                 return [self._terminal.started(told["jobid"], told["rule_name"], told["wildcards"], told["output"])]
             case LogEvent.JOB_STARTED:

@@ -19,7 +19,7 @@ from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
-from dreamr.planning.progress import announcement, job_seconds
+from dreamr.planning.progress import added_seconds, announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.planning.site import LIMITED, site_of
 from dreamr.provenance import environment_folder, file_digest
@@ -27,6 +27,7 @@ from dreamr.report.sections import captions
 from dreamr.runtime.causes import new_run
 from dreamr.runtime.ctrl_c import explain_ctrl_c
 from dreamr.runtime.endings import exit_on_user_error
+from dreamr.runtime.forecast import EXPECTED
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
@@ -77,7 +78,9 @@ def waiting_jobs():
 def expectation():
     """What is going to run and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
     kept = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
-    return announcement(waiting_jobs(), job_seconds(CONFIG.pathvars.benchmarks), kept, ALL_CORES)
+    own = job_seconds(CONFIG.pathvars.benchmarks)
+    EXPECTED.update(added_seconds({**kept, **own}, ALL_CORES))
+    return announcement(waiting_jobs(), own, kept, ALL_CORES)
 
 
 def running_jobs():

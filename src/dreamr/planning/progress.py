@@ -19,10 +19,15 @@ def job_seconds(folder: Path) -> dict[str, float]:
     return {rule: mean(seconds) for rule, seconds in by_rule.items() if seconds}
 
 
+def added_seconds(seconds: Mapping[str, float], cores: int) -> dict[str, float]:
+    """By how many seconds a job of each rule makes a run longer, on `cores` cores."""
+    return {rule: time / (1 if rule in ALONE else cores) for rule, time in seconds.items()}
+
+
 def minutes(waiting: Mapping[str, int], seconds: Mapping[str, float], cores: int) -> float:
     """Expected minutes of the waiting jobs of rules with known times, on `cores` cores."""
-    times = {rule: count * seconds[rule] for rule, count in waiting.items() if rule in seconds}
-    return sum(time / (1 if rule in ALONE else cores) for rule, time in times.items()) / 60
+    added = added_seconds(seconds, cores)
+    return sum(count * added.get(rule, 0.0) for rule, count in waiting.items()) / 60
 
 
 def announcement(waiting: Mapping[str, int], own: Mapping[str, float], kept: Mapping[str, float], cores: int) -> str:

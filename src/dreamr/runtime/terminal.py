@@ -7,16 +7,19 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from dreamr.errors import Cause
 from dreamr.runtime.causes import STOPPED, TO_GO_ON, Ended, note_path, read_note
 from dreamr.runtime.ctrl_c import PRESSED
+from dreamr.runtime.forecast import Forecast, speedups
 from dreamr.runtime.output import path_from_here
 
 WIDTH = 400  # characters of a cause
 MOST_CAUSES = 4  # in the summary: with four lines each and four at its ends it has at most 20
 UNKNOWN = "it left no word"
 PAGE = "report"  # the rule that makes the page
+SCORES = "grade"  # the rule whose output has the times of answers
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,18 @@ class Failure:
         return self.how.cause.stopped
 
 
+class Started(NamedTuple):
+    """A job that has begun."""
+
+    rule: str
+    values: str  # of its wildcards
+    output: str  # the first; "" where it has none
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule} {self.values}".strip()
+
+
 @dataclass
 class Terminal:
     """The lines of one run. `causes` is the folder in which its jobs note how they ended, if it has one."""
@@ -47,34 +62,47 @@ class Terminal:
     total: int = 0
     done: int = 0
     failures: list[Failure] = field(default_factory=list)
-    _names: dict[int, str] = field(default_factory=dict)
-    _ending: list[str] = field(default_factory=list)
-    _pages: dict[int, str] = field(default_factory=dict)  # by the jobs that make them
-    _made: list[str] = field(default_factory=list)
+    forecast: Forecast = field(default_factory=Forecast)
+    _begun: float = field(default_factory=time.monotonic)
+    _jobs: dict[int, Started] = field(default_factory=dict)
+    _ending: list[Started] = field(default_factory=list)
+    _pages: list[str] = field(default_factory=list)
+    _first: str = ""  # what the first answers showed
 
     def started(self, job: int, rule: str, wildcards: Mapping[str, str], outputs: Sequence[str] = ()) -> str:
         """A job begins."""
-        self._names[job] = " ".join([rule, "/".join(wildcards.values())]).strip()
-        if rule == PAGE:
-            self._pages[job] = outputs[0]
-        return stamped(f"{self._names[job]}: started")
+        self._jobs[job] = Started(rule, "/".join(wildcards.values()), outputs[0] if outputs else "")
+        return stamped(f"{self._jobs[job].name}: started")
 
     def finished(self, job: int) -> None:
         """A job is done; `progressed` tells it."""
-        self._ending.append(self._names.get(job, f"job {job}"))
-        if job in self._pages:
-            self._made.append(self._pages[job])
+        ended = self._jobs[job]
+        self._ending.append(ended)
+        self.forecast.done[ended.rule] += 1
+        if ended.rule == PAGE:
+            self._pages.append(ended.output)
 
     def progressed(self, done: int, total: int) -> list[str]:
         """So many jobs are done."""
         self.done, self.total = done, total
-        lines = [stamped(f"{name}: done, {done} of {total} jobs") for name in self._ending]
+        lines = [line for job in self._ending for line in self._done(job)]
         self._ending.clear()
         return lines
 
+    def _done(self, job: Started) -> Iterator[str]:
+        time_left = self.forecast.words(job.rule, time.monotonic() - self._begun)
+        yield stamped(f"{job.name}: done, {self.done} of {self.total} jobs{time_left}")
+        if job.rule == SCORES and not self._first:
+            self._first = speedups(Path(job.output))
+            if self._first:
+                yield stamped(f"first result, {job.values}: {self._first}")
+
     def failed(self, job: int, rule: str, logs: Sequence[str], said: str | None) -> str:
         """A job failed; `said` is what Snakemake's executor knows of that."""
-        name, log = self._names.get(job, rule), path_from_here(Path(logs[0]).absolute()) if logs else ""
+        name, log = (
+            self._jobs[job].name if job in self._jobs else rule,
+            path_from_here(Path(logs[0]).absolute()) if logs else "",
+        )
         failure = Failure(name, rule, log, self._how(rule, log, said))
         earlier = next((other for other in self.failures if other.cause == failure.cause), None)
         self.failures.append(failure)
@@ -98,7 +126,7 @@ class Terminal:
     def summary(self) -> list[str]:
         """Where the page is; or what was stopped, what failed, why and what to do, in at most 20 lines."""
         if not (self.failures or PRESSED.is_set()):
-            return [f"The page: {page}" for page in self._made]
+            return [f"The page: {page}" for page in self._pages]
         # Over a network's file system a note may come later than the end of its job.
         ended = [replace(failure, how=self._noted(failure.log) or failure.how) for failure in self.failures]
         lines = [*stops(ended), *causes([failure for failure in ended if not failure.stopped])]

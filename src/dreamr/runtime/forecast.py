@@ -1,0 +1,53 @@
+"""How far a run is and what its first answers show, for the terminal."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SETTLED = 60.0  # expected seconds of finished jobs from which on this run's own pace counts (our decision)
+LONG = 5.0  # expected seconds of a job that is worth a word about the time
+
+# Expected seconds that a job of each rule adds to this run: the workflow enters them before the first job.
+EXPECTED: dict[str, float] = {}
+
+
+@dataclass
+class Forecast:
+    """The share of a run's time that is over, by the seconds that its jobs are expected to take.
+
+    The time left goes by the pace of this run so far.
+    """
+
+    jobs: Mapping[str, int] = field(default_factory=dict)  # of this run, by rule
+    done: Counter[str] = field(default_factory=Counter)
+
+    def words(self, rule: str, elapsed: float) -> str:
+        """`, 31 % of the time, about 26 min left`; nothing behind a job of a moment, or where no times are known."""
+        total, over = _expected(self.jobs), _expected(self.done)
+        if EXPECTED.get(rule, 0.0) < LONG or over >= total:
+            return ""
+        pace = elapsed / over if over >= SETTLED else 1.0
+        return f", {over / total:.0%} of the time, about {max(1, round((total - over) * pace / 60))} min left"
+
+
+def _expected(jobs: Mapping[str, int]) -> float:
+    return sum(count * EXPECTED.get(rule, 0.0) for rule, count in jobs.items())
+
+
+def speedups(scores: Path) -> str:
+    """How much faster than the target the methods of two models were that a file of scores has times of; "" if none.
+
+    Ratios of total times, without intervals: the page has those.
+    """
+    own: Counter[str] = Counter()
+    target: Counter[str] = Counter()
+    questions = set()
+    for row in map(json.loads, scores.read_text(encoding="utf-8").splitlines()):
+        if row["mode"] == "alone" and row["baseline_seconds"] and row["draft_busy"] and row["target_busy"]:
+            own[row["method"]] += row["seconds"]
+            target[row["method"]] += row["baseline_seconds"]
+            questions.add((row["benchmark"], row["question"]))
+    ratios = ", ".join(f"{method} {target[method] / own[method]:.2f}" for method in own)
+    return f"times as fast as the target, on {len(questions)} questions: {ratios}" if ratios else ""
