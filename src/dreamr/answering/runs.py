@@ -30,7 +30,6 @@ from dreamr.prompts import Prompt
 from dreamr.records import Fit, Load, Trace
 
 T = TypeVar("T")
-Item = TypeVar("Item")
 
 MOST_REFUSED = 16  # questions in a row; more is no matter of single questions (our decision)
 
@@ -110,40 +109,39 @@ async def timed_answer(loop: str, method: Method, engines: Engines, asked: Asked
     return Timed(outcome, time.perf_counter() - start)
 
 
-async def closed_loop(work: Callable[[Item], Awaitable[T]], items: Iterable[Item], at_once: int) -> list[T]:
-    """`work` on every item in their order, `at_once` of them under way; the first failure drops the others."""
+async def closed_loop(work: Callable[[Asked], Awaitable[T]], asked: Iterable[Asked], at_once: int) -> list[T]:
+    """`work` on every question in their order, `at_once` of them under way; the first failure drops the others."""
     places = asyncio.Semaphore(at_once)
 
-    async def placed(item: Item) -> T:
+    async def one(question: Asked) -> T:
         async with places:
-            return await work(item)
+            return await work(question)
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            begun = [tasks.create_task(placed(item)) for item in items]
+            begun = [tasks.create_task(one(question)) for question in asked]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in begun]
 
 
 async def answer_batched(
-    cells: Sequence[CellRun], asked: Sequence[Asked], limits: Limits, concurrency: int, done: Callable[[], object]
+    cell: CellRun, asked: Sequence[Asked], limits: Limits, concurrency: int, done: Callable[[], object]
 ) -> None:
-    """Answer what is left, `concurrency` answers at once: a question by all methods, then the next one.
+    """Answer what is left, `concurrency` questions at once. The first failure drops the others and is raised.
 
-    So methods share what the engines keep of a question, and none waits for the longest answer of another. The first
-    failure drops the others and is raised; too many refused questions of a method in a row are one.
+    Too many refused questions in a row are one.
     """
+    loop = cell.method.batched_loop
 
-    async def answer(place: tuple[CellRun, Asked]) -> None:
-        cell, question = place
-        timed = await timed_answer(cell.method.batched_loop, cell.method, cell.engines, question, limits)
+    async def one(question: Asked) -> None:
+        timed = await timed_answer(loop, cell.method, cell.engines, question, limits)
         cell.file.append(cell.trace(question, "batched", timed))
         stop_at_refusals(cell.name, cell.file, asked)
         done()
 
-    left = [(cell, question) for question in asked for cell in cells if question.key("batched") not in cell.file.traces]
-    await closed_loop(answer, left, concurrency)
+    left = [question for question in asked if question.key("batched") not in cell.file.traces]
+    await closed_loop(one, left, concurrency)
 
 
 def stop_at_refusals(method: str, file: CellFile, asked: Sequence[Asked]) -> None:

@@ -172,10 +172,12 @@ async def _answer(work: Work) -> None:
         with _phase_logged("questions measured"):
             fits = await _fits(work, engines)
         cells = [_cell_run(work, name, engines, fits) for name in work.left]
-        with tqdm(total=sum(work.left.values()), unit="answer", mininterval=5.0) as bar:
+        with tqdm(total=sum(work.left.values()), unit="question", mininterval=5.0) as bar:
             with _phase_logged("batched"):
-                bar.set_description("batched")
-                await answer_batched(cells, work.batched, work.limits, work.job.generation.concurrency, bar.update)
+                for cell in cells:
+                    bar.set_description(f"{cell.name}, batched")
+                    concurrency = work.job.generation.concurrency
+                    await answer_batched(cell, work.batched, work.limits, concurrency, bar.update)
             with _phase_logged("timed"):
                 bar.set_description("timed")
                 watch = Stopwatch(list(engines.values()), engines[EngineKey(work.job.target)], work.limits)

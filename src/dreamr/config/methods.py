@@ -128,4 +128,4 @@ class Sampling(Spec):
     seed: int = Field(description="Seed of sampling, and of the questions that a training draws.")
     step_tokens: Count = Field(description="Most tokens of a step; a longer one is cut there.")
     answer_tokens: Count = Field(description="Most tokens of an answer, all its steps together.")
-    concurrency: Count = Field(description="Answers at once where none is timed, of all methods of a job.")
+    concurrency: Count = Field(description="Questions at once where none is timed.")
