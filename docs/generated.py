@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 from dreamr.cli.app import FOR_PEOPLE, OF_RULES, run
 from dreamr.cli.make_schema import schemas
 from dreamr.statistics.claims import Check, load_claims
-from dreamr.statistics.names import AUDITED, OF_SCORES
+from dreamr.statistics.names import AUDITED
 from dreamr.studies.catalogue import files, studies
 
 ROOT = Path(__file__).parent.parent
@@ -99,19 +99,21 @@ def _help(command: str) -> str:
 
 def tables() -> Iterator[str]:
     """What each table holds, and the columns of those that are kept."""
-    yield from ("## Main tables", "")
-    main = {**OF_SCORES, "refusals": "tables", "fitting": "tables"}
-    rows = [_table_row(name, f"dreamr.statistics.{module}") for name, module in main.items()]
-    rows.append(("`claims.csv`", "Each claim of the paper that our sources name, and its verdict.", _columns("claims")))
-    yield from table(("table", "what it holds", "columns"), rows)
-    yield from ("## Tables of the audit", "")
-    yield from table(("table", "columns"), ((f"`{name}.csv`", _listed(columns)) for name, columns in AUDITED.items()))
+    heads = ("table", "what it holds", "columns")
     for name, study in studies().items():
         made = [one for command in study.tables for one in study.made_by(command)]
-        yield from (f"## Study: {study.heading}", "")
-        yield from table(
-            ("table", "what it holds", "columns"), (_table_row(one, f"dreamr.studies.{name}.tables") for one in made)
-        )
+        if made:
+            yield from (f"## Study: {study.heading or name.capitalize()}", "")
+            yield from table(heads, (_table_row(one, f"dreamr.studies.{name}.tables") for one in made))
+    yield from ("## Tables of no study", "")
+    computed = inspect.getdoc(import_module("dreamr.simulation.target_speculation")) or ""
+    rows = (
+        ("`claims.csv`", "Each claim of the paper that our sources name, and its verdict.", _columns("claims")),
+        ("`target_speculation.csv`", computed.partition("\n\n")[0], ""),
+    )
+    yield from table(heads, rows)
+    yield from ("## Tables of the audit", "")
+    yield from table(("table", "columns"), ((f"`{name}.csv`", _listed(columns)) for name, columns in AUDITED.items()))
 
 
 def _table_row(name: str, module: str) -> tuple[str, str, str]:
