@@ -1,1 +1,1 @@
-"""A reproduction kit for DREAM-R, multimodal speculative reasoning, with intervals on every number."""
+"""A reproduction kit for DREAM-R, multimodal speculative reasoning, with confidence intervals."""

@@ -1,5 +1,6 @@
-"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it
-but for what CONTRIBUTING lists of the main ones.
+"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it.
+
+Of the main ones docs/how-to/ablation-and-study.md lists what does.
 
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
