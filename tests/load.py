@@ -1,7 +1,7 @@
 """The endpoint under load beside vLLM's own server of the target, both driven by vLLM's benchmark client; and what the
 endpoint adds to the loop.
 
-    PYTHONPATH=src environments/models/bin/python tests/load.py
+    PYTHONPATH=src environments/models/bin/python tests/load.py --questions 24
 
 Asks questions of the default run (make it first), none of them twice of one server. Leave the machine alone meanwhile.
 """

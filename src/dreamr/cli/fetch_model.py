@@ -1,8 +1,8 @@
 """Bring a model to its folder: one of the zoo, checked against its checksums, or one of the hub.
 
 A model of the hub is downloaded at the revision that the configuration pins, weights as safetensors only, or taken from
-the hub's cache on this machine. card.json, written last, says which commit it was. Nothing else in this project touches
-the network. An example of SPEC:
+the hub's cache on this machine. card.json, written last, says which commit it was. Beside this
+command only `prepare` takes anything from the hub. An example of SPEC:
 
     {"name": "q3vl-2l", "model": {"from": "zoo", "path": "workflow/resources/zoo/q3vl-2l",
         "engine": {"dtype": "float32"}}}
