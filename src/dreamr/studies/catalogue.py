@@ -1,5 +1,7 @@
-"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it
-but for what CONTRIBUTING lists of the main ones.
+"""The studies: each is a folder beside this module, and no rule, stage or template outside of it names it.
+
+The page's first screen, config/claims.yaml, the README's table and rule simulate alone name some, and do without one that
+is gone.
 
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
