@@ -82,8 +82,8 @@ def _empty(chart: Chart, name: str) -> str:
     return f'<svg role="img" aria-labelledby="{name}-title"><title id="{name}-title">{escape(chart.alt)}</title></svg>'
 
 
-def shown(settings: Config, folder: Path) -> Path:
-    """The page from the tables and figures that are in a folder."""
+def shown(settings: Config, folder: Path, kept: Path | None = None, name: str = "index.html") -> Path:
+    """The page from the tables and figures that are in a folder, and where it is given one, of a kept run."""
     names = ("tables", "audit", "figures", "cells", "benchmarks", "logs")
     cards = [folder / "models" / name / "card.json" for made in Plan(settings).models.values() for name in made]
     report(
@@ -91,10 +91,11 @@ def shown(settings: Config, folder: Path) -> Path:
         cards=tuple(cards),
         traces=(folder / "traces.jsonl",),
         verification=_verification(folder),
-        out=folder / "index.html",
+        kept=kept,
+        out=folder / name,
         **{name: folder / name for name in names},
     )
-    return folder / "index.html"
+    return folder / name
 
 
 def drawing(folder: Path, settings: Config) -> dict[str, Any]:

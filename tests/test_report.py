@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from factories import ROOT
 from markupsafe import escape
-from pages import drawing, hostile
+from pages import drawing, hostile, shown
 
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
@@ -295,6 +295,16 @@ def test_every_claim_names_its_source(made: SimpleNamespace) -> None:
     for claim in claims.itertuples():
         row = made.page[made.page.index(f'id="claim-{claim.id}"') :].partition("</tr>")[0]
         assert f"<small>{claim.source}</small>" in row and escape(claim.remark) in row
+
+
+def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: SimpleNamespace) -> None:
+    kept = ROOT / "reports/kept"
+    page = shown(hostile(), made.folder, kept, "beside.html").read_text(encoding="utf-8")
+    rows = dict(re.findall(r'<tr id="claim-(.*?)">(.*?)</tr>', page, re.S))
+    deep = pd.read_csv(kept / "claims.csv").set_index("id").verdict
+    found = {claim: re.findall(r'<td class="words verdict [^"]*">(.*?)</td>', row)[1] for claim, row in rows.items()}
+    assert found == {claim: deep.get(claim, "not tested") for claim in rows} and {*found} & {*deep.index}
+    assert 'scope="col" class="words">in depth<' not in made.page
 
 
 def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:

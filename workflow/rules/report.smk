@@ -143,8 +143,13 @@ rule plot:
         """
 
 
+# The default run is small; its page shows what the kept run in depth found as well.
+IN_DEPTH = ["reports/kept/claims.csv", "reports/kept/run.json"] if CONFIG.scale == "micro" else []
+
+
 rule report:
     input:
+        kept=IN_DEPTH,
         tables=rules.summarise.output.tables,
         simulated=rules.simulate.output.table,
         verified=VERIFIED,
@@ -173,6 +178,7 @@ rule report:
         cells=f"{RESULTS}/cells",
         templates=folder("templates"),
         verification=option("--verification", "verified"),
+        kept=option("--kept", "kept"),
         benchmarks=lambda wildcards: CONFIG.pathvars.benchmarks,
         logs=lambda wildcards: CONFIG.pathvars.logs,
     shell:
@@ -188,6 +194,7 @@ rule report:
             --benchmarks {params.benchmarks:q} \
             --logs {params.logs:q} \
             {params.verification:q} \
+            {params.kept:q} \
             --templates {params.templates:q} \
             --out {output.page:q} \
             > {log:q} 2>&1

@@ -30,6 +30,7 @@ def main(
     logs: Path,
     out: Path,
     verification: Path | None = None,
+    kept: Path | None = None,
     templates: Path = TEMPLATES,
 ) -> None:
     """Write the page.
@@ -46,8 +47,9 @@ def main(
         logs: folder of the jobs' <rule>/*.log
         out: the page
         verification: folder of what verify wrote, where it did
+        kept: folder of a kept larger run, whose verdicts stand beside those of this one
         templates: folder of page.html.j2, css, js
     """
-    sources = Sources(tables, audit, figures, cards, traces, cells, benchmarks, logs, verification)
+    sources = Sources(tables, audit, figures, cards, traces, cells, benchmarks, logs, verification, kept)
     page = render(read_spec(Config, spec), sources, templates, studies())
     write_atomically(out, page)

@@ -57,6 +57,7 @@ class Sources:
     benchmarks: Path
     logs: Path
     verification: Path | None = None  # only where a step oracle exists
+    kept: Path | None = None  # a larger run of the same experiment, as `keep-run` keeps it
 
     @property
     def csv(self) -> list[Path]:
@@ -81,6 +82,7 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         foreign=[name for name in config.asked if not config.is_micro(name)],
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
+        in_depth=in_depth(sources.kept),
         glance=glance(tables),
         files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
         figures=drawn,
@@ -205,6 +207,14 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
     if row[f"{name}_low"] > null:
         return "above"
     return "below" if row[f"{name}_high"] < null else "undecided"
+
+
+def in_depth(kept: Path | None) -> Row:
+    """When the kept run ended, and its verdict on each claim by id; {} where there is none."""
+    if kept is None:
+        return {}
+    ended = json.loads((kept / "run.json").read_text(encoding="utf-8"))["ended"]
+    return {"ended": ended, "verdicts": {row["id"]: row["verdict"] for row in records(read_table(kept / "claims.csv"))}}
 
 
 def digests(files: Iterable[Path]) -> list[Row]:
