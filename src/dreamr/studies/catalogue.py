@@ -1,7 +1,7 @@
 """The studies: each is a folder beside this module, and no rule, stage or template outside of it names it.
 
-Only the page's first screen, config/claims.yaml, README's table and the rule simulate name some, and do without one that
-is gone.
+Only the page's first screen, config/claims.yaml, README's table and the rule simulate name some, and do without one
+that is gone.
 
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
