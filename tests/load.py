@@ -1,7 +1,7 @@
 """The endpoint under load beside vLLM's own server of the target, both driven by vLLM's benchmark client; and what the
 endpoint adds to the loop.
 
-    PYTHONPATH=src environments/models/bin/python tests/load.py --questions 24
+    PYTHONPATH=src environments/models/bin/python tests/load.py
 
 Asks questions of the default run (make it first), none of them twice of one server. Leave the machine alone meanwhile.
 """
@@ -131,7 +131,7 @@ def told(taken: np.ndarray) -> None:
 
 def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    described.add_argument("--questions", type=int, default=48, metavar="N", help="at each number of clients (48)")
+    described.add_argument("--questions", type=int, default=24, metavar="N", help="at each number of clients (24)")
     return described
 
 
