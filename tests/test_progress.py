@@ -74,18 +74,18 @@ def test_a_run_says_how_much_of_its_time_is_over(expected: dict[str, float]) -> 
 
 
 def test_the_first_result_is_a_ratio_of_total_times(tmp_path: Path) -> None:
-    """Of methods of two models, timed one question at a time: 9 s beside 3 s and 3 s beside 3 s are twice as fast."""
-    shared = {"benchmark": "mmmu", "draft_busy": 1.0, "target_busy": 1.0, "method": "dreamr", "mode": "alone"}
-    draft_alone = {**shared, "target_busy": 0.0, "method": "draft_only"}
+    """Of methods with verdicts, timed one question at a time: 9 s beside 3 s and 3 s beside 3 s are twice as fast."""
+    shared = {"benchmark": "mmmu", "verified": 2, "method": "dreamr", "mode": "alone"}
+    draft_alone = {**shared, "verified": 0, "method": "draft_only"}
     rows = [
         {**shared, "question": "a", "seconds": 3.0, "baseline_seconds": 9.0},
-        {**shared, "question": "b", "seconds": 3.0, "baseline_seconds": 3.0},
+        {**shared, "question": "b", "seconds": 3.0, "baseline_seconds": 3.0, "verified": 0},
         {**shared, "question": "c", "seconds": 1.0, "baseline_seconds": None},
         {**shared, "question": "c", "seconds": 1.0, "baseline_seconds": 50.0, "mode": "batched"},
         {**draft_alone, "question": "a", "seconds": 1.0, "baseline_seconds": 50.0},
     ]
-    scores = tmp_path / "all.jsonl"
-    scores.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert speedups(scores) == "times as fast as the target, on 2 questions: dreamr 2.00"
-    scores.write_text(json.dumps(rows[-1]) + "\n")
-    assert speedups(scores) == ""
+    traces = tmp_path / "all.jsonl"
+    traces.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert speedups(traces) == "times as fast as the target, on 2 questions: dreamr 2.00"
+    traces.write_text(json.dumps(rows[-1]) + "\n")
+    assert speedups(traces) == ""

@@ -36,18 +36,21 @@ def _expected(jobs: Mapping[str, int]) -> float:
     return sum(count * EXPECTED.get(rule, 0.0) for rule, count in jobs.items())
 
 
-def speedups(scores: Path) -> str:
-    """How much faster than the target the methods of two models were that a file of scores has times of; "" if none.
+def speedups(traces: Path) -> str:
+    """How much faster than the target the methods with verdicts were that a file of traces has times of; "" if none.
 
     Ratios of total times, without intervals: the page has those.
     """
     own: Counter[str] = Counter()
     target: Counter[str] = Counter()
+    verified: Counter[str] = Counter()
     questions = set()
-    for row in map(json.loads, scores.read_text(encoding="utf-8").splitlines()):
-        if row["mode"] == "alone" and row["baseline_seconds"] and row["draft_busy"] and row["target_busy"]:
-            own[row["method"]] += row["seconds"]
-            target[row["method"]] += row["baseline_seconds"]
-            questions.add((row["benchmark"], row["question"]))
-    ratios = ", ".join(f"{method} {target[method] / own[method]:.2f}" for method in own)
+    with traces.open(encoding="utf-8") as rows:
+        for row in map(json.loads, rows):
+            if row["mode"] == "alone" and row["baseline_seconds"]:
+                own[row["method"]] += row["seconds"]
+                target[row["method"]] += row["baseline_seconds"]
+                verified[row["method"]] += row["verified"]
+                questions.add((row["benchmark"], row["question"]))
+    ratios = ", ".join(f"{method} {target[method] / own[method]:.2f}" for method in own if verified[method])
     return f"times as fast as the target, on {len(questions)} questions: {ratios}" if ratios else ""

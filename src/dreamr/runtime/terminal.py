@@ -19,7 +19,7 @@ WIDTH = 400  # characters of a cause
 MOST_CAUSES = 4  # in the summary: with four lines each and four at its ends it has at most 20
 UNKNOWN = "it left no word"
 PAGE = "report"  # the rule that makes the page
-SCORES = "grade"  # the rule whose output has the times of answers
+ANSWERS = "generate"  # the rule whose output has the times of answers
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Terminal:
     def _done(self, job: Started) -> Iterator[str]:
         time_left = self.forecast.words(job.rule, time.monotonic() - self._begun)
         yield stamped(f"{job.name}: done, {self.done} of {self.total} jobs{time_left}")
-        if job.rule == SCORES and not self._first:
+        if job.rule == ANSWERS and not self._first:
             self._first = speedups(Path(job.output))
             if self._first:
                 yield stamped(f"first result, {job.values}: {self._first}")
