@@ -14,7 +14,7 @@ from snakemake.utils import update_config
 from dreamr.config import Config, sapo_model
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
-from dreamr.planning.jobs import GenerateJob, TrainJob, VerifyJob
+from dreamr.planning.jobs import GenerateJob, SummariseJob, TrainJob, VerifyJob
 from dreamr.planning.pins import refuse_unpinned, unpinned
 from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.reading import load
@@ -280,3 +280,12 @@ def test_who_serves_a_model_changes_no_cell() -> None:
     """The same weights behind a server give the same answers: kept ones are taken up."""
     served = {"models": {"q3vl-deep-awq": {"engine": {"url": "unix:/run/target"}}}}
     assert changed(digests(merged()), digests(merged(served))) == set()
+
+
+def test_pools_are_over_the_pairs_of_the_main_run() -> None:
+    """A run of one's own on another pair takes no method out of the pools."""
+    own = {"targets": ["q3vl-moe"], "drafts": ["q3vl-2l"], "methods": ["dreamr_ns"], "suites": ["all"]}
+    pairs = SummariseJob.of(merged()).pairs
+    assert len(pairs) == 8 and SummariseJob.of(merged({"runs": {"own": own}})).pairs == pairs
+    without = dict.fromkeys(("main", "ablation", "quantization"))
+    assert SummariseJob.of(merged({"runs": {"own": own, **without}})).pairs == (("q3vl-moe", "q3vl-2l"),)

@@ -7,6 +7,7 @@ import pytest
 from factories import config
 from summarised import everything, written
 
+from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablated, trained_twins
@@ -49,6 +50,12 @@ def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
     assert found.setting["schedule_sequential"] == "sequential"
     assert found.setting["schedule_pipelined"] == "pipelined"
     assert trained_twins(settings.methods, "dreamr") == {"dreamr": "dreamr_ns", "draft_only_sapo": "draft_only"}
+
+
+def test_a_loop_of_another_text_is_no_schedule_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a loop of a user's own would be whose settings happen to agree."""
+    monkeypatch.setattr(Method, "batched_loop", property(lambda method: method.loop))
+    assert "schedule_sequential" not in {*ablated(config().methods, "dreamr").method}
 
 
 def test_ids_in_a_table_stay_as_they_are_written(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ from dreamr.config import (
     Suite,
 )
 
+MAIN_RUN = "main"  # the run whose pairs are pooled
+
 
 class PrepareJob(Spec):
     """cli.prepare: one data set to typed questions."""
@@ -148,8 +150,12 @@ class SummariseJob(Spec):
 
     @classmethod
     def of(cls, config: Config, reference: str = REFERENCE) -> Self:
-        """The pairs pooled are those with drafts trained for them: controls stand by themselves."""
-        runs = [run for run in config.runs.values() if run.trained_with is None]
+        """The pairs pooled are those of run `main`, or of all runs where there is none: all else stands by itself.
+
+        Pairs with drafts that were trained for another target are controls, and never pooled.
+        """
+        main = config.runs.get(MAIN_RUN)
+        runs = [run for run in ([main] if main else config.runs.values()) if run.trained_with is None]
         pairs = {(target, draft): None for run in runs for target in run.targets for draft in run.drafts}
         return cls(
             scale=config.scale,

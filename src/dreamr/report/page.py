@@ -23,7 +23,7 @@ from dreamr.report.glossary import link_first_uses
 from dreamr.report.labels import MAIN
 from dreamr.report.models import models
 from dreamr.report.run_times import phase_times, rule_times
-from dreamr.report.sections import Made, Row, Section, captions, in_order, left_out, ran
+from dreamr.report.sections import Made, Row, Section, captions, contents, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 
@@ -76,6 +76,7 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         config=config,
         job=job,
         sections=sections,
+        contents=contents(sections, ran(sections, made)),
         studies=ran(sections, made),
         left_out=list(left_out(sections, made)),
         judged=VerifyJob.of(config).benchmarks,

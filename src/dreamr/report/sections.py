@@ -5,7 +5,7 @@ A section that was not run is not on the page and not in its contents; the page'
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from dreamr.planning.jobs import SummariseJob
 
@@ -22,9 +22,17 @@ class Made:
 
 
 Ran = Callable[[Made], bool]
-# Of the page, in their order; a reader sees their sections alone.
-Chapter = Literal["front", "methods", "causes", "time", "steps", "training", "settings", "checks", "back"]
-CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
+Chapter = Literal["answer", "question", "speed", "accuracy", "verifier", "training", "appendix"]
+# What the contents call them, in their order.
+CHAPTERS: Mapping[Chapter, str] = {
+    "answer": "The answer",
+    "question": "How one question runs",
+    "speed": "Speed",
+    "accuracy": "Accuracy, and why",
+    "verifier": "The verifier",
+    "training": "Training and ablations",
+    "appendix": "Appendix",
+}
 
 
 def always(made: Made) -> bool:
@@ -45,7 +53,7 @@ class Section:
     takes: str = ""  # what a configuration has to have for it
     ran: Ran = always
     inside: str = ""  # the section that it is a part of
-    chapter: Chapter = "front"
+    chapter: Chapter = "answer"
     order: int = 0  # in its chapter
     folder: str = ""  # of the study that has its template, where that is no study of its own
     # Of a study: what its own template shows, and its further sections.
@@ -87,10 +95,12 @@ SECTIONS = {
     ),
     "models": Section("The models", order=2),
     "claims": Section("The paper's claims", order=3),
-    "explained": Section("Why above or below the target?", "dreamr, or an intervention", never, chapter="causes"),
-    "glossary": Section("Glossary", chapter="back", order=1),
-    "limits": Section("What this can and cannot show", chapter="back", order=2),
-    "provenance": Section("Where every number comes from", chapter="back", order=3),
+    "explained": Section(
+        "Why above or below the target?", "dreamr, or an intervention", never, chapter="accuracy", order=2
+    ),
+    "limits": Section("What this can and cannot show", order=5),
+    "glossary": Section("Glossary", chapter="appendix", order=3),
+    "provenance": Section("Where every number comes from", chapter="appendix", order=4),
 }
 
 
@@ -104,7 +114,17 @@ def in_order(studies: Mapping[str, Section]) -> dict[str, Section]:
 
 
 def _place(section: Section) -> tuple[int, int]:
-    return CHAPTERS.index(section.chapter), section.order
+    return list(CHAPTERS).index(section.chapter), section.order
+
+
+def contents(sections: Mapping[str, Section], shown: Mapping[str, bool]) -> list[tuple[str, dict[str, str]]]:
+    """The chapters of the page, each with the headings of its sections by their names."""
+    found = [
+        (title, {name: one.heading for name, one in sections.items() if one.chapter == chapter and not one.inside})
+        for chapter, title in CHAPTERS.items()
+    ]
+    here = [(title, {name: heading for name, heading in part.items() if shown[name]}) for title, part in found]
+    return [(title, part) for title, part in here if part]
 
 
 def captions(studies: Mapping[str, Section]) -> dict[str, str]:

@@ -10,7 +10,7 @@ def ablation(kind: str, words: str, order: int) -> Section:
         f"Ablation: {words}",
         f"a method that differs from dreamr in {kind} alone",
         table("ablation", kind=kind),
-        chapter="settings",
+        chapter="training",
         order=order,
         folder="ablations",
     )
@@ -19,18 +19,18 @@ def ablation(kind: str, words: str, order: int) -> Section:
 STUDY = Study(
     heading="",  # its sections are its parts
     parts={
-        "schedule": ablation("schedule", "schedule", 1),
-        "window": ablation("window", "window", 3),
-        "alpha": ablation("alpha", "acceptance threshold", 4),
-        "verifier": ablation("verifier", "verifier", 5),
-        "rewards": ablation("rewards", "reward weights", 6),
+        "schedule": ablation("schedule", "schedule", 2),
+        "window": ablation("window", "window", 4),
+        "alpha": ablation("alpha", "acceptance threshold", 5),
+        "verifier": ablation("verifier", "verifier", 6),
+        "rewards": ablation("rewards", "reward weights", 7),
         "trainings": Section(
             "What several trainings of one recipe have in common",
             "runs with another replicate",
             table("contrasts", differs="rewards", over="questions and trainings"),
             inside="contrasts",
-            chapter="settings",
-            order=6,
+            chapter="training",
+            order=7,
         ),
     },
     tables={"summarise": ("ablation",)},

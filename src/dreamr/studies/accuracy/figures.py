@@ -22,7 +22,7 @@ def accuracy(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | N
     for axes, benchmark in zip(axes_list, benchmarks, strict=True):
         part = rows[rows.benchmark == benchmark]
         for _, row in part.iterrows():
-            at = pairs.index(row.pair) + (COMPARED.index(row.method) - 1.5) * 0.18
+            at = pairs.index(row.pair) + (COMPARED.index(row.method) - (len(COMPARED) - 1) / 2) * 0.18
             interval(axes, row, "accuracy_change", at, color=colour(row.method))
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.axvline(-margin, color=INK, linewidth=0.8, linestyle="--")

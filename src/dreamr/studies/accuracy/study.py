@@ -4,8 +4,8 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="Accuracy against the target",
-    chapter="methods",
-    order=2,
+    chapter="accuracy",
+    order=1,
     tables={"summarise": ("accuracy", "versions", "harness", "refusals", "fitting")},
     kept={"accuracy": ("target", "draft")},
     figures={

@@ -4,7 +4,7 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="Do the numbers in our sources fit together?",
-    chapter="checks",
+    chapter="appendix",
     order=2,
     tables={"summarise": ("consistency", "bound")},
 )

@@ -11,8 +11,8 @@ def exposed(made: Made) -> bool:
 
 STUDY = Study(
     heading="Contamination",
-    chapter="causes",
-    order=4,
+    chapter="accuracy",
+    order=6,
     tables={"summarise": ("contamination", "exposure", "clean")},
     parts={
         "control": Section(

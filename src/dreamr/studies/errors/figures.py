@@ -20,7 +20,8 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     rows = table[whole & table.method.isin(COMPARED) & table.errors.isin(NUMBERS) & table.accuracy.notna()]
     figure, (axes,) = panels(1, 1, 5.6, 3.4)
     for _, row in rows.iterrows():
-        at, shade = NUMBERS.index(row.errors) + (COMPARED.index(row.method) - 1.5) * 0.16, colour(row.method)
+        place, shade = COMPARED.index(row.method) - (len(COMPARED) - 1) / 2, colour(row.method)
+        at = NUMBERS.index(row.errors) + place * 0.16
         axes.vlines(at, row.accuracy_low, row.accuracy_high, color=shade, linewidth=1.1)
         axes.plot(at, row.accuracy, "o", markersize=5, color=shade)
         axes.plot(at, row.target_accuracy, "x", markersize=5, color=shade)

@@ -8,8 +8,8 @@ STUDY = Study(
     takes=GENERATED,
     ran=table("answers_by_errors"),
     inside="explained",
-    chapter="causes",
-    order=2,
+    chapter="accuracy",
+    order=4,
     tables={"verify": ("answers_by_errors",)},
     figures={
         "errors": "How far a point lies below its cross, the target alone on the same questions, is what goes with "

@@ -13,7 +13,7 @@ STUDY = Study(
     heading="Gallery of bad verdicts",
     takes=GENERATED,
     ran=looked_for,
-    chapter="steps",
+    chapter="verifier",
     order=4,
     tables={"verify": ("gallery.jsonl",)},
 )

@@ -8,8 +8,8 @@ STUDY = Study(
     takes="methods with another budget, or with answers: target",
     ran=table("interventions"),
     inside="explained",
-    chapter="causes",
-    order=1,
+    chapter="accuracy",
+    order=3,
     tables={"summarise": ("interventions",)},
     kept={"interventions": ("benchmark",)},
 )

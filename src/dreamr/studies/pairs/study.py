@@ -4,7 +4,7 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="The pairs in numbers",
-    chapter="time",
+    chapter="speed",
     order=5,
     tables={"summarise": ("pairs", "regime")},
 )

@@ -8,7 +8,7 @@ STUDY = Study(
     takes="dreamr",
     ran=of_reference("explained"),
     inside="explained",
-    chapter="causes",
-    order=3,
+    chapter="accuracy",
+    order=5,
     tables={"summarise": ("explained",)},
 )

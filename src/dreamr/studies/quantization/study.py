@@ -7,7 +7,7 @@ STUDY = Study(
     heading="Quantization",
     takes="a method on a quantized target and on the model that it was made from",
     ran=table("quantization"),
-    chapter="checks",
+    chapter="appendix",
     order=1,
     tables={"summarise": ("quantization",)},
 )

@@ -46,10 +46,13 @@ def split(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def sequential_twins(methods: Mapping[str, Method]) -> dict[str, str]:
-    """Methods in which the target judges steps, each with the sequential one that writes the same text, where named."""
+    """Methods in which the target judges steps, each with the sequential one that writes the same text, where named.
 
-    def text(method: Method) -> str:
-        return method.model_dump_json(exclude=KINDS["schedule"])
+    A loop declares which one writes its text in batches. One of another text has no twin, even if all settings agree.
+    """
+
+    def text(method: Method) -> tuple[str, str]:
+        return method.batched_loop, method.model_dump_json(exclude=KINDS["schedule"])
 
     sequential = {text(method): name for name, method in methods.items() if method.declared.sequential}
     return {name: sequential[text(method)] for name, method in methods.items() if text(method) in sequential}

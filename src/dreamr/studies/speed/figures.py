@@ -35,7 +35,7 @@ def speed(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
         axes.set_axis_off()
     figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
     return Chart(
-        figure, plotted_rows(rows, ["speedup"]), f"Speed-up with intervals of four methods: {', '.join(pairs)}."
+        figure, plotted_rows(rows, ["speedup"]), f"Speed-up with intervals of each method: {', '.join(pairs)}."
     )
 
 

@@ -5,8 +5,8 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="Which overlap pays?",
-    chapter="settings",
-    order=2,
+    chapter="training",
+    order=3,
     parts={
         "arms": Section(
             "Every combination of target speculation and writing on",
