@@ -175,12 +175,16 @@ def test_a_job_whose_engine_was_killed_goes_back_into_the_queue(lab: Lab) -> Non
 
 
 def test_the_next_run_meets_a_job_that_outlived_snakemake(lab: Lab) -> None:
-    orphan = lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l")
+    """However fast it is: it is held still meanwhile."""
+    orphan, process = lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l"), generating()
+    assert process
+    process.suspend()
     lab.process.kill()
     lab.end()
     lab.project.succeed("--unlock", "--configfile", "config/smoke.yaml")
     lab.start()
     assert lab.end() != 0
+    process.resume()
     assert f"is being written by Slurm job {orphan}, process" in lab.printed
     assert f"end it (scancel {orphan})" in lab.printed
 

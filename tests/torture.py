@@ -96,19 +96,26 @@ class Torture:
             snakemake = self.project.start(
                 "--cores", "all", *self.arguments, stdout=log, stderr=log, start_new_session=True
             )
-            try:
-                code = snakemake.wait(timeout=moment if self.left else None)
-            except subprocess.TimeoutExpired:
-                whom = MODES[self.mode](snakemake, self.dice)
-                self.left -= whom != "nobody"
-                self.told.append(f"{len(self.told) + 1}. after {moment:.1f} s: {whom}")
-                print(self.told[-1], flush=True)
-                code = snakemake.wait()
+            code = self._killed(snakemake, moment) if self.left else snakemake.wait()
         refused = "has one writer at a time" in self._log.read_text(errors="replace")
         self.refused += refused
         if refused:
             time.sleep(2)  # the one that writes needs its time
         return code == 0
+
+    def _killed(self, snakemake: subprocess.Popen[str], moment: float) -> int:
+        """How a start ended of which something was killed, unless it ended before; later where nobody was there yet."""
+        while True:
+            try:
+                return snakemake.wait(timeout=moment)
+            except subprocess.TimeoutExpired:
+                whom = MODES[self.mode](snakemake, self.dice)
+            if whom != "nobody":
+                self.left -= 1
+                self.told.append(f"{len(self.told) + 1}. after {moment:.1f} s: {whom}")
+                print(self.told[-1], flush=True)
+                return snakemake.wait()
+            moment = 0.5
 
 
 def differences(results: Path, reference: Path) -> list[str]:
