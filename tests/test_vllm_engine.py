@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from engines import SAMPLING, SIZE, engine_of, reference
 from micro_questions import read_prompts, write_benchmarks
@@ -408,8 +409,8 @@ def test_an_engine_serves_a_process_that_computed_on_several_threads(tmp_path: P
 
 
 def _children(parent: int) -> list[int]:
-    """Process ids of a process's children, the last started last."""
-    return sorted(int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+    """Process ids of a process's children, the last started last: ids begin anew where they have reached their end."""
+    return [child.pid for child in sorted(psutil.Process(parent).children(), key=psutil.Process.create_time)]
 
 
 def _job(data: Path, methods: dict[str, dict]) -> dict:
