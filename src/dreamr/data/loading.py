@@ -2,23 +2,27 @@
 
 The first question of each micro data set as q3vl-2l reads it, with the tokens of its image and of the prompt:
 
-    mathverse: 60 x 60 pixels, 4 of 70 tokens; gold A
-      <image>The picture shows 2 5 / 9 7. What is the sum of the digits on grey?
+    mathverse: 60 x 90 pixels, 6 of 76 tokens; gold A
+      <image>The picture shows 1 9 / 7 1 / 0 0. What is the sum of the digits in row 1?
+      A. 10
+      B. 9
+      C. 13
+      D. 12
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    mmbench: 90 x 30 pixels, 3 of 61 tokens; gold A
+      <image>What is the sum of the digits in row 1?
+      A. 13
+      B. 17
+      C. 9
+      D. 14
+      Reason in short steps with a blank line after each. End with Answer: and the option letter.
+    realworldqa: 60 x 90 pixels, 6 of 63 tokens; gold C
+      <image>What is the largest of the digits on yellow?
       A. 9
-      B. 14
+      B. 12
       C. 8
       D. 13
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    mmbench: 90 x 30 pixels, 3 of 60 tokens; gold B
-      <image>What is the largest of the digits on yellow?
-      A. 6
-      B. 5
-      C. 4
-      D. 9
-      Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    realworldqa: 90 x 60 pixels, 6 of 48 tokens; gold No
-      <image>Is the sum of the digits on yellow greater than 13?
-      Reason in short steps with a blank line after each. End with Answer: and the value.
     mmmu: 90 x 30 pixels, 3 of 60 tokens; gold B
       <image>What is the sum of the digits on grey?
       A. 10
@@ -26,8 +30,8 @@ The first question of each micro data set as q3vl-2l reads it, with the tokens o
       C. 2
       D. 3
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
-    geometry3k: 90 x 90 pixels, 9 of 49 tokens; gold 6
-      <image>What is the sum of the digits on grey?
+    geometry3k: 90 x 90 pixels, 9 of 50 tokens; gold 16
+      <image>What is the sum of the digits in row 3?
       Reason in short steps with a blank line after each. End with Answer: and the value.
     ocr_vqa: 60 x 30 pixels, 2 of 42 tokens; gold 7
       <image>What is the largest of the digits on yellow?
