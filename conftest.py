@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    """Tests that one of several workers (`-n 3`) runs: of a file, on a Slurm, or on the smoke run."""
+    """Tests that one of several workers (`-n 2`) runs: of a file, on a Slurm, or on the smoke run."""
     if item.get_closest_marker("cluster"):
         return "slurm"  # of which a machine has one
     return "smoke" if "smoke" in getattr(item, "fixturenames", ()) else item.path.name

@@ -76,7 +76,7 @@ class Terminal:
 
     def finished(self, job: int) -> None:
         """A job is done; `progressed` tells it."""
-        ended = self._jobs[job]
+        ended = self._jobs.get(job) or Started(f"job {job}", "", "")
         self._ending.append(ended)
         self.forecast.done[ended.rule] += 1
         if ended.rule == PAGE:
@@ -99,10 +99,8 @@ class Terminal:
 
     def failed(self, job: int, rule: str, logs: Sequence[str], said: str | None) -> str:
         """A job failed; `said` is what Snakemake's executor knows of that."""
-        name, log = (
-            self._jobs[job].name if job in self._jobs else rule,
-            path_from_here(Path(logs[0]).absolute()) if logs else "",
-        )
+        name = self._jobs[job].name if job in self._jobs else rule
+        log = path_from_here(Path(logs[0]).absolute()) if logs else ""
         failure = Failure(name, rule, log, self._how(rule, log, said))
         earlier = next((other for other in self.failures if other.cause == failure.cause), None)
         self.failures.append(failure)

@@ -1,4 +1,4 @@
-"""All that is used of vLLM beyond what it documents, for the one version that it was tested with.
+"""What is used of vLLM beyond what it documents, for the one version that it was tested with; `kernels` has the rest.
 
 Another version may change any of this without a word, and then answers would be wrong rather than absent. So another
 version is not started: change VERSION here and the pins in envs/, and keep them if `pytest -m models` passes.
