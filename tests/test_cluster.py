@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -73,6 +74,19 @@ class Lab:
         lines = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines()
         return next((line.split()[0] for line in lines if f"rule_{rule}" in line), None)
 
+    def process_of(self, command: str, words: str) -> psutil.Process | None:
+        """The process of a command whose specification holds these words; other tests run the same in other folders."""
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            line = process.info["cmdline"] or []
+            here = process.info["cwd"] == str(self.project.folder)
+            if here and line[1:4] == ["-m", "dreamr", command] and any(words in part for part in line):
+                return process
+        return None
+
+    def generating(self) -> psutil.Process | None:
+        """The process that answers the pair's questions."""
+        return self.process_of("generate", '"draft": "q3vl-2l"')
+
     def log(self, rule: str) -> str:
         path = self.project.folder / "logs/smoke" / rule
         return path.read_text() if path.exists() else ""
@@ -104,18 +118,13 @@ def state(job: str | None) -> str:
     return slurm("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T").strip()
 
 
-def at_work(command: str, words: str) -> psutil.Process | None:
-    """The process of a command whose specification holds these words."""
-    for process in psutil.process_iter(["cmdline"]):
-        line = process.info["cmdline"] or []
-        if line[1:4] == ["-m", "dreamr", command] and any(words in part for part in line):
-            return process
+def engine_of(process: psutil.Process) -> psutil.Process | None:
+    """Its first engine, from the moment when Python starts one; other children end by themselves."""
+    with suppress(psutil.NoSuchProcess):
+        for child in process.children():
+            if "spawn_main" in (line := " ".join(child.cmdline())) or "EngineCore" in line:
+                return child
     return None
-
-
-def generating() -> psutil.Process | None:
-    """The process that answers the pair's questions."""
-    return at_work("generate", '"draft": "q3vl-2l"')
 
 
 MAIN = "generate/q3vl-deep-awq/q3vl-2l/main/all.log"
@@ -137,7 +146,7 @@ def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) 
     training = f"train_sapo/{DRAFT}.log"
     wait_until(lambda: re.search(r" [1-9]/\d+ \[", lab.log(training)), 10 * MINUTE, "a training that trains")
     job = lab.running("train_sapo")
-    process = at_work("train-sapo", DRAFT)
+    process = lab.process_of("train-sapo", DRAFT)
     assert process
     process.suspend()
     slurm("scancel", "--signal=TERM", str(job))  # to the job's steps, as --signal does it ahead of the limit
@@ -152,11 +161,13 @@ def test_a_training_warned_of_its_time_limit_goes_back_into_the_queue(lab: Lab) 
 
 def test_a_job_told_to_stop_while_its_engines_load_goes_back_into_the_queue(lab: Lab) -> None:
     """However long they take: the first one is held still."""
-    wait_until(generating, 5 * MINUTE, "a job that answers")
-    process, job = generating(), lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l")
+    wait_until(lab.generating, 5 * MINUTE, "a job that answers")
+    process, job = lab.generating(), lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l")
     assert process and "engines started" not in lab.log(MAIN)
-    wait_until(process.children, MINUTE, "an engine that starts")
-    process.children()[0].suspend()
+    wait_until(lambda: engine_of(process), MINUTE, "an engine that starts")
+    engine = engine_of(process)
+    assert engine
+    engine.suspend()
     before = restarts(job)
     slurm("scancel", "--signal=TERM", str(job))
     wait_until(lambda: restarts(job) == before + 1, MINUTE, "the restart")
@@ -166,7 +177,7 @@ def test_a_job_told_to_stop_while_its_engines_load_goes_back_into_the_queue(lab:
 
 def test_a_job_whose_engine_was_killed_goes_back_into_the_queue(lab: Lab) -> None:
     wait_until(lambda: len(lab.answers("draft_only")) >= 10, 5 * MINUTE, "ten answers")
-    before = generating()
+    before = lab.generating()
     assert before
     max(before.children(recursive=True), key=lambda child: child.memory_info().rss).kill()
     wait_until(lambda: not before.is_running(), MINUTE, "the job to notice")
@@ -176,7 +187,7 @@ def test_a_job_whose_engine_was_killed_goes_back_into_the_queue(lab: Lab) -> Non
 
 def test_the_next_run_meets_a_job_that_outlived_snakemake(lab: Lab) -> None:
     """However fast it is: it is held still meanwhile."""
-    orphan, process = lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l"), generating()
+    orphan, process = lab.running("generate_wildcards_q3vl-deep-awq_q3vl-2l"), lab.generating()
     assert process
     process.suspend()
     lab.process.kill()
