@@ -22,6 +22,7 @@ from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import added_seconds, announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.planning.site import LIMITED, site_of
+from dreamr.planning.unused import unused
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.report.sections import captions
 from dreamr.runtime.causes import new_run
@@ -43,7 +44,7 @@ def site():
 
 
 with exit_on_user_error():  # a wrong configuration ends here, with words, and so does one beyond its limits
-    CONFIG = load(config)
+    CONFIG = load(config, workflow.overwrite_configfiles)
     PLAN = Plan(CONFIG, site())
     refuse_excess(PLAN)
 if find_spec("snakemake_executor_plugin_slurm"):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dreamr import components
 from dreamr.cli.common import BASE, Overlays
-from dreamr.config import HubModel
+from dreamr.config import NO_DRAFT, HubModel
 from dreamr.planning.budget import Estimate, estimates, known
 from dreamr.planning.costs import size, weights_gb
 from dreamr.planning.kept import kept_answers
@@ -23,6 +23,7 @@ from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.planning.restarts import billed_gpus, restarts, total_seconds
 from dreamr.planning.site import HOUR, LIMITED, Limit, read_site
+from dreamr.planning.unused import unused
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.power import non_inferiority_power
 
@@ -45,6 +46,8 @@ def lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.config.title}: by `estimates` in the configuration; nothing was run for this."
     yield ""
     yield from time_table(plan, jobs)
+    yield ""
+    yield from pairs(plan)
     if trainings := {job.models: job for job in jobs if job.batches}:
         yield ""
         yield from batch_table(list(trainings.values()))
@@ -56,6 +59,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield from totals(plan, jobs)
     yield from kept(plan)
+    yield from unused(plan.config)
 
 
 def kept(plan: Plan) -> Iterator[str]:
@@ -84,6 +88,18 @@ def time_table(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
         if plan.site:
             counts += f"{_restarts(alike, limit):>10}{sum(billed_hours(plan, job) for job in alike):10,.1f}"
         yield f"{f'{rule:11}{models}':47}{counts}"
+
+
+def pairs(plan: Plan) -> Iterator[str]:
+    """The methods of each target and draft; pairs with the same methods in one line."""
+    asked: dict[tuple[str, str], dict[str, None]] = {}
+    for group in plan.groups:
+        asked.setdefault((group.target, group.draft), {}).update(dict.fromkeys(plan.methods(group)))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for (target, draft), methods in asked.items():
+        alike.setdefault((*methods,), []).append(target if draft == NO_DRAFT else f"{target} with {draft}")
+    for together, names in alike.items():
+        yield f"{'; '.join(names)}: {', '.join(together)}."
 
 
 def gpu_hours(plan: Plan, job: Estimate) -> float:

@@ -48,10 +48,10 @@ The first question of each micro data set as q3vl-2l reads it, with the tokens o
 
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dreamr import components
 from dreamr.config import DataSpec
 from dreamr.data.rows import Album, bad_value
 from dreamr.errors import UserError
@@ -100,8 +100,8 @@ def load_questions(spec: DataSpec, folder: Path) -> list[Question]:
 
 
 def adapter(name: str) -> Any:
-    """The adapter module of this room; its `questions(row, number, keep)` yields the questions of one row."""
-    return import_module(f"dreamr.data.{name}")
+    """The adapter's module; its `questions(row, number, keep)` yields the questions of one row."""
+    return components.ADAPTERS.load(name)
 
 
 def _rows(spec: DataSpec) -> Iterator[dict[str, Any]]:

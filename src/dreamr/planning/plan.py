@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import NamedTuple
 
+from dreamr import components
 from dreamr.config import (
     NO_DRAFT,
     PLAIN,
@@ -300,8 +301,7 @@ class Plan:
 
     def adapter_digest(self, name: str) -> str:
         """Digest of the code that prepares a data set, its adapter included."""
-        reader = self.datasets[name].adapter
-        return command_digest("prepare", f"dreamr.data.{reader}")
+        return command_digest("prepare", components.ADAPTERS.path(self.datasets[name].adapter))
 
     def outputs(self) -> dict[str, list[str]]:
         """What the jobs of the long rules write."""
@@ -340,14 +340,15 @@ class Plan:
 def _by_name(method: Method) -> list[str]:
     """Modules behind a cell that its job loads by name. Target-only is behind all: every speed-up is a ratio to it."""
     loops = {"target_only", method.loop, method.batched_loop}
-    verifiers = [f"dreamr.verifiers.{method.verifier}"] if method.verifier else []
-    return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
+    verifiers = [components.VERIFIERS.path(method.verifier)] if method.verifier else []
+    return [components.LOOPS.path(loop) for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
 
 
 @cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code of a command's module and of the modules that it loads by name."""
-    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*DIGEST_EXCLUDED, *leave_out))
+    own = tuple({components.root(module): None for module in modules if not module.startswith("dreamr.")})
+    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*DIGEST_EXCLUDED, *leave_out), own=own)
 
 
 def as_json(spec: Spec) -> str:
