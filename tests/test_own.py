@@ -15,9 +15,9 @@ from test_plan import changed, digests
 from dreamr import components
 from dreamr.cli import plan
 from dreamr.errors import UserError
+from dreamr.planning.doubts import doubts
 from dreamr.planning.plan import command_digest
 from dreamr.planning.reading import load, read
-from dreamr.planning.unused import unused
 from dreamr.provenance import SOURCES
 
 ROOT = SOURCES.parent
@@ -221,7 +221,7 @@ def test_settings_of_ones_own_and_words_without_quotes(study: Path, method: dict
 
 
 def test_what_no_run_asks_for_is_told_where_a_user_defined_it() -> None:
-    assert unused(load(tree())) == unused(load(tree({"runs": {"ablation": None}}))) == []
+    assert doubts(load(tree())) == doubts(load(tree({"runs": {"ablation": None}}))) == []
     recipe = {"weights": {"outcome": 1, "alignment": 2, "length": 1}}
     mine = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
     defined = {
@@ -230,7 +230,7 @@ def test_what_no_run_asks_for_is_told_where_a_user_defined_it() -> None:
         "benchmarks": {"mine": mine},
         "suites": {"some": {"slices": [{"benchmark": "mine"}], "alone": 0}},
     }
-    (line,) = unused(load(tree(defined)))
+    (line,) = doubts(load(tree(defined)))
     assert line.startswith("Defined, but asked for by no run, and so not computed: methods: forgotten; sapo.recipes: ")
     assert line.endswith("lost; suites: some; benchmarks: mine.")
 
@@ -238,4 +238,4 @@ def test_what_no_run_asks_for_is_told_where_a_user_defined_it() -> None:
 def test_the_plan_names_the_methods_of_each_pair(capsys: pytest.CaptureFixture[str], study: Path) -> None:
     plan.main(configfile=tuple(overlay(study, both(study))[1:]))
     printed = capsys.readouterr().out
-    assert "q3vl-deep-awq with q3vl-2l: " in printed and ", relay, short.\n" in printed
+    assert "q3vl-deep-awq with q3vl-2l: " in printed and " relay, short\n" in printed.replace("\n  ", " ")

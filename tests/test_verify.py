@@ -68,7 +68,7 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
     known = {}
     for name in names:
         spec = settings.benchmarks[name].model_copy(update={"path": str(tmp_path / "micro" / name)})
-        known[name] = load_questions(spec, tmp_path / "data")
+        known[name] = load_questions(name, spec, tmp_path / "data")
         write_rows(tmp_path / "data" / f"{name}.jsonl", known[name])
     traces = [
         trace.model_copy(update={"question": known[trace.benchmark][int(trace.question[1:])].id})

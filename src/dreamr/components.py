@@ -71,6 +71,7 @@ class Adapter:
 
     per_cluster: int = 1  # questions that share a problem
     repeated: Literal["versions", "rotations"] | None = None  # how they differ
+    columns: bool = False  # whether the configuration names its columns; `questions` is told a `rows.Place` then
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -15,6 +15,7 @@ sys.path.insert(0, SOURCES)
 from dreamr.config import NO_DRAFT
 from dreamr.machine.needed import needs_here
 from dreamr.machine.telling import announced
+from dreamr.planning.doubts import doubts
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
@@ -22,7 +23,6 @@ from dreamr.planning.plan import Group, Plan, as_json, command_digest
 from dreamr.planning.progress import added_seconds, announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.planning.site import LIMITED, site_of
-from dreamr.planning.unused import unused
 from dreamr.provenance import environment_folder, file_digest
 from dreamr.report.sections import captions
 from dreamr.runtime.causes import new_run
@@ -144,11 +144,10 @@ def data(names):
     return [f"<results>/data/{name}.jsonl" for name in names]
 
 
-def parquet(wildcards):
+def local_files(wildcards):
     """The files of a data set that lies on this machine, or will; none of the hub's."""
-    data = PLAN.datasets[wildcards.dataset]
     made = PLAN.micro_files.get(wildcards.dataset)
-    return made or sorted(map(str, Path(data.path).glob(f"{data.split}*.parquet")))
+    return made or list(map(str, PLAN.datasets[wildcards.dataset].files))
 
 
 def folder(name, up=1):

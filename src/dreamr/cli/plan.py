@@ -10,22 +10,26 @@ reach the time limit of their partition, and what whole nodes are billed.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from textwrap import wrap
 
 from dreamr import components
 from dreamr.cli.common import BASE, Overlays
 from dreamr.config import NO_DRAFT, HubModel
-from dreamr.planning.budget import Estimate, estimates, known
+from dreamr.planning.budget import Estimate, estimates
 from dreamr.planning.costs import size, weights_gb
+from dreamr.planning.doubts import doubts
 from dreamr.planning.kept import kept_answers
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
+from dreamr.planning.questions import known
 from dreamr.planning.reading import read
 from dreamr.planning.restarts import billed_gpus, restarts, total_seconds
 from dreamr.planning.site import HOUR, LIMITED, Limit, read_site
-from dreamr.planning.unused import unused
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.power import non_inferiority_power
+
+WIDTH = 120  # of lists of names
 
 
 @exit_on_user_error()
@@ -59,7 +63,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield from totals(plan, jobs)
     yield from kept(plan)
-    yield from unused(plan.config)
+    yield from doubts(plan.config)
 
 
 def kept(plan: Plan) -> Iterator[str]:
@@ -91,7 +95,8 @@ def time_table(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
 
 
 def pairs(plan: Plan) -> Iterator[str]:
-    """The methods of each target and draft; pairs with the same methods in one line."""
+    """The methods of each target and draft; pairs with the same methods together."""
+    yield "Methods of each pair:"
     asked: dict[tuple[str, str], dict[str, None]] = {}
     for group in plan.groups:
         asked.setdefault((group.target, group.draft), {}).update(dict.fromkeys(plan.methods(group)))
@@ -99,7 +104,9 @@ def pairs(plan: Plan) -> Iterator[str]:
     for (target, draft), methods in asked.items():
         alike.setdefault((*methods,), []).append(target if draft == NO_DRAFT else f"{target} with {draft}")
     for together, names in alike.items():
-        yield f"{'; '.join(names)}: {', '.join(together)}."
+        yield from wrap(
+            f"{', '.join(names)}: {', '.join(together)}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
+        )
 
 
 def gpu_hours(plan: Plan, job: Estimate) -> float:
@@ -158,7 +165,7 @@ def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
     per_cluster = {name: components.adapter(config.benchmarks[name].adapter).per_cluster for name in config.asked}
-    clusters = sum(round(known(plan, name) / each) for name, each in per_cluster.items())
+    clusters = sum(round(known(config, name) / each) for name, each in per_cluster.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
     for change in (0.0, -margin / 3, -margin / 2):

@@ -71,7 +71,8 @@ class Estimates(Spec):
         "mean over pairs, as a share of 1. The power that a plan prints rests on it, and nothing else."
     )
     questions: dict[Name, Count] = Field(
-        description="Questions of each benchmark that is not generated here; `micro.clusters` says it of the others."
+        description="Questions of each benchmark of the hub; `micro.clusters` says it of generated ones, and those of "
+        "local files are counted."
     )
     models: dict[Name, Size] = Field(description="Sizes of all models but those that are quantized here.")
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Scale, Spec
-from dreamr.config.data import GENERATED, DataSpec, ImageSize, Micro
+from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
 from dreamr.config.models import Model
@@ -104,7 +104,7 @@ class Config(Spec):
     def _sizes_are_known(self) -> Self:
         """Every model that is not made here from another has a size, every benchmark a number of questions."""
         sized = {name for name, model in self.models.items() if model.maker != "awq"}
-        counted = {name for name in self.asked if not self.is_micro(name)}
+        counted = {name for name in self.asked if not (self.is_micro(name) or self.benchmarks[name].is_local)}
         for place, names in (("models", sized), ("questions", counted)):
             if missing := sorted(names - {*getattr(self.estimates, place)}):
                 raise ValueError(
@@ -196,6 +196,20 @@ class Config(Spec):
             raise ValueError(
                 f"sapo.alpha is {self.sapo.alpha}, methods.{REFERENCE}.alpha is {method.alpha}: set both alike"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _files_are_there(self) -> Self:
+        """Local data that are used have files, unless the workflow makes them."""
+        trained = {*self.sapo.training_sets, *self.awq.training_sets}
+        used = {"benchmarks": self.asked, "training_sets": sorted(trained)}
+        for part, name in ((part, name) for part, names in used.items() for name in names):
+            data: DataSpec = getattr(self, part)[name]
+            if data.is_local and not data.files and not self.is_micro(name):
+                raise ValueError(
+                    f"{part}.{name}.path: {data.path!r} is no file here, and no folder with files {data.split or ''}* "
+                    f"of a known kind ({', '.join(FILES)})"
+                )
         return self
 
     def _references(self) -> Iterable[tuple[str, Iterable[str], Iterable[str]]]:

@@ -1,4 +1,4 @@
-"""What a configuration defines and no run asks for: most often a name that was forgotten in a list."""
+"""What is right in a configuration, and may well not be meant: names that no run asks for, a folder that is not here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,24 @@ from dreamr.provenance import SOURCES
 BASE = SOURCES.parent / "config/config.yaml"  # an overlay may well leave out some of what it defines
 
 
+def doubts(config: Config) -> list[str]:
+    """A line for each doubt."""
+    return [*unused(config), *not_here(config)]
+
+
+def not_here(config: Config) -> list[str]:
+    """Data sets of the hub whose owner is a folder on this machine."""
+    paths = {f"benchmarks.{name}.path": config.benchmarks[name] for name in config.asked}
+    hub = {key: data.path for key, data in paths.items() if not (data.is_local or "/" not in data.path)}
+    return [
+        f"{key}: {path!r} is no file or folder here, so it is taken for a data set of the hub."
+        for key, path in hub.items()
+        if Path(path).parent.is_dir()
+    ]
+
+
 def unused(config: Config) -> list[str]:
-    """One line with all such names; none where there are none."""
+    """One line with all that is defined and asked for by no run; none where there is nothing."""
     base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     found = {kind: sorted(names - _names(base, kind)) for kind, names in _unused(config).items()}
     words = [f"{kind}: {', '.join(names)}" for kind, names in found.items() if names]
