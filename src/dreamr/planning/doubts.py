@@ -1,6 +1,7 @@
-"""What is right in a configuration, and may well not be meant: names that no run asks for, a folder that is not here."""
+"""What is allowed in a configuration and may not be meant: names that no run asks for, a folder that is not here."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
