@@ -47,6 +47,11 @@ class Step(Record):
     tokens: int = 0  # as counted by its writer's tokenizer
     capped: bool = False  # cut by the cap on its tokens: no blank line behind it, the next step goes on
 
+    @property
+    def unread(self) -> bool:
+        """Whether it is a draft's, committed by a loop that asked nobody about it."""
+        return self.writer == "draft" and self.accepted is None
+
 
 class Span(Record):
     """One step's part of an engine request, on the question's own clock (seconds from its start)."""
@@ -132,6 +137,7 @@ class Score(Answered):
     target_busy: float
     answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer
     steps: int = 0  # committed
+    unread: int = 0  # committed draft steps that nobody judged
     own_tokens: int = 0  # of the committed steps that the target wrote
     # Finished work on steps behind the first, which reads the question as well: steps that each model wrote, verdicts.
     later_drafts: int = 0
