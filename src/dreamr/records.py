@@ -57,7 +57,7 @@ class Span(Record):
     """One step's part of an engine request, on the question's own clock (seconds from its start)."""
 
     engine: Literal["draft", "target"]
-    kind: Literal["draft", "target", "verify"]
+    kind: Literal["draft", "target", "verify", "read"]  # read: the log-probabilities of a step
     step: int  # index of the step it worked on
     start: float
     end: float
