@@ -74,7 +74,9 @@ class Estimates(Spec):
         description="Questions of each benchmark of the hub; `micro.clusters` says it of generated ones, and those of "
         "local files are counted."
     )
-    models: dict[Name, Size] = Field(description="Sizes of all models but those that are quantized here.")
+    models: dict[Name, Size] = Field(
+        description="Sizes of models, but not of those that are quantized here or lie in a local folder, which says it."
+    )
 
     def device(self, rule: Planned) -> Device:
         """What a rule's jobs run on."""

@@ -10,7 +10,7 @@ from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name
 from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
-from dreamr.config.models import Model
+from dreamr.config.models import LocalModel, Model
 from dreamr.config.runs import Run, Suite
 from dreamr.config.training import Awq, Sapo
 
@@ -102,8 +102,11 @@ class Config(Spec):
 
     @model_validator(mode="after")
     def _sizes_are_known(self) -> Self:
-        """Every model that is not made here from another has a size, every benchmark a number of questions."""
-        sized = {name for name, model in self.models.items() if model.maker != "awq"}
+        """Every model that is not made here from another has a size, every benchmark a number of questions.
+
+        Those of files on this machine are read from them.
+        """
+        sized = {name for name, model in self.models.items() if model.maker not in ("awq", "local")}
         counted = {name for name in self.asked if not (self.is_micro(name) or self.benchmarks[name].is_local)}
         for place, names in (("models", sized), ("questions", counted)):
             if missing := sorted(names - {*getattr(self.estimates, place)}):
@@ -209,6 +212,20 @@ class Config(Spec):
                 raise ValueError(
                     f"{part}.{name}.path: {data.path!r} is no file here, and no folder with files {data.split or ''}* "
                     f"of a known kind ({', '.join(FILES)})"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _folders_hold_models(self) -> Self:
+        """A local model has a configuration and weights that can be read without running its code."""
+        for name, model in self.models.items():
+            if not isinstance(model, LocalModel):
+                continue
+            names = [file.name for file in model.files]
+            if "config.json" not in names or not any(file.endswith(".safetensors") for file in names):
+                raise ValueError(
+                    f"models.{name}.path: expected a folder with config.json and *.safetensors, found "
+                    f"{', '.join(names) or 'no file of a model'} in {model.path!r}"
                 )
         return self
 

@@ -7,6 +7,7 @@ depends on and no more: that decides what an edit reruns.
 import json
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 from dreamr import components
@@ -16,6 +17,7 @@ from dreamr.config import (
     AwqModel,
     Config,
     DataSpec,
+    LocalModel,
     Method,
     ModelRef,
     Name,
@@ -281,7 +283,9 @@ class Plan:
             return spec_digest(self.train(name).wherever_served())
         if name in self.models["awq"]:
             return spec_digest(self.quantize(name))
-        return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))
+        spec = self.config.models[name]
+        files = [(file.name, *_stamp(file)) for file in spec.files] if isinstance(spec, LocalModel) else []
+        return spec_digest(spec.model_dump(mode="json", exclude={"engine", "thinking"}), *files)
 
     @cache  # noqa: B019
     def code(self, name: str) -> str:
@@ -316,8 +320,10 @@ class Plan:
         return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "answer": apart, "generate": traces}
 
     def weights(self, name: str) -> list[str]:
-        """Files of a fetched model that lie in the repository."""
+        """Files of a fetched model that lie on this machine."""
         model = self.config.models[name]
+        if isinstance(model, LocalModel):
+            return list(map(str, model.files))
         return [f"{model.path}/manifest.json", f"{model.path}/model.safetensors"] if model.maker == "zoo" else []
 
     def is_micro(self, name: str) -> bool:
@@ -342,6 +348,12 @@ def _by_name(method: Method) -> list[str]:
     loops = {"target_only", method.loop, method.batched_loop}
     verifiers = [components.VERIFIERS.path(method.verifier)] if method.verifier else []
     return [components.LOOPS.path(loop) for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and time of a file, by which a change shows without reading it."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 @cache
