@@ -69,8 +69,8 @@ class Method(Spec):
         ge=2,
         description="target_only: threads of an engine of its own on a CPU; null: one thread, as all others have.",
     )
-    own: dict[str, bool | int | float | str] | None = Field(
-        default=None, description="Settings that a loop or a verifier of one's own declares, by name."
+    own: dict[str, bool | int | float | str] = Field(
+        default={}, description="Settings that a loop or a verifier of one's own declares, by name."
     )
     budget: Count = Field(default=1, description="Longest answer, in multiples of `generation.answer_tokens`.")
     answers: Literal["target"] | None = Field(
@@ -129,9 +129,9 @@ class Method(Spec):
     def _given(self) -> set[str]:
         """The settings that are given, those of one's own by their own names."""
         named = {key for key in OPTIONAL if getattr(self, key) is not None}
-        if ours := OPTIONAL & {*(self.own or ())}:
+        if ours := OPTIONAL & {*self.own}:
             raise ValueError(f"own: {_listed(ours)} stand beside `loop`, not in `own`")
-        return named | {*(self.own or ())}
+        return named | {*self.own}
 
 
 def _listed(settings: Iterable[str]) -> str:
@@ -139,7 +139,7 @@ def _listed(settings: Iterable[str]) -> str:
     return ", ".join(sorted(name if name in OPTIONAL else f"own.{name}" for name in settings))
 
 
-OPTIONAL = frozenset(key for key, field in Method.model_fields.items() if field.default is None) - {"own"}
+OPTIONAL = frozenset(key for key, field in Method.model_fields.items() if field.default is None)
 
 
 class Sampling(Spec):
