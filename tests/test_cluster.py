@@ -22,8 +22,9 @@ import pytest
 from clusters import Slurm, slurm, wait_until, why_not
 from projects import MADE, answers, copied, weights, with_environments, with_form
 
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.runtime.starts import MARK
+from dreamr.traces import Trace
 
 pytestmark = [
     pytest.mark.slow,

@@ -30,7 +30,8 @@ from dreamr.methods.protocol import Limits
 from dreamr.micro.datasets import Fact
 from dreamr.micro.world import random_truth
 from dreamr.prompts import Prompt
-from dreamr.records import Question, Trace, read_rows, write_rows
+from dreamr.records import Question, read_rows, write_rows
+from dreamr.traces import Trace
 
 SCRIPTED = Path(__file__).with_name("scripted.py")
 METHODS = {

@@ -27,7 +27,7 @@ from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.prompts import Prompt
-from dreamr.records import Fit, Load, Trace
+from dreamr.traces import Fit, Load, Trace
 
 T = TypeVar("T")
 

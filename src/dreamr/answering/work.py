@@ -23,8 +23,8 @@ from dreamr.errors import Interrupted
 from dreamr.methods.protocol import ORACLE, Engines, Limits
 from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import Cell, GenerateJob
-from dreamr.records import Fit, Trace
 from dreamr.runtime.stops import Stops, stop_signals
+from dreamr.traces import Fit, Trace
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
