@@ -339,7 +339,7 @@ class Plan:
 
 def _by_name(method: Method) -> list[str]:
     """Modules behind a cell that its job loads by name. Target-only is behind all: every speed-up is a ratio to it."""
-    loops = {"target_only", method.loop, method.batched_loop}
+    loops = {"target_only", method.loop, method.batched.loop}
     verifiers = [f"dreamr.verifiers.{method.verifier}"] if method.verifier else []
     return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
 
