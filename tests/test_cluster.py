@@ -120,10 +120,10 @@ def state(job: str | None) -> str:
 
 
 def engine_of(process: psutil.Process) -> psutil.Process | None:
-    """Its first engine, from the moment when Python starts one; other children end by themselves."""
+    """Its first engine, forked off it; other children are programs that end by themselves."""
     with suppress(psutil.NoSuchProcess):
         for child in process.children():
-            if "spawn_main" in (line := " ".join(child.cmdline())) or "EngineCore" in line:
+            if child.cmdline() == process.cmdline() or "EngineCore" in " ".join(child.cmdline()):
                 return child
     return None
 
