@@ -76,13 +76,17 @@ class Lab:
         return next((line.split()[0] for line in lines if f"rule_{rule}" in line), None)
 
     def process_of(self, command: str, words: str) -> psutil.Process | None:
-        """The process of a command whose specification holds these words; other tests run the same in other folders."""
-        for process in psutil.process_iter(["cmdline", "cwd"]):
+        """The process of a command whose specification holds these words: the first, since engines are forked off it.
+
+        Other tests run the same in other folders.
+        """
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd", "create_time"]):
             line = process.info["cmdline"] or []
             here = process.info["cwd"] == str(self.project.folder)
             if here and line[1:4] == ["-m", "dreamr", command] and any(words in part for part in line):
-                return process
-        return None
+                found.append(process)
+        return min(found, key=lambda process: process.info["create_time"], default=None)
 
     def generating(self) -> psutil.Process | None:
         """The process that answers the pair's questions."""
