@@ -22,6 +22,8 @@ ALLOWED = {
     "records": "errors files",
     "traces": "records",
     "scores": "traces",
+    "traces": "records",
+    "scores": "traces",
     "spans": "traces",
     "prompts": "records",
     "steps": "prompts",
@@ -41,6 +43,7 @@ ALLOWED = {
     "report": "config planning provenance records runtime statistics traces",
     "studies": "components config errors planning records report spans statistics traces",
     "micro": "config data engines errors prompts provenance records steps",
+    "notebook": "config errors planning records scores statistics traces",
     "__main__": "cli",
     "cli": "answering components config data endpoint engines errors files machine methods micro models planning "
     "prompts provenance records report runtime sapo scoring simulation spans statistics studies traces",
