@@ -22,8 +22,6 @@ ALLOWED = {
     "records": "errors files",
     "traces": "records",
     "scores": "traces",
-    "traces": "records",
-    "scores": "traces",
     "spans": "traces",
     "prompts": "records",
     "steps": "prompts",
