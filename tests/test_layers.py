@@ -42,9 +42,10 @@ ALLOWED = {
     "studies": "components config errors planning records report spans statistics traces",
     "micro": "config data engines errors prompts provenance records steps",
     "notebook": "config errors planning records scores statistics traces",
+    "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
-    "cli": "answering components config data endpoint engines errors files machine methods micro models planning "
-    "prompts provenance records report runtime sapo scoring simulation spans statistics studies traces",
+    "cli": "answering components config data endpoint engines errors exports files machine methods micro models "
+    "notebook planning prompts provenance records report runtime sapo scoring simulation spans statistics studies traces",
 }
 
 

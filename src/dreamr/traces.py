@@ -12,7 +12,7 @@ class Step(Record):
     """One committed reasoning step."""
 
     text: str  # without the blank line that ends it
-    writer: Literal["draft", "target"]
+    writer: Literal["draft", "target"]  # the model whose text it is
     verdict: float | None = None  # rho (CPN), 0-9 score (SpecReason) or p(aligned) (lookahead); None: not verified
     expected: float | None = None  # SpecReason's mean digit, 0-9, where `verdict` is the likeliest; it decides nothing
     accepted: bool | None = None  # of the draft step verified at this place; a rejected one is kept in `rejected`
@@ -24,12 +24,12 @@ class Step(Record):
 class Span(Record):
     """One step's part of an engine request, on the question's own clock (seconds from its start)."""
 
-    engine: Literal["draft", "target"]
-    kind: Literal["draft", "target", "verify"]
+    engine: Literal["draft", "target"]  # that worked
+    kind: Literal["draft", "target", "verify"]  # a step by the draft, a step by the target, or a verdict
     step: int  # index of the step it worked on
-    start: float
-    end: float
-    cancelled: bool = False
+    start: float  # seconds
+    end: float  # seconds
+    cancelled: bool = False  # before it had ended
     tokens: int = 0  # tokens generated
 
 
@@ -55,12 +55,12 @@ class Answered(Record):
     """What a trace and its score both tell of one method's answer to one question."""
 
     question: str  # Question.id
-    benchmark: str
-    target: str
+    benchmark: str  # its name in the configuration
+    target: str  # name of the model that verifies
     draft: str  # name of the plain draft of the pair, "none" where no draft takes part
-    method: str
+    method: str  # its name in the configuration
     replicate: int = 0  # which training of its recipe a SAPO draft is from
-    mode: Literal["batched", "alone", "load"]
+    mode: Literal["batched", "alone", "load"]  # many questions at once, untimed; one at a time; timed under load
     drafted: int  # draft steps written, cancelled ones included
     verified: int  # draft steps decided on; verdicts that came too late for that are not counted
     accepted: int  # draft steps committed
