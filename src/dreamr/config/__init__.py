@@ -22,6 +22,7 @@ from dreamr.config.models import (
     ZooModel,
 )
 from dreamr.config.runs import LoadBlocks, Run, Slice, Suite
+from dreamr.config.sweeps import Sweep
 from dreamr.config.training import Awq, Drawing, Recipe, SapoSettings, Weights, sapo_model, sapo_recipe
 from dreamr.config.whole import Config, Statistics
 
@@ -61,6 +62,7 @@ __all__ = [
     "Spec",
     "Statistics",
     "Suite",
+    "Sweep",
     "TargetSpeculation",
     "Text",
     "Weights",

@@ -79,6 +79,10 @@ class Method(Spec):
         "model may end the answer.",
     )
 
+    def __hash__(self) -> int:
+        """Of all settings; `own` has no hash."""
+        return hash(self.model_dump_json())
+
     @property
     def declared(self) -> components.Loop:
         """What its loop declares."""
@@ -95,9 +99,15 @@ class Method(Spec):
         return self.declared.target
 
     @property
-    def batched_loop(self) -> str:
-        """The loop that writes the same text with the least work, for many questions at once."""
-        return self.declared.batched or self.loop
+    def batched(self) -> Self:
+        """What writes the same text with the least work, for many questions at once; methods of one text share it."""
+        if self.declared.batched is None:
+            return self
+        loop = components.loop(self.declared.batched)
+        changes_no_text = (self.declared.settings | self.declared.may_set) - (loop.settings | loop.may_set)
+        own = {name: value for name, value in self.own.items() if name not in changes_no_text}
+        off = dict.fromkeys(changes_no_text & OPTIONAL)
+        return self.model_copy(update={"loop": self.declared.batched, "own": own, **off})
 
     @property
     def asks_oracle(self) -> bool:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import SOURCES, file_digest
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.report.glossary import link_first_uses
 from dreamr.report.labels import MAIN
 from dreamr.report.models import models
@@ -26,6 +26,7 @@ from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, contents, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
+from dreamr.traces import Trace
 
 STUDIES = SOURCES / "dreamr"  # templates of studies are studies/<name>/*.html.j2 there
 

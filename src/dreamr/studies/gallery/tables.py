@@ -8,7 +8,8 @@ from typing import Literal
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import IMAGE_MARK, Question, Record, Step, Trace
+from dreamr.records import IMAGE_MARK, Question, Record
+from dreamr.traces import Step, Trace
 
 
 def gallery(

@@ -8,11 +8,12 @@ from matplotlib.patches import Patch
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.report.labels import COLOURS, MAIN
 from dreamr.spans import lanes
 from dreamr.statistics.words import label
+from dreamr.traces import Trace
 
 
 def timeline(traces: Iterable[Path], job: SummariseJob) -> Chart | None:
