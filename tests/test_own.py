@@ -220,6 +220,18 @@ def test_settings_of_ones_own_and_words_without_quotes(study: Path, method: dict
     assert words in str(stop.value)
 
 
+def test_a_sweep_varies_a_setting_of_ones_own(study: Path) -> None:
+    (base, mine) = overlay(study, both(study))
+    more = yaml.safe_load(mine.read_text()) | {"sweeps": {"grid": {"of": "short", "vary": {"most": [20, 60]}}}}
+    more["runs"]["more"]["methods"].append("grid")
+    mine.write_text(yaml.safe_dump(more))
+    config = read([base, mine])
+    assert {name: config.methods[name].own for name in config.runs["more"].methods if "grid" in name} == {
+        "grid_most_20": {"most": 20},
+        "grid_most_60": {"most": 60},
+    }
+
+
 def test_what_no_run_asks_for_is_told_where_a_user_defined_it() -> None:
     assert doubts(load(tree())) == doubts(load(tree({"runs": {"ablation": None}}))) == []
     recipe = {"weights": {"outcome": 1, "alignment": 2, "length": 1}}
