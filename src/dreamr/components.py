@@ -165,6 +165,8 @@ def _broken(name: str, error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     line = next(frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename)
     why = f"{type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        why += "; packages that only the models' environment has are to be imported within functions"
     if isinstance(error, ValidationError):  # of a declaration
         problems = [(one["loc"][-1], one["msg"], f" (found: {one['input']!r})") for one in error.errors()]
         words = [f"{field}: {told}{'' if told == 'Field required' else found}" for field, told, found in problems]
