@@ -157,9 +157,10 @@ def test_questions_of_a_local_file_are_counted(folder: Path, write: Write) -> No
 @pytest.mark.parametrize(
     ("path", "data", "words"),
     [
-        ("my/none.jsonl", {}, ["benchmarks.mine.path: 'my/none.jsonl' is no file here", ".parquet, .jsonl, .csv"]),
-        ("../here", {"split": "test"}, ["no folder with files test*"]),
-        ("my/a/folder", {"adapter": "realworldqa", "split": "test"}, ["'my/a/folder' is no file here"]),
+        ("my/none.jsonl", {}, ["benchmarks.mine.path: 'my/none.jsonl' is here no file", ".parquet, .jsonl, .csv"]),
+        ("../here", {"split": "test"}, ["no folder with such files test*"]),
+        ("my/a/folder", {"adapter": "realworldqa", "split": "test"}, ["'my/a/folder' is here no file"]),
+        (__file__, {}, ["test_table.py' is here no file of a known kind"]),
         ("my/folder", {"adapter": "realworldqa"}, ["split", "one of the hub needs a split"]),
         ("x/y", {"adapter": "mmmu", "split": "a", "columns": {"id": "n"}}, ["adapter 'mmmu' has columns of its own"]),
         ("my/none.csv", {"columns": {"text": "n"}}, ["benchmarks.mine.columns.text", "'question'"]),

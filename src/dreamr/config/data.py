@@ -44,9 +44,8 @@ class DataSpec(Spec):
     def files(self) -> list[Path]:
         """The local files that hold it; none of a data set of the hub."""
         path = Path(self.path)
-        if path.is_file():
-            return [path]
-        return sorted(file for file in path.glob(f"{self.split or ''}*") if file.suffix in FILES)
+        found = [path] if path.is_file() else path.glob(f"{self.split or ''}*")
+        return sorted(file for file in found if file.suffix in FILES)
 
     @property
     def is_local(self) -> bool:

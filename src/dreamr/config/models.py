@@ -99,7 +99,8 @@ class LocalModel(Served):
     @property
     def files(self) -> list[Path]:
         """What a model is made of; none where there is no such folder."""
-        return sorted({file for pattern in (*FETCHED, *FETCHED_CODE) for file in Path(self.path).glob(pattern)})
+        patterns = [*FETCHED, *(FETCHED_CODE if self.trust_remote_code else ())]
+        return sorted({file for pattern in patterns for file in Path(self.path).glob(pattern)})
 
 
 class AwqModel(Served):

@@ -228,8 +228,8 @@ class Config(Spec):
             data: DataSpec = getattr(self, part)[name]
             if data.is_local and not data.files and not self.is_micro(name):
                 raise ValueError(
-                    f"{part}.{name}.path: {data.path!r} is no file here, and no folder with files {data.split or ''}* "
-                    f"of a known kind ({', '.join(FILES)})"
+                    f"{part}.{name}.path: {data.path!r} is here no file of a known kind ({', '.join(FILES)}), and no "
+                    f"folder with such files {data.split or ''}*"
                 )
         return self
 
