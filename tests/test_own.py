@@ -19,6 +19,7 @@ from dreamr.planning.doubts import doubts
 from dreamr.planning.plan import command_digest
 from dreamr.planning.reading import load, read
 from dreamr.provenance import SOURCES
+from dreamr.statistics import words
 
 ROOT = SOURCES.parent
 LOOP = """
@@ -92,6 +93,12 @@ def test_modules_beside_a_configuration_file_are_found_wherever_one_stands(
     config = read(files)
     assert config.methods["relay"].declared.label == "Relay"
     assert config.methods["short"].own == {"most": 40}
+
+
+def test_figures_and_page_call_a_method_as_its_loop_says(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "OWN", {})
+    words.name_own(read(overlay(study, both(study))).methods)
+    assert [words.label(name) for name in ("relay", "short", "dreamr")] == ["Relay (relay)", "short", "DREAM-R"]
 
 
 def test_a_job_finds_them_by_its_environment_behind_all_other_modules(study: Path) -> None:
