@@ -30,8 +30,7 @@ class Span(Record):
     """One step's part of an engine request, on the question's own clock (seconds from its start)."""
 
     engine: Literal["draft", "target"]  # that worked
-    # A step by the draft, a step by the target, a verdict, or the log-probabilities of a step.
-    kind: Literal["draft", "target", "verify", "read"]
+    kind: Literal["draft", "target", "verify", "read"]  # a step by one of them, a verdict, a step's log-probabilities
     step: int  # index of the step it worked on
     start: float  # seconds
     end: float  # seconds
