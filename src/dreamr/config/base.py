@@ -31,13 +31,18 @@ def _known(kind: components.Kind) -> AfterValidator:
 
 
 def _listed(kind: components.Kind) -> Any:
-    """All names of this kind, for editors; they are looked up when a schema is written."""
-    return Field(json_schema_extra=lambda schema: schema.update(enum=[*kind.names()]))
+    """All names of this kind, and modules with a dot, for editors; names are looked up when a schema is written."""
+    return Field(json_schema_extra=lambda schema: schema.update(_choices(kind)))
 
 
-LoopName = Annotated[Name, _known(components.LOOPS), _listed(components.LOOPS)]
-VerifierName = Annotated[Name, _known(components.VERIFIERS), _listed(components.VERIFIERS)]
-AdapterName = Annotated[Name, _known(components.ADAPTERS), _listed(components.ADAPTERS)]
+def _choices(kind: components.Kind) -> dict[str, Any]:
+    return {"anyOf": [{"enum": kind.names()}, {"pattern": r"\."}]}
+
+
+ComponentName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # with a dot: a module of one's own
+LoopName = Annotated[ComponentName, _known(components.LOOPS), _listed(components.LOOPS)]
+VerifierName = Annotated[ComponentName, _known(components.VERIFIERS), _listed(components.VERIFIERS)]
+AdapterName = Annotated[ComponentName, _known(components.ADAPTERS), _listed(components.ADAPTERS)]
 
 
 class Spec(BaseModel):

@@ -9,7 +9,7 @@ STUDY = Study(
     ran=table("verification"),
     chapter="verifier",
     order=2,
-    tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements")},
+    tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements", "unread")},
     figures={
         "calibration": "On the dotted line a verdict is as sure as it is right; where a curve lies below, fewer steps "
         "are right than the verdict says (SpecReason's score is divided by nine).",
