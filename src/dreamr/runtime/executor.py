@@ -107,7 +107,8 @@ class WaitingExecutor(SlurmExecutor):
         async for _ in super().check_active_jobs(left):
             pass  # what is not reported is still there, also where the queue could not be read
         first = self.workflow.executor_settings.init_seconds_before_status_checks
-        self.next_seconds_between_status_checks = min(LOOKS, GROWTH * first, self.next_seconds_between_status_checks)
+        grown = super().next_seconds_between_status_checks
+        self.next_seconds_between_status_checks = min(LOOKS, GROWTH * first, grown)
         for job in left:
             if job.external_jobid not in self._reported:
                 yield job
