@@ -78,7 +78,7 @@ def waiting_jobs():
 
 def expectation():
     """What is going to run and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
-    kept = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
+    kept = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text()).get(CONFIG.scale) or {}
     own = job_seconds(CONFIG.pathvars.benchmarks)
     EXPECTED.update(added_seconds({**kept, **own}, ALL_CORES))
     return announcement(waiting_jobs(), own, kept, ALL_CORES)

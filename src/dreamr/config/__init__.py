@@ -6,7 +6,7 @@ key, the value and what is allowed. All other code imports from here, not from t
 them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
-from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Scale, Spec
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.estimates import Device, Size, Text
 from dreamr.config.methods import Method, Sampling, TargetSpeculation
@@ -56,7 +56,6 @@ __all__ = [
     "Run",
     "Sampling",
     "SapoSettings",
-    "Scale",
     "Size",
     "Slice",
     "Spec",

@@ -13,7 +13,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 PLAIN = "plain"  # a method's draft before SAPO
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for

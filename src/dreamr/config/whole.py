@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Scale, Spec
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Spec
 from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
@@ -39,9 +39,9 @@ class Config(Spec):
     """All settings of an experiment."""
 
     title: str = Field(description="Title of the page.")
-    scale: Scale = Field(
-        description="Which scale this is. Claims of the paper are judged by it, and `paper` demands commits of all "
-        "models and data of the hub."
+    scale: Name = Field(
+        description="What this experiment is called. Only `paper` has a meaning: it demands commits of all models and "
+        "data of the hub, and its numbers are held against the paper's."
     )
     environments: Literal["venv", "container", "conda", "active"] = Field(
         description="Where the models' packages are from. venv: the workflow makes environments; container: it makes "
