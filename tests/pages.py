@@ -165,7 +165,9 @@ def _write_verification(folder: Path, settings: Config) -> None:
     rows = [trace for trace in verified_traces(settings) if trace.benchmark in judged]
     steps = verified_steps(rows, asked(settings), says_right)
     graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
-    write_verified(Judged(steps, graded, rows, asked(settings), folder / "data", job), folder / "verification")
+    write_verified(
+        Judged(steps, graded, rows, [*traces(settings)], asked(settings), folder / "data", job), folder / "verification"
+    )
 
 
 def _write_sources(folder: Path, settings: Config) -> None:

@@ -5,8 +5,8 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="Which overlap pays?",
-    chapter="training",
-    order=3,
+    chapter="speed",
+    order=6,
     parts={
         "arms": Section(
             "Every combination of target speculation and writing on",

@@ -1,0 +1,36 @@
+"""What models are called for people: by what is known of them, and a model of the hub by its own name."""
+
+from collections import Counter
+
+from dreamr.config import Config
+
+
+def model_names(config: Config) -> dict[str, str]:
+    """Each configured model's name; where two would have the same, each says which of the paper's it stands for."""
+    names = {name: _name(config, name) for name in config.models}
+    twice = {name for name, times in Counter(names.values()).items() if times > 1}
+    return {name: f"{words} ({_apart(config, name)})" if words in twice else words for name, words in names.items()}
+
+
+def _name(config: Config, name: str) -> str:
+    """ "24-layer target, 4-bit"."""
+    model = config.models[name]
+    if model.maker == "awq":
+        return f"{_name(config, model.base)}, 4-bit"
+    if model.maker == "hub":
+        return model.id.rpartition("/")[2]
+    size = config.estimates.models[name]
+    mixture = " MoE" if size.active else ""
+    return f"{size.layers}-layer{mixture} {_part(config, name)}"
+
+
+def _part(config: Config, name: str) -> str:
+    """What a model, or what is quantized from it, is in the runs."""
+    drafts = {draft for run in config.runs.values() for draft in run.drafts}
+    return "draft" if name in drafts else "target"
+
+
+def _apart(config: Config, name: str) -> str:
+    model = config.models[name]
+    paper = config.stands_for.get(model.base if model.maker == "awq" else name)
+    return paper or name
