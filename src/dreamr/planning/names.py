@@ -1,4 +1,7 @@
-"""What models are called for people: by what is known of them, and a model of the hub by its own name."""
+"""What models are called for people: by what is known of them, and a model of the hub by its own name.
+
+Methods that the step oracle judges are called by its error rates; the names of other methods are in statistics.words.
+"""
 
 from collections import Counter
 
@@ -10,6 +13,15 @@ def model_names(config: Config) -> dict[str, str]:
     names = {name: _name(config, name) for name in config.models}
     twice = {name for name, times in Counter(names.values()).items() if times > 1}
     return {name: f"{words} ({_apart(config, name)})" if words in twice else words for name, words in names.items()}
+
+
+def oracle_names(config: Config) -> dict[str, str]:
+    """Each method in which the step oracle judges, by the shares of steps that it misjudges on purpose."""
+    judged = {name: method for name, method in config.methods.items() if method.verifier == "oracle"}
+    return {
+        name: f"Step oracle ({method.false_accept:.0%} of wrong accepted, {method.false_reject:.0%} of right rejected)"
+        for name, method in judged.items()
+    }
 
 
 def _name(config: Config, name: str) -> str:

@@ -160,7 +160,7 @@ def first(rows: Iterable[Row], **wanted: Any) -> Row | None:
 
 
 def everything(tables: Mapping[str, list[Row]]) -> list[Row]:
-    """Rows of accuracy, each with the same cell's columns of speed and acceptance; n of accuracy, n_alone of speed."""
+    """Rows of accuracy with the same cell's columns of speed (its n as n_alone) and acceptance; pools stand first."""
     keys = ("target", "draft", "method", "benchmark")
     speed, acceptance = (
         {tuple(row[key] for key in keys): row for row in tables.get(name, ())} for name in ("speed", "acceptance")
@@ -170,7 +170,7 @@ def everything(tables: Mapping[str, list[Row]]) -> list[Row]:
         cell = tuple(right[key] for key in keys)
         timed, taken = speed.get(cell, {}), acceptance.get(cell, {})
         rows.append({**timed, **taken, **right, "n_alone": timed.get("n")})
-    return rows
+    return sorted(rows, key=lambda row: [row[key] != ALL for key in ("target", "draft", "benchmark")])
 
 
 def ordered(rows: Iterable[Row]) -> list[Row]:

@@ -107,7 +107,13 @@ SECTIONS = {
         "Why above or below the target?", "dreamr, or an intervention", never, chapter="accuracy", order=2
     ),
     "provenance": Section("Where does every number come from?", chapter="appendix", order=1, leads=True),
-    "benchmarks": Section("What are all numbers by pair and benchmark?", chapter="appendix", order=2),
+    "benchmarks": Section(
+        "What are all numbers by pair and benchmark?",
+        "an answered question",
+        table("accuracy"),
+        chapter="appendix",
+        order=2,
+    ),
     "glossary": Section("What do the words mean?", chapter="appendix", order=6),
 }
 

@@ -104,7 +104,7 @@ class PaperClaim(Spec):
     # gpu: one that takes a GPU; paper: numbers of the paper's models
     scale: Literal["any", "planted", "gpu", "paper"]
     section: str  # of the page, where the evidence lies
-    headline: bool = False  # on the page's first screen
+    headline: bool = False  # stands open on the page
     tests: tuple[Check, ...] = ()  # none: no table holds what it takes
 
 

@@ -15,7 +15,7 @@ from dreamr.statistics.words import LABELS, label
 
 # In the order of the loop, what was thrown away behind what was kept.
 PARTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "opening": ("prompt and picture", {"facecolor": "none", "hatch": "...."}),
+    "opening": ("prompt and picture", {"facecolor": "none", "hatch": "|||||"}),
     "drafting": ("drafting", {"facecolor": ACTIVITIES["draft"]}),
     "rejected_drafting": (
         "drafts then rejected",

@@ -44,7 +44,7 @@ FACTORS = {"fewer_tokens": "length of the answer", "delegation": "delegation", "
 UNSPLIT = {"fewer_tokens": "length of the answer", "time_per_token": "delegation and overlap"}
 HATCHES = {
     "fewer_tokens": "////",
-    "delegation": "....",
+    "delegation": "|||||",
     "overlap": "",
     "time_per_token": "xxxx",
 }  # colours are methods'
@@ -62,9 +62,8 @@ def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     rest = table[~pd.MultiIndex.from_frame(table[KEYS]).isin(known)]
     both = pd.concat([factors, rest])
     rows = pairs_in(both[both.benchmark == ALL], job.names)
-    rows = rows[
-        (rows.target == ALL) | rows.groupby("pair").overlap.transform(lambda of_pair: of_pair.notna().sum() > 1)
-    ]
+    telling = (rows.target == ALL) | (rows.groupby("pair").overlap.transform("count") > 1)
+    rows = rows[telling] if telling.any() else rows
     pairs = list(dict.fromkeys(rows.pair))
     figure, axes_list = _panel_each(pairs)
     for axes, name in zip(axes_list, pairs, strict=False):
