@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from dreamr.config import TargetSpeculation
-from dreamr.report.drawing import GREY, INK, Chart, cross, panels
-from dreamr.report.labels import COLOURS
+from dreamr.report.drawing import GREY, INK, Chart, interval, panels
+from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
@@ -73,13 +73,18 @@ def _gain(acceptance: float, cost: float, verdict: float, target_speculation: Ta
 
 
 def measured(table: pd.DataFrame) -> Chart:
-    """Speed-up against the tokens that the target wrote, for rows of the ablation that commit the same text."""
-    figure, (axes,) = panels(1, 1, 5.2, 3.4)
-    for _, row in table.iterrows():
-        cross(axes, row, "target_tokens", "speedup", color=COLOURS["dreamr"])
-        place = (row.target_tokens, row.speedup)
-        axes.annotate(row.setting, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
-    axes.set(xlabel="tokens that the target wrote, an answer", ylabel="speed-up over the target by itself")
-    cells = [f"{name}{end}" for name in ("target_tokens", "speedup") for end in ("", "_low", "_high")]
+    """Speed-up, and the tokens that the target wrote, for rows of the ablation that commit the same text."""
+    quantities = {
+        "speedup": "speed-up over the target alone",
+        "target_tokens": "tokens that the target wrote, an answer",
+    }
+    settings = list(dict.fromkeys(table.sort_values("speedup", ascending=False).setting))
+    figure, axes_list = panels(1, len(quantities), 3.4, 0.7 + 0.3 * len(settings), sharey=True)
+    for axes, (name, words) in zip(axes_list, quantities.items(), strict=True):
+        for _, row in table.iterrows():
+            interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+        axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
+    axes_list[0].set_yticks(range(len(settings)), settings)
+    cells = [f"{name}{end}" for name in quantities for end in ("", "_low", "_high")]
     data = table[["setting", "target", "draft", "method", "benchmark", "n_alone", *cells]]
-    return Chart(figure, data, "Speed-up against the target's tokens, per setting.")
+    return Chart(figure, data, f"Speed-up and the target's tokens with intervals, of {len(settings)} settings.")
