@@ -68,6 +68,8 @@ def kind(one: dict[str, Any]) -> str:
             return " or ".join(map(kind, one[several]))
     if "enum" in one or "const" in one:
         return ", ".join(f"`{value}`" for value in one.get("enum", [one.get("const")]))
+    if "type" not in one:
+        return "anything"
     if one["type"] == "object":
         (named,) = [*one.get("patternProperties", {}).values()] or [one["additionalProperties"]]
         return f"by name: {kind(named)}"

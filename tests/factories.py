@@ -14,9 +14,11 @@ import yaml
 from dreamr.config import NO_DRAFT, PLAIN, Config, LoadBlocks, Method, Run
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
-from dreamr.records import IMAGE_MARK, Load, Question, Score, Span, Step, Trace
+from dreamr.records import IMAGE_MARK, Question
 from dreamr.report.labels import MAIN
+from dreamr.scores import Score
 from dreamr.statistics.step_frame import Judgement, verified_steps
+from dreamr.traces import Load, Span, Step, Trace
 
 ROOT = Path(__file__).parents[1]
 LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}

@@ -3,11 +3,13 @@
 A test that starts a command pays half a second for its imports, and one that starts Snakemake more than one.
 """
 
+import faulthandler
 import itertools
 import os
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +24,8 @@ SERVER = get_context("forkserver")  # has one thread, other than the process of 
 SERVER.set_forkserver_preload(
     [*LIBRARIES, *(f"dreamr.cli.{name}" for name in COMMANDS), *(f"dreamr.methods.{name}" for name in METHODS)]
 )
+LONGEST = 900.0  # seconds: no command of a test takes half of it
+TELL = signal.SIGUSR1  # has a process write to its stderr what each of its threads does
 OUTPUT, NUMBERS = TemporaryDirectory(), itertools.count()
 
 
@@ -57,10 +61,18 @@ class Forked:
             raise TimeoutExpired(str(self._process), timeout or 0)
         return self.returncode
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        self.wait(timeout)
-        printed, errors = (path.read_text(encoding="utf-8") for path in self._output)
+    def communicate(self, timeout: float = LONGEST) -> tuple[str, str]:
+        try:
+            self.wait(timeout)
+        except TimeoutExpired as error:
+            self.send_signal(TELL)
+            time.sleep(1)
+            raise AssertionError("\n".join([f"not ended after {timeout} s", *self._written()])) from error
+        printed, errors = self._written()
         return printed, errors
+
+    def _written(self) -> list[str]:
+        return [path.read_text(encoding="utf-8") for path in self._output]
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -92,4 +104,5 @@ def _within(
     os.environ.update(env)
     for number, path in enumerate(output, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    faulthandler.register(TELL)
     function(*given)

@@ -38,11 +38,13 @@ from dreamr.data.contamination import Exposure, Overlap
 from dreamr.data.plants import Plant
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.plan import Plan, as_json
-from dreamr.records import Fit, Score, write_rows
+from dreamr.records import write_rows
 from dreamr.report.drawing import Chart
+from dreamr.scores import Score
 from dreamr.simulation import target_speculation
 from dreamr.statistics.frame import first_training, score_frame, write_table
 from dreamr.statistics.step_frame import answers, verified_steps
+from dreamr.traces import Fit
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 

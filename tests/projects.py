@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 from forks import Forked, in_place_of, module
 
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
+from dreamr.traces import Trace
 
 ROOT = Path(__file__).parent.parent
 MADE = [ROOT / "environments" / name for name in ("models", "quantize")]  # by `snakemake environments`

@@ -10,7 +10,8 @@ from factories import config, scores
 from dreamr.cli.summarise import main as summarise
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Score, write_rows
+from dreamr.records import write_rows
+from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, read_table
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}

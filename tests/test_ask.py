@@ -19,7 +19,8 @@ from dreamr.cli.live import Chosen, live_method, model_names
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
-from dreamr.records import Question, Step, write_rows
+from dreamr.records import Question, write_rows
+from dreamr.traces import Step
 
 
 def words(shown: object) -> str:

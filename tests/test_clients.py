@@ -14,8 +14,9 @@ from servers import Server
 
 from dreamr.data.rows import option_lines
 from dreamr.prompts import END_LETTER, REASON, question_prompt
-from dreamr.records import IMAGE_MARK, Question, Trace, read_rows
+from dreamr.records import IMAGE_MARK, Question, read_rows
 from dreamr.scoring import answers
+from dreamr.traces import Trace
 
 # The clients are imported where they are used: that takes two seconds, which every selection of tests would pay.
 pytestmark = [

@@ -22,8 +22,9 @@ import pytest
 from clusters import Slurm, slurm, wait_until, why_not
 from projects import MADE, answers, copied, weights, with_environments, with_form
 
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.runtime.starts import MARK
+from dreamr.traces import Trace
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,13 +76,17 @@ class Lab:
         return next((line.split()[0] for line in lines if f"rule_{rule}" in line), None)
 
     def process_of(self, command: str, words: str) -> psutil.Process | None:
-        """The process of a command whose specification holds these words; other tests run the same in other folders."""
-        for process in psutil.process_iter(["cmdline", "cwd"]):
+        """The process of a command whose specification holds these words: the first, since engines are forked off it.
+
+        Other tests run the same in other folders.
+        """
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd", "create_time"]):
             line = process.info["cmdline"] or []
             here = process.info["cwd"] == str(self.project.folder)
             if here and line[1:4] == ["-m", "dreamr", command] and any(words in part for part in line):
-                return process
-        return None
+                found.append(process)
+        return min(found, key=lambda process: process.info["create_time"], default=None)
 
     def generating(self) -> psutil.Process | None:
         """The process that answers the pair's questions."""
@@ -119,10 +124,10 @@ def state(job: str | None) -> str:
 
 
 def engine_of(process: psutil.Process) -> psutil.Process | None:
-    """Its first engine, from the moment when Python starts one; other children end by themselves."""
+    """Its first engine, forked off it; other children are programs that end by themselves."""
     with suppress(psutil.NoSuchProcess):
         for child in process.children():
-            if "spawn_main" in (line := " ".join(child.cmdline())) or "EngineCore" in line:
+            if child.cmdline() == process.cmdline() or "EngineCore" in " ".join(child.cmdline()):
                 return child
     return None
 

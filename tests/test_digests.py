@@ -4,20 +4,23 @@ A test that fails after an honest change of imports wants this table changed, by
 rerun: a module more under `train_sapo` is twelve trainings more per edit of it.
 """
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from dreamr.cli.train_sapo import WORDS
 from dreamr.config import Method
 from dreamr.methods.protocol import ORACLE
 from dreamr.planning.plan import DIGEST_EXCLUDED, SCORER, _by_name
-from dreamr.provenance import SOURCES, import_closure
+from dreamr.provenance import SOURCES, code_digest, import_closure
 from dreamr.studies.catalogue import LOADED, modules
 
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
-FRAME = "statistics.frame statistics.intervals statistics.names"
+FRAME = "scores statistics.frame statistics.intervals statistics.names traces"
 COVERED = {
     "make_micro": MICRO_DATA,
     "prepare": "data.loading data.rows",
@@ -28,12 +31,12 @@ COVERED = {
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
     "sapo.trainer steps verifiers.cpn verifiers.protocol",
     "generate": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work methods.protocol models.cards prompts provenance",
+    "answering.work methods.protocol models.cards prompts provenance traces",
     "answer": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work methods.protocol models.cards prompts provenance",
+    "answering.work methods.protocol models.cards prompts provenance traces",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
-    "spans",
+    "scores spans traces",
     "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
     "statistics.paired statistics.published statistics.shares statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
@@ -116,6 +119,31 @@ def test_no_loop_in_a_training_no_scorer_in_an_answer_no_figure_in_a_table(
     leave_out = SCORER if command == "train_sapo" else ()
     found = {name.split(".")[0] for name in covered(f"cli.{command}", *loaded(command), leave_out=leave_out)}
     assert not found & {*rooms}
+
+
+@pytest.mark.parametrize(
+    ("file", "added", "reruns"),
+    [
+        ("verifiers/confidence.py", "VERDICTS = 1\n", set()),
+        ("methods/own.py", "LOOP = 1\n", set()),
+        ("data/own.py", "ADAPTER = 1\n", set()),
+        ("scores.py", "LATER = 1\n", {"grade"}),
+        ("traces.py", "LATER = 1\n", {"generate", "grade"}),
+        ("verifiers/cpn.py", "LATER = 1\n", {"train_sapo"}),  # and answers that it judges, by its name
+        ("records.py", "LATER = 1\n", {"prepare", "quantize", "train_sapo", "generate", "grade"}),
+    ],
+)
+def test_what_is_added_reruns_what_knows_of_it(tmp_path: Path, file: str, added: str, reruns: set[str]) -> None:
+    sources = Path(shutil.copytree(SOURCES, tmp_path / "src"))
+    with (sources / "dreamr" / file).open("a") as module:
+        module.write(added)
+    commands = {"prepare": (), "quantize": (), "train_sapo": SCORER, "generate": (), "grade": ()}
+    changed = {name for name, out in commands.items() if digest(name, out, sources) != digest(name, out, SOURCES)}
+    assert changed == reruns
+
+
+def digest(command: str, leave_out: tuple[str, ...], sources: Path) -> str:
+    return code_digest(f"dreamr.cli.{command}", leave_out=(*DIGEST_EXCLUDED, *leave_out), sources=sources)
 
 
 def test_the_scorer_is_left_out_of_trainings_by_name_alone() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.cli.export_trace import KINDS, events, main
-from dreamr.records import Span, Trace, write_rows
+from dreamr.records import write_rows
+from dreamr.traces import Span, Trace
 
 KIND = st.sampled_from(KINDS)
 SECONDS = st.integers(0, 8).map(float) | st.floats(0, 8)

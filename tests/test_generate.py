@@ -3,6 +3,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -30,7 +31,8 @@ from dreamr.methods.protocol import Limits
 from dreamr.micro.datasets import Fact
 from dreamr.micro.world import random_truth
 from dreamr.prompts import Prompt
-from dreamr.records import Question, Trace, read_rows, write_rows
+from dreamr.records import Question, read_rows, write_rows
+from dreamr.traces import Trace
 
 SCRIPTED = Path(__file__).with_name("scripted.py")
 METHODS = {
@@ -49,6 +51,9 @@ METHODS = {
     "draft_only": {"loop": "draft_only"},
     "specreason": {"loop": "specreason", "verifier": "cpn", "alpha": 0.7},
 }
+PIPELINED = METHODS["dreamr"] | {"target_speculation": "none", "continues": False}
+SAME_TEXT = {"pipelined": PIPELINED, "sequential": METHODS["specreason"] | {"draft": "balanced"}}
+METHODS |= SAME_TEXT | {"strict": METHODS["dreamr"] | {"alpha": 0.9}}
 # What two runs of the same cell must agree in; the rest are times, and work that depends on them.
 TIMELESS = {
     *("question", "benchmark", "target", "draft", "method", "mode", "digest", "text", "steps", "finish", "device"),
@@ -145,6 +150,25 @@ def test_every_cell_answers_every_question_in_a_fixed_order(bench: Bench) -> Non
     assert set(alone.values()) == {2}
     texts = {(trace.method, trace.benchmark, trace.question): trace.text for trace in batched}
     assert all(texts[trace.method, trace.benchmark, trace.question] == trace.text for trace in traces)
+
+
+@pytest.mark.parametrize("first", [[], ["pipelined"]])
+def test_methods_of_one_text_answer_together_many_at_once(bench: Bench, first: list[str]) -> None:
+    """Also where one of them has answered in an earlier job; timed, each answers by itself."""
+    if first:
+        bench.run(job(first, alone=0))
+    alike = ["dreamr", *SAME_TEXT]
+    before = len(bench.requests())
+    traces = bench.run(job([*alike, "strict"], alone=0))
+    together = len(bench.requests()) - before
+    assert {trace.method for trace in traces} == {*alike, "strict"} and len(traces) == 4 * 10
+    answers = {name: [(t.question, t.text, t.steps) for t in traces if t.method == name] for name in alike}
+    assert answers["dreamr"] == answers["pipelined"] == answers["sequential"]
+    assert len({trace.digest for trace in traces}) == 4
+    shutil.rmtree(bench.folder / "cells")
+    bench.run(job(["dreamr", "strict"], alone=0))
+    apart = len(bench.requests()) - before - together
+    assert together < apart if first else together == apart
 
 
 def test_only_answers_given_alone_have_a_baseline(bench: Bench) -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from dreamr.cli.grade import main
 from dreamr.errors import UserError
-from dreamr.records import Question, Score, Span, Step, Trace, read_rows, write_rows
+from dreamr.records import Question, read_rows, write_rows
+from dreamr.scores import Score
 from dreamr.scoring.grading import scored
 from dreamr.spans import busy_seconds
+from dreamr.traces import Span, Step, Trace
 
 QUESTION = Question(
     id="7",

@@ -21,8 +21,8 @@ from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.methods.run import running
 from dreamr.methods.streams import Stream
 from dreamr.prompts import ALIGN, STEP_BREAK, Prompt, verdict_prompt
-from dreamr.records import Span, Step
 from dreamr.steps import is_blank, same
+from dreamr.traces import Span, Step
 from dreamr.verifiers.align import SAMENESS
 
 seconds = st.sampled_from([0.0, 0.5, 1.0, 1.0, 2.0]) | st.floats(0, 20)

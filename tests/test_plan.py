@@ -282,6 +282,40 @@ def test_who_serves_a_model_changes_no_cell() -> None:
     assert changed(digests(merged()), digests(merged(served))) == set()
 
 
+GRID = {"sweeps": {"grid": {"of": "dreamr", "vary": {"alpha": [0.5, 0.95], "window": [2, 4]}}}}
+GRID_RUN = {"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": ["grid", "alpha_05"], "suites": ["all"]}
+
+
+def test_a_sweep_is_all_combinations_around_its_method() -> None:
+    config = merged(GRID, {"runs": {"grid": GRID_RUN, "ablation": None}})
+    names = [f"grid_alpha_0-{alpha}_window_{window}" for alpha in (5, 95) for window in (2, 4)]
+    assert config.runs["grid"].methods == (*names, "alpha_05")
+    own = config.methods[names[2]]
+    assert own == config.methods["dreamr"].model_copy(update={"alpha": 0.95, "window": 2})
+    assert Config.model_validate_json(as_json(config)) == config
+    assert {*digests(merged())} - {*digests(merged(GRID))} == set(), "no run names it, so nothing is answered"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "told"),
+    [
+        ({"of": "dream", "vary": {"alpha": [0.5]}}, r"sweeps\.grid\.of: unknown name 'dream'; allowed: .*dreamr"),
+        ({"of": "dreamr", "vary": {"alpha": [5]}}, r"sweeps\.grid\.vary\.alpha: .*less than 1 \(found: 5\)"),
+        ({"of": "dreamr", "vary": {"alhpa": [0.5]}}, r"unknown setting 'alhpa'; known: alpha, "),
+        ({"of": "dreamr", "vary": {"threshold": [5]}}, r"sweeps\.grid\.vary: loop 'fpsr' .* does not take threshold"),
+        ({"of": "dreamr", "vary": {"alpha": []}}, r"sweeps\.grid\.vary\.alpha: .*at least 1"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_told_where_it_is_wrong(sweep: dict, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        merged({"sweeps": {"grid": sweep}, "runs": {"grid": GRID_RUN}})
+
+
+def test_a_sweep_has_a_name_of_its_own() -> None:
+    with pytest.raises(UserError, match=r"sweeps\.dreamr: a method has this name already"):
+        merged({"sweeps": {"dreamr": GRID["sweeps"]["grid"]}})
+
+
 def test_pools_are_over_the_pairs_of_the_main_run() -> None:
     """A run of one's own on another pair takes no method out of the pools."""
     own = {"targets": ["q3vl-moe"], "drafts": ["q3vl-2l"], "methods": ["dreamr_ns"], "suites": ["all"]}

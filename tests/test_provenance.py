@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr import provenance
-from dreamr.config import Method
+from dreamr.config import Method, Sampling
 from dreamr.models.cards import model_digest
 from dreamr.planning.plan import DIGEST_EXCLUDED
-from dreamr.provenance import code_digest, file_digest, spec_digest
+from dreamr.provenance import code_digest, file_digest, settings_in_use, spec_digest
 
 FILES = {
     "dreamr/__init__.py": "",
@@ -115,6 +115,30 @@ def test_a_changed_setting_changes_the_digest() -> None:
         return Method(loop="fpsr", verifier="cpn", alpha=alpha, window=4, target_speculation="all", continues=True)
 
     assert spec_digest({"a": method(0.7)}) == spec_digest({"a": method(0.7)}) != spec_digest({"a": method(0.9)})
+
+
+class Later(Sampling):
+    """Settings as a later version may have them."""
+
+    margin: float | None = None
+    lazy: bool = False
+    marks: tuple[str, ...] = ()
+
+
+class Louder(Sampling):
+    style: str = "plain"
+
+
+def test_a_new_setting_reruns_only_what_turns_it_on() -> None:
+    given = {"temperature": 0, "top_p": 1, "top_k": -1, "seed": 0}
+    given |= {"step_tokens": 40, "answer_tokens": 240, "concurrency": 8}
+    before = spec_digest([Sampling(**given)])
+    assert spec_digest([Later(**given)]) == before
+    for on in ({"margin": 0.0}, {"lazy": True}, {"marks": ("a",)}, {"temperature": 0.1}):
+        assert spec_digest([Later(**given | on)]) != before, on
+    assert spec_digest([Louder(**given)]) != before, "a default that says something is said"
+    del given["temperature"]
+    assert "temperature" in settings_in_use(Sampling(**given, temperature=0.0)), "0 is off only by default"
 
 
 def test_what_is_no_spec_is_refused() -> None:

@@ -24,7 +24,8 @@ from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt, question_prompt
-from dreamr.records import Question, Trace, read_rows, write_rows
+from dreamr.records import Question, read_rows, write_rows
+from dreamr.traces import Trace
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 

@@ -12,7 +12,8 @@ from projects import MADE, ROOT, answers, copied, run_smoke, with_environments
 
 from dreamr.cli import keep_run
 from dreamr.errors import UserError
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
+from dreamr.traces import Trace
 
 pytestmark = [
     pytest.mark.slow,

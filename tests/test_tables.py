@@ -54,7 +54,7 @@ def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:
 
 def test_a_loop_of_another_text_is_no_schedule_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a loop of a user's own would be whose settings happen to agree."""
-    monkeypatch.setattr(Method, "batched_loop", property(lambda method: method.loop))
+    monkeypatch.setattr(Method, "batched", property(lambda method: method))
     assert "schedule_sequential" not in {*ablated(config().methods, "dreamr").method}
 
 

@@ -11,9 +11,10 @@ from sizes import micro_size
 from dreamr.cli.verify import main as verify
 from dreamr.micro.datasets import write_all
 from dreamr.planning.jobs import SummariseJob, VerifyJob
-from dreamr.records import Step, write_rows
+from dreamr.records import write_rows
 from dreamr.statistics.frame import ALL, read_table, score_frame
 from dreamr.statistics.step_frame import Judgement, answers, verified_steps
+from dreamr.traces import Step
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 

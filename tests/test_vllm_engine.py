@@ -29,7 +29,8 @@ from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.engines.vllm.launch import Ngram
 from dreamr.errors import UserError
 from dreamr.prompts import SCORE, STEP_BREAK, VERIFY, Prompt, continued, verdict_prompt
-from dreamr.records import IMAGE_MARK, Question, Trace, read_rows, write_rows
+from dreamr.records import IMAGE_MARK, Question, read_rows, write_rows
+from dreamr.traces import Trace
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 

@@ -20,7 +20,8 @@ from pathlib import Path
 import psutil
 from projects import Project, answers, copied, run_smoke, weights, with_environments
 
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
+from dreamr.traces import Trace
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 PATIENCE = 40  # runs without a kill after which a run that is not done never will be

@@ -10,7 +10,7 @@ from dreamr.engines.scripts import Script
 from dreamr.engines.virtual import Cost, VirtualEngine, run
 from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.prompts import STEP_BREAK, Prompt
-from dreamr.records import Trace
+from dreamr.traces import Trace
 
 QUESTION = Prompt("How many dots are there?", ())
 WIDE = Limits(step_tokens=50, answer_tokens=10_000)

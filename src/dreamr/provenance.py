@@ -118,14 +118,25 @@ def _file(module: str, sources: Path) -> Path | None:
 
 
 def spec_digest(*specs: Any) -> str:
-    """Digest of specs: pydantic models, or whatever JSON can hold with such models inside; key order does not count."""
-    return short_digest(json.dumps(specs, sort_keys=True, default=_plain))
+    """Digest of specs: pydantic models, or whatever JSON can hold with such models inside.
+
+    The order of keys does not count, nor does a setting that is off: a new setting reruns only what turns it on.
+    """
+    return short_digest(json.dumps(specs, sort_keys=True, default=settings_in_use))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"no part of a spec: {value!r}")
+def settings_in_use(spec: Any) -> dict[str, Any]:
+    """The fields of a model, for JSON, but those that are empty, zero, false or null, and are so by default.
+
+    A default that says something counts: if it changes, so does what a spec means that leaves it out.
+    """
+    if not isinstance(spec, BaseModel):
+        raise TypeError(f"no part of a spec: {spec!r}")
+    fields = type(spec).model_fields
+    used = {
+        name: value for name, value in spec if value or value != fields[name].get_default(call_default_factory=True)
+    }
+    return {fields[name].alias or name: value for name, value in used.items()}
 
 
 def file_digest(path: str | Path) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from dreamr.records import Span
+from dreamr.traces import Span
 
 
 def busy_seconds(spans: Iterable[Span], engine: Literal["draft", "target"]) -> float:

@@ -14,7 +14,8 @@ from typing import Any
 from dreamr import provenance
 from dreamr.answering.questions import AnswerKey
 from dreamr.files import write_atomically
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
+from dreamr.traces import Trace
 
 
 class CellFile:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dreamr.answering.questions import Asked
 from dreamr.engines.protocol import Reader, Refused
 from dreamr.methods.protocol import Limits
-from dreamr.records import Fit
+from dreamr.traces import Fit
 
 
 async def fit(engine: Reader, model: str, asked: Asked, limits: Limits, context_tokens: int) -> Fit:

@@ -27,7 +27,7 @@ from dreamr.errors import UserError
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.prompts import Prompt
-from dreamr.records import Fit, Load, Trace
+from dreamr.traces import Fit, Load, Trace
 
 T = TypeVar("T")
 
@@ -125,6 +125,15 @@ async def closed_loop(work: Callable[[Asked], Awaitable[T]], asked: Iterable[Ask
     return [task.result() for task in begun]
 
 
+def take_over(cell: CellRun, other: CellFile, asked: Iterable[Asked]) -> int:
+    """Take answers that are left from a method that writes the same text, as far as it has given them; how many."""
+    keys = [question.key("batched") for question in asked]
+    given = [other.traces[key] for key in keys if key in other.traces and key not in cell.file.traces]
+    own = {"method": cell.name, "digest": cell.file.digest}
+    cell.file.append(*(trace.model_copy(update=own) for trace in given))
+    return len(given)
+
+
 async def answer_batched(
     cell: CellRun, asked: Sequence[Asked], limits: Limits, concurrency: int, done: Callable[[], object]
 ) -> None:
@@ -132,7 +141,7 @@ async def answer_batched(
 
     Too many refused questions in a row are one.
     """
-    loop = cell.method.batched_loop
+    loop = cell.method.batched.loop
 
     async def one(question: Asked) -> None:
         timed = await timed_answer(loop, cell.method, cell.engines, question, limits)

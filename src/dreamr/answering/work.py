@@ -16,15 +16,15 @@ from dreamr.answering.cells import CellFile
 from dreamr.answering.engines import EngineKey, started
 from dreamr.answering.fitting import fit, in_words
 from dreamr.answering.questions import AnswerKey, Asked, TimedBlock, load_blocks, spread, suite_questions
-from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals
+from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals, take_over
 from dreamr.config import PLAIN, Method
 from dreamr.engines.protocol import Engine, EngineDied, Refused
 from dreamr.errors import Interrupted
 from dreamr.methods.protocol import ORACLE, Engines, Limits
 from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import Cell, GenerateJob
-from dreamr.records import Fit, Trace
 from dreamr.runtime.stops import Stops, stop_signals
+from dreamr.traces import Fit, Trace
 
 # What may change an answer; another version of a table or plotting package throws none away.
 ANSWERING = (
@@ -121,6 +121,12 @@ class Work:
         """The models that an answer comes from, and its baseline."""
         return [key.model.name for key in self.engines_of(cell.method) if key]
 
+    def of_same_text(self, name: str) -> list[CellFile]:
+        """What other methods of this job answer whose batched answers are this method's as well."""
+        own = self.job.cells[name].method.batched
+        others = (other for other, cell in self.job.cells.items() if other != name and cell.method.batched == own)
+        return [self.files[other] for other in others]
+
     def limits_of(self, name: str) -> Limits:
         """The limits of a method's answers."""
         return self.limits.under(self.job.cells[name].method)
@@ -177,6 +183,8 @@ async def _answer(work: Work) -> None:
                 for cell in cells:
                     bar.set_description(f"{cell.name}, batched")
                     concurrency = work.job.generation.concurrency
+                    for other in work.of_same_text(cell.name):
+                        bar.update(take_over(cell, other, work.batched))
                     await answer_batched(cell, work.batched, work.limits, concurrency, bar.update)
             with _phase_logged("timed"):
                 bar.set_description("timed")

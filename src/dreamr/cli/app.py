@@ -19,7 +19,18 @@ from rich.console import Console
 from dreamr.runtime.output import print_lines
 from dreamr.runtime.processes import start_with_allocator
 
-FOR_PEOPLE = ("check", "plan", "ask", "serve", "serve_model", "score", "export_trace", "keep_run", "make_schema")
+FOR_PEOPLE = (
+    "check",
+    "plan",
+    "ask",
+    "serve",
+    "serve_model",
+    "score",
+    "export",
+    "export_trace",
+    "keep_run",
+    "make_schema",
+)
 OF_RULES = (
     *("make_environment", "make_micro", "prepare", "audit", "fetch_model", "quantize", "train_sapo"),
     *("answer", "generate", "grade", "summarise", "simulate", "verify", "plot", "report"),

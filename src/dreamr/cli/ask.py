@@ -47,9 +47,10 @@ from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER
 from dreamr.planning.reading import read
 from dreamr.prompts import Prompt, question_prompt
-from dreamr.records import IMAGE_MARK, Question, Step, read_rows
+from dreamr.records import IMAGE_MARK, Question, read_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.output import output_to
+from dreamr.traces import Step
 
 if TYPE_CHECKING:
     from dreamr.engines.vllm.engine import VllmEngine

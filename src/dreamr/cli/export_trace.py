@@ -15,9 +15,10 @@ from typing import Any
 
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
-from dreamr.records import Span, Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.spans import lanes
+from dreamr.traces import Span, Trace
 
 KINDS = ("draft", "verify", "target")  # of spans, from the top down
 MICROSECONDS = 1e6

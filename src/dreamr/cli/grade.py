@@ -7,9 +7,10 @@ trace, in the same order. A trace of an unknown question, or two of one cell and
 from pathlib import Path
 
 from dreamr.data.prepared import prepared_questions
-from dreamr.records import Trace, read_rows, write_rows
+from dreamr.records import read_rows, write_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.scoring.grading import scored
+from dreamr.traces import Trace
 
 
 @exit_on_user_error()

@@ -14,12 +14,13 @@ import pandas as pd
 
 from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
 from dreamr.statistics.names import AUDITED
 from dreamr.studies import catalogue
+from dreamr.traces import Trace
 
 CONFIG = Path(__file__).parents[3] / "config"
 

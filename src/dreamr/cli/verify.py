@@ -18,11 +18,12 @@ from dreamr.micro.datasets import Fact
 from dreamr.micro.oracle import is_right, kind
 from dreamr.micro.world import Truth
 from dreamr.planning.jobs import SummariseJob, VerifyJob
-from dreamr.records import Question, Trace, read_rows, write_rows
+from dreamr.records import Question, read_rows, write_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import first_training, load_scores, write_table
 from dreamr.statistics.step_frame import Judgement, StepOracle, answers, verified_steps
 from dreamr.studies.catalogue import make
+from dreamr.traces import Trace
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dreamr.config.estimates import Device, Size, Text
 from dreamr.config.methods import Method, Sampling, TargetSpeculation
 from dreamr.config.models import AwqModel, EngineSpec, HubModel, Model, ModelRef, ZooModel
 from dreamr.config.runs import LoadBlocks, Run, Slice, Suite
+from dreamr.config.sweeps import Sweep
 from dreamr.config.training import Awq, Drawing, Recipe, SapoSettings, Weights, sapo_model, sapo_recipe
 from dreamr.config.whole import Config, Statistics
 
@@ -48,6 +49,7 @@ __all__ = [
     "Spec",
     "Statistics",
     "Suite",
+    "Sweep",
     "TargetSpeculation",
     "Text",
     "Weights",

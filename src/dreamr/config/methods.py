@@ -88,9 +88,13 @@ class Method(Spec):
         return self.declared.target
 
     @property
-    def batched_loop(self) -> str:
-        """The loop that writes the same text with the least work, for many questions at once."""
-        return self.declared.batched or self.loop
+    def batched(self) -> Self:
+        """What writes the same text with the least work, for many questions at once; methods of one text share it."""
+        if self.declared.batched is None:
+            return self
+        loop = components.loop(self.declared.batched)
+        changes_no_text = (self.declared.settings | self.declared.may_set) - (loop.settings | loop.may_set)
+        return self.model_copy(update={"loop": self.declared.batched, **dict.fromkeys(changes_no_text)})
 
     @property
     def asks_oracle(self) -> bool:

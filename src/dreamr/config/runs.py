@@ -1,5 +1,6 @@
 """What is answered: suites of questions, and runs of methods on them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -64,7 +65,7 @@ class Run(Spec):
         default=(NO_DRAFT,),
         description="Drafts, by their names in `models`; `none`, or nothing, for methods without a draft.",
     )
-    methods: Names = Field(description="Names in `methods`.")
+    methods: Names = Field(description="Names in `methods`, or in `sweeps`: all methods of that grid.")
     suites: Names = Field(description="Names in `suites`.")
     trained_with: Name | None = Field(
         default=None, description="The target that the SAPO drafts were trained for; null: the run's own."
@@ -75,3 +76,8 @@ class Run(Spec):
         description="Which training of its recipe each SAPO draft is from: 0 is the usual one, others have seeds of "
         "their own.",
     )
+
+    def with_methods(self, grids: Mapping[str, Sequence[str]]) -> Self:
+        """The run with the methods of each grid in the place of its name."""
+        methods = tuple(each for method in self.methods for each in grids.get(method, (method,)))
+        return self.model_copy(update={"methods": methods})

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Scale, Spec
 from dreamr.config.data import GENERATED, DataSpec, ImageSize, Micro
@@ -12,6 +12,7 @@ from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
 from dreamr.config.models import Model
 from dreamr.config.runs import Run, Suite
+from dreamr.config.sweeps import Sweep, with_sweeps
 from dreamr.config.training import Awq, Sapo
 
 
@@ -57,6 +58,10 @@ class Config(Spec):
         description="Targets and plain drafts by name. SAPO drafts are not listed: a method names their recipe."
     )
     stands_for: dict[Name, str] = Field(description="Which of the paper's models a model stands for; the page says so.")
+    # Before methods and runs, which they are part of.
+    sweeps: dict[Name, Sweep] = Field(
+        default={}, description="Sweeps by name: grids of settings. A run names them among its methods."
+    )
     methods: dict[Name, Method] = Field(description="Methods by name. An ablation is one more of them.")
     suites: dict[Name, Suite] = Field(description="Suites by name: the questions of one job each.")
     runs: dict[Name, Run] = Field(description="Runs by name. An overlay drops one by null.")
@@ -75,6 +80,19 @@ class Config(Spec):
     def _dropped(cls, runs: Any) -> Any:
         """An overlay cannot take a key away, so a run that it sets to null is dropped."""
         return {name: run for name, run in runs.items() if run is not None} if isinstance(runs, dict) else runs
+
+    @field_validator("methods")
+    @classmethod
+    def _swept(cls, methods: dict[str, Method], info: ValidationInfo) -> dict[str, Method]:
+        """The methods of sweeps are methods."""
+        return with_sweeps(info.data.get("sweeps", {}), methods)
+
+    @field_validator("runs")
+    @classmethod
+    def _run_by_sweep(cls, runs: dict[str, Run], info: ValidationInfo) -> dict[str, Run]:
+        """A sweep among the methods of a run stands for all of its methods."""
+        grids = {name: tuple(sweep.grid(name)) for name, sweep in info.data.get("sweeps", {}).items()}
+        return {name: run.with_methods(grids) for name, run in runs.items()}
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

@@ -16,7 +16,7 @@ from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER
 from dreamr.prompts import Prompt
-from dreamr.records import Step
+from dreamr.traces import Step
 
 RETRY_SECONDS = "1"
 

@@ -11,7 +11,7 @@ from typing import Literal
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
 from dreamr.prompts import Prompt
-from dreamr.records import Span, Step
+from dreamr.traces import Span, Step
 
 Writer = Literal["draft", "target"]
 Finish = Literal["answer", "end", "budget", "refused"]
@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a loop answered a question; fields as in `records.Trace`."""
+    """How a loop answered a question; fields as in `traces.Trace`."""
 
     text: str
     steps: tuple[Step, ...]

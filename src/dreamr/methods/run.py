@@ -12,7 +12,7 @@ from dreamr.engines.protocol import Generation, Meter, Refused
 from dreamr.methods.prefix import Prefix
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
-from dreamr.records import Span, Step
+from dreamr.traces import Span, Step
 from dreamr.verifiers.protocol import Verdict, Verifier
 
 T = TypeVar("T")

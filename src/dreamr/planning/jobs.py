@@ -28,6 +28,7 @@ from dreamr.config import (
     Spec,
     Statistics,
     Suite,
+    Sweep,
 )
 from dreamr.planning.names import model_names, oracle_names
 
@@ -136,6 +137,7 @@ class SummariseJob(Spec):
     scale: Scale
     statistics: Statistics
     methods: dict[str, Method]
+    sweeps: dict[str, Sweep]
     reference: str  # the method that the ablations vary
     pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
     planted: tuple[str, ...]  # recipes that ask planted questions: a control, no ablation of the rewards
@@ -163,6 +165,7 @@ class SummariseJob(Spec):
             scale=config.scale,
             statistics=config.statistics,
             methods=config.methods,
+            sweeps=config.sweeps,
             reference=reference,
             pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
             planted=tuple(name for name, recipe in config.sapo.recipes.items() if recipe.planted),

@@ -26,7 +26,7 @@ from dreamr.config import (
 from dreamr.methods.protocol import ORACLE
 from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
 from dreamr.planning.site import Limit, Site, limit_of
-from dreamr.provenance import code_digest, spec_digest
+from dreamr.provenance import code_digest, settings_in_use, spec_digest
 
 # SAPO's outcome reward is the scorer. Its code is left out of the digest of a training, so that a repaired scorer
 # grades the traces again and trains nothing again: what a draft is, is what its training wrote. Train anew by hand
@@ -339,7 +339,7 @@ class Plan:
 
 def _by_name(method: Method) -> list[str]:
     """Modules behind a cell that its job loads by name. Target-only is behind all: every speed-up is a ratio to it."""
-    loops = {"target_only", method.loop, method.batched_loop}
+    loops = {"target_only", method.loop, method.batched.loop}
     verifiers = [f"dreamr.verifiers.{method.verifier}"] if method.verifier else []
     return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
 
@@ -351,5 +351,5 @@ def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ())
 
 
 def as_json(spec: Spec) -> str:
-    """A spec as a command line takes it, the same text for the same content."""
-    return json.dumps(spec.model_dump(mode="json", by_alias=True), sort_keys=True)
+    """A spec as a command line takes it: one text for one content, without settings that are off, as in digests."""
+    return json.dumps(spec, sort_keys=True, default=settings_in_use)

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import SOURCES
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.report.glossary import link_first_uses
 from dreamr.report.labels import MAIN, ORDER
 from dreamr.report.models import models
@@ -26,6 +26,7 @@ from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
+from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.
 HEADINGS = {"at_once": "questions at once", "other": "against", "differs": "what differs", "over": "interval over"}

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dreamr.errors import UserError
-from dreamr.records import Answered, Question, Score, Trace
+from dreamr.records import Question
+from dreamr.scores import Score
 from dreamr.scoring import lmms_eval
 from dreamr.scoring.answers import Grade, grade
 from dreamr.spans import busy_seconds, later_steps
+from dreamr.traces import Answered, Trace
 
 CellKey = tuple[str, ...]
 

@@ -84,13 +84,13 @@ def ablations(job: SummariseJob) -> pd.DataFrame:
 
 def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:
     """Methods that differ from the reference in the settings of one kind only; columns kind, setting, method."""
-    base, written = methods[reference].model_dump(), methods[reference].batched_loop
+    base, written = methods[reference].model_dump(), methods[reference].batched.loop
     lines = []
     for name, method in methods.items():
         varied = {key for key, value in method.model_dump().items() if value != base[key]}
         kind = next((kind for kind, settings in KINDS.items() if varied and varied <= settings), None)
         # A loop of another text is no schedule of the reference; the plain draft is the SAPO table's matter.
-        if kind and method.batched_loop == written and method.draft != PLAIN:
+        if kind and method.batched.loop == written and method.draft != PLAIN:
             lines.append((kind, setting(kind, method), name))
     return pd.DataFrame(lines, columns=["kind", "setting", "method"])
 

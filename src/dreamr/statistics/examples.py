@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from dreamr.records import IMAGE_MARK, Question, Record, Step
+from dreamr.records import IMAGE_MARK, Question, Record
+from dreamr.traces import Step
 
 
 class ShownStep(Record):

@@ -18,7 +18,8 @@ from dreamr.config import NO_DRAFT
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Score, read_rows
+from dreamr.records import read_rows
+from dreamr.scores import Score
 from dreamr.statistics.intervals import Array, Bootstrap, Interval, Quantity, cluster_sums
 from dreamr.statistics.names import AUDITED
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dreamr.records import Question, Step, Trace
+from dreamr.records import Question
 from dreamr.statistics.frame import KEYS, batched
+from dreamr.traces import Step, Trace
 
 ANSWER = [*KEYS, "question"]
 ANSWER_LINE = "answer"  # the claim that an answer line makes

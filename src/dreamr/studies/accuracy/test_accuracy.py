@@ -8,10 +8,11 @@ from factories import config
 from summarised import HIT, PAIR, WHY, cell_of, everything, hit, line, of, with_refused
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Fit, Score
+from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import holm
 from dreamr.studies.accuracy.tables import accuracy, fitting, harness, refusals
+from dreamr.traces import Fit
 
 
 def test_accuracy_and_change_are_means_over_the_same_questions(tables: dict[str, pd.DataFrame]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from factories import config, scores
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Score
+from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, BASELINE, score_frame
 from dreamr.statistics.intervals import holm
 from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Question, Record, Trace
+from dreamr.records import Question, Record
 from dreamr.statistics.examples import ShownStep, asked, pictures, shown_steps
+from dreamr.traces import Trace
 
 
 def gallery(

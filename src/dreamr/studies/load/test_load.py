@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Load, Score
+from dreamr.scores import Score
 from dreamr.statistics.frame import score_frame
 from dreamr.studies.acceptance.tables import acceptance
 from dreamr.studies.load.tables import _first_zero, break_even, load
 from dreamr.studies.speed.tables import speed
+from dreamr.traces import Load
 
 JOB = SummariseJob.of(config())
 SIZES = (1, 2, 4)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dreamr.config import Method
-from dreamr.records import Span, Step, Trace
+from dreamr.traces import Span, Step, Trace
 
 LITTLE = 1e-6  # far above rounding, far below what makes another path the longest
 

@@ -7,11 +7,11 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Trace
 from dreamr.statistics.frame import KEYS, alone, complete, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
 from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
 from dreamr.studies.milliseconds.waits import KINDS, PARTS, Pace, openings, pace, waits
+from dreamr.traces import Trace
 
 ON_PATH = [f"path_{part}" for part in KINDS.values()]
 MILLISECONDS: dict[str, Quantity] = {

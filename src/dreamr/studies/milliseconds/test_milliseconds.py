@@ -14,11 +14,11 @@ from dreamr.config import Method
 from dreamr.engines.virtual import Cost
 from dreamr.methods.protocol import Limits
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Span, Step, Trace
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
 from dreamr.studies.milliseconds.tables import milliseconds
 from dreamr.studies.milliseconds.waits import PARTS, openings, pace, waits
+from dreamr.traces import Span, Step, Trace
 
 FPSR = [
     METHODS["fpsr"].model_copy(

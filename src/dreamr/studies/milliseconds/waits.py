@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from dreamr.records import Span, Trace
 from dreamr.studies.milliseconds.requests import Place, measured
+from dreamr.traces import Span, Trace
 
 PARTS = ("opening", "drafting", "rejected_drafting", "verdicts", "own_steps", "rest")
 ENGINES = ("draft", "target")

@@ -7,9 +7,9 @@ from factories import ROOT, config, scores
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Fit
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.pairs.tables import pairs, regime
+from dreamr.traces import Fit
 
 FILE = ROOT / "config" / "published.yaml"
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}

@@ -5,7 +5,7 @@ import pytest
 from factories import config, scores
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Score
+from dreamr.scores import Score
 from dreamr.statistics.claims import judged, load_claims
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.catalogue import FOLDER

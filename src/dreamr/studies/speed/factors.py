@@ -12,7 +12,6 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import KINDS
 from dreamr.statistics.frame import CELL, alone, tabulate
 from dreamr.statistics.intervals import Quantity, product, quotient, ratio
 
@@ -50,9 +49,5 @@ def sequential_twins(methods: Mapping[str, Method]) -> dict[str, str]:
 
     A loop declares which one writes its text in batches. One of another text has no twin, even if all settings agree.
     """
-
-    def text(method: Method) -> tuple[str, str]:
-        return method.batched_loop, method.model_dump_json(exclude=KINDS["schedule"])
-
-    sequential = {text(method): name for name, method in methods.items() if method.declared.sequential}
-    return {name: sequential[text(method)] for name, method in methods.items() if text(method) in sequential}
+    sequential = {method: name for name, method in methods.items() if method.declared.sequential}
+    return {name: sequential[method.batched] for name, method in methods.items() if method.batched in sequential}

@@ -10,7 +10,7 @@ from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refus
 from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Score
+from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.speed.factors import sequential_twins
 from dreamr.studies.speed.tables import speed
@@ -137,5 +137,5 @@ def test_where_nothing_was_timed_a_table_has_columns_and_no_row() -> None:
 
 def test_a_loop_of_another_text_is_no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a loop of a user's own would be whose settings happen to agree."""
-    monkeypatch.setattr(Method, "batched_loop", property(lambda method: method.loop))
+    monkeypatch.setattr(Method, "batched", property(lambda method: method))
     assert "dreamr" not in sequential_twins(config().methods)

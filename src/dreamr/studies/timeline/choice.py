@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dreamr.config import NO_DRAFT
-from dreamr.records import Trace
+from dreamr.traces import Trace
 
 
 def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:

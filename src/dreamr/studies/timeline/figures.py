@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.patches import Patch
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Trace, read_rows
+from dreamr.records import read_rows
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.report.labels import ACTIVITIES, MAIN
 from dreamr.spans import lanes
 from dreamr.statistics.words import label
 from dreamr.studies.timeline.choice import side_by_side
+from dreamr.traces import Trace
 
 WORDS = {"draft": "draft writes", "verify": "target judges", "target": "target writes"}
 FEW = ("target_only", "specreason")  # beside the reference; all others are in the second figure

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import Question, Record, Trace
+from dreamr.records import Question, Record
 from dreamr.statistics.examples import ShownStep, asked, pictures, shown_steps
 from dreamr.studies.timeline.choice import side_by_side
+from dreamr.traces import Trace
 
 
 class Example(Record):

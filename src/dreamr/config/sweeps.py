@@ -1,0 +1,65 @@
+"""Sweeps: methods that differ from one in some of its settings, in all combinations of their values."""
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from dreamr.config.base import Name, Spec
+from dreamr.config.methods import Method
+
+Setting = Annotated[str, Field(pattern=r"^[a-z_]+$")]
+Values = Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class Sweep(Spec):
+    """A grid of settings around a method. A run that names the sweep among its methods has all of them."""
+
+    of: Name = Field(description="A name in `methods`: all settings that the sweep does not vary are this method's.")
+    vary: dict[Setting, Values] = Field(
+        min_length=1, description="Settings of the method, each with its values, such as `alpha: [0.5, 0.7]`."
+    )
+
+    def grid(self, name: str) -> dict[str, dict[str, Any]]:
+        """The varied settings of each of its methods, by the method's name; `name` is the sweep's."""
+        points = [dict(zip(self.vary, values, strict=True)) for values in product(*self.vary.values())]
+        return {_name(name, settings): settings for settings in points}
+
+    def methods(self, name: str, methods: Mapping[str, Method]) -> dict[str, Method]:
+        """Its methods by name; ValueError where `of` is unknown or a value cannot be."""
+        if self.of not in methods:
+            raise ValueError(f"sweeps.{name}.of: unknown name {self.of!r}; allowed: {', '.join(sorted(methods))}")
+        if unknown := sorted({*self.vary} - {*Method.model_fields}):
+            known = ", ".join(sorted(Method.model_fields))
+            raise ValueError(f"sweeps.{name}.vary: unknown setting {unknown[0]!r}; known: {known}")
+        base = methods[self.of].model_dump()
+        try:
+            return {made: Method.model_validate(base | settings) for made, settings in self.grid(name).items()}
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, ("sweeps", name, "vary", *problem["loc"])))
+            found = f" (found: {problem['input']!r})" if problem["loc"] else ""
+            raise ValueError(f"{place}: {problem['msg'].removeprefix('Value error, ')}{found}") from None
+
+
+def _name(sweep: str, settings: Mapping[str, Any]) -> str:
+    """`grid_alpha_0-5_window_2`; a name holds no dot."""
+    return "_".join([sweep, *(f"{key}_{_text(value)}" for key, value in settings.items())])
+
+
+def _text(value: Any) -> str:
+    parts = value if isinstance(value, list | tuple) else [value]
+    return "-".join(str(part).lower().replace(".", "-") for part in parts)
+
+
+def with_sweeps(sweeps: Mapping[str, Sweep], methods: Mapping[str, Method]) -> dict[str, Method]:
+    """The methods and those of all sweeps; ValueError where two of different settings have one name."""
+    whole = dict(methods)
+    for name, sweep in sweeps.items():
+        if name in methods:
+            raise ValueError(f"sweeps.{name}: a method has this name already; rename one of the two")
+        for made, method in sweep.methods(name, methods).items():
+            if whole.setdefault(made, method) != method:
+                raise ValueError(f"sweeps.{name}: makes a method {made!r}, and another has this name; rename one")
+    return whole
