@@ -36,7 +36,7 @@ def drawn(kind: str, tables: Mapping[str, pd.DataFrame]) -> Chart | None:
         if "%" in words:
             axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, symbol=""))
     axes_list[0].set_yticks(range(len(settings)), settings)
-    alt = f"Ablation of {kind}: {', '.join(settings)}, with intervals."
+    alt = f"Ablation of {kind}: {', '.join(map(str, settings))}, with intervals."
     return Chart(figure, plotted_rows(rows, [*names], ["kind", "setting"]), alt)
 
 

@@ -11,7 +11,7 @@ STUDY = Study(
     order=3,
     tables={"summarise": ("tradeoff",)},
     figures={
-        "tradeoff": "Further right is faster than the target alone, higher is more accurate. The black line joins "
+        "tradeoff": "Further right is faster than the target alone, higher is more accurate. The thick line joins "
         "methods that no other beats in both; a grey line joins methods of a sweep that differ in its first setting.",
     },
 )
