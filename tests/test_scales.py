@@ -217,14 +217,14 @@ ON_MICRO = {
     ),
 }
 # Less than the bare configuration, and which studies the page lacks then.
-TIMED = {"speed", "milliseconds", "tokens", "timeline"}
+TIMED = {"speed", "milliseconds", "tokens", "timeline", "tradeoff"}
 JUDGED = {"explained", "errors", "acceptance", "verification", "gallery"}  # by target or oracle
 NO_REFERENCE = {"parts", "sapo", "timeline"}
 LESS = {
     "untimed": (lambda at: [suite(at), runs(baseline={"suites": ["added"]}, main={"suites": ["added"]})], TIMED),
     "plain": (lambda at: [runs(main={"methods": ["specreason", "lookahead", "dreamr_ns"]})], NO_REFERENCE),
     "drafts alone": (lambda at: [runs(main={"methods": ["draft_only"]})], {"contrasts"} | JUDGED | NO_REFERENCE),
-    "targets alone": (lambda at: [runs(main=None)], {"contrasts"} | JUDGED | NO_REFERENCE),
+    "targets alone": (lambda at: [runs(main=None)], {"contrasts", "tradeoff"} | JUDGED | NO_REFERENCE),
 }
 
 
@@ -299,4 +299,4 @@ def test_benchmarks_of_one_s_own_are_on_the_page_and_their_steps_are_not_judged(
     assert told in found["verification"] and told in found["explained"]
     assert not re.search(r"mine|realworldqa", found["gallery"])
     assert "look-alikes of the benchmarks, and on mine, realworldqa, not generated." in found["limits"]
-    assert ">mine</summary>" in found["accuracy"] and ">mine</summary>" in found["speed"]
+    assert '<td class="words">mine</td>' in found["benchmarks"]
