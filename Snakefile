@@ -33,6 +33,7 @@ onstart:
         machine,
         *being_written(Path(RESULTS)),
         expectation(),
+        *doubts(CONFIG),
         f"Logs with progress bars: {CONFIG.pathvars.logs}/",
     ]
     print(*told, sep="\n", flush=True)

@@ -69,7 +69,7 @@ def kind(one: dict[str, Any]) -> str:
     if "enum" in one or "const" in one:
         return ", ".join(f"`{value}`" for value in one.get("enum", [one.get("const")]))
     if "type" not in one:
-        return "anything"
+        return "a module of one's own, by a name with a dot" if "pattern" in one else "anything"
     if one["type"] == "object":
         (named,) = [*one.get("patternProperties", {}).values()] or [one["additionalProperties"]]
         return f"by name: {kind(named)}"

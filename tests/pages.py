@@ -43,8 +43,8 @@ from dreamr.report.drawing import Chart
 from dreamr.scores import Score
 from dreamr.simulation import target_speculation
 from dreamr.statistics.frame import first_training, score_frame, write_table
-from dreamr.statistics.step_frame import answers, verified_steps
-from dreamr.traces import Fit
+from dreamr.statistics.step_frame import answers, unread_steps, verified_steps
+from dreamr.traces import Fit, Step
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
@@ -163,13 +163,14 @@ def _write_verification(folder: Path, settings: Config) -> None:
     (folder / "verification").mkdir()
     (folder / "data" / "images").mkdir(parents=True)
     Image.new("RGB", (8, 8), "red").save(folder / "data" / "images" / "one.png")
-    judged, job = VerifyJob.of(settings).benchmarks, SummariseJob.of(settings)
-    rows = [trace for trace in verified_traces(settings) if trace.benchmark in judged]
-    steps = verified_steps(rows, asked(settings), says_right)
+    known, job = VerifyJob.of(settings).benchmarks, SummariseJob.of(settings)
+    rows = [trace for trace in verified_traces(settings) if trace.benchmark in known]
+    let_pass = {"steps": (*rows[0].steps, Step(text="wrong 3", writer="draft"))}
+    rows = [trace.model_copy(update=let_pass if n % 9 == 0 else {}) for n, trace in enumerate(rows)]
+    steps, unread = (judged(rows, asked(settings), says_right) for judged in (verified_steps, unread_steps))
     graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
-    write_verified(
-        Judged(steps, graded, rows, [*traces(settings)], asked(settings), folder / "data", job), folder / "verification"
-    )
+    made = Judged(steps, unread, graded, rows, [*traces(settings)], asked(settings), folder / "data", job)
+    write_verified(made, folder / "verification")
 
 
 def _write_sources(folder: Path, settings: Config) -> None:

@@ -78,6 +78,11 @@ class ScriptedEngine:
         first = -0.1 if int(spec_digest(prompt.user, prompt.answer), 16) % 3 else -3.0
         return (first, *(-2.0 for _ in keywords[1:]))
 
+    async def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        self._note("read", prompt.user)
+        await asyncio.sleep(self.delay)
+        return (-0.2,) * len(text.split())
+
     def now(self) -> float:
         return time.perf_counter()
 

@@ -306,7 +306,7 @@ def test_a_model_without_a_size_is_named() -> None:
     with pytest.raises(UserError, match=r"estimates\.models: nothing is said of new"):
         merged({"models": {"new": model}})
     with pytest.raises(UserError, match=r"estimates\.questions: nothing is said of mathverse, mmbench, mmmu"):
-        merged({"micro": None})
+        merged({"benchmarks": {name: {"path": f"owner/{name}"} for name in ("mathverse", "mmbench", "mmmu")}})
 
 
 # -- Snakemake and the command

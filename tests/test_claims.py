@@ -37,7 +37,7 @@ def contrast(method: str, value: float, low: float, high: float, p: float, over:
 def verdict_on(*rows: dict[str, Any], scale: str = "any", at: str = "micro", **bound: float) -> tuple[str, str]:
     """Verdict and evidence of a claim that all rows of a table of contrasts keep the bound."""
     check = Check(table="contrasts", row={"benchmark": "b"}, quantity="speed_ratio", **bound)
-    job = SummariseJob.of(config()).model_copy(update={"scale": at})
+    job = SummariseJob.of(config()).model_copy(update={"scale": at, "taught": at not in ("gpu", "paper")})
     found = judged([claim(check, scale=scale)], {"contrasts": pd.DataFrame(rows)}, job).iloc[0]
     return found.verdict, found.evidence
 

@@ -1,10 +1,12 @@
 """The documentation builds, and what it tells one to type and to write works."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,9 @@ from snakemake.cli import get_argument_parser
 from test_plan import merged
 from worlds import EVEN, answer, random_pair
 
-import dreamr.methods
-import dreamr.verifiers
 from dreamr.cli.app import FOR_PEOPLE, OF_RULES, app
-from dreamr.config import Method
+from dreamr.config import DataSpec, Method
+from dreamr.data.loading import prepare_questions
 from dreamr.methods.protocol import Outcome
 
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
@@ -102,16 +103,19 @@ def test_what_snakemake_is_asked_to_make_is_known_to_it(tmp_path: Path) -> None:
 # -- what one writes
 
 
-@pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The method and the verifier of the guides, as files of one's own."""
-    for package, kind, name in ((dreamr.methods, "method", "relay"), (dreamr.verifiers, "verifier", "helps")):
-        folder = tmp_path / kind
-        folder.mkdir()
-        (folder / f"{name}.py").write_text(block(f"<!-- own {kind}: {name} -->\n```python"))
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-        monkeypatch.setitem(sys.modules, f"{package.__name__}.{name}", None)
-        monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}")
+@pytest.fixture(scope="module", autouse=True)
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which all of the guides was done: modules, questions and a model beside a configuration file."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "lab").mkdir()
+    for name in ("gate", "likely", "twice"):
+        (folder / f"lab/{name}.py").write_text(block(f"<!-- own: {name} -->\n```python"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(folder)
+        patched.chdir(folder)
+        exec(block("<!-- own benchmark -->\n```python"))
+        Path("mine/model").symlink_to(ROOT / "workflow/resources/zoo/q3vl-2l")
+        yield folder
 
 
 SNIPPETS = [
@@ -123,23 +127,52 @@ SNIPPETS = [
 
 
 @pytest.mark.parametrize("text", SNIPPETS)
-def test_a_configuration_of_the_prose_lies_over_the_default(text: str, own: None) -> None:
+def test_a_configuration_of_the_prose_lies_over_the_default(text: str) -> None:
     overlay = yaml.safe_load(text)
     assert merged(overlay) != merged()
 
 
 def outcome(method: Method, seed: int) -> Outcome:
-    return answer(method, random_pair(seed), EVEN)[1]
+    """By models that find each word of every third step probable."""
+    target, draft = random_pair(seed)
+
+    def likely(steps: tuple[str, ...]) -> float:
+        return 0.99 if len(steps) % 3 == 0 else 0.3
+
+    return answer(method, (replace(target, likely=likely), replace(draft, likely=likely)), EVEN)[1]
 
 
-def test_the_method_of_the_guide_answers(own: None) -> None:
-    steps = [step for seed in range(20) for step in outcome(Method(loop="relay"), seed).steps]
-    assert {step.writer for step in steps} == {"target", "draft"}
-    assert all(outcome(Method(loop="relay"), seed).steps[0].writer == "target" for seed in range(20))
-
-
-def test_the_verifier_of_the_guide_judges(own: None) -> None:
-    method = Method(loop="specreason", verifier="helps", alpha=0.5)
+def test_the_method_of_the_guide_lets_steps_pass_of_which_the_draft_is_sure() -> None:
+    (snippet,) = (text for text in re.findall(r"```yaml\n(.*?)```", PROSE["docs/how-to/own-method.md"], re.S))
+    method = Method(**yaml.safe_load(snippet)["methods"]["gated"])
     runs = [outcome(method, seed) for seed in range(20)]
-    verified, accepted = (sum(getattr(run, count) for run in runs) for count in ("verified", "accepted"))
-    assert 0 < accepted < verified
+    steps = [(place, step) for run in runs for place, step in enumerate(run.steps, 1)]
+    assert {step.accepted for place, step in steps if place % 3} == {True, False}
+    sure = [step for place, step in steps if place % 3 == 0]
+    assert sum(step.unread for step in sure) >= 5
+    assert all(step.unread or not (step.rejected or "").strip() for step in sure), "a blank one is never sure"
+    assert {span.engine for run in runs for span in run.spans if span.kind == "read"} == {"draft"}
+
+
+def test_the_verifier_of_the_guide_takes_what_the_target_finds_likely() -> None:
+    method = Method(loop="specreason", verifier="lab.likely", alpha=0.5)
+    decided = [step for seed in range(20) for step in outcome(method, seed).steps if step.verdict is not None]
+    assert {(round(step.verdict or 0, 2), step.accepted) for step in decided} == {(0.99, True), (0.3, False)}
+
+
+def test_the_questions_of_the_guide_are_twenty(tmp_path: Path) -> None:
+    (snippet, _) = re.findall(r"```yaml\n(.*?)```", PROSE["docs/how-to/own-benchmark.md"], re.S)
+    spec = merged(yaml.safe_load(snippet)).benchmarks["mine"]
+    questions = prepare_questions("mine", spec, tmp_path)
+    assert len(questions) == 20 and {question.gold for question in questions} == {("A",), ("B",)}
+
+
+def test_the_adapter_of_the_guide_asks_about_both_pictures(tmp_path: Path) -> None:
+    row = {"left": "1.png", "right": "19.png", "ask": "Is it red?", "left_is": "no", "right_is": "yes"}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
+    spec = DataSpec(adapter="lab.twice", path=str(tmp_path / "pairs.jsonl"))
+    questions = prepare_questions("mine", spec, tmp_path)
+    assert [(one.id, one.gold, one.cluster) for one in questions] == [
+        ("0-left", ("no",), "0"),
+        ("0-right", ("yes",), "0"),
+    ]

@@ -44,9 +44,9 @@ ALLOWED = {
     "notebook": "config errors planning records scores statistics traces",
     "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
-    "cli": "answering components config data endpoint engines errors exports files machine methods micro models "
-    "notebook planning prompts provenance records report runtime sapo scoring simulation spans statistics studies "
-    "traces",
+    "cli": "answering components config data endpoint engines errors exports files machine methods micro "
+    "models notebook planning prompts provenance records report runtime sapo scoring simulation spans "
+    "statistics studies traces",
 }
 
 

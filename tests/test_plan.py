@@ -282,6 +282,12 @@ def test_who_serves_a_model_changes_no_cell() -> None:
     assert changed(digests(merged()), digests(merged(served))) == set()
 
 
+def test_an_experiment_has_any_name_and_what_its_drafts_were_taught_is_not_read_off_it() -> None:
+    own = merged({"scale": "my-first"})
+    assert (own.scale, SummariseJob.of(own).taught) == ("my-first", True)
+    assert not SummariseJob.of(merged("config/gpu.yaml", {"scale": "my-gpus"})).taught
+
+
 GRID = {"sweeps": {"grid": {"of": "dreamr", "vary": {"alpha": [0.5, 0.95], "window": [2, 4]}}}}
 GRID_RUN = {"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": ["grid", "alpha_05"], "suites": ["all"]}
 

@@ -1,17 +1,13 @@
 """README and documentation tell the truth: numbers are those of the kept run, the drawing is that of the workflow."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
-from PIL import Image
 from projects import ROOT, Project, copied
 from prose import PROSE, README, block
 
 from dreamr.cli.keep_run import readme_lines
-from dreamr.config import DataSpec
-from dreamr.data.loading import prepare_questions
 from dreamr.statistics.frame import read_table
 
 KEPT = ROOT / "reports/kept"
@@ -80,13 +76,3 @@ def test_what_the_digests_are_is_said_before_they_are_used() -> None:
 def test_the_first_look_says_where_its_page_is_and_how_to_lay_an_overlay_over_it() -> None:
     assert "results/smoke/report/index.html" in README
     assert "--cores all --configfile config/smoke.yaml mine.yaml" in README
-
-
-def test_the_lines_that_make_a_benchmark_of_ones_own_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Image.new("RGB", (8, 6), "red").save("cats.png")
-    exec(block("<!-- own benchmark -->\n```python"))
-    spec = DataSpec.model_validate({"adapter": "realworldqa", "path": "my/folder", "split": "test"})
-    (question,) = prepare_questions("mine", spec, tmp_path / "data")
-    assert question.gold == ("2",) and question.prompt.endswith("How many cats?")
-    assert Image.open(tmp_path / "data" / question.images[0]).size == (8, 6)

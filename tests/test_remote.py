@@ -138,6 +138,14 @@ def test_verdicts_are_the_same(both: tuple[VllmEngine, VllmEngine], run: Run, pr
         assert one == pytest.approx(other, abs=1e-4)
 
 
+def test_log_probabilities_of_a_text_are_the_same(
+    both: tuple[VllmEngine, VllmEngine], run: Run, prompts: list[Prompt]
+) -> None:
+    for prompt in prompts[:4]:
+        own, remote = (run(model.text_logprobs(prompt, "Row 1 column 1 is 3.")) for model in both)
+        assert len(own) > 3 and remote == pytest.approx(own, abs=1e-4)
+
+
 def test_ngrams_are_not_asked_of_a_server(server: Server, run: Run) -> None:
     with pytest.raises(UserError, match=r"q3vl-deep: its server \(unix:.*\) cannot be told to speculate by n-grams"):
         run(engine(server.url, Ngram(5, 2, 4)).__aenter__())

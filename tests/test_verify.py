@@ -13,7 +13,8 @@ from dreamr.micro.datasets import write_all
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import write_rows
 from dreamr.statistics.frame import ALL, read_table, score_frame
-from dreamr.statistics.step_frame import Judgement, answers, verified_steps
+from dreamr.statistics.step_frame import Judgement, answers, unread_steps, verified_steps
+from dreamr.studies.verification.step_verdicts import unread
 from dreamr.traces import Step
 
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
@@ -59,6 +60,28 @@ def test_a_wrong_answer_line_is_no_error_before_it() -> None:
     assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
 
 
+# Two steps that a loop let pass, an accepted one, and the target's own.
+LET_PASS = (
+    Step(text="wrong 1", writer="draft"),
+    Step(text="right 2", writer="draft"),
+    Step(text="wrong 3", writer="draft", verdict=0.9, accepted=True),
+    Step(text="own, wrong", writer="target"),
+)
+
+
+def test_a_step_that_nobody_judged_is_told_apart_and_a_wrong_one_counts() -> None:
+    traces = [verified_traces(small())[0].model_copy(update={"steps": LET_PASS})]
+    assert [step.unread for step in LET_PASS] == [True, True, False, False]
+    found = unread_steps(traces, asked(small()), says_right)
+    assert (found.text.tolist(), found.wrong.tolist(), found.clean.tolist()) == (["wrong 1", "right 2"], [1, 0], [1, 0])
+    assert verified_steps(traces, asked(small()), says_right).text.tolist() == ["wrong 3"]
+    counted = answers(traces, score_frame(scores(small())), says_right)
+    assert (counted.errors.tolist(), counted.unread_errors.tolist()) == ([2], [1])
+    table = unread(found, SummariseJob.of(small()))
+    assert table.wrong.tolist()[0] == 0.5 and table.wrong_clean.tolist()[0] == 1.0
+    assert unread(found.iloc[:0], SummariseJob.of(small())).empty
+
+
 @pytest.mark.parametrize("judged", [4, 2], ids=["all", "half of the benchmarks are not generated"])
 def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged: int) -> None:
     from dreamr.data.loading import load_questions
@@ -69,7 +92,7 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
     known = {}
     for name in names:
         spec = settings.benchmarks[name].model_copy(update={"path": str(tmp_path / "micro" / name)})
-        known[name] = load_questions(spec, tmp_path / "data")
+        known[name] = load_questions(name, spec, tmp_path / "data")
         write_rows(tmp_path / "data" / f"{name}.jsonl", known[name])
     traces = [
         trace.model_copy(update={"question": known[trace.benchmark][int(trace.question[1:])].id})

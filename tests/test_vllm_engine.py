@@ -111,6 +111,16 @@ class Beside:
             sums.append(math.log(sum(found[one[0]].exp().item() for one in ids if len(one) == 1)))
         return sums
 
+    def text_logprobs(self, prompt: Prompt, text: str) -> list[float]:
+        """Of each token of `text` behind the answer so far."""
+        import torch
+
+        first, whole = len(self.tokens(prompt)), replace(prompt, answer=prompt.answer + text)
+        with torch.inference_mode():
+            found = self.model(**self.inputs(whole)).logits[0].log_softmax(-1)
+        ids = self.tokens(whole)
+        return [found[place - 1, ids[place]].item() for place in range(first, len(ids))]
+
 
 def greedy(run: Run, engine: VllmEngine, prompt: Prompt, stop: str = "", tokens: int = 48) -> str:
     return run(engine.generate(prompt, stop=stop, max_tokens=tokens, meter=Meter())).text
@@ -237,6 +247,19 @@ def test_keyword_logprobs_equal_transformers(pair: SimpleNamespace, run: Run, sa
             for _ in range(2):  # the second finds its prefix in the cache
                 found = run(pair.engine.keyword_logprobs(asked, words))
                 assert found == pytest.approx(pair.beside.logprobs(asked, words), abs=1e-4)
+
+
+def test_text_logprobs_equal_transformers(pair: SimpleNamespace, run: Run, samples: list[Prompt]) -> None:
+    """Of a text that it did not write, with and without its prefix in the cache, and of the likeliest one."""
+    for prompt in samples:
+        own = greedy(run, pair.engine, prompt, stop=STEP_BREAK)
+        for text in ("Row 1 column 1 is 3.", own):
+            expected = pair.beside.text_logprobs(prompt, text)
+            for _ in range(2):
+                assert run(pair.engine.text_logprobs(prompt, text)) == pytest.approx(expected, abs=1e-4)
+    assert run(pair.engine.text_logprobs(samples[0], "")) == ()
+    with pytest.raises(Refused, match="is full"):
+        run(pair.engine.text_logprobs(samples[0], "3 " * 2000))
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])

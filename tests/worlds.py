@@ -63,6 +63,10 @@ class Refusing:
         self._take("verdict", prompt)
         return self._model.logprobs(prompt, keywords)
 
+    def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        self._take("read", prompt)
+        return self._model.text_logprobs(prompt, text)
+
     def _take(self, *asked: object) -> None:
         if random.Random(repr((self._seed, self._name, asked))).random() < self._share:
             raise Refused(self._name, f"{asked[0]} {len(asked[1].answer)}")

@@ -28,47 +28,54 @@ PACKAGES = (
 DECLARATIONS = {"LOOP", "VERDICTS", "ADAPTER"}  # of `components`
 
 
-def code_digest(*modules: str, leave_out: tuple[str, ...] = (), sources: Path = SOURCES) -> str:
-    """Digest of `modules` and of everything of this package that they import, directly or not.
+def code_digest(
+    *modules: str, leave_out: tuple[str, ...] = (), sources: Path = SOURCES, own: tuple[Path, ...] = ()
+) -> str:
+    """Digest of `modules` and of everything under `sources` that they import, directly or not.
 
     The imports are found without running anything, those inside functions included. What is loaded by name at run time
     does not count and has to be given as a further module. Comments, docstrings and layout do not count either, nor
     what a component declares of itself (`components`): where that changes a result it is in a spec.
-    `leave_out` names modules to stop at, for code whose effect is in a spec already. An unknown module is a ValueError.
+    `leave_out` names modules to stop at, for code whose effect is in a spec already. `own` are further folders, of
+    modules that are not of this package. An unknown module is a ValueError.
     """
-    codes = sorted(import_closure(modules, leave_out, sources).items())
+    codes = sorted(import_closure(modules, leave_out, sources, own).items())
     return short_digest("\n".join(f"{name} {code}" for name, code in codes))
 
 
-def import_closure(modules: tuple[str, ...], leave_out: tuple[str, ...], sources: Path) -> dict[str, str]:
+def import_closure(
+    modules: tuple[str, ...], leave_out: tuple[str, ...], sources: Path, own: tuple[Path, ...] = ()
+) -> dict[str, str]:
     """Code digest of each module that `modules` import, and their own, by dotted name."""
+    places = (sources, *own)
+    tops = {path.stem for place in places for path in place.iterdir()}
     found: dict[str, str] = {}
     seen = set(leave_out)
     waiting = [name for module in modules for name in _with_parents(module)]
     for module in modules:
-        if _file(module, sources) is None:
-            raise ValueError(f"no module {module!r} under {sources}")
+        if _file(module, places) is None:
+            raise ValueError(f"no module {module!r} under {', '.join(map(str, places))}")
     while waiting:
         name = waiting.pop()
         if name in seen:
             continue
         seen.add(name)
-        path = _file(name, sources)
+        path = _file(name, places)
         if path is None:
             continue
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         found[name], imports = _read_code(path.read_text(encoding="utf-8"), package)
-        waiting += (part for imported in imports for part in _with_parents(imported))
+        known = (imported for imported in imports if imported.partition(".")[0] in tops)
+        waiting += (part for imported in known for part in _with_parents(imported))
     return found
 
 
 @cache
 def _read_code(text: str, package: str) -> tuple[str, tuple[str, ...]]:
-    """Digest of a source text without its docstrings, and what it may import from its own top package."""
+    """Digest of a source text without its docstrings, and what it may import."""
     tree = ast.parse(text)
-    top = package.partition(".")[0]
     nodes = list(_statements(tree))
-    imports = tuple(sorted({name for name in _imports(nodes, package) if name.partition(".")[0] == top}))
+    imports = tuple(sorted({*_imports(nodes, package)}))
     tree.body = [node for node in tree.body if not _declares(node)]
     for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -110,10 +117,10 @@ def _with_parents(module: str) -> list[str]:
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
 
-def _file(module: str, sources: Path) -> Path | None:
+def _file(module: str, places: tuple[Path, ...]) -> Path | None:
     """The source file of a module; None for a name that is no module, such as a function."""
-    path = sources.joinpath(*module.split("."))
-    choices = (path.with_name(path.name + ".py"), path / "__init__.py")
+    paths = [place.joinpath(*module.split(".")) for place in places]
+    choices = (choice for path in paths for choice in (path.with_name(path.name + ".py"), path / "__init__.py"))
     return next((choice for choice in choices if choice.is_file()), None)
 
 

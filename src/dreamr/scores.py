@@ -25,6 +25,7 @@ class Score(Answered):
     target_busy: float  # seconds the target's engine had work
     answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer
     steps: int = 0  # committed
+    unread: int = 0  # committed draft steps that nobody judged
     own_tokens: int = 0  # of the committed steps that the target wrote
     # Finished work on steps behind the first, which reads the question as well.
     later_drafts: int = 0  # steps that the draft wrote behind the first

@@ -20,12 +20,18 @@ class Step(Record):
     tokens: int = 0  # as counted by its writer's tokenizer
     capped: bool = False  # cut by the cap on its tokens: no blank line behind it, the next step goes on
 
+    @property
+    def unread(self) -> bool:
+        """Whether it is a draft's, committed by a loop that asked nobody about it."""
+        return self.writer == "draft" and self.accepted is None
+
 
 class Span(Record):
     """One step's part of an engine request, on the question's own clock (seconds from its start)."""
 
     engine: Literal["draft", "target"]  # that worked
-    kind: Literal["draft", "target", "verify"]  # a step by the draft, a step by the target, or a verdict
+    # A step by the draft, a step by the target, a verdict, or the log-probabilities of a step.
+    kind: Literal["draft", "target", "verify", "read"]
     step: int  # index of the step it worked on
     start: float  # seconds
     end: float  # seconds

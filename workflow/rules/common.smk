@@ -15,6 +15,7 @@ sys.path.insert(0, SOURCES)
 from dreamr.config import NO_DRAFT
 from dreamr.machine.needed import needs_here
 from dreamr.machine.telling import announced
+from dreamr.planning.doubts import doubts
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
@@ -43,7 +44,7 @@ def site():
 
 
 with exit_on_user_error():  # a wrong configuration ends here, with words, and so does one beyond its limits
-    CONFIG = load(config)
+    CONFIG = load(config, workflow.overwrite_configfiles)
     PLAN = Plan(CONFIG, site())
     refuse_excess(PLAN)
 if find_spec("snakemake_executor_plugin_slurm"):
@@ -77,7 +78,7 @@ def waiting_jobs():
 
 def expectation():
     """What is going to run and about how long it takes: by this machine's own earlier jobs, else by a run on two cores."""
-    kept = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[CONFIG.scale] or {}
+    kept = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text()).get(CONFIG.scale) or {}
     own = job_seconds(CONFIG.pathvars.benchmarks)
     EXPECTED.update(added_seconds({**kept, **own}, ALL_CORES))
     return announcement(waiting_jobs(), own, kept, ALL_CORES)
@@ -143,11 +144,10 @@ def data(names):
     return [f"<results>/data/{name}.jsonl" for name in names]
 
 
-def parquet(wildcards):
+def local_files(wildcards):
     """The files of a data set that lies on this machine, or will; none of the hub's."""
-    data = PLAN.datasets[wildcards.dataset]
     made = PLAN.micro_files.get(wildcards.dataset)
-    return made or sorted(map(str, Path(data.path).glob(f"{data.split}*.parquet")))
+    return made or list(map(str, PLAN.datasets[wildcards.dataset].files))
 
 
 def folder(name, up=1):

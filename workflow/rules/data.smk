@@ -1,5 +1,5 @@
 # Data sets: generated (micro), from a folder of one's own, or from the hub, to one schema.
-# Input: parquet files or hub ids. Output: <results>/data/<dataset>.jsonl, images beside it in images/; which benchmark
+# Input: local files or hub ids. Output: <results>/data/<dataset>.jsonl, images beside it in images/; which benchmark
 # items also stand in a training set, and which of them SAPO drew.
 
 
@@ -30,7 +30,7 @@ rule make_micro:
 # Hub data are read here and nowhere else, on the machine that runs Snakemake: compute nodes may have no network.
 rule prepare:
     input:
-        parquet,
+        local_files,
     output:
         questions="<results>/data/{dataset}.jsonl",
     log:

@@ -22,7 +22,7 @@ rule fetch_model:
         **needs("fetch"),
     params:
         spec=lambda wildcards: as_json(PLAN.fetch(wildcards.model)),
-        offline=lambda wildcards: int(PLAN.config.models[wildcards.model].maker == "zoo"),
+        offline=lambda wildcards: int(PLAN.config.models[wildcards.model].maker != "hub"),
         folder=subpath(output.card, parent=True),
     shell:
         """

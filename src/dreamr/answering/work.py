@@ -231,7 +231,9 @@ def _cell_run(
     job, cell = work.job, work.job.cells[name]
     target, draft = work.engines_of(cell.method)
     part = [fits[model, work.limits_of(name).answer_tokens] for model in work.models_of(cell)]
-    work.files[name].write_card({"method": name, "job": job.model_dump(mode="json")}, work.device)
+    work.files[name].write_card(
+        {"method": name, "label": cell.method.declared.label, "job": job.model_dump(mode="json")}, work.device
+    )
     return CellRun(
         name=name,
         method=cell.method,

@@ -20,6 +20,7 @@ from dreamr.machine.found import cores
 from dreamr.machine.needed import everything, needs_here
 from dreamr.machine.telling import checked, faults, on_nodes
 from dreamr.machine.verdicts import Line
+from dreamr.planning.doubts import doubts
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.planning.site import LIMITED
@@ -46,7 +47,7 @@ def main(
     needed = needs_here(plan, everything(plan), cores(), submitted=submitted, node=rule)
     lines = checked(needed)
     show(lines)
-    messages = [*faults(lines), *on_nodes(needed, list(map(str, configfile)))]
+    messages = [*faults(lines), *doubts(plan.config), *on_nodes(needed, list(map(str, configfile)))]
     print(*messages or ["This machine has what the configuration needs."], sep="\n", flush=True)
     if any(line.verdict == "stop" for line in lines):
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Bring a model to its folder: one of the zoo, checked against its checksums, or one of the hub.
+"""Bring a model to its folder: one of the zoo, checked against its checksums, one of the hub, or one of a local folder.
 
 A model of the hub is downloaded at the revision that the configuration pins, weights as safetensors only, or taken from
 the hub's cache on this machine. card.json, written last, says which commit it was. Beside this
@@ -12,16 +12,14 @@ import shutil
 from pathlib import Path
 
 from dreamr.cli.common import read_spec
-from dreamr.config import HubModel, ZooModel
+from dreamr.config import FETCHED, FETCHED_CODE, HubModel, LocalModel, ZooModel
 from dreamr.errors import UserError
 from dreamr.micro import zoo
+from dreamr.models.cards import CARD
 from dreamr.models.folders import copy_settings, model_folder
 from dreamr.planning.jobs import FetchJob
 from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
-
-FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
-CODE = ("*.py",)
 
 
 @exit_on_user_error()
@@ -44,8 +42,11 @@ def fetch(job: FetchJob, out: Path) -> None:
             facts["source"] = from_zoo(Path(job.model.path), folder)
         elif isinstance(job.model, HubModel):
             facts["source"] = from_hub(job.model, folder)
+        elif isinstance(job.model, LocalModel):
+            facts["source"] = from_folder(job.model, folder)
         else:
-            raise UserError(f"{job.name}: a model 'from: {job.model.maker}' is made, not fetched; allowed: zoo, hub")
+            allowed = "zoo, hub, local"
+            raise UserError(f"{job.name}: a model 'from: {job.model.maker}' is made, not fetched; allowed: {allowed}")
 
 
 def from_zoo(source: Path, folder: Path) -> str:
@@ -57,13 +58,21 @@ def from_zoo(source: Path, folder: Path) -> str:
     return str(source)
 
 
+def from_folder(model: LocalModel, folder: Path) -> str:
+    """Link a model of a folder on this machine; a card in it is of another run."""
+    for path in model.files:
+        if path.name != CARD:
+            (folder / path.name).symlink_to(path.resolve())
+    return model.path
+
+
 def from_hub(model: HubModel, folder: Path) -> str:
     """Link a model of the hub from the cache, downloading what is missing; returns its id and commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     wanted = f"{model.id}@{model.revision or 'main'}"
-    patterns = [*FILES, *(CODE if model.trust_remote_code else ())]
+    patterns = [*FETCHED, *(FETCHED_CODE if model.trust_remote_code else ())]
     try:
         snapshot = Path(snapshot_download(model.id, revision=model.revision, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -10,21 +10,26 @@ reach the time limit of their partition, and what whole nodes are billed.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from textwrap import wrap
 
 from dreamr import components
 from dreamr.cli.common import BASE, Overlays
-from dreamr.config import HubModel
-from dreamr.planning.budget import Estimate, estimates, known
+from dreamr.config import NO_DRAFT, HubModel
+from dreamr.planning.budget import Estimate, estimates
 from dreamr.planning.costs import size, weights_gb
+from dreamr.planning.doubts import doubts
 from dreamr.planning.kept import kept_answers
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
+from dreamr.planning.questions import known
 from dreamr.planning.reading import read
 from dreamr.planning.restarts import billed_gpus, restarts, total_seconds
 from dreamr.planning.site import HOUR, LIMITED, Limit, read_site
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.power import non_inferiority_power
+
+WIDTH = 120  # of lists of names
 
 
 @exit_on_user_error()
@@ -45,6 +50,8 @@ def lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.config.title}: by `estimates` in the configuration; nothing was run for this."
     yield ""
     yield from time_table(plan, jobs)
+    yield ""
+    yield from pairs(plan)
     if trainings := {job.models: job for job in jobs if job.batches}:
         yield ""
         yield from batch_table(list(trainings.values()))
@@ -56,6 +63,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield from totals(plan, jobs)
     yield from kept(plan)
+    yield from doubts(plan.config)
 
 
 def kept(plan: Plan) -> Iterator[str]:
@@ -84,6 +92,21 @@ def time_table(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
         if plan.site:
             counts += f"{_restarts(alike, limit):>10}{sum(billed_hours(plan, job) for job in alike):10,.1f}"
         yield f"{f'{rule:11}{models}':47}{counts}"
+
+
+def pairs(plan: Plan) -> Iterator[str]:
+    """The methods of each target and draft; pairs with the same methods together."""
+    yield "Methods of each pair:"
+    asked: dict[tuple[str, str], dict[str, None]] = {}
+    for group in plan.groups:
+        asked.setdefault((group.target, group.draft), {}).update(dict.fromkeys(plan.methods(group)))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for (target, draft), methods in asked.items():
+        alike.setdefault((*methods,), []).append(target if draft == NO_DRAFT else f"{target} with {draft}")
+    for together, names in alike.items():
+        yield from wrap(
+            f"{', '.join(names)}: {', '.join(together)}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
+        )
 
 
 def gpu_hours(plan: Plan, job: Estimate) -> float:
@@ -142,7 +165,7 @@ def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
     per_cluster = {name: components.adapter(config.benchmarks[name].adapter).per_cluster for name in config.asked}
-    clusters = sum(round(known(plan, name) / each) for name, each in per_cluster.items())
+    clusters = sum(round(known(config, name) / each) for name, each in per_cluster.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
     for change in (0.0, -margin / 3, -margin / 2):

@@ -18,6 +18,7 @@ from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.overview import overview, pooled
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import read_table
+from dreamr.statistics.words import name_own
 from dreamr.studies.catalogue import make
 
 
@@ -63,6 +64,7 @@ def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -
         out: folder for figures; emptied first
     """
     job = read_spec(SummariseJob, spec)
+    name_own(job.methods)
     style()
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.*"):

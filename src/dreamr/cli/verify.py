@@ -21,7 +21,7 @@ from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import Question, read_rows, write_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import first_training, load_scores, write_table
-from dreamr.statistics.step_frame import Judgement, StepOracle, answers, verified_steps
+from dreamr.statistics.step_frame import Judgement, StepOracle, answers, unread_steps, verified_steps
 from dreamr.studies.catalogue import make
 from dreamr.traces import Trace
 
@@ -31,6 +31,7 @@ class Judged:
     """What studies have for their tables."""
 
     steps: pd.DataFrame  # that the target verified
+    unread: pd.DataFrame  # of the draft that nobody judged
     answers: pd.DataFrame  # that they are part of
     traces: Sequence[Trace]
     timed: Sequence[Trace]  # answers to the same benchmarks that were given alone
@@ -58,7 +59,8 @@ def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data:
     judge = oracle(truth, benchmarks)
     steps = verified_steps(verified, questions, judge)
     graded = answers(verified, first_training(load_scores(scores)), judge)
-    write(Judged(steps, graded, verified, timed, questions, data, job), out)
+    unread = unread_steps(verified, questions, judge)
+    write(Judged(steps, unread, graded, verified, timed, questions, data, job), out)
 
 
 def write(judged: Judged, out: Path) -> None:

@@ -6,17 +6,29 @@ key, the value and what is allowed. All other code imports from here, not from t
 them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
-from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Scale, Spec
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.estimates import Device, Size, Text
 from dreamr.config.methods import Method, Sampling, TargetSpeculation
-from dreamr.config.models import AwqModel, EngineSpec, HubModel, Model, ModelRef, ZooModel
+from dreamr.config.models import (
+    FETCHED,
+    FETCHED_CODE,
+    AwqModel,
+    EngineSpec,
+    HubModel,
+    LocalModel,
+    Model,
+    ModelRef,
+    ZooModel,
+)
 from dreamr.config.runs import LoadBlocks, Run, Slice, Suite
 from dreamr.config.sweeps import Sweep
 from dreamr.config.training import Awq, Drawing, Recipe, SapoSettings, Weights, sapo_model, sapo_recipe
 from dreamr.config.whole import Config, Statistics
 
 __all__ = [
+    "FETCHED",
+    "FETCHED_CODE",
     "NO_DRAFT",
     "PLAIN",
     "REFERENCE",
@@ -33,6 +45,7 @@ __all__ = [
     "HubModel",
     "ImageSize",
     "LoadBlocks",
+    "LocalModel",
     "Method",
     "Micro",
     "Model",
@@ -43,7 +56,6 @@ __all__ = [
     "Run",
     "Sampling",
     "SapoSettings",
-    "Scale",
     "Size",
     "Slice",
     "Spec",

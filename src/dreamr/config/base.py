@@ -13,7 +13,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Scale = Literal["micro", "smoke", "depth", "gpu", "paper"]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 PLAIN = "plain"  # a method's draft before SAPO
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
@@ -31,13 +30,18 @@ def _known(kind: components.Kind) -> AfterValidator:
 
 
 def _listed(kind: components.Kind) -> Any:
-    """All names of this kind, for editors; they are looked up when a schema is written."""
-    return Field(json_schema_extra=lambda schema: schema.update(enum=[*kind.names()]))
+    """All names of this kind, and modules with a dot, for editors; names are looked up when a schema is written."""
+    return Field(json_schema_extra=lambda schema: schema.update(_choices(kind)))
 
 
-LoopName = Annotated[Name, _known(components.LOOPS), _listed(components.LOOPS)]
-VerifierName = Annotated[Name, _known(components.VERIFIERS), _listed(components.VERIFIERS)]
-AdapterName = Annotated[Name, _known(components.ADAPTERS), _listed(components.ADAPTERS)]
+def _choices(kind: components.Kind) -> dict[str, Any]:
+    return {"anyOf": [{"enum": kind.names()}, {"pattern": r"\."}]}
+
+
+ComponentName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]  # with a dot: a module of one's own
+LoopName = Annotated[ComponentName, _known(components.LOOPS), _listed(components.LOOPS)]
+VerifierName = Annotated[ComponentName, _known(components.VERIFIERS), _listed(components.VERIFIERS)]
+AdapterName = Annotated[ComponentName, _known(components.ADAPTERS), _listed(components.ADAPTERS)]
 
 
 class Spec(BaseModel):

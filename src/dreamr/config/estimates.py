@@ -71,9 +71,12 @@ class Estimates(Spec):
         "mean over pairs, as a share of 1. The power that a plan prints rests on it, and nothing else."
     )
     questions: dict[Name, Count] = Field(
-        description="Questions of each benchmark that is not generated here; `micro.clusters` says it of the others."
+        description="Questions of each benchmark of the hub; `micro.clusters` says it of generated ones, and those of "
+        "local files are counted."
     )
-    models: dict[Name, Size] = Field(description="Sizes of all models but those that are quantized here.")
+    models: dict[Name, Size] = Field(
+        description="Sizes of models, but not of those that are quantized here or lie in a local folder, which says it."
+    )
 
     def device(self, rule: Planned) -> Device:
         """What a rule's jobs run on."""

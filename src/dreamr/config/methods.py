@@ -1,5 +1,6 @@
 """Methods: who writes, who judges, and what an answer may take."""
 
+from collections.abc import Iterable
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +15,10 @@ JUDGED = {"step": "one step, right or wrong", "versions": "two versions of a ste
 class Method(Spec):
     """One way to answer a question. An ablation is one more method."""
 
-    loop: LoopName = Field(description="How draft and target take turns: a module in `src/dreamr/methods`.")
+    loop: LoopName = Field(
+        description="How draft and target take turns: a module in `src/dreamr/methods`, or by a name with a dot one of "
+        "your own, beside the configuration file."
+    )
     draft: Name = Field(
         default=PLAIN,
         description="`plain`, the draft as it is, or a recipe of `sapo.recipes`, the draft that it trains.",
@@ -22,7 +26,7 @@ class Method(Spec):
     verifier: VerifierName | None = Field(
         default=None,
         description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), or "
-        "`oracle`, the micro world's step oracle with set errors.",
+        "`oracle`, the micro world's step oracle with set errors. By a name with a dot, a module of your own.",
     )
     alpha: Fraction | None = Field(
         default=None,
@@ -65,12 +69,19 @@ class Method(Spec):
         ge=2,
         description="target_only: threads of an engine of its own on a CPU; null: one thread, as all others have.",
     )
+    own: dict[str, bool | int | float | str] = Field(
+        default={}, description="Settings that a loop or a verifier of one's own declares, by name."
+    )
     budget: Count = Field(default=1, description="Longest answer, in multiples of `generation.answer_tokens`.")
     answers: Literal["target"] | None = Field(
         default=None,
         description="specreason, fpsr: `target` rejects every draft step that holds the answer line; null: either "
         "model may end the answer.",
     )
+
+    def __hash__(self) -> int:
+        """Of all settings; `own` has no hash."""
+        return hash(self.model_dump_json())
 
     @property
     def declared(self) -> components.Loop:
@@ -94,7 +105,9 @@ class Method(Spec):
             return self
         loop = components.loop(self.declared.batched)
         changes_no_text = (self.declared.settings | self.declared.may_set) - (loop.settings | loop.may_set)
-        return self.model_copy(update={"loop": self.declared.batched, **dict.fromkeys(changes_no_text)})
+        own = {name: value for name, value in self.own.items() if name not in changes_no_text}
+        off = dict.fromkeys(changes_no_text & OPTIONAL)
+        return self.model_copy(update={"loop": self.declared.batched, "own": own, **off})
 
     @property
     def asks_oracle(self) -> bool:
@@ -111,16 +124,32 @@ class Method(Spec):
                 f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
                 f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"
             )
-        needs = loop.settings | (verdicts.settings if verdicts else frozenset())
-        optional = {key for key, field in type(self).model_fields.items() if field.default is None}
-        given = {key for key in optional if getattr(self, key) is not None}
+        if loop.batched:
+            components.loop(loop.batched)
+        needs, given = loop.settings | (verdicts.settings if verdicts else frozenset()), self._given
         for kind, names in (("needs", needs - given), ("does not take", given - needs - loop.may_set)):
             if names:
                 raise ValueError(
-                    f"loop {self.loop!r} with verifier {self.verifier!r} {kind} {', '.join(sorted(names))}; "
-                    f"it takes {', '.join(sorted(needs | loop.may_set)) or 'no setting'}"
+                    f"loop {self.loop!r} with verifier {self.verifier!r} {kind} {_listed(names)}; "
+                    f"it takes {_listed(needs | loop.may_set) or 'no setting'}"
                 )
         return self
+
+    @property
+    def _given(self) -> set[str]:
+        """The settings that are given, those of one's own by their own names."""
+        named = {key for key in OPTIONAL if getattr(self, key) is not None}
+        if ours := OPTIONAL & {*self.own}:
+            raise ValueError(f"own: {_listed(ours)} stand beside `loop`, not in `own`")
+        return named | {*self.own}
+
+
+def _listed(settings: Iterable[str]) -> str:
+    """Names of settings as they are written, those of one's own within `own`."""
+    return ", ".join(sorted(name if name in OPTIONAL else f"own.{name}" for name in settings))
+
+
+OPTIONAL = frozenset(key for key, field in Method.model_fields.items() if field.default is None)
 
 
 class Sampling(Spec):

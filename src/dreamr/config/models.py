@@ -1,11 +1,15 @@
 """Models: where each comes from, and how it is served."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dreamr.config.base import Count, Fraction, Name, Spec
+
+FETCHED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
+FETCHED_CODE = ("*.py",)  # of a model whose own code may run
 
 
 class EngineSpec(Spec):
@@ -75,6 +79,29 @@ class HubModel(Served):
     id: str = Field(description="Its name on the hub: owner/name.")
     revision: str | None = Field(description="Commit on the hub; null: the newest one. `scale: paper` demands it.")
 
+    @field_validator("id")
+    @classmethod
+    def _is_no_folder(cls, name: str) -> str:
+        if Path(name, "config.json").is_file():
+            raise ValueError(f"{name!r} is a model in a folder here: write from: local, path: {name}")
+        return name
+
+
+class LocalModel(Served):
+    """A model in a folder on this machine, in the layout of the hub."""
+
+    maker: Literal["local"] = Field(default="local", alias="from", description="`local`: in a folder of your own.")
+    path: str = Field(
+        description="The folder: config.json, weights as safetensors in one file or several, tokenizer, processor, "
+        "chat template."
+    )
+
+    @property
+    def files(self) -> list[Path]:
+        """What a model is made of; none where there is no such folder."""
+        patterns = [*FETCHED, *(FETCHED_CODE if self.trust_remote_code else ())]
+        return sorted({file for pattern in patterns for file in Path(self.path).glob(pattern)})
+
 
 class AwqModel(Served):
     """A model that is quantized here, to 4 bits."""
@@ -97,4 +124,4 @@ class ModelRef(Spec):
         return self.model_copy(update={"engine": self.engine.model_copy(update={"url": None})})
 
 
-Model = Annotated[ZooModel | HubModel | AwqModel, Field(discriminator="maker")]
+Model = Annotated[ZooModel | HubModel | LocalModel | AwqModel, Field(discriminator="maker")]

@@ -30,17 +30,25 @@ class Sweep(Spec):
         """Its methods by name; ValueError where `of` is unknown or a value cannot be."""
         if self.of not in methods:
             raise ValueError(f"sweeps.{name}.of: unknown name {self.of!r}; allowed: {', '.join(sorted(methods))}")
-        if unknown := sorted({*self.vary} - {*Method.model_fields}):
-            known = ", ".join(sorted(Method.model_fields))
+        own = methods[self.of].own
+        if unknown := sorted({*self.vary} - {*Method.model_fields, *own}):
+            known = ", ".join(sorted({*Method.model_fields, *own}))
             raise ValueError(f"sweeps.{name}.vary: unknown setting {unknown[0]!r}; known: {known}")
         base = methods[self.of].model_dump()
         try:
-            return {made: Method.model_validate(base | settings) for made, settings in self.grid(name).items()}
+            return {made: Method.model_validate(_varied(base, settings)) for made, settings in self.grid(name).items()}
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, ("sweeps", name, "vary", *problem["loc"])))
             found = f" (found: {problem['input']!r})" if problem["loc"] else ""
             raise ValueError(f"{place}: {problem['msg'].removeprefix('Value error, ')}{found}") from None
+
+
+def _varied(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's settings with other values; those of a loop of one's own stand in `own`."""
+    own = {key: value for key, value in settings.items() if key in base["own"]}
+    others = {key: value for key, value in settings.items() if key not in own}
+    return {**base, **others, "own": base["own"] | own}
 
 
 def _name(sweep: str, settings: Mapping[str, Any]) -> str:

@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Scale, Spec
-from dreamr.config.data import GENERATED, DataSpec, ImageSize, Micro
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Spec
+from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
-from dreamr.config.models import Model
+from dreamr.config.models import LocalModel, Model
 from dreamr.config.runs import Run, Suite
 from dreamr.config.sweeps import Sweep, with_sweeps
 from dreamr.config.training import Awq, Sapo
@@ -39,9 +39,9 @@ class Config(Spec):
     """All settings of an experiment."""
 
     title: str = Field(description="Title of the page.")
-    scale: Scale = Field(
-        description="Which scale this is. Claims of the paper are judged by it, and `paper` demands commits of all "
-        "models and data of the hub."
+    scale: Name = Field(
+        description="What this experiment is called. Only `paper` has a meaning: it demands commits of all models and "
+        "data of the hub, and its numbers are held against the paper's."
     )
     environments: Literal["venv", "container", "conda", "active"] = Field(
         description="Where the models' packages are from. venv: the workflow makes environments; container: it makes "
@@ -120,9 +120,12 @@ class Config(Spec):
 
     @model_validator(mode="after")
     def _sizes_are_known(self) -> Self:
-        """Every model that is not made here from another has a size, every benchmark a number of questions."""
-        sized = {name for name, model in self.models.items() if model.maker != "awq"}
-        counted = {name for name in self.asked if not self.is_micro(name)}
+        """Every model that is not made here from another has a size, every benchmark a number of questions.
+
+        Those of files on this machine are read from them.
+        """
+        sized = {name for name, model in self.models.items() if model.maker not in ("awq", "local")}
+        counted = {name for name in self.asked if not (self.is_micro(name) or self.benchmarks[name].is_local)}
         for place, names in (("models", sized), ("questions", counted)):
             if missing := sorted(names - {*getattr(self.estimates, place)}):
                 raise ValueError(
@@ -214,6 +217,34 @@ class Config(Spec):
             raise ValueError(
                 f"sapo.alpha is {self.sapo.alpha}, methods.{REFERENCE}.alpha is {method.alpha}: set both alike"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _files_are_there(self) -> Self:
+        """Local data that are used have files, unless the workflow makes them."""
+        trained = {*self.sapo.training_sets, *self.awq.training_sets}
+        used = {"benchmarks": self.asked, "training_sets": sorted(trained)}
+        for part, name in ((part, name) for part, names in used.items() for name in names):
+            data: DataSpec = getattr(self, part)[name]
+            if data.is_local and not data.files and not self.is_micro(name):
+                raise ValueError(
+                    f"{part}.{name}.path: {data.path!r} is here no file of a known kind ({', '.join(FILES)}), and no "
+                    f"folder with such files {data.split or ''}*"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _folders_hold_models(self) -> Self:
+        """A local model has a configuration and weights that can be read without running its code."""
+        for name, model in self.models.items():
+            if not isinstance(model, LocalModel):
+                continue
+            names = [file.name for file in model.files]
+            if "config.json" not in names or not any(file.endswith(".safetensors") for file in names):
+                raise ValueError(
+                    f"models.{name}.path: expected a folder with config.json and *.safetensors, found "
+                    f"{', '.join(names) or 'no file of a model'} in {model.path!r}"
+                )
         return self
 
     def _references(self) -> Iterable[tuple[str, Iterable[str], Iterable[str]]]:

@@ -46,14 +46,15 @@ The first question of each micro data set as q3vl-2l reads it, with the tokens o
       Reason in short steps with a blank line after each. End with Answer: and the option letter.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dreamr import components
 from dreamr.config import DataSpec
-from dreamr.data.rows import Album, bad_value
+from dreamr.data.rows import SHOWN, Album, Place, bad_value
 from dreamr.errors import UserError
 from dreamr.records import IMAGE_MARK, Question
 
@@ -62,7 +63,7 @@ BATCH = 64  # rows in memory at once
 
 def prepare_questions(name: str, spec: DataSpec, folder: Path) -> list[Question]:
     """The questions of data set `name`, checked; their images go to `folder`/images. What does not fit: UserError."""
-    questions = load_questions(spec, folder)
+    questions = load_questions(name, spec, folder)
     if not questions:
         raise UserError(f"{name}: {spec.path}, split {spec.split!r}, holds no question with an image")
     twice = [key for key, count in Counter(question.id for question in questions).items() if count > 1]
@@ -88,47 +89,97 @@ def check_question(question: Question) -> None:
         raise UserError(f"{question.dataset}, question {question.id}: {'; '.join(found)}")
 
 
-def load_questions(spec: DataSpec, folder: Path) -> list[Question]:
+def load_questions(name: str, spec: DataSpec, folder: Path) -> list[Question]:
     """The data set's questions, in its order, the first `spec.limit`; their images go to `folder`/images."""
     read, keep = adapter(spec.adapter).questions, Album(folder)
     kept: list[Question] = []
-    for number, row in enumerate(_rows(spec)):
-        kept += read(decoded(spec.adapter, number, row), number, keep)
+    for number, (row, place) in enumerate(_places(name, spec)):
+        told = [place] if components.adapter(spec.adapter).columns else []
+        kept += read(decoded(spec.adapter, number, row), number, keep, *told)
         if spec.limit is not None and len(kept) >= spec.limit:
             return kept[: spec.limit]
     return kept
 
 
 def adapter(name: str) -> Any:
-    """The adapter module of this room; its `questions(row, number, keep)` yields the questions of one row."""
-    return import_module(f"dreamr.data.{name}")
+    """The adapter's module; its `questions(row, number, keep)` yields the questions of one row."""
+    return components.ADAPTERS.load(name)
 
 
-def _rows(spec: DataSpec) -> Iterator[dict[str, Any]]:
-    """All rows of one split as plain values, images still as they are stored: bytes and path."""
-    for batch in _split(spec).with_format("arrow").iter(BATCH):
-        yield from batch.to_pylist()
+def _places(name: str, spec: DataSpec) -> Iterator[tuple[dict[str, Any], Place]]:
+    """All rows, each with where it stands."""
+    columns: dict[str, tuple[str, ...]] = {
+        field: (one,) if isinstance(one, str) else one for field, one in spec.columns.items()
+    }
+    for source, rows in _sources(spec):
+        for number, row in enumerate(rows, 1):
+            yield row, Place(name, source, number, columns)
 
 
-def _split(spec: DataSpec) -> Any:
-    """One split, from a local folder of parquet files or from the hub."""
+def _sources(spec: DataSpec) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+    """The rows of each local file, or of a data set of the hub, as plain values; images still as they are stored."""
+    folder = Path(spec.path)
+    if folder.is_dir() and not spec.files:
+        held = sorted(path.name for path in folder.iterdir())
+        raise UserError(f"{folder}: no file {spec.split or ''}*.parquet, .jsonl or .csv; it holds {held}")
+    for file in spec.files:
+        yield str(file), READERS[file.suffix](file)
+    if not spec.files:
+        told = f"no folder {spec.path} here; as a data set of the hub, {spec.path}, split {spec.split!r}"
+        yield spec.path, _batches(told, spec.path, spec.config, split=spec.split, revision=spec.revision)
+
+
+def _batches(told: str, *source: Any, **options: Any) -> Iterator[dict[str, Any]]:
+    """The rows that `datasets` reads; what it cannot read is a UserError that begins with `told`."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
-    folder = Path(spec.path)
-    files = sorted(str(file) for file in folder.glob(f"{spec.split}*.parquet"))
-    if folder.is_dir() and not files:
-        raise UserError(f"{folder}: no file {spec.split}*.parquet; it holds {sorted(p.name for p in folder.iterdir())}")
     try:
-        if files:
-            return load_dataset("parquet", data_files={spec.split: files}, split=spec.split)
-        return load_dataset(spec.path, spec.config, split=spec.split, revision=spec.revision)
+        split = load_dataset(*source, **options)
     except (DatasetsError, ValueError, OSError) as error:
-        source = spec.path if folder.is_dir() else f"no folder {spec.path} here; as a data set of the hub, {spec.path}"
         raise UserError(
-            f"{source}, split {spec.split!r}: cannot be read ({type(error).__name__}: {error.__cause__ or error}). "
+            f"{told}: cannot be read ({type(error).__name__}: {error.__cause__ or error}). "
             "Is it empty or damaged, do config, split and revision exist, is there a network where it is the hub's?"
         ) from error
+    for batch in split.with_format("arrow").iter(BATCH):
+        yield from batch.to_pylist()
+
+
+def _parquet(file: Path) -> Iterator[dict[str, Any]]:
+    return _batches(str(file), "parquet", data_files=str(file), split="train")
+
+
+def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """One object a line; blank lines are passed over. What only some lines name is None in the others."""
+    lines = enumerate(file.read_text(encoding="utf-8-sig").split("\n"), 1)
+    rows = [_object(f"{file}, line {number}", line) for number, line in lines if line.strip()]
+    names = {name: None for row in rows for name in row}
+    yield from (names | row for row in rows)
+
+
+def _object(place: str, line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{place}: no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{place}: found {line[:SHOWN]}, expected an object, {{...}}")
+    return found
+
+
+def _commas(file: Path) -> Iterator[dict[str, Any]]:
+    """A header, then one row a line; every cell is a text, as it stands there."""
+    from pandas import read_csv
+    from pandas.errors import EmptyDataError, ParserError
+
+    try:
+        table = read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (EmptyDataError, ParserError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: no CSV with a header: {error}") from None
+    yield from table.to_dict("records")
+
+
+READERS = {".parquet": _parquet, ".jsonl": _json_lines, ".csv": _commas}  # by the end of a file's name
 
 
 def decoded(data_set: str, number: int, row: dict[str, Any]) -> dict[str, Any]:

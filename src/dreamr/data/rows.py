@@ -2,7 +2,8 @@
 
 import hashlib
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,23 @@ def bad_value(data_set: str, number: int, name: str, value: object, allowed: str
     shown = repr(value)
     shown = shown if len(shown) <= SHOWN else shown[:SHOWN] + " ..."
     return UserError(f"{data_set}, row {number}, column {name}: found {shown}, expected {allowed}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands, and its columns by field, as the configuration names them."""
+
+    data_set: str
+    file: str
+    row: int  # of the file, counted from 1
+    columns: Mapping[str, tuple[str, ...]]
+
+    def wrong(self, column: str, value: object, allowed: str) -> UserError:
+        """What a cell holds in the place of what it should."""
+        return bad_value(str(self), self.row, column, value, allowed)
+
+    def __str__(self) -> str:
+        return f"{self.data_set}, {self.file}"
 
 
 def column(

@@ -80,6 +80,14 @@ class Engine(Protocol):
         """
         ...
 
+    async def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        """Log-probability of each token of `text` behind `prompt.answer`, whoever wrote it; of no text: ().
+
+        The prompt has no request. It is read anew, from its first token on: no prefix cache keeps what this needs.
+        Never NaN: that is Refused.
+        """
+        ...
+
     def now(self) -> float:
         """Seconds on this engine's clock."""
         ...

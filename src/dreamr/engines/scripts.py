@@ -17,11 +17,13 @@ class Script:
     """A model made of two functions of the steps so far. A word is a token, so is the blank line.
 
     `step` gives the next step, with its blank line, or without one where the end token follows. `verdict` gives the
-    probability of the first of two keywords, the last of the steps being the one that is judged.
+    probability of the first of two keywords, the last of the steps being the one that is judged. `likely` gives that of
+    each word of the last step.
     """
 
     step: Callable[[tuple[str, ...]], str]
     verdict: Callable[[tuple[str, ...]], float] = lambda steps: 0.5
+    likely: Callable[[tuple[str, ...]], float] = lambda steps: 0.5
 
     def write(self, prompt: Prompt, room: int) -> Generation:
         """The next step or, behind a capped one, its rest."""
@@ -40,6 +42,10 @@ class Script:
         if len(keywords) == 2:
             return log(p), log(1 - p)
         return tuple(log(float(place == min(int(p * 10), 9))) for place in range(len(keywords)))
+
+    def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        """The same for each word of the text."""
+        return (log(self.likely(split(prompt.answer + text))),) * len(_WORD.findall(text))
 
 
 def log(p: float) -> float:

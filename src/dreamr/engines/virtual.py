@@ -159,6 +159,10 @@ class Model(Protocol):
         """Log-probability of each keyword as the next token."""
         ...
 
+    def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        """Log-probability of each token of `text` behind the answer so far."""
+        ...
+
 
 class VirtualEngine:
     """`protocol.Engine` on the virtual clock: requests start at once and share its machine alike."""
@@ -193,6 +197,11 @@ class VirtualEngine:
         await self._read(prompt)
         await self._machine.work(self._cost.verdict)
         return self._model.logprobs(prompt, keywords)
+
+    async def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        words = len(f"{prompt.user} {prompt.answer} {text}".split())
+        await self._machine.work(self._cost.request + self._cost.prefill * words + self._cost.verdict)
+        return self._model.text_logprobs(prompt, text)
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()

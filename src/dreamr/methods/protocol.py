@@ -3,11 +3,11 @@
 A loop is loaded by name, so that its code digest does not depend on the other loops.
 """
 
-import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from dreamr import components
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
 from dreamr.prompts import Prompt
@@ -76,5 +76,5 @@ Loop = Callable[[Prompt, Engines, Method, Limits], Awaitable[Outcome]]
 
 def load(loop: str) -> Loop:
     """The `answer` of the loop module named `loop`."""
-    answer: Loop = importlib.import_module(f"dreamr.methods.{loop}").answer
+    answer: Loop = components.LOOPS.load(loop).answer
     return answer

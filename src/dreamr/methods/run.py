@@ -139,8 +139,15 @@ class QuestionRun:
             meter.tokens = 1
         return verdict
 
+    async def logprobs(self, reader: Writer, prefix: Prefix, step: Generation) -> tuple[float, ...]:
+        """Log-probability of each token of a taken `step` behind `prefix` by `reader`, whoever wrote it."""
+        with self._span("read", prefix.index, Meter(), reader):
+            return await self._engines.of(reader).text_logprobs(prefix.prompt, step.text)
+
     @contextmanager
-    def _span(self, kind: Literal["draft", "target", "verify"], step: int, meter: Meter) -> Iterator[None]:
+    def _span(
+        self, kind: Literal["draft", "target", "verify", "read"], step: int, meter: Meter, engine: Writer = "target"
+    ) -> Iterator[None]:
         """Record a request, or the part of a stream that writes one step, also when it is cancelled."""
         start, tokens, cancelled = self._now(), meter.tokens, True
         try:
@@ -148,7 +155,7 @@ class QuestionRun:
             cancelled = False
         finally:
             span = Span(
-                engine="draft" if kind == "draft" else "target",
+                engine="draft" if kind == "draft" else engine,
                 kind=kind,
                 step=step,
                 start=start,

@@ -55,6 +55,9 @@ class OracleEngine:
         taken = share >= self.false_reject if right else share < self.false_accept
         return (0.0, -math.inf) if taken else (-math.inf, 0.0)
 
+    async def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        return await self.engine.text_logprobs(prompt, text)
+
     def _share(self, prompt: Prompt) -> float:
         images = [Path(image).name for image in prompt.images]  # named by their content, wherever they lie
         return int(spec_digest(self.seed, prompt.user, images, prompt.answer), 16) / 16**16

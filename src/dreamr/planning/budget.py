@@ -16,6 +16,7 @@ from typing import NamedTuple
 from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.costs import TERA, ServedModel, served, size, text, trained, training_engines, weights_gb
 from dreamr.planning.plan import Group, Plan, Training
+from dreamr.planning.questions import known
 
 SEARCH = 24  # passes over AWQ's samples: 20 points of its grid, each through 1.2 times a layer (estimate)
 ANSWERS = 16  # of the samples, written at once
@@ -196,16 +197,8 @@ def _timed(plan: Plan, group: Group) -> Answers:
 def questions(plan: Plan, group: Group) -> tuple[int, int]:
     """How many questions a job answers, and how many of them one at a time too."""
     suite = plan.config.suites[group.suite]
-    counts = [math.ceil(known(plan, part.benchmark) / part.shard[1]) for part in suite.slices]
+    counts = [math.ceil(known(plan.config, part.benchmark) / part.shard[1]) for part in suite.slices]
     return sum(counts), sum(min(suite.alone, count) for count in counts)
-
-
-def known(plan: Plan, benchmark: str) -> int:
-    """How many questions a benchmark has."""
-    config = plan.config
-    micro = config.micro if config.is_micro(benchmark) else None
-    count = micro.questions(benchmark) if micro else config.estimates.questions[benchmark]
-    return min(count, config.benchmarks[benchmark].limit or count)
 
 
 def generate_engines(plan: Plan, group: Group) -> list[ServedModel]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dreamr.config import Device, EngineSpec, Planned, Size, Text
 from dreamr.planning.plan import Plan, Training
+from dreamr.planning.sizes import size_of
 
 GB = 1e9
 TERA = 1e12
@@ -130,10 +131,9 @@ class TrainedModel:
 def size(plan: Plan, model: str) -> Size:
     """The size of a model. A SAPO draft has that of its plain draft, a model quantized for a CPU that of its base."""
     name = plan.trainings[model].draft if model in plan.trainings else model
-    sizes = plan.config.estimates.models
-    if name in sizes:
-        return sizes[name]
-    base = sizes[plan.base(name)]
+    if plan.config.models[name].maker != "awq" or name in plan.config.estimates.models:
+        return size_of(plan.config, name)
+    base = size_of(plan.config, plan.base(name))
     return base if plan.config.device == "cpu" else quantized(base, plan.config.awq.group_size)
 
 

@@ -24,7 +24,6 @@ from dreamr.config import (
     Run,
     Sampling,
     SapoSettings,
-    Scale,
     Spec,
     Statistics,
     Suite,
@@ -134,13 +133,14 @@ class GenerateJob(Spec):
 class SummariseJob(Spec):
     """cli.summarise: what belongs together in the tables."""
 
-    scale: Scale
+    scale: str
     statistics: Statistics
     methods: dict[str, Method]
     sweeps: dict[str, Sweep]
     reference: str  # the method that the ablations vary
     pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
     planted: tuple[str, ...]  # recipes that ask planted questions: a control, no ablation of the rewards
+    taught: bool  # whether drafts are the zoo's, which were given something for SAPO to mend
     quantized: dict[str, str]  # target: the model it was quantized from
     devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
@@ -169,6 +169,7 @@ class SummariseJob(Spec):
             reference=reference,
             pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
             planted=tuple(name for name, recipe in config.sapo.recipes.items() if recipe.planted),
+            taught=any(config.models[draft].maker == "zoo" for _, draft in pairs if draft != NO_DRAFT),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
             versioned=_repeated(config, "versions"),

@@ -6,6 +6,7 @@ Methods that the step oracle judges are called by its error rates; the names of 
 from collections import Counter
 
 from dreamr.config import Config
+from dreamr.planning.sizes import size_of
 
 
 def model_names(config: Config) -> dict[str, str]:
@@ -31,7 +32,7 @@ def _name(config: Config, name: str) -> str:
         return f"{_name(config, model.base)}, 4-bit"
     if model.maker == "hub":
         return model.id.rpartition("/")[2]
-    size = config.estimates.models[name]
+    size = size_of(config, name)
     mixture = " MoE" if size.active else ""
     return f"{size.layers}-layer{mixture} {_part(config, name)}"
 

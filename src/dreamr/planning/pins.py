@@ -1,7 +1,6 @@
 """What a run takes from the hub, and whether each of it is fixed to a commit."""
 
 import re
-from pathlib import Path
 
 import yaml
 
@@ -34,7 +33,7 @@ def unpinned(plan: Plan) -> dict[tuple[str, str], str]:
     sets = {
         ("benchmarks" if name in plan.config.benchmarks else "training_sets", name): f"{HUB}/datasets/{data.path}"
         for name, data in plan.datasets.items()
-        if not (_is_commit(data.revision) or plan.is_micro(name) or Path(data.path).is_dir())
+        if not (_is_commit(data.revision) or plan.is_micro(name) or data.is_local)
     }
     return models | sets
 

@@ -7,14 +7,17 @@ depends on and no more: that decides what an edit reruns.
 import json
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import NamedTuple
 
+from dreamr import components
 from dreamr.config import (
     NO_DRAFT,
     PLAIN,
     AwqModel,
     Config,
     DataSpec,
+    LocalModel,
     Method,
     ModelRef,
     Name,
@@ -280,7 +283,9 @@ class Plan:
             return spec_digest(self.train(name).wherever_served())
         if name in self.models["awq"]:
             return spec_digest(self.quantize(name))
-        return spec_digest(self.config.models[name].model_dump(mode="json", exclude={"engine", "thinking"}))
+        spec = self.config.models[name]
+        files = [(file.name, *_stamp(file)) for file in spec.files] if isinstance(spec, LocalModel) else []
+        return spec_digest(spec.model_dump(mode="json", exclude={"engine", "thinking"}), *files)
 
     @cache  # noqa: B019
     def code(self, name: str) -> str:
@@ -300,8 +305,7 @@ class Plan:
 
     def adapter_digest(self, name: str) -> str:
         """Digest of the code that prepares a data set, its adapter included."""
-        reader = self.datasets[name].adapter
-        return command_digest("prepare", f"dreamr.data.{reader}")
+        return command_digest("prepare", components.ADAPTERS.path(self.datasets[name].adapter))
 
     def outputs(self) -> dict[str, list[str]]:
         """What the jobs of the long rules write."""
@@ -316,8 +320,10 @@ class Plan:
         return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "answer": apart, "generate": traces}
 
     def weights(self, name: str) -> list[str]:
-        """Files of a fetched model that lie in the repository."""
+        """Files of a fetched model that lie on this machine."""
         model = self.config.models[name]
+        if isinstance(model, LocalModel):
+            return list(map(str, model.files))
         return [f"{model.path}/manifest.json", f"{model.path}/model.safetensors"] if model.maker == "zoo" else []
 
     def is_micro(self, name: str) -> bool:
@@ -340,14 +346,21 @@ class Plan:
 def _by_name(method: Method) -> list[str]:
     """Modules behind a cell that its job loads by name. Target-only is behind all: every speed-up is a ratio to it."""
     loops = {"target_only", method.loop, method.batched.loop}
-    verifiers = [f"dreamr.verifiers.{method.verifier}"] if method.verifier else []
-    return [f"dreamr.methods.{loop}" for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
+    verifiers = [components.VERIFIERS.path(method.verifier)] if method.verifier else []
+    return [components.LOOPS.path(loop) for loop in sorted(loops)] + verifiers + [ORACLE] * method.asks_oracle
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and time of a file, by which a change shows without reading it."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 @cache
 def command_digest(command: str, *modules: str, leave_out: tuple[str, ...] = ()) -> str:
     """Digest of the code of a command's module and of the modules that it loads by name."""
-    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*DIGEST_EXCLUDED, *leave_out))
+    own = tuple({components.root(module): None for module in modules if not module.startswith("dreamr.")})
+    return code_digest(f"dreamr.cli.{command}", *modules, leave_out=(*DIGEST_EXCLUDED, *leave_out), own=own)
 
 
 def as_json(spec: Spec) -> str:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from dreamr import components
 from dreamr.config import Config
 from dreamr.errors import UserError
 
@@ -18,8 +19,12 @@ RENAMED = {
 }
 
 
-def load(tree: dict[str, Any]) -> Config:
-    """Check a merged configuration; stop with every wrong key, its value and what is allowed."""
+def load(tree: dict[str, Any], files: Sequence[Path] = ()) -> Config:
+    """Check a merged configuration; stop with every wrong key, its value and what is allowed.
+
+    Modules of a user's own are looked for in the folders of `files`.
+    """
+    components.look_in(Path(file).parent for file in files)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
@@ -32,7 +37,7 @@ def read(files: Sequence[Path]) -> Config:
     tree: dict[str, Any] = {}
     for file in files:
         tree = _laid_over(tree, _mapping(Path(file)))
-    return load(tree)
+    return load(tree, files)
 
 
 def _mapping(file: Path) -> dict[str, Any]:
@@ -65,6 +70,9 @@ def _message(problem: Any) -> str:
         renamed = f"it is called {name} now; " if name else ""
         return f"{key}: unknown key; {renamed}known here: {', '.join(_known_keys(problem['loc']))}"
     value = problem["input"]
+    if problem["type"] == "string_type" and isinstance(value, bool | int | float):
+        quoted = "YAML reads yes, no, on, off and numbers as other things than words: put it in quotes"
+        return f"{key}: found {value!r}, expected a name or a text; {quoted}"
     found = "" if isinstance(value, dict | Config) else f" (found: {value!r})"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}{found}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dreamr.config import NO_DRAFT, Config
 from dreamr.planning.names import model_names
+from dreamr.planning.sizes import size_of
 
 CONFIG = "config.json"  # beside a model's card.json
 
@@ -31,7 +32,7 @@ def _facts(config: Config, name: str, called: str, part: str, named: str) -> dic
     """One model's row; what is quantized here has the size of its base."""
     model = config.models[name]
     whole = model.base if model.maker == "awq" else name
-    size = config.estimates.models[whole]
+    size = size_of(config, whole)
     weights = "4 bits (AWQ)" if model.maker == "awq" else f"{size.bits:g} bits"
     active = f" ({count(size.active)} active)" if size.active else ""
     paper = config.stands_for.get(whole)

@@ -31,6 +31,7 @@ LIMIT = re.compile(r"(Assoc|QOS)\w+Limit")
 SOME_LIMIT = "job submit limit"
 PAUSES = (10, 30, 60, 120, 300, 600)  # seconds between submissions that are refused; the last one again and again
 LOOKS = 60  # seconds between looks at the queue, at most: some sites list an ended job for no longer
+GROWTH = 10  # times the seconds before the first look that looks may be apart, for clusters of one's own
 MISSED = 3  # looks that list a job no more before it counts as ended
 CLOCKS = 60  # seconds by which the clocks of two machines may differ
 RUNNING = ("CONFIGURING", "COMPLETING", "PENDING", "REQUEUED", "RESIZING", "RUNNING", "SUSPENDED")
@@ -105,7 +106,9 @@ class WaitingExecutor(SlurmExecutor):
         left = [job for job in active_jobs if job.external_jobid not in self._reported]
         async for _ in super().check_active_jobs(left):
             pass  # what is not reported is still there, also where the queue could not be read
-        self.next_seconds_between_status_checks = min(LOOKS, super().next_seconds_between_status_checks)
+        first = self.workflow.executor_settings.init_seconds_before_status_checks
+        grown = super().next_seconds_between_status_checks
+        self.next_seconds_between_status_checks = min(LOOKS, GROWTH * first, grown)
         for job in left:
             if job.external_jobid not in self._reported:
                 yield job

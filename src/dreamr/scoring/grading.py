@@ -57,6 +57,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
         steps=len(trace.steps),
+        unread=sum(step.unread for step in trace.steps),
         own_tokens=sum(step.tokens for step in trace.steps if step.writer == "target"),
         later_drafts=drafts[0],
         later_drafts_seconds=drafts[1],

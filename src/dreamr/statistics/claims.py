@@ -46,7 +46,6 @@ ClaimVerdict = Literal[
 ]
 NO_TABLE = pd.DataFrame()  # of a study that is not there
 CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
-MICRO = ("micro", "smoke", "depth")  # scales whose models this project trained
 
 
 class Check(Spec):
@@ -150,20 +149,20 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
         facts = claim.model_dump(exclude={"tests"})
         ran = any(rows for _, rows in checks)
         results = outcomes([rows for _, rows in checks], 1 - confidence)
-        answer = verdict(claim, results, job.scale, ran)
+        answer = verdict(claim, results, job, ran)
         texts = [evidence(check, rows, job) for check, rows in checks] if ran or answer == "not run" else []
         told = {"verdict": answer, "met": results.count("met"), "checks": len(results)}
         lines.append({**facts, **told, "evidence": " ".join(dict.fromkeys(texts))})
     return pd.DataFrame(lines)
 
 
-def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], scale: str, ran: bool) -> ClaimVerdict:
+def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], job: SummariseJob, ran: bool) -> ClaimVerdict:
     """The verdict on a claim from the outcomes of its checks; `ran`: whether any of them found a row."""
-    if (claim.scale == "paper" and scale != "paper") or (claim.scale == "gpu" and scale in MICRO):
+    if (claim.scale == "paper" and job.scale != "paper") or (claim.scale == "gpu" and job.taught):
         return "not testable at this scale"
     if not ran:
         return "not run" if claim.tests else "not tested"
-    planted = claim.scale == "planted" and scale in MICRO
+    planted = claim.scale == "planted" and job.taught
     if "broken" in results:
         return "planted effect not found" if planted else "inconsistent"
     if results and set(results) == {"met"}:

@@ -54,30 +54,65 @@ def with_outcomes(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _steps(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: StepOracle) -> Iterator[dict[str, Any]]:
+def unread_steps(
+    traces: Iterable[Trace], questions: Mapping[tuple[str, str], Question], judge: StepOracle
+) -> pd.DataFrame:
+    """One row per draft step of the batched traces that was committed and nobody judged: what the oracle says.
+
+    `clean` as in `verified_steps`; `wrong_clean` counts wrong ones where it is so.
+    """
+    found = (one for trace in traces for one in _placed(trace, questions, judge) if one.step.unread)
+    rows = pd.DataFrame([one.place | _told(one.judged) | {"text": one.step.text} for one in found])
+    if rows.empty:
+        return rows
+    wrong, clean = 1 - rows.right, rows.clean.astype(float)
+    rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.group, sort=True)[0]
+    return rows.assign(n=1.0, wrong=wrong, clean=clean, wrong_clean=wrong * clean)
+
+
+class _Placed(NamedTuple):
+    """A committed step, the texts before it, what the oracle says of it, and where it stands, as columns."""
+
+    step: Step
+    before: list[str]
+    judged: Judgement
+    place: dict[str, Any]
+
+
+def _placed(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: StepOracle) -> Iterator[_Placed]:
+    """The steps of a batched trace; none of another."""
     if trace.mode != "batched":
         return
     place = {key: getattr(trace, key) for key in ANSWER}
-    group = questions[trace.benchmark, trace.question].cluster
+    place["group"] = questions[trace.benchmark, trace.question].cluster
     clean = True
     for number, (step, before) in enumerate(_with_steps_before(trace)):
-        committed = judge(trace.benchmark, trace.question, step.text, before)
-        if step.verdict is not None and step.accepted is not None:
-            text = step.text if step.accepted else step.rejected or ""
-            judged = judge(trace.benchmark, trace.question, text, before)
-            yield place | {
-                "group": group,
-                "step": number,
+        judged = judge(trace.benchmark, trace.question, step.text, before)
+        yield _Placed(step, before, judged, place | {"step": number, "clean": clean})
+        clean = clean and judged.right
+
+
+def _told(judged: Judgement) -> dict[str, Any]:
+    return {"right": float(judged.right), "claim": judged.claim}
+
+
+def _steps(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: StepOracle) -> Iterator[dict[str, Any]]:
+    """The verified ones, by what the draft wrote."""
+    for step, before, committed, place in _placed(trace, questions, judge):
+        if step.verdict is None or step.accepted is None:
+            continue
+        text = step.text if step.accepted else step.rejected or ""
+        yield (
+            place
+            | _told(judge(trace.benchmark, trace.question, text, before))
+            | {
                 "text": text,
                 "verdict": step.verdict,
                 "expected": nan if step.expected is None else step.expected,
                 "accepted": float(step.accepted),
-                "right": float(judged.right),
                 "own_right": nan if step.accepted else float(committed.right),
-                "claim": judged.claim,
-                "clean": clean,
             }
-        clean = clean and committed.right
+        )
 
 
 def _with_steps_before(trace: Trace) -> Iterator[tuple[Step, list[str]]]:
@@ -87,20 +122,22 @@ def _with_steps_before(trace: Trace) -> Iterator[tuple[Step, list[str]]]:
 
 
 def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) -> pd.DataFrame:
-    """The rows of the score frame that are batched answers of `traces`, with `errors`: their wrong accepted steps.
+    """The rows of the score frame that are batched answers of `traces`, with `errors`: their wrong draft steps.
 
-    The answer line is not counted: an answer whose every step is right, that one included, is right by definition.
+    These are accepted ones and those that nobody read; `unread_errors` counts the latter alone. The answer line is not
+    counted: an answer whose every step is right, that one included, is right by definition.
     """
     counts = [
-        {key: getattr(trace, key) for key in ANSWER} | {"errors": _errors(trace, judge)}
+        {key: getattr(trace, key) for key in ANSWER} | _errors(trace, judge)
         for trace in traces
         if trace.mode == "batched"
     ]
     return batched(scores).merge(pd.DataFrame(counts), on=ANSWER, validate="one_to_one")
 
 
-def _errors(trace: Trace, judge: StepOracle) -> int:
-    """Accepted draft steps that are wrong, also those accepted unasked as equal to the target's."""
-    accepted = ((step.text, before) for step, before in _with_steps_before(trace) if step.accepted)
-    judgements = [judge(trace.benchmark, trace.question, text, before) for text, before in accepted]
-    return sum(not judgement.right and judgement.claim != ANSWER_LINE for judgement in judgements)
+def _errors(trace: Trace, judge: StepOracle) -> dict[str, int]:
+    """Committed draft steps that are wrong, also those accepted unasked as equal to the target's, or unread."""
+    kept = [(step, before) for step, before in _with_steps_before(trace) if step.accepted or step.unread]
+    judged = [(step, judge(trace.benchmark, trace.question, step.text, before)) for step, before in kept]
+    wrong = [step for step, found in judged if not found.right and found.claim != ANSWER_LINE]
+    return {"errors": len(wrong), "unread_errors": sum(step.unread for step in wrong)}

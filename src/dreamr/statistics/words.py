@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any, NamedTuple
 
-from dreamr.config import NO_DRAFT
+from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, BASELINE
 
@@ -68,9 +68,17 @@ SENTENCES = {
 }
 
 
+OWN: dict[str, str] = {}  # names of methods with a loop of a user's own, as `name_own` was told
+
+
+def name_own(methods: Mapping[str, Method]) -> None:
+    """From now on in this process, a method with a loop of a user's own is called as that loop says."""
+    OWN.update({name: f"{method.declared.label} ({name})" for name, method in methods.items() if "." in method.loop})
+
+
 def label(method: str) -> str:
     """A method's name for people."""
-    return LABELS.get(method, method)
+    return LABELS.get(method) or OWN.get(method, method)
 
 
 def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:

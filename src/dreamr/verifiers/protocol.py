@@ -4,9 +4,9 @@ The requests themselves are in `prompts`. A verifier is loaded by name, so that 
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Protocol
 
+from dreamr import components
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
 from dreamr.prompts import Prompt
@@ -33,5 +33,6 @@ class Verifier(Protocol):
 
 def verifier(method: Method) -> Verifier:
     """The verifier that `method` names, with its settings."""
-    made: Verifier = import_module(f"dreamr.verifiers.{method.verifier}").verifier(method)
+    assert method.verifier, "the configuration sees to that"
+    made: Verifier = components.VERIFIERS.load(method.verifier).verifier(method)
     return made

@@ -115,6 +115,27 @@ class VllmEngine:
             raise no_verdict(self.name, self._model.engine.dtype, prompt, dict(zip(keywords, sums, strict=True)))
         return sums
 
+    async def text_logprobs(self, prompt: Prompt, text: str) -> tuple[float, ...]:
+        """As in the protocol. Where the text joins the answer's last token, that token's counts with it."""
+        from vllm.sampling_params import RequestOutputKind
+
+        assert not prompt.request, prompt.request
+        if self._ngram:
+            raise ValueError(f"{self.name}: an engine with n-gram speculation returns no log-probabilities")
+        whole = replace(prompt, answer=prompt.answer + text)
+        before, ids = await self._inputs.tokens(prompt), await self._inputs.tokens(whole)
+        first = next(
+            (place for place, pair in enumerate(zip(before, ids, strict=False)) if len({*pair}) > 1), len(before)
+        )
+        params = self._params(whole, 1, prompt_logprobs=0, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY)
+        read = (await self._last(whole, params, Meter())).prompt_logprobs
+        found = tuple(read[place][ids[place]].logprob for place in range(first, len(ids)))
+        if any(map(math.isnan, found)):
+            raise Refused(
+                self.name, f"log-probabilities of {text[:SHOWN]!r} are no numbers: {_cause(self._model.engine.dtype)}"
+            )
+        return found
+
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
         return await self._inputs.tokens(prompt)
@@ -257,8 +278,14 @@ def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, fl
     """Keywords without a probability: something in the model is no number."""
     step = prompt.answer.removesuffix(STEP_BREAK).rpartition(STEP_BREAK)[2]
     values = ", ".join(f"{word} {value}" for word, value in logprobs.items())
-    cause = "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
-    return Refused(model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {values}: {cause}")
+    return Refused(
+        model, f"no verdict on the step {step[:SHOWN]!r}, as log-probabilities are {values}: {_cause(dtype)}"
+    )
+
+
+def _cause(dtype: str) -> str:
+    """Why a model gives no numbers."""
+    return "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
 
 
 def _log_sum_exp(values: list[float]) -> float:

@@ -126,6 +126,8 @@ def _sampling(params: "SamplingParams") -> dict[str, Any]:
         # vLLM 0.32 answers with as many as `logprobs` says, and leaves out the last one that is asked.
         ids = [*params.logprob_token_ids, params.logprob_token_ids[-1]]
         fields |= {"logprob_token_ids": ids, "logprobs": len(ids)}
+    if params.prompt_logprobs is not None:
+        fields["prompt_logprobs"] = params.prompt_logprobs
     return fields
 
 
@@ -156,4 +158,10 @@ def _output(part: dict[str, Any], params: "SamplingParams") -> Any:
         finish_reason=choice["finish_reason"],
         logprobs=logprobs,
     )
-    return SimpleNamespace(outputs=[output], finished=choice["finish_reason"] is not None)
+    read = [_by_token(one) for one in part.get("prompt_logprobs") or ()]
+    return SimpleNamespace(outputs=[output], finished=choice["finish_reason"] is not None, prompt_logprobs=read)
+
+
+def _by_token(told: dict[str, Any] | None) -> dict[int, Any]:
+    """The log-probabilities of one place of the prompt; its first one has none."""
+    return {int(token): SimpleNamespace(logprob=one["logprob"]) for token, one in (told or {}).items()}

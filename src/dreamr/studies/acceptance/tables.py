@@ -10,6 +10,8 @@ ACCEPTANCE: dict[str, Quantity] = {
     "acceptance": ratio("accepted", "verified"),
     "verified": mean("verified"),
     "accepted": mean("accepted"),
+    "unread": mean("unread"),  # draft steps that were committed and nobody judged
+    "unread_share": ratio("unread", "kept"),  # of the draft's committed steps
     "tokens": mean("tokens_by_target"),
 }
 # Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
@@ -22,7 +24,7 @@ WORK: dict[str, Quantity] = {
 
 
 def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Steps drafted, verified and accepted; both readings of acceptance, and tokens generated per answer."""
-    rows = verifying(rows)
+    """Steps drafted, verified and accepted, or committed unread; both readings of acceptance, tokens per answer."""
+    rows = verifying(rows.assign(kept=rows.accepted + rows.unread))
     work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
     return tabulate(answered(batched(rows)), job, ACCEPTANCE).merge(work, how="left", on=KEYS)

@@ -32,6 +32,16 @@ def test_no_step_or_token_of_a_refused_question_is_in_a_mean() -> None:
     assert own.acceptance == pytest.approx(sum(row.accepted for row in kept) / sum(row.verified for row in kept))
 
 
+def test_steps_that_nobody_read_are_in_no_acceptance_and_have_columns_of_their_own() -> None:
+    job = SummariseJob.of(everything()[0])
+    rows = [row.model_copy(update={"unread": 2 if row.method == "dreamr" else 0}) for row in everything()[1]]
+    found = line(acceptance(score_frame(rows), job), **PAIR, method="dreamr", benchmark=ALL)
+    accepted = sum(row.accepted for row in of("dreamr", **PAIR))
+    assert found.acceptance == pytest.approx(accepted / sum(row.verified for row in of("dreamr", **PAIR)), rel=1e-4)
+    assert found.unread == 2
+    assert found.unread_share == pytest.approx(2 * found.n / (2 * found.n + accepted))
+
+
 @pytest.mark.parametrize(
     ("acceptance", "cost", "expected"), [(0.526, 0.05, 1.88), (0.7145, 0.1, 2.40), (0.8, 0.3, 2.27), (0.3, 0.2, 1.31)]
 )

@@ -1,4 +1,4 @@
-"""Acceptance against correctness: what becomes of an answer in which the target accepted wrong steps."""
+"""Acceptance against correctness: what becomes of an answer with wrong steps of the draft."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, answered, tabulate
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
 
-# How many wrong steps were accepted: each number, and whether there was any.
+# How many wrong steps of the draft are in an answer: each number, and whether there was any.
 NUMBERS: dict[str, Callable[["pd.Series[int]"], "pd.Series[bool]"]] = {
     ALL: lambda errors: errors >= 0,
     "0": lambda errors: errors == 0,
@@ -19,6 +19,7 @@ NUMBERS: dict[str, Callable[["pd.Series[int]"], "pd.Series[bool]"]] = {
 }
 BY_ERRORS: dict[str, Quantity] = {
     "share": mean("inside"),  # of the answers
+    "unread_errors": ratio("inside_unread", "inside"),  # wrong steps per answer that nobody judged
     "accuracy": ratio("inside_correct", "inside"),
     "target_accuracy": ratio("inside_target", "inside"),  # of the target by itself, on the same questions
     "accuracy_change": difference(ratio("inside_correct", "inside"), ratio("inside_target", "inside")),
@@ -28,7 +29,7 @@ BY_ERRORS: dict[str, Quantity] = {
 
 
 def answers_by_errors(answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy by the number of wrong steps that were accepted before the answer line, all benchmarks together.
+    """Accuracy by the number of wrong draft steps, accepted or unread, before the answer line, all benchmarks together.
 
     And how much of the change of accuracy lies in these answers. `n` counts all answers of a cell that no engine
     refused; `share` of them have that number.
@@ -40,4 +41,5 @@ def answers_by_errors(answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def _inside(rows: pd.DataFrame, inside: "pd.Series[float]") -> pd.DataFrame:
-    return rows.assign(inside=inside, inside_correct=inside * rows.correct, inside_target=inside * rows.target_correct)
+    columns = {"correct": rows.correct, "target": rows.target_correct, "unread": rows.unread_errors}
+    return rows.assign(inside=inside, **{f"inside_{name}": inside * values for name, values in columns.items()})

@@ -37,7 +37,9 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     each request takes as long as in the pair's sequential answers, where nothing runs beside it; unknown without such.
     `verdict`: seconds of a verdict behind the first step.
     """
-    kept = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
+    known = {name for name, method in job.methods.items() if "." not in method.loop}  # by whose rules `places` reads
+    timed = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
+    kept = [trace for trace in timed if trace.method in known]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
     paces = _paces(answers, set(complete(rows, job).method), job)
     lines = [

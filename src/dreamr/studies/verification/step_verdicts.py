@@ -22,6 +22,13 @@ def verification(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return tabulate(steps, job, VERIFICATION).merge(areas(steps, job), how="left", on=KEYS)
 
 
+def unread(unread: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """How many of the draft steps that nobody judged are wrong: of all, and of those with no wrong one before them."""
+    if unread.empty:
+        return pd.DataFrame(columns=[*KEYS, "n"])
+    return tabulate(unread, job, {"wrong": mean("wrong"), "wrong_clean": ratio("wrong_clean", "clean")})
+
+
 def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Error rates that the same verdicts would have at every CPN threshold of the configuration, as column `alpha`.
 

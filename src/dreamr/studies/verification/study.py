@@ -10,7 +10,7 @@ STUDY = Study(
     chapter="verifier",
     order=1,
     leads=True,
-    tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements")},
+    tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements", "unread")},
     figures={
         "calibration": "On the dotted line a verdict is as sure as it is right; where a curve lies below, fewer steps "
         "are right than the verdict says (SpecReason's score is divided by nine).",

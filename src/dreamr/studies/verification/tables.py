@@ -2,6 +2,6 @@
 
 from dreamr.studies.verification.separation import calibration, roc
 from dreamr.studies.verification.step_parts import replacements, step_parts
-from dreamr.studies.verification.step_verdicts import thresholds, verification
+from dreamr.studies.verification.step_verdicts import thresholds, unread, verification
 
-__all__ = ["calibration", "replacements", "roc", "step_parts", "thresholds", "verification"]
+__all__ = ["calibration", "replacements", "roc", "step_parts", "thresholds", "unread", "verification"]
