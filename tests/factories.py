@@ -76,10 +76,12 @@ def with_interventions(settings: Config) -> Config:
 
 
 def with_arms(settings: Config) -> Config:
-    """The same with arms of depth.yaml: what the target does ahead of a verdict, and the target on two threads."""
+    """The same with a window, and arms of depth.yaml: what the target does ahead of a verdict, two threads."""
     deep = read([ROOT / "config" / name for name in ("config.yaml", "depth.yaml")])
     runs = {name: deep.runs[name].model_copy(update={"suites": ("all",)}) for name in ("arms", "two_threads")}
     methods = {name: deep.methods[name] for run in runs.values() for name in run.methods}
+    methods["window_2"] = deep.methods["dreamr"].model_copy(update={"window": 2})
+    runs["window"] = runs["arms"].model_copy(update={"methods": ("window_2",)})
     methods, runs = {**settings.methods, **methods}, {**settings.runs, **runs}
     return settings.model_copy(update={"methods": methods, "runs": runs})
 

@@ -169,7 +169,8 @@ def _write_verification(folder: Path, settings: Config) -> None:
     rows = [trace.model_copy(update=let_pass if n % 9 == 0 else {}) for n, trace in enumerate(rows)]
     steps, unread = (judged(rows, asked(settings), says_right) for judged in (verified_steps, unread_steps))
     graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
-    write_verified(Judged(steps, unread, graded, rows, asked(settings), folder / "data", job), folder / "verification")
+    made = Judged(steps, unread, graded, rows, [*traces(settings)], asked(settings), folder / "data", job)
+    write_verified(made, folder / "verification")
 
 
 def _write_sources(folder: Path, settings: Config) -> None:

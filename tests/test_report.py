@@ -1,5 +1,7 @@
 """From tables to figures and the page, on invented scores."""
 
+import base64
+import gzip
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -19,18 +21,32 @@ from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK, main_pairs, pairs_in
 from dreamr.report.page import cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
-from dreamr.report.sections import captions
+from dreamr.report.sections import CHAPTERS, captions
 from dreamr.runtime.starts import MARK
 from dreamr.statistics.claims import PaperSource
 from dreamr.statistics.words import LABELS
 from dreamr.studies.catalogue import studies
 
 FIGURES = {*captions(studies())}
+# Of the configuration, or a summary of a table that is linked beside it.
+NOT_OF_A_FILE = (
+    "Targets and drafts of this run",
+    "Studies that this configuration leaves out",
+    "Where the time of the run went, by rule",
+)
 
 
 @pytest.fixture(scope="module")
 def made(invented_report: Path) -> SimpleNamespace:
-    return SimpleNamespace(folder=invented_report, page=(invented_report / "index.html").read_text(encoding="utf-8"))
+    """The page as it is stored, and as it is where all that it keeps packed is opened."""
+    text = (invented_report / "index.html").read_text(encoding="utf-8")
+    return SimpleNamespace(folder=invented_report, stored=text, page=unpacked(text))
+
+
+def unpacked(page: str) -> str:
+    """A page with its large tables in their places."""
+    pattern = r'<p class="packed quiet" data-packed="([^"]*)">.*?</p>'
+    return re.sub(pattern, lambda found: gzip.decompress(base64.b64decode(found[1])).decode(), page, flags=re.S)
 
 
 class Reader(HTMLParser):
@@ -70,7 +86,7 @@ def test_every_figure_is_drawn_with_its_data(made: SimpleNamespace) -> None:
 
 def test_every_figure_has_a_sentence_that_says_what_to_see(made: SimpleNamespace) -> None:
     for name, caption in captions(studies()).items():
-        assert f"<figcaption>{escape(caption)} <a" in made.page, name
+        assert f"<figcaption>{escape(caption)} <span" in made.page, name
 
 
 @pytest.mark.slow
@@ -84,7 +100,7 @@ def test_figures_are_the_same_bytes_every_time(made: SimpleNamespace, tmp_path: 
 
 def test_figures_keep_words_as_text_and_follow_the_page_colour(made: SimpleNamespace) -> None:
     text = (made.folder / "figures" / "speed.svg").read_text(encoding="utf-8")
-    assert "speed-up over the target by itself" in text
+    assert "times as fast as the target alone" in text
     assert "currentColor" in text and INK not in text
     assert 'role="img"' in text and "<title" in text
 
@@ -95,7 +111,14 @@ def test_the_page_is_whole_and_needs_nothing_else(made: SimpleNamespace) -> None
         for name in ("src", "href", "xlink:href"):
             assert attributes.get(name, "#").startswith(("#", "data:")), f"{tag} asks for {attributes[name]}"
     assert not re.search(r"@import|url\((?!#)", made.page)
-    assert len(made.page) < 6e6
+
+
+def test_the_page_is_smaller_than_what_it_shows(made: SimpleNamespace) -> None:
+    """Each file's data are on it once and packed, and so are large tables; drawings are there to be seen."""
+    data = sum(path.stat().st_size for kind in ("csv", "jsonl") for path in made.folder.glob(f"*/*.{kind}"))
+    drawings = sum(path.stat().st_size for path in made.folder.glob("figures/*.svg"))
+    assert len(made.stored) < drawings + data
+    assert len(made.stored) < 0.8 * len(made.page)
 
 
 def test_identifiers_are_unique_and_links_arrive(made: SimpleNamespace) -> None:
@@ -110,7 +133,27 @@ def test_every_figure_and_table_is_on_the_page(made: SimpleNamespace) -> None:
     names = {attributes.get("id") for _, attributes in read(made.page).tags}
     assert {f"figure-{name}" for name in FIGURES} <= names
     saved = {attributes["download"] for _, attributes in read(made.page).tags if "download" in attributes}
-    assert {f"{path.stem}.csv" for path in made.folder.glob("tables/*.csv")} <= saved
+    assert {f"{path.stem}.csv.gz" for path in made.folder.glob("tables/*.csv")} <= saved
+
+
+def test_every_figure_and_table_leads_to_how_it_was_made(made: SimpleNamespace) -> None:
+    rows = dict(re.findall(r'<tr id="(made-[\w-]+)">(.*?)</tr>', made.page, re.S))
+    for name, row in rows.items():
+        assert re.search(r'href="#rule-(\w+)"', row)[1] in ("summarise", "simulate", "audit", "verify", "plot"), name  # type: ignore[index]
+        assert re.search(r">[0-9a-f]{64}<", row), name
+    shown = made.stored.partition('id="provenance"')[0]
+    parts = re.split(r'<div class="(?:scroll|figure)', shown)[1:]
+    assert len(parts) > 60
+    for part in parts:
+        label = re.search(r'aria-label="([^"]*)"', part)
+        links = re.findall(r'class="made" href="#([\w-]+)"', part)
+        assert {*links} & {*rows} or (label and label[1] in NOT_OF_A_FILE), label
+
+
+def test_what_is_saved_is_the_file(made: SimpleNamespace) -> None:
+    row = made.page[made.page.index('<tr id="made-tables-speed">') :].partition("</tr>")[0]
+    content = re.search(r'href="data:application/gzip;base64,([^"]*)"', row)
+    assert content and gzip.decompress(base64.b64decode(content[1])) == (made.folder / "tables/speed.csv").read_bytes()
 
 
 def test_overlaps_are_shown_with_their_ids_and_no_made_up_word(made: SimpleNamespace) -> None:
@@ -122,10 +165,14 @@ def test_overlaps_are_shown_with_their_ids_and_no_made_up_word(made: SimpleNames
 
 def test_refused_questions_are_counted_named_and_explained(made: SimpleNamespace) -> None:
     assert "Questions that an engine refused: 1, and how questions fit the models" in made.page
-    shown = made.page[made.page.index(">Refused questions") :].partition("</table>")[0]
-    assert shown.count("<tr>") == 2 and "q3vl-deep-awq" in shown and "too long &lt;script&gt;" in shown
-    fits = made.page[made.page.index(">How questions fit the models, all benchmarks") :].partition("</table>")[0]
-    assert re.search(r"q3vl-deep-awq</td>\s*<td data-value=\"1\">1</td>\s*<td data-value=\"2000.0\">2000</td>", fits)
+    shown = made.page[made.page.index("<caption>Refused questions") :].partition("</table>")[0]
+    assert shown.count("<tr>") == 2 and "24-layer target, 4-bit" in shown and "too long &lt;script&gt;" in shown
+    fits = made.page[made.page.index("<caption>How questions fit the models, all benchmarks") :].partition("</table>")[
+        0
+    ]
+    assert re.search(
+        r">24-layer target, 4-bit</td>\s*<td data-value=\"1\">1</td>\s*<td data-value=\"2000.0\">2000</td>", fits
+    )
     assert re.search(r"small</td>\s*<td data-value=\"1\">1</td>\s*<td data-value=\"\">–</td>", fits), "too many images"
 
 
@@ -140,23 +187,70 @@ def test_the_page_says_what_the_tables_say(made: SimpleNamespace) -> None:
     row = table[(table.target == "all") & (table.draft == "all") & (table.method == "dreamr")]
     row = row[row.benchmark == "all"].iloc[0]
     assert (
-        f"<li>DREAM-R is {row.speedup:.2f} times as fast as the target alone [{row.speedup_low:.2f}, "
-        f"{row.speedup_high:.2f}], {row.n} timed answers of 4 pairs.</li>"
+        f"DREAM-R is {row.speedup:.2f} times as fast as the target alone [{row.speedup_low:.2f}, "
+        f"{row.speedup_high:.2f}], {row.n} timed answers of 4 pairs."
     ) in made.page
     assert "Faster than the target by itself." in made.page
 
 
-def test_the_first_screen_has_four_verdicts_each_with_its_evidence(made: SimpleNamespace) -> None:
-    shown = made.page[made.page.index('<ul class="verdicts">') :].partition("</ul>")[0]
+def test_one_number_stands_for_the_speed_up_of_the_reference(made: SimpleNamespace) -> None:
+    """In sentences and in each column of that name, of all pairs; other estimands have other names."""
+    table = pd.read_csv(made.folder / "tables" / "speed.csv")
+    whole = table[(table[["target", "draft", "benchmark"]] == "all").all(axis=1)].set_index("method").loc["dreamr"]
+    told = re.findall(r"DREAM-R is ([\d.]+) times as fast as the target alone(?!, answer by answer)", made.page)
+    assert len(told) >= 2 and {*told} == {f"{whole.speedup:.2f}"}
+    found = []
+    for part in re.findall(r"<table.*?</table>", made.page, re.S):
+        caption = part.partition("</caption>")[0]
+        headings = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", part)
+        if "speed-up" in headings and "target" not in headings and re.search("all pairs|pooled|Speed of all", caption):
+            (row,) = re.findall(r"<tr[^>]*>\s*<th [^>]*>DREAM-R</th>(.*?)</tr>", part, re.S)
+            found.append(re.findall(r">([^<]*)<", row)[0] and row)
+    assert found and all(f">{whole.speedup:.2f} <" in row for row in found)
+
+
+def chapters(page: str) -> dict[str, str]:
+    """The chapters of a page, each with what stands open in it."""
+    found = re.findall(r'<section id="chapter-(\w+)".*?<div class="lead">(.*?)<details class="part"', page, re.S)
+    return dict(found)
+
+
+def test_each_chapter_opens_with_its_answer_a_figure_and_little_else(made: SimpleNamespace) -> None:
+    found = chapters(made.stored)
+    assert [*found] == [*CHAPTERS]
+    for name, lead in found.items():
+        (answer,) = re.findall(r'<p class="answer"><strong>(.*?)</strong></p>', lead, re.S)
+        assert 5 < len(answer.split()) < 70 and re.search(r"\d", answer), name
+        assert lead.count("<figure") == (name != "appendix"), name
+        tables = re.findall(r"<table.*?</table>", lead, re.S)
+        assert len(tables) <= 1 and all(table.partition("</thead>")[0].count("<th ") <= 7 for table in tables), name
+        text = re.sub(
+            r'(?s)<p class="answer">.*?</p>|<(table|figure|article)\b.*?</\1>|<p class="links">.*?</p>', "", lead
+        )
+        assert len(unescape(re.sub(r"<[^>]*>", "", text)).split()) <= 60, name
+
+
+def test_four_claims_stand_open_each_with_its_verdict_and_source(made: SimpleNamespace) -> None:
+    shown = chapters(made.stored)["claims"]
     claims = pd.read_csv(made.folder / "tables" / "claims.csv").set_index("id")
-    links = re.findall(
-        r'<li><a href="#claim-([\w-]+)">(.*?)</a> <div><span class="verdict [\w-]+">(.*?)</span>\s+'
-        r'<small class="quiet">Source: (.*?)</small>',
+    rows = re.findall(
+        r'<a href="#claim-([\w-]+)">(.*?)</a></th>\s*'
+        r'<td class="words verdict [\w-]+">([\w ]+)(?:<small>.*?</small>)?</td>\s*'
+        r'<td class="words">(.*?)</td>',
         shown,
     )
-    headline = claims[claims.headline].iterrows()
-    assert links == [(name, escape(row.text), row.verdict, row.source) for name, row in headline]
-    assert len(links) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, *_ in links)
+    expected = [(name, escape(row.text), row.verdict, row.source) for name, row in claims[claims.headline].iterrows()]
+    assert [(name, text, verdict.strip(), source) for name, text, verdict, source in rows] == expected
+    assert len(rows) == 4 and all(f'<tr id="claim-{name}">' in made.page for name, *_ in rows)
+
+
+def test_an_inconclusive_claim_says_which_part_of_it_is_found(made: SimpleNamespace) -> None:
+    claims = pd.read_csv(made.folder / "tables" / "claims.csv")
+    halves = claims[(claims.verdict == "inconclusive") & (claims.met > 0)]
+    assert len(halves)
+    for claim in halves.itertuples():
+        row = made.page[made.page.index(f'<tr id="claim-{claim.id}"') :].partition("</tr>")[0]
+        assert f"<small>{claim.met} of {claim.checks} parts found</small>" in row
 
 
 def first_uses(page: str) -> dict[str, str]:
@@ -164,7 +258,7 @@ def first_uses(page: str) -> dict[str, str]:
 
     In running text: no drawing, data, heading, code or other link; "" for a word that is not used.
     """
-    before, _, glossary = page.partition('<section id="glossary"')
+    before, _, glossary = page.partition('<details class="part" id="glossary"')
     words = dict(re.findall(r'<dt id="(term-\w+)">(.*?)</dt>', glossary))
     text = re.sub(r'<a class="term" href="#(term-\w+)">', r"{\1}", before[before.index("<header>") :])
     text = re.sub(r"<(svg|table|a|h1|h2|h3|code|pre|summary|select|label|script)\b.*?</\1>", "", text, flags=re.S)
@@ -177,7 +271,7 @@ def first_uses(page: str) -> dict[str, str]:
 
 
 def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNamespace) -> None:
-    uses = first_uses(made.page)
+    uses = first_uses(made.stored)
     assert len(uses) >= 10
     assert not {name: use for name, use in uses.items() if not use.startswith(f"{{{name}}}")}
 
@@ -185,10 +279,15 @@ def test_a_word_of_the_glossary_is_a_link_where_it_is_used_first(made: SimpleNam
 def test_a_model_is_told_before_it_is_first_named_in_a_table(made: SimpleNamespace) -> None:
     shown = made.page[made.page.index("Targets and drafts of this run") :].partition("</table>")[0]
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in shown.split("<tr>")[2:]]
-    assert ["q3vl-deep-awq", "target", "Qwen3-VL-32B", "Qwen3VL", "24", "4.0 million", "4 bits (AWQ)"] in rows
-    assert ["q3vl-2l", "draft", "Qwen3-VL-2B", "Qwen3VL", "2", "0.8 million", "32 bits"] in rows
-    assert made.page.index("Targets and drafts of this run") < made.page.index('<section id="claims"')
-    assert 'title="Qwen3VL, 24 layers, 4.0 million parameters, 4 bits (AWQ); stands for Qwen3-VL-32B">' in made.page
+    target = ["24-layer target, 4-bit", "q3vl-deep-awq", "target", "Qwen3-VL-32B", "Qwen3VL", "24", "4.0 million"]
+    assert [*target, "4 bits (AWQ)"] in rows
+    draft = ["2-layer draft (Qwen3-VL-2B)", "q3vl-2l", "draft", "Qwen3-VL-2B", "Qwen3VL", "2", "0.8 million", "32 bits"]
+    assert draft in rows
+    assert made.page.index("Targets and drafts of this run") < made.page.index('id="chapter-claims"')
+    assert (
+        'title="q3vl-deep-awq: Qwen3VL, 24 layers, 4.0 million parameters, 4 bits (AWQ); stands for Qwen3-VL-32B">'
+        in made.page
+    )
 
 
 def test_every_method_has_a_name_for_people_and_schedules_have_theirs(made: SimpleNamespace) -> None:
@@ -206,14 +305,14 @@ def test_what_an_answer_waited_for_and_its_critical_path_are_told(made: SimpleNa
     table = pd.read_csv(made.folder / "tables" / "milliseconds.csv")
     assert (table.over_path > 0.999).all()
     whole = table[(table[["target", "draft", "benchmark"]] == "all").all(axis=1)].set_index("method").loc["dreamr"]
-    shown = unescape(made.page[made.page.index('id="milliseconds"') :].partition("</section>")[0])
+    shown = unescape(made.page[made.page.index('id="milliseconds"') : made.page.index('id="load"')])
     told = f"{1000 * whole.seconds:.0f} ms for an answer, {whole.over_path:.3f} times its critical path"
     assert told in " ".join(shown.split())
     assert f"The largest part is the target's own steps, {100 * whole.own_steps / whole.seconds:.1f} %" in shown
 
 
 def test_why_a_method_differs_from_its_target_is_shown(made: SimpleNamespace) -> None:
-    shown = made.page[made.page.index('id="explained"') : made.page.index('id="contamination"')]
+    shown = made.page[made.page.index('id="explained"') : made.page.index('id="chapter-verifier"')]
     for kind in ("2 x budget", "target answers"):
         assert f'<td class="words">{kind}</td>' in shown
     table = pd.read_csv(made.folder / "verification" / "answers_by_errors.csv")
@@ -356,8 +455,8 @@ def test_a_pool_of_one_pair_is_not_drawn_beside_it(drafts: tuple[str, ...]) -> N
     """Tables that are put together have the same index twice."""
     single = pd.DataFrame({"target": "t", "draft": drafts, "method": "dreamr"})
     table = pd.concat([single, single.assign(target="all", draft="all").head(1), single.assign(draft="none").head(1)])
-    expected = [f"t ← {draft}" for draft in drafts] + (["all pairs"] if len(drafts) > 1 else [])
-    assert pairs_in(table).pair.tolist() == expected
+    expected = [f"a target ← {draft}" for draft in drafts] + (["all pairs"] if len(drafts) > 1 else [])
+    assert pairs_in(table, {"t": "a target"}).pair.tolist() == expected
 
 
 def test_a_table_without_rows_keeps_its_columns() -> None:

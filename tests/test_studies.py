@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from forks import Forked, in_place_of
 from projects import ROOT
+from test_report import unpacked
 
-from dreamr.report.sections import in_order
+from dreamr.report.sections import CHAPTERS, in_order
 from dreamr.studies.catalogue import FOLDER, LOADED, made_by, modules, studies
 
 COPIED = ("src", "reports", "config", "tests")
@@ -72,12 +73,12 @@ def test_without_its_folder_the_page_is_whole(study: str, tmp_path: Path) -> Non
     project = without(study, tmp_path / "project")
     (tmp_path / "report").mkdir()
     asked(project, PAGE, str(tmp_path / "report"))
-    page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    page = unpacked((tmp_path / "report/index.html").read_text(encoding="utf-8"))
     gone = studies()[study]
     sections = {study: gone, **gone.parts}
     assert not [name for name, one in sections.items() if f'id="{name}"' in page or f">{one.heading}</h" in page]
     assert not [name for name in gone.figures if f'id="figure-{name}"' in page]
-    assert not [name for made in gone.tables.values() for name in made if f'download="{name}.csv"' in page]
+    assert not [name for made in gone.tables.values() for name in made if f'download="{name}.csv.gz"' in page]
 
 
 def test_studies_are_what_their_folders_hold() -> None:
@@ -88,6 +89,14 @@ def test_studies_are_what_their_folders_hold() -> None:
         assert templates and all((FOLDER / name / f"{template}.html.j2").is_file() for template in templates), name
         assert list((FOLDER / name).glob("test_*.py")), name
         assert {*study.tables} <= {"summarise", "verify"} and {*study.kept} <= {*study.made_by("summarise")}, name
+
+
+def test_a_chapter_is_opened_by_a_section_that_has_a_lead() -> None:
+    found = in_order(studies())
+    for name, one in found.items():
+        places = (FOLDER / name / "lead.html.j2", ROOT / "reports" / f"{name}.lead.html.j2")
+        assert any(place.is_file() for place in places) == one.leads, name
+    assert {one.chapter for one in found.values() if one.leads} == {*CHAPTERS}
 
 
 def test_each_section_of_the_page_has_its_own_place() -> None:

@@ -34,6 +34,7 @@ class Judged:
     unread: pd.DataFrame  # of the draft that nobody judged
     answers: pd.DataFrame  # that they are part of
     traces: Sequence[Trace]
+    timed: Sequence[Trace]  # answers to the same benchmarks that were given alone
     questions: Mapping[tuple[str, str], Question]
     data: Path  # with the images of questions
     job: SummariseJob
@@ -52,14 +53,14 @@ def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data:
         out: folder for the results
     """
     asked = read_spec(VerifyJob, spec)
-    job, verified = asked.tables, verified_traces(traces, asked.benchmarks)
-    benchmarks = {trace.benchmark for trace in verified}
+    job, verified, timed = asked.tables, verified_traces(traces, asked.benchmarks), alone(traces, asked.benchmarks)
+    benchmarks = {trace.benchmark for trace in [*verified, *timed]}
     questions = prepared_questions(data, benchmarks)
     judge = oracle(truth, benchmarks)
     steps = verified_steps(verified, questions, judge)
     graded = answers(verified, first_training(load_scores(scores)), judge)
     unread = unread_steps(verified, questions, judge)
-    write(Judged(steps, unread, graded, verified, questions, data, job), out)
+    write(Judged(steps, unread, graded, verified, timed, questions, data, job), out)
 
 
 def write(judged: Judged, out: Path) -> None:
@@ -78,6 +79,12 @@ def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[
     if not found:
         raise UserError(f"no verified step: no target verified any of the traces given of {', '.join(benchmarks)}")
     return found
+
+
+def alone(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
+    """The answers to these benchmarks that were given alone, in the order of the files' names."""
+    rows = (row for path in sorted(paths) for row in read_rows(path, Trace))
+    return [row for row in rows if row.mode == "alone" and row.benchmark in benchmarks]
 
 
 def oracle(folder: Path, benchmarks: set[str]) -> StepOracle:

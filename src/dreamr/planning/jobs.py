@@ -29,6 +29,7 @@ from dreamr.config import (
     Suite,
     Sweep,
 )
+from dreamr.planning.names import model_names, oracle_names
 
 MAIN_RUN = "main"  # the run whose pairs are pooled
 
@@ -144,6 +145,7 @@ class SummariseJob(Spec):
     devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
     circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
+    names: dict[str, str]  # of models, and of methods that the step oracle judges, for people
 
     @property
     def exposed(self) -> tuple[str, ...]:
@@ -172,6 +174,7 @@ class SummariseJob(Spec):
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
             versioned=_repeated(config, "versions"),
             circular=_repeated(config, "rotations"),
+            names=model_names(config) | oracle_names(config),
         )
 
 

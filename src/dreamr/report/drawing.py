@@ -5,7 +5,7 @@ SVG files are deterministic, keep words as text, and take the page's colour, so 
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.labels import COMPARED, colour
 from dreamr.statistics.frame import ALL
-from dreamr.statistics.words import label
+from dreamr.statistics.words import label, pair
 
 INK = "#222222"  # replaced by the page's text colour
 SALT = "dreamr"
+GREY = "#9a9a9a"  # legible on white and on black
 ROW = 0.22  # inches per line of a chart
 
 
@@ -51,10 +52,9 @@ def svg(chart: Chart, name: str) -> str:
     text = io.StringIO()
     chart.figure.savefig(text, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     body = text.getvalue()
-    body = _numbered(body[body.index("<svg") :].replace(INK, "currentColor"))
+    body = _short(_numbered(body[body.index("<svg") :].replace(INK, "currentColor")))
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     return body.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1).replace(
         ">", f'><title id="{name}-title">{_escaped(chart.alt)}</title>', 1
     )
@@ -67,13 +67,22 @@ def _numbered(body: str) -> str:
     return re.sub(r'(id="|#)([A-Za-z]+[0-9a-f]{10})\b', lambda use: use[1] + numbers[use[2]], body)
 
 
+def _short(body: str) -> str:
+    """Without metadata, fonts of each word and ids that nothing uses; places to a tenth of a point: half as long."""
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</defs>", "", body, flags=re.DOTALL)
+    used = {*re.findall(r"(?:href=\"#|url\(#)([\w-]+)", body)}
+    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+    body = re.sub(r'\b(?:d|x|y|transform|points)="[^"]*"', lambda place: _rounded(place[0]), body)
+    body = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-0 [^\"]*\"", "", body)
+    return re.sub(r"\s+", " ", body).replace("<svg ", '<svg font-family="sans-serif" ', 1)
+
+
+def _rounded(places: str) -> str:
+    return re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), places)
+
+
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def pair(row: pd.Series) -> str:
-    """A row's target and draft in words."""
-    return "all pairs" if row.target == ALL and row.draft == ALL else f"{row.target} ← {row.draft}"
 
 
 def interval(axes: Axes, row: pd.Series, name: str, at: float, color: str) -> None:
@@ -82,6 +91,19 @@ def interval(axes: Axes, row: pd.Series, name: str, at: float, color: str) -> No
     if known:
         axes.hlines(at, row[f"{name}_low"], row[f"{name}_high"], color=color, linewidth=1.3)
     axes.plot([row[name]], [at], "o", color=color, markersize=4, markerfacecolor=color if known else "none")
+
+
+def pool_and_pairs(axes: Axes, rows: pd.DataFrame, name: str) -> None:
+    """A line for each compared method: its row of the pool with the interval, and an upright mark for each pair."""
+    methods = [method for method in COMPARED[::-1] if method in set(rows.method)]
+    for _, row in rows.iterrows():
+        at = methods.index(row.method)
+        if row.target == ALL or rows.pair.nunique() == 1:
+            interval(axes, row, name, at, color=colour(row.method))
+        else:
+            axes.plot([row[name]], [at + 0.28], "|", color=GREY, markersize=5)
+    axes.set_yticks(range(len(methods)), [label(method) for method in methods])
+    axes.set_ylim(len(methods) - 0.4, -0.6)
 
 
 def cross(axes: Axes, row: pd.Series, across: str, up: str, color: str) -> None:
@@ -119,11 +141,14 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(COMPARED)]
 
 
-def pairs_in(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of single pairs and, of several, of the pool over all of them, the pool last; adds column `pair`."""
+def pairs_in(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of single pairs and, of several, of the pool over all of them, the pool last.
+
+    Adds column `pair`, by the `names` of models for people.
+    """
     single = (table.target != ALL) & ~table.draft.isin([ALL, NO_DRAFT])
     several = len(table.loc[single, ["target", "draft"]].drop_duplicates()) > 1
     whole = (table.target == ALL) & (table.draft == ALL) & several
     rows = table.assign(order=whole)[single | whole]
     rows = rows.sort_values(["order", "target", "draft"], kind="stable").drop(columns="order")
-    return rows.assign(pair=[pair(row) for _, row in rows.iterrows()])
+    return rows.assign(pair=[pair(row, names) for row in rows.to_dict("records")])

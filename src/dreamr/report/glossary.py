@@ -13,7 +13,7 @@ TAG = re.compile(r"(<[^>]+>)")  # the page's attributes hold no ">": the templat
 
 def link_first_uses(page: str) -> str:
     """The page with its links; the words are its glossary's `<dt id="term-...">`."""
-    start, end = page.index("<header>"), page.index('<section id="glossary"')
+    start, end = page.index("<header>"), page.index('<details class="part" id="glossary">')
     entries = sorted(ENTRY.findall(page[end:]), key=lambda entry: -len(entry[1]))  # of two that fit, the longer one
     uses = re.compile("|".join(_use(name, word) for name, word in entries))
     linked: set[str] = set()

@@ -1,6 +1,7 @@
 """Which methods stand in the main tables and figures, and which colour they have in all of them."""
 
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
+ORDER = MAIN[::-1]  # of tables: the method that the page is about stands first
 COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")  # in which the target judges
 # Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
 COLOURS = {
@@ -13,6 +14,8 @@ COLOURS = {
     "dreamr_ns": "#56b4e9",
     "dreamr": "#0072b2",
 }
+# What a model does, in colours that no method has; as in reports/page.css.
+ACTIVITIES = {"draft": "#9467bd", "verify": "#8a9a1f", "target": "#d1495b"}
 
 
 def colour(method: str) -> str:

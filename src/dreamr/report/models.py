@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from dreamr.config import NO_DRAFT, Config
+from dreamr.planning.names import model_names
 from dreamr.planning.sizes import size_of
 
 CONFIG = "config.json"  # beside a model's card.json
 
 
 def models(config: Config, cards: Iterable[Path]) -> list[dict[str, Any]]:
-    """Each target and plain draft of the runs: part, family, size, weights, model of the paper; as words `about`."""
+    """Each target and plain draft of the runs: names, part, size and so on; in words, `about`."""
     files = {card.parent.name: card.with_name(CONFIG) for card in cards}
     parts = {name: "draft" for run in config.runs.values() for name in run.drafts if name != NO_DRAFT}
     parts |= {name: "target" for run in config.runs.values() for name in run.targets}
+    called = model_names(config)
     ordered = sorted(parts.items(), key=lambda one: (one[1] == "draft", one[0]))
-    return [_facts(config, name, part, family(files[name])) for name, part in ordered]
+    return [_facts(config, name, called[name], part, family(files[name])) for name, part in ordered]
 
 
 def family(path: Path) -> str:
@@ -26,7 +28,7 @@ def family(path: Path) -> str:
     return str(name).removesuffix("ForConditionalGeneration")
 
 
-def _facts(config: Config, name: str, part: str, named: str) -> dict[str, Any]:
+def _facts(config: Config, name: str, called: str, part: str, named: str) -> dict[str, Any]:
     """One model's row; what is quantized here has the size of its base."""
     model = config.models[name]
     whole = model.base if model.maker == "awq" else name
@@ -37,13 +39,14 @@ def _facts(config: Config, name: str, part: str, named: str) -> dict[str, Any]:
     description = f"{named}, {size.layers} layers, {count(size.parameters)} parameters{active}, {weights}"
     return {
         "name": name,
+        "called": called,
         "part": part,
         "family": named,
         "layers": size.layers,
         "parameters": count(size.parameters) + active,
         "weights": weights,
         "stands_for": paper,
-        "about": description + (f"; stands for {paper}" if paper else ""),
+        "about": f"{name}: {description}" + (f"; stands for {paper}" if paper else ""),
     }
 
 

@@ -3,9 +3,8 @@
 Everything shown comes from files that earlier stages wrote. All text is escaped by the template engine.
 """
 
-import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,32 +16,21 @@ from markupsafe import Markup
 
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob, VerifyJob
-from dreamr.provenance import SOURCES, file_digest
+from dreamr.provenance import SOURCES
 from dreamr.records import read_rows
 from dreamr.report.glossary import link_first_uses
-from dreamr.report.labels import MAIN
+from dreamr.report.labels import MAIN, ORDER
 from dreamr.report.models import models
+from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
-from dreamr.report.sections import Made, Row, Section, captions, contents, in_order, left_out, ran
+from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
 from dreamr.traces import Trace
 
+# Key columns that are called otherwise in the files.
+HEADINGS = {"at_once": "questions at once", "other": "against", "differs": "what differs", "over": "interval over"}
 STUDIES = SOURCES / "dreamr"  # templates of studies are studies/<name>/*.html.j2 there
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table or figure with its data as a file that a reader can save."""
-
-    name: str
-    csv: str
-    svg: str = ""
-
-    @property
-    def link(self) -> str:
-        """The file itself, as a link to save it by."""
-        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(self.csv.encode()).decode()
 
 
 @dataclass(frozen=True)
@@ -71,13 +59,14 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
     """The whole page, with the sections of these studies."""
     tables = {path.stem: records(read_table(path)) for path in sources.csv} | lists(sources.verification)
     drawn, described, job = figures(sources.figures), models(config, sources.cards), SummariseJob.of(config)
+    files = {path.stem: Source.of(path) for path in sources.csv}
     made, sections = Made(tables, drawn, job), in_order(studies)
     template = _environment(config, templates).get_template("page.html.j2")
     page = template.render(
         config=config,
         job=job,
         sections=sections,
-        contents=contents(sections, ran(sections, made)),
+        chapters=chapters(sections, ran(sections, made)),
         studies=ran(sections, made),
         left_out=list(left_out(sections, made)),
         judged=VerifyJob.of(config).benchmarks,
@@ -85,13 +74,14 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
         in_depth=in_depth(sources.kept),
-        glance=glance(tables),
-        files={path.stem: Source(path.stem, path.read_text(encoding="utf-8")) for path in sources.csv},
+        everything=everything(tables),
+        files=files,
         figures=drawn,
         captions=captions(studies),
         models=described,
         about={model["name"]: model["about"] for model in described},
-        digests=digests([*sources.csv, *sorted(sources.figures.iterdir())]),
+        made=[*files.values(), *drawn.values()],
+        answers=answers(sources.traces),
         cards=cards(sources.cards),
         machines=machines(sources.cells, sources.traces),
         rules=rule_times(sources.benchmarks),
@@ -111,7 +101,13 @@ def _environment(config: Config, templates: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FORMATS | {"label": label, "verdict": verdict, "singles": singles}
+    called = SummariseJob.of(config).names
+    environment.filters |= FORMATS | {
+        "label": lambda name: called.get(name) or label(name),
+        "heading": heading,
+        "verdict": verdict,
+        "singles": singles,
+    }
     environment.globals |= {
         "select": select,
         "first": first,
@@ -123,17 +119,17 @@ def _environment(config: Config, templates: Path) -> Environment:
         "sample": sample,
         "ALL": ALL,
         "MAIN": MAIN,
+        "ORDER": ORDER,
+        "packed": packed,
+        "telling": telling,
+        "ordered": ordered,
     }
     return environment
 
 
 def figures(folder: Path) -> dict[str, Source]:
     """All figures with their data by name."""
-    found = {}
-    for path in sorted(folder.glob("*.svg")):
-        data = path.with_suffix(".csv").read_text(encoding="utf-8")
-        found[path.stem] = Source(path.stem, data, Markup(path.read_text(encoding="utf-8")))
-    return found
+    return {path.stem: Source.of(path.with_suffix(".csv"), path) for path in sorted(folder.glob("*.svg"))}
 
 
 def records(table: pd.DataFrame) -> list[Row]:
@@ -164,21 +160,26 @@ def first(rows: Iterable[Row], **wanted: Any) -> Row | None:
     return next(iter(select(rows, **wanted)), None)
 
 
-def glance(tables: Mapping[str, list[Row]]) -> list[Row]:
-    """Each method over all pairs and benchmarks: its cells of the tables of accuracy, speed and acceptance."""
-    whole = {"target": ALL, "draft": ALL, "benchmark": ALL}
+def everything(tables: Mapping[str, list[Row]]) -> list[Row]:
+    """Rows of accuracy with the same cell's columns of speed (its n as n_alone) and acceptance; pools stand first."""
+    keys = ("target", "draft", "method", "benchmark")
+    speed, acceptance = (
+        {tuple(row[key] for key in keys): row for row in tables.get(name, ())} for name in ("speed", "acceptance")
+    )
     rows = []
-    for method in MAIN:
-        right, timed, taken = (
-            first(tables.get(name, ()), method=method, **whole) for name in ("accuracy", "speed", "acceptance")
-        )
-        if right:
-            sizes = {"n": right["n"], "n_alone": timed["n"] if timed else None}
-            rows.append({**right, **(timed or {}), **(taken or {}), **sizes})
-    return rows
+    for right in tables.get("accuracy", ()):
+        cell = tuple(right[key] for key in keys)
+        timed, taken = speed.get(cell, {}), acceptance.get(cell, {})
+        rows.append({**timed, **taken, **right, "n_alone": timed.get("n")})
+    return sorted(rows, key=lambda row: [row[key] != ALL for key in ("target", "draft", "benchmark")])
 
 
-def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN, pooled: bool = True) -> list[Row]:
+def ordered(rows: Iterable[Row]) -> list[Row]:
+    """Rows of the methods that tables show, in their order."""
+    return sorted((row for row in rows if row["method"] in ORDER), key=lambda row: ORDER.index(row["method"]))
+
+
+def pairs_of(rows: Iterable[Row], methods: Iterable[str] = ORDER, pooled: bool = True) -> list[Row]:
     """Rows of the pool over all pairs, if wanted, then of single targets and pairs, in the order of methods."""
     order = list(methods)
     kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]
@@ -189,6 +190,16 @@ def pairs_of(rows: Iterable[Row], methods: Iterable[str] = MAIN, pooled: bool = 
 def singles(rows: Iterable[Row]) -> list[Row]:
     """Rows of single targets and pairs, without pools."""
     return [row for row in rows if ALL not in (row["target"], row["draft"])]
+
+
+def telling(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
+    """Key columns that differ between rows; the last where none does."""
+    return [key for key in keys if len({row[key] for row in rows}) > 1] or [*keys[-1:]]
+
+
+def heading(key: str) -> str:
+    """What a key column is called for people."""
+    return HEADINGS.get(key, key)
 
 
 def cell(row: Row | None, name: str, kind: str) -> Markup:
@@ -217,11 +228,6 @@ def in_depth(kept: Path | None) -> Row:
         return {}
     ended = json.loads((kept / "run.json").read_text(encoding="utf-8"))["ended"]
     return {"ended": ended, "verdicts": {row["id"]: row["verdict"] for row in records(read_table(kept / "claims.csv"))}}
-
-
-def digests(files: Iterable[Path]) -> list[Row]:
-    """Name, size and SHA-256 of each file that the page shows."""
-    return [{"name": f"{p.parent.name}/{p.name}", "bytes": p.stat().st_size, "sha256": file_digest(p)} for p in files]
 
 
 def cards(files: Iterable[Path]) -> list[Row]:

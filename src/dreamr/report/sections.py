@@ -1,6 +1,7 @@
-"""Sections of the page and parts of them: which there are, in which order, and which of them a run has.
+"""Chapters of the page, their sections and parts of these: which there are, in which order, which of them a run has.
 
-A section that was not run is not on the page and not in its contents; the page's end says what it takes.
+A chapter opens with the lead of its first section that has one; its sections are folded below. A section that was not
+run is not on the page and not in its contents; the first chapter says what it takes.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,11 +23,12 @@ class Made:
 
 
 Ran = Callable[[Made], bool]
-Chapter = Literal["answer", "question", "speed", "accuracy", "verifier", "training", "appendix"]
-# What the contents call them, in their order.
-CHAPTERS: Mapping[Chapter, str] = {
+ChapterName = Literal["answer", "question", "claims", "speed", "accuracy", "verifier", "training", "appendix"]
+# What they are called, in their order.
+CHAPTERS: Mapping[ChapterName, str] = {
     "answer": "The answer",
     "question": "How one question runs",
+    "claims": "The paper's claims",
     "speed": "Speed",
     "accuracy": "Accuracy, and why",
     "verifier": "The verifier",
@@ -47,14 +49,18 @@ def never(made: Made) -> bool:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page, or a part of one. Its template is `<name>.html.j2`, or a study's `section.html.j2`."""
+    """A section of the page, or a part of one. Its template is `<name>.html.j2`, or a study's `section.html.j2`.
+
+    That of its lead is `<name>.lead.html.j2`, or a study's `lead.html.j2`.
+    """
 
     heading: str
     takes: str = ""  # what a configuration has to have for it
     ran: Ran = always
     inside: str = ""  # the section that it is a part of
-    chapter: Chapter = "answer"
+    chapter: ChapterName = "answer"
     order: int = 0  # in its chapter
+    leads: bool = False  # whether it has a lead, which opens the chapter unless a section before it does
     folder: str = ""  # of the study that has its template, where that is no study of its own
     # Of a study: what its own template shows, and its further sections.
     parts: Mapping[str, "Section"] = field(default_factory=dict)
@@ -86,21 +92,29 @@ GENERATED = "generated questions, whose steps can be judged"
 # Those that are no study's own.
 SECTIONS = {
     "glance": Section(
-        "At a glance",
+        "What does it cost, and what stays open?",
         order=1,
+        leads=True,
         figures={
-            "overview": "Further right is faster than the target alone, higher is more accurate; the aim is the part "
-            "right of 1 and above the dashed line, the largest loss that counts as not inferior."
+            "overview": "Further right is faster, higher is more accurate. Wanted is the part right of 1 and above the "
+            "dashed line, the largest loss that counts as not inferior."
         },
     ),
-    "models": Section("The models", order=2),
-    "claims": Section("The paper's claims", order=3),
+    "models": Section("Which models stand for which?", order=2),
+    "limits": Section("What can this show, and what not?", order=3),
+    "claims": Section("What is each verdict made from?", chapter="claims", order=2, leads=True),
     "explained": Section(
         "Why above or below the target?", "dreamr, or an intervention", never, chapter="accuracy", order=2
     ),
-    "limits": Section("What this can and cannot show", order=5),
-    "glossary": Section("Glossary", chapter="appendix", order=3),
-    "provenance": Section("Where every number comes from", chapter="appendix", order=4),
+    "provenance": Section("Where does every number come from?", chapter="appendix", order=1, leads=True),
+    "benchmarks": Section(
+        "What are all numbers by pair and benchmark?",
+        "an answered question",
+        table("accuracy"),
+        chapter="appendix",
+        order=2,
+    ),
+    "glossary": Section("What do the words mean?", chapter="appendix", order=6),
 }
 
 
@@ -117,14 +131,29 @@ def _place(section: Section) -> tuple[int, int]:
     return list(CHAPTERS).index(section.chapter), section.order
 
 
-def contents(sections: Mapping[str, Section], shown: Mapping[str, bool]) -> list[tuple[str, dict[str, str]]]:
-    """The chapters of the page, each with the headings of its sections by their names."""
-    found = [
-        (title, {name: one.heading for name, one in sections.items() if one.chapter == chapter and not one.inside})
-        for chapter, title in CHAPTERS.items()
-    ]
-    here = [(title, {name: heading for name, heading in part.items() if shown[name]}) for title, part in found]
-    return [(title, part) for title, part in here if part]
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of a run's page."""
+
+    name: ChapterName
+    heading: str
+    parts: Mapping[str, Section]  # folded
+    lead: str = ""  # the section whose lead opens it
+
+    @property
+    def id(self) -> str:
+        """Its place on the page; some of its sections have its name."""
+        return f"chapter-{self.name}"
+
+
+def chapters(sections: Mapping[str, Section], shown: Mapping[str, bool]) -> list[Chapter]:
+    """The chapters that have something to show."""
+    found = []
+    for name, heading in CHAPTERS.items():
+        parts = {key: one for key, one in sections.items() if one.chapter == name and not one.inside and shown[key]}
+        lead = next((key for key, one in parts.items() if one.leads), "")
+        found.append(Chapter(name, heading, parts, lead))
+    return [chapter for chapter in found if chapter.parts]
 
 
 def captions(studies: Mapping[str, Section]) -> dict[str, str]:

@@ -103,7 +103,7 @@ class PaperClaim(Spec):
     # gpu: one that takes a GPU; paper: numbers of the paper's models
     scale: Literal["any", "planted", "gpu", "paper"]
     section: str  # of the page, where the evidence lies
-    headline: bool = False  # on the page's first screen
+    headline: bool = False  # stands open on the page
     tests: tuple[Check, ...] = ()  # none: no table holds what it takes
 
 
@@ -148,9 +148,11 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
         ]
         facts = claim.model_dump(exclude={"tests"})
         ran = any(rows for _, rows in checks)
-        answer = verdict(claim, outcomes([rows for _, rows in checks], 1 - confidence), job, ran)
-        texts = [evidence(check, rows, len(job.pairs)) for check, rows in checks] if ran or answer == "not run" else []
-        lines.append({**facts, "verdict": answer, "evidence": " ".join(dict.fromkeys(texts))})
+        results = outcomes([rows for _, rows in checks], 1 - confidence)
+        answer = verdict(claim, results, job, ran)
+        texts = [evidence(check, rows, job) for check, rows in checks] if ran or answer == "not run" else []
+        told = {"verdict": answer, "met": results.count("met"), "checks": len(results)}
+        lines.append({**facts, **told, "evidence": " ".join(dict.fromkeys(texts))})
     return pd.DataFrame(lines)
 
 
@@ -218,16 +220,16 @@ def _outcome(finding: Finding, p: float, corrected: float, level: float) -> Chec
     return "broken" if corrected <= level and apart else "open"
 
 
-def evidence(check: Check, rows: Sequence[Finding], pairs: int) -> str:
-    """The evidence of one check: a sentence for one row, the pool of all `pairs` if there, numbers for others."""
+def evidence(check: Check, rows: Sequence[Finding], job: SummariseJob) -> str:
+    """The evidence of one check: a sentence for one row, the pool of all pairs if there, numbers for others."""
     if not rows:
         methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
         return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda other: other.row["target"] != ALL)
-    text = sentence(first.row, check.quantity, pairs, check.told) + _test(first)
+    text = sentence(first.row, check.quantity, job, check.told) + _test(first)
     kind = check.told.kind
     more = [f"{formatted(other.interval.value, kind)}{bounds(other.row, check.quantity, kind)}" for other in others]
-    parts = [f"{place(other.row, pairs)} {number}{_test(other)}" for other, number in zip(others, more, strict=True)]
+    parts = [f"{place(other.row, job)} {number}{_test(other)}" for other, number in zip(others, more, strict=True)]
     return f"{text}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
 
 

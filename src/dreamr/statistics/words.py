@@ -5,6 +5,7 @@ from math import isnan
 from typing import Any, NamedTuple
 
 from dreamr.config import NO_DRAFT, Method
+from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, BASELINE
 
 UNKNOWN = "–"
@@ -52,7 +53,8 @@ class Sentence(NamedTuple):
 # Those of several tables; `X_change` is a difference on the same questions, `X_ratio` a quotient.
 SENTENCES = {
     "speedup": Sentence("{method} is {value} times as fast as the target alone", "times", timed=True),
-    "speed_ratio": Sentence("{method} is {value} times as fast as {other}", "times", timed=True),
+    # Not the quotient of two speed-ups, which are ratios of total times.
+    "speed_ratio": Sentence("{method} is {value} times as fast as {other}, answer by answer", "times", timed=True),
     "overlap": Sentence(
         "{method} writes the same text {value} times as fast as one request after the other", "times", timed=True
     ),
@@ -114,36 +116,41 @@ def bounds(row: Mapping[str, Any], quantity: str, kind: str) -> str:
     return "" if low == UNKNOWN else f" [{low}, {high}]"
 
 
-def sample(row: Mapping[str, Any], quantity: str, pairs: int) -> str:
+def sample(row: Mapping[str, Any], quantity: str, job: SummariseJob) -> str:
     """What an estimate rests on: "96 timed answers of 8 pairs"."""
-    return _sample(row, SENTENCES[quantity].timed, pairs)
+    return _sample(row, SENTENCES[quantity].timed, job)
 
 
-def _sample(row: Mapping[str, Any], timed: bool, pairs: int) -> str:
+def _sample(row: Mapping[str, Any], timed: bool, job: SummariseJob) -> str:
     """Tables with both kinds of answers count the timed as `n_alone`."""
     size = formatted(row["n_alone"] if timed and "n_alone" in row else row["n"], "count")
-    return f"{size} {'timed ' if timed else ''}answers of {place(row, pairs)}"
+    return f"{size} {'timed ' if timed else ''}answers of {place(row, job)}"
 
 
-def place(row: Mapping[str, Any], pairs: int) -> str:
-    """The pair of a row, or how many `pairs` are pooled in it; its benchmark, where it is one."""
-    target, draft = row["target"], row["draft"]
+def pair(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The target and draft of a row by their names for people; "all pairs" for the pool."""
+    target, draft = (str(names.get(row[part], row[part])) for part in ("target", "draft"))
     if target == ALL:
-        where = f"{pairs} pair{'s' if pairs > 1 else ''}"
-    elif draft == NO_DRAFT:
-        where = target
-    else:
-        where = f"{target} ← {'every draft' if draft == ALL else draft}"
+        return "all pairs"
+    if draft == NO_DRAFT:
+        return target
+    return f"{target} ← {'every draft' if draft == ALL else draft}"
+
+
+def place(row: Mapping[str, Any], job: SummariseJob) -> str:
+    """The pair of a row, or how many are pooled in it; its benchmark, where it is one."""
+    pairs = len(job.pairs)
+    where = f"{pairs} pair{'s' if pairs > 1 else ''}" if row["target"] == ALL else pair(row, job.names)
     part = f" ({row['version']})" if "version" in row else ""
     return where if row["benchmark"] == ALL else f"{where} on {row['benchmark']}{part}"
 
 
-def sentence(row: Mapping[str, Any], quantity: str, pairs: int, told: Sentence | None = None) -> str:
+def sentence(row: Mapping[str, Any], quantity: str, job: SummariseJob, told: Sentence | None = None) -> str:
     """A cell in words, without a full stop: "DREAM-R is 2.10 times as fast ... [1.84, 2.42], 96 timed ..."."""
     words, kind, timed = told or SENTENCES[quantity]
     names = {"method": label(row["method"]), "other": _other(row.get("other", BASELINE))}
     text = words.format(value=formatted(row[quantity], kind), **names)
-    return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, kind)}, {_sample(row, timed, pairs)}"
+    return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, kind)}, {_sample(row, timed, job)}"
 
 
 def _other(method: str) -> str:

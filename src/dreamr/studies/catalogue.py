@@ -6,8 +6,9 @@ that is gone.
     study.py          STUDY, a `Study`: light, since the workflow reads it while it plans
     tables.py         for each of its tables a function of the table's name
     figures.py        for each of its figures a function of the figure's name; None where there is nothing to draw
-    section.html.j2   its section of the page, or its part of one; <part>.html.j2: a further section
-    glance.html.j2    what it adds to the first screen
+    lead.html.j2      what opens its chapter of the page: an answer, a figure, few words, a small table (leads=True)
+    section.html.j2   its section, folded below, or its part of one; <part>.html.j2: a further section
+    glance.html.j2    what it adds to the first chapter
     claims.yaml       the paper's claims that are tested by its tables
     test_*.py
 

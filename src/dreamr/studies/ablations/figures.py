@@ -1,34 +1,47 @@
-"""Figure of all ablations."""
+"""Figures of the ablations, one for each kind."""
 
 from collections.abc import Mapping
+from functools import partial
 
+import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
 
-from dreamr.report.drawing import Chart, interval, plotted_rows
+from dreamr.report.drawing import Chart, interval, panels, plotted_rows
 from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
+QUANTITIES = {
+    "accuracy": "accuracy %",
+    "acceptance": "accepted / verified %",
+    "speedup": "speed-up",
+    "tokens": "tokens / answer",
+}
+# What a schedule and a window change: the text is the same, and so are accuracy, acceptance and tokens.
+OF_TIME = {"speedup": QUANTITIES["speedup"]}
 
-def ablation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
-    """Each ablation: accuracy, acceptance, speed-up and tokens of its settings."""
+
+def drawn(kind: str, tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """The settings of one ablation, a line each."""
     table = tables["ablation"]
-    if table.empty:
+    rows = table[(table.kind == kind) & (table.benchmark == ALL) & (table.target != ALL) & (table.draft != ALL)]
+    if rows.empty:
         return None
-    names = ("accuracy", "acceptance", "speedup", "tokens")
-    rows = table[(table.benchmark == ALL) & (table.target != ALL) & (table.draft != ALL)]
-    kinds = list(dict.fromkeys(rows.kind))
-    heights = [rows[rows.kind == kind].setting.nunique() + 1.2 for kind in kinds]
-    figure = Figure(figsize=(9, 0.3 * sum(heights) + 0.5), layout="constrained")
-    grid = figure.subplots(len(kinds), len(names), sharex="col", squeeze=False, height_ratios=heights)
-    for line, kind in zip(grid, kinds, strict=True):
-        part = rows[rows.kind == kind].sort_values("setting")
-        settings = list(dict.fromkeys(part.setting))
-        for axes, name in zip(line, names, strict=True):
-            for _, row in part.iterrows():
-                interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
-            axes.set_yticks(range(len(settings)), settings if name == names[0] else [""] * len(settings))
-            axes.set(ylim=(len(settings) - 0.4, -0.6), title=f"{kind}: {name}")
-    return Chart(
-        figure, plotted_rows(rows, list(names), ["kind", "setting"]), f"Ablations of {', '.join(kinds)} with intervals."
-    )
+    names = OF_TIME if kind in ("schedule", "window") else QUANTITIES
+    settings = sorted(set(rows.setting))
+    figure, axes_list = panels(1, len(names), 4.5 if len(names) == 1 else 2.1, 0.7 + 0.3 * len(settings), sharey=True)
+    for axes, (name, words) in zip(axes_list, names.items(), strict=True):
+        for _, row in rows.iterrows():
+            interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+        axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
+        if "%" in words:
+            axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, symbol=""))
+    axes_list[0].set_yticks(range(len(settings)), settings)
+    alt = f"Ablation of {kind}: {', '.join(map(str, settings))}, with intervals."
+    return Chart(figure, plotted_rows(rows, [*names], ["kind", "setting"]), alt)
+
+
+ablation_schedule = partial(drawn, "schedule")
+ablation_window = partial(drawn, "window")
+ablation_alpha = partial(drawn, "alpha")
+ablation_verifier = partial(drawn, "verifier")
+ablation_rewards = partial(drawn, "rewards")

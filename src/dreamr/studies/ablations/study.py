@@ -1,16 +1,18 @@
 """Ablations: methods that differ from the reference in settings of one kind, a section for each kind."""
 
-from dreamr.report.sections import Section, table
+from dreamr.report.sections import ChapterName, Section, table
 from dreamr.studies.catalogue import Study
 
+KINDS = ("schedule", "window", "alpha", "verifier", "rewards")
 
-def ablation(kind: str, words: str, order: int) -> Section:
+
+def ablation(kind: str, heading: str, chapter: ChapterName, order: int) -> Section:
     """Methods that differ from the reference in settings of one kind."""
     return Section(
-        f"Ablation: {words}",
+        f"Ablation: {heading}",
         f"a method that differs from dreamr in {kind} alone",
         table("ablation", kind=kind),
-        chapter="training",
+        chapter=chapter,
         order=order,
         folder="ablations",
     )
@@ -19,23 +21,24 @@ def ablation(kind: str, words: str, order: int) -> Section:
 STUDY = Study(
     heading="",  # its sections are its parts
     parts={
-        "schedule": ablation("schedule", "schedule", 2),
-        "window": ablation("window", "window", 4),
-        "alpha": ablation("alpha", "acceptance threshold", 5),
-        "verifier": ablation("verifier", "verifier", 6),
-        "rewards": ablation("rewards", "reward weights", 7),
+        "schedule": ablation("schedule", "what does each degree of overlap bring?", "speed", 5),
+        "window": ablation("window", "how far should the draft write ahead?", "speed", 7),
+        "verifier": ablation("verifier", "what does another verifier change?", "verifier", 4),
+        "alpha": ablation("alpha", "what does another acceptance threshold change?", "verifier", 5),
+        "rewards": ablation("rewards", "what do other reward weights train?", "training", 2),
         "trainings": Section(
             "What several trainings of one recipe have in common",
             "runs with another replicate",
             table("contrasts", differs="rewards", over="questions and trainings"),
             inside="contrasts",
-            chapter="training",
-            order=7,
+            chapter="claims",
+            order=1,
         ),
     },
     tables={"summarise": ("ablation",)},
     figures={
-        "ablation": "Each block varies one thing alone; whether two of its settings differ is told by their contrast, "
-        "not by two lines that do not meet.",
+        f"ablation-{kind}": "One thing varies. Whether two settings differ is told by their contrast, not by two lines "
+        "that do not meet."
+        for kind in KINDS
     },
 )

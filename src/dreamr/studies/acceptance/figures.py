@@ -20,7 +20,7 @@ def acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart |
     accepted, timed = (main_pairs(tables[name], job) for name in ("acceptance", "speed"))
     window = job.methods[job.reference].window or 1
     columns = [name for name in timed if name.startswith("speedup")]
-    rows = pairs_in(accepted.merge(timed[KEYS + columns], on=KEYS))
+    rows = pairs_in(accepted.merge(timed[KEYS + columns], on=KEYS), job.names)
     rows = rows[(rows.benchmark == ALL) & (rows.pair != "all pairs")]
     figure, (axes,) = panels(1, 1, 5.6, 3.8)
     grid = np.linspace(0, 0.99, 100)

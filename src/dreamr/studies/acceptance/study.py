@@ -4,11 +4,12 @@ from dreamr.report.sections import table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="Acceptance",
+    heading="How many of the draft's steps are accepted?",
     takes="a method in which the target judges steps",
     ran=table("acceptance"),
     chapter="verifier",
-    order=1,
+    order=2,
+    leads=True,
     tables={"summarise": ("acceptance",)},
     kept={"acceptance": ("target", "draft")},
     figures={

@@ -5,6 +5,6 @@ from dreamr.studies.catalogue import Study
 STUDY = Study(
     heading="Do the numbers in our sources fit together?",
     chapter="appendix",
-    order=2,
+    order=5,
     tables={"summarise": ("consistency", "bound")},
 )

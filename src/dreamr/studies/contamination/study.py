@@ -10,9 +10,9 @@ def exposed(made: Made) -> bool:
 
 
 STUDY = Study(
-    heading="Contamination",
-    chapter="accuracy",
-    order=6,
+    heading="Do benchmark questions stand in training sets?",
+    chapter="appendix",
+    order=3,
     tables={"summarise": ("contamination", "exposure", "clean")},
     parts={
         "control": Section(

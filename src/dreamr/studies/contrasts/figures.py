@@ -1,41 +1,68 @@
 """Figure of all contrasts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import pandas as pd
 
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, ROW, Chart, interval, panels, plotted_rows
 from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import label
 
+POINTS = ("accuracy_change", "acceptance_change")
+RATIOS = ("tokens_ratio", "speed_ratio")
+WORDS = {
+    "accuracy_change": "accuracy, points",
+    "acceptance_change": "acceptance, points",
+    "tokens_ratio": "length of answers, ratio",
+    "speed_ratio": "speed, ratio",
+}
+FEW = ("accuracy_change", "speed_ratio")
 
-def contrasts(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
-    """Forest plot of all contrasts over all benchmarks: of the pool, or of the single pair that they were run on."""
+
+def contrasts(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
+    """Those between main methods, and of the reference with the same method and a plain draft: accuracy and speed."""
     table = tables["contrasts"]
+    training = (table.differs == "training") & (table.method == job.reference)
+    return _forest(table[(table.differs == "headline") | training], FEW, 3.0)
+
+
+def contrasts_all(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+    """All contrasts, by what differs."""
+    return _forest(tables["contrasts"], POINTS + RATIOS, 2.1)
+
+
+def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float) -> Chart | None:
+    """Contrasts over all benchmarks, of the pool or of the single pair that they were run on; the fastest first."""
     if table.empty:
         return None
-    points = dict.fromkeys(("accuracy_change", "acceptance_change"), "points")
-    quantities = points | dict.fromkeys(("tokens_ratio", "speed_ratio"), "ratio")
-    rows = _wherever_run(table[table.benchmark == ALL])
+    rows = _wherever_run(table[table.benchmark == ALL]).sort_values(["differs", "speed_ratio"], ascending=[True, False])
     lines = list(dict.fromkeys(rows.line))
-    figure, axes_list = panels(1, len(quantities), 2.1, 0.9 + ROW * len(lines), sharey=True)
-    for axes, (name, unit) in zip(axes_list, quantities.items(), strict=True):
-        for _, row in rows[rows[name].notna()].iterrows():
+    figure, axes_list = panels(1, len(quantities), width, 0.9 + ROW * len(lines), sharey=True)
+    for axes, name in zip(axes_list, quantities, strict=True):
+        for _, row in rows[_told(rows, name)].iterrows():
             interval(axes, row, name, lines.index(row.line), color=colour(row.method))
-        axes.axvline(0 if name in points else 1, color=INK, linewidth=0.8)
-        axes.set_title(f"{name.partition('_')[0]}, {unit}")
-        if name in points:
+        axes.axvline(1 if name in RATIOS else 0, color=INK, linewidth=0.8)
+        axes.set_title(WORDS[name])
+        if name in POINTS:
             axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
     axes_list[0].set_yticks(range(len(lines)), lines)
-    axes_list[0].invert_yaxis()
+    axes_list[0].set_ylim(len(lines) - 0.4, -0.6)
     alt = f"{len(lines)} contrasts between two methods with intervals, by what differs between them."
     return Chart(figure, plotted_rows(rows, list(quantities), ["differs", "other", "over"]), alt)
 
 
+def _told(rows: pd.DataFrame, name: str) -> pd.Series:
+    """Rows with something to tell: two schedules write the same text, so that nothing but their speed can differ."""
+    return rows[name].notna() & ((rows.differs != "schedule") | (name == "speed_ratio"))
+
+
 def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
     """Of each contrast the row of the pool, else those of its pairs; `line` names it."""
-    lines = rows.differs + ": " + rows.method.map(label) + " − " + rows.other.map(label)
+    lines = rows.method.map(label) + " against " + rows.other.map(label)
+    if rows.differs.nunique() > 2:
+        lines = rows.differs + ": " + lines
     pooled = (rows.target == ALL).groupby(lines).transform("any")
     return rows.assign(line=lines)[~pooled | (rows.target == ALL)]

@@ -4,15 +4,17 @@ from dreamr.report.sections import table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="Methods against each other",
+    heading="How do two methods differ on the same questions?",
     takes="two methods on the same questions",
     ran=table("contrasts"),
-    chapter="answer",
-    order=4,
+    chapter="claims",
+    order=1,
+    leads=True,
     tables={"summarise": ("contrasts",)},
     kept={"contrasts": ("benchmark",)},
     figures={
         "contrasts": "A line that stays on one side of the upright one (0 for points, 1 for ratios) tells two methods "
-        "apart: to the right, the first of the two has more.",
+        "apart. To the right, the first of the two has more.",
+        "contrasts-all": "All contrasts. Of two schedules only the speed is shown: they write the same text.",
     },
 )

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.statistics.words import label
+from dreamr.statistics.words import label, pair
 
-ON_COLOUR = "#111111"  # words on the map, whose colours are pale in the light and in the dark
+ON_COLOUR = "#111111"  # words on the map, in a white box, since a shade may be dark
 REAL = "#a13d00"
+BOX: dict[str, Any] = {"bbox": {"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.8}}
 Pair = tuple[str, str]
 
 
@@ -23,7 +24,7 @@ def maps(table: pd.DataFrame) -> dict[Pair, pd.DataFrame]:
     place = {"index": "set_false_reject", "columns": "set_false_accept", "values": "accuracy_change"}
     nodes = table[table.kind == "set"].groupby(["target", "draft"])
     grids = {(target, draft): part.pivot(**place) for (target, draft), part in nodes}
-    return {pair: grid for pair, grid in grids.items() if min(grid.shape) >= 2 and grid.notna().all(axis=None)}
+    return {where: grid for where, grid in grids.items() if min(grid.shape) >= 2 and grid.notna().all(axis=None)}
 
 
 def dose(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
@@ -36,7 +37,7 @@ def dose(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     for axes, ((target, draft), grid) in zip(axes_list, grids.items(), strict=True):
         _draw_map(axes, grid, margin)
         _draw_real(axes, grid, table[(table.target == target) & (table.draft == draft) & table.predicted.notna()])
-        axes.set_title(f"{target} ← {draft}")
+        axes.set_title(pair({"target": target, "draft": draft}, job.names))
     figure.supxlabel("share of wrong steps accepted", fontsize=9, color=INK)
     figure.supylabel("share of right steps rejected", fontsize=9, color=INK)
     estimated = ("false_accept", "false_reject", "accuracy", "accuracy_change", "predicted")
@@ -61,14 +62,14 @@ def _even(rates: pd.Index) -> tuple[Sequence[float], range]:
 def _draw_map(axes: Axes, grid: pd.DataFrame, margin: float) -> None:
     """The map as shades between its nodes, whose values are written there."""
     (columns, across), (rows, up) = _even(grid.columns), _even(grid.index)
-    axes.contourf(across, up, grid, levels=8, cmap=sns.light_palette("#0072b2", as_cmap=True), alpha=0.6)
+    axes.contourf(across, up, grid, levels=8, cmap=sns.light_palette("#0072b2", as_cmap=True))
     if grid.min(axis=None) < -margin < grid.max(axis=None):
         axes.contour(across, up, grid, levels=[-margin], colors=[ON_COLOUR], linestyles="--")
     for place in product(across, up):
         words, right, top = _points(grid.iloc[place[1], place[0]]), place[0] == across[-1], place[1] == up[-1]
         sides: dict[str, Any] = {"ha": "right" if right else "left", "va": "top" if top else "bottom"}
         shift = (-3 if right else 3, -3 if top else 3)
-        axes.annotate(words, place, shift, textcoords="offset points", fontsize=8, color=ON_COLOUR, **sides)
+        axes.annotate(words, place, shift, textcoords="offset points", fontsize=8, color=ON_COLOUR, **BOX, **sides)
     axes.set_xticks(across, [f"{rate:g}" for rate in columns])
     axes.set_yticks(up, [f"{rate:g}" for rate in rows])
 
@@ -79,7 +80,7 @@ def _draw_real(axes: Axes, grid: pd.DataFrame, real: pd.DataFrame) -> None:
     for place, (_, row) in zip(zip(across, up, strict=True), real.iterrows(), strict=True):
         axes.plot(*place, "o", color=REAL, markersize=5)
         words = f"{label(row.method)} {_points(row.accuracy_change)}"
-        axes.annotate(words, place, xytext=(7, -3), textcoords="offset points", fontsize=8, color=REAL)
+        axes.annotate(words, place, xytext=(7, -3), textcoords="offset points", fontsize=8, color=REAL, **BOX)
 
 
 def _points(share: float) -> str:

@@ -10,10 +10,10 @@ def looked_for(made: Made) -> bool:
 
 
 STUDY = Study(
-    heading="Gallery of bad verdicts",
+    heading="Which verdicts went wrong?",
     takes=GENERATED,
     ran=looked_for,
     chapter="verifier",
-    order=4,
+    order=6,
     tables={"verify": ("gallery.jsonl",)},
 )

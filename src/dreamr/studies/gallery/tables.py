@@ -1,15 +1,14 @@
 """The worst verdicts of each pair, with all that is needed to judge them by eye."""
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import IMAGE_MARK, Question, Record
-from dreamr.traces import Step, Trace
+from dreamr.records import Question, Record
+from dreamr.statistics.examples import ShownStep, asked, pictures, shown_steps
+from dreamr.traces import Trace
 
 
 def gallery(
@@ -37,16 +36,6 @@ def worst(steps: pd.DataFrame, reference: str, each: int = 2) -> pd.DataFrame:
     return chosen.sort_values([*pair, "kind"], kind="stable")
 
 
-class Shown(Record):
-    """One committed step of an example, as the gallery shows it."""
-
-    text: str
-    writer: Literal["draft", "target"]
-    verdict: float | None
-    rejected: str | None
-    marked: bool  # the step that the example is about
-
-
 class Example(Record):
     """One bad verdict with all that is needed to judge it by eye."""
 
@@ -59,7 +48,7 @@ class Example(Record):
     images: tuple[str, ...]  # data URIs
     gold: tuple[str, ...]
     verdict: float
-    steps: tuple[Shown, ...]
+    steps: tuple[ShownStep, ...]
 
 
 def examples(
@@ -75,16 +64,8 @@ def examples(
         question = questions[trace.benchmark, trace.question]
         yield Example(
             **{key: row[key] for key in ("target", "draft", "kind", "benchmark", "question", "verdict")},
-            prompt=question.prompt.replace(IMAGE_MARK, "").strip(),
-            images=tuple(_data_uri(data / name) for name in question.images),
+            prompt=asked(question),
+            images=pictures(question, data),
             gold=question.gold,
-            steps=tuple(_shown(step, number == row["step"]) for number, step in enumerate(trace.steps)),
+            steps=shown_steps(trace.steps, row["step"]),
         )
-
-
-def _shown(step: Step, marked: bool) -> Shown:
-    return Shown(text=step.text, writer=step.writer, verdict=step.verdict, rejected=step.rejected, marked=marked)
-
-
-def _data_uri(image: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(image.read_bytes()).decode()

@@ -4,7 +4,7 @@ from dreamr.report.sections import table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="Load: many questions at once",
+    heading="What is left with many questions at once?",
     takes="a suite with `load`",
     ran=table("load"),
     chapter="speed",

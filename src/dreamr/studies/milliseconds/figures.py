@@ -1,6 +1,7 @@
 """Figure of where the milliseconds of an answer go."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -8,18 +9,23 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dreamr.report.drawing import INK, Chart, panels
+from dreamr.report.labels import ACTIVITIES
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import LABELS, label
 
 # In the order of the loop, what was thrown away behind what was kept.
-PARTS = {
-    "opening": ("prompt and picture", "#999999"),
-    "drafting": ("drafting", "#56b4e9"),
-    "rejected_drafting": ("drafts then rejected", "#cc79a7"),
-    "verdicts": ("verdicts", "#e69f00"),
-    "own_steps": ("target's own steps", "#0072b2"),
-    "rest": ("Python", "#d55e00"),
+PARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "opening": ("prompt and picture", {"facecolor": "none", "hatch": "|||||"}),
+    "drafting": ("drafting", {"facecolor": ACTIVITIES["draft"]}),
+    "rejected_drafting": (
+        "drafts then rejected",
+        {"facecolor": "none", "edgecolor": ACTIVITIES["draft"], "hatch": "////"},
+    ),
+    "verdicts": ("verdicts", {"facecolor": ACTIVITIES["verify"]}),
+    "own_steps": ("target's own steps", {"facecolor": ACTIVITIES["target"]}),
+    "rest": ("Python", {"facecolor": "none"}),
 }
+OUTLINE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
 ON_PATH = ("drafting", "verdicts", "own_steps")
 
 
@@ -34,13 +40,13 @@ def milliseconds(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     for bars, at, height in ((waited, -0.12, 0.5), (path, 0.28, 0.2)):
         left = pd.Series(0.0, index=table.index)
         for name, lengths in bars.items():
-            axes.barh(table.index + at, lengths, left=left, color=PARTS[name][1], height=height)
+            axes.barh(table.index + at, lengths, left=left, height=height, **OUTLINE | PARTS[name][1])
             left += lengths
     axes.plot(1000 * table.uncrowded, table.index + 0.28, "d", color=INK, markersize=5)
     axes.set_yticks(table.index, [label(method) for method in table.method])
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds of an answer given alone; thin: of its critical path")
-    handles: list[Artist] = [Patch(color=shade, label=words) for words, shade in PARTS.values()]
+    handles: list[Artist] = [Patch(label=words, **OUTLINE | look) for words, look in PARTS.values()]
     handles.append(Line2D([], [], linestyle="", marker="d", color=INK, label="critical path without crowding"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
     names = ("seconds", *PARTS, "path", *(f"path_{name}" for name in ON_PATH), "uncrowded")

@@ -4,7 +4,7 @@ from dreamr.report.sections import TIMED, table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="Where the milliseconds go",
+    heading="Where do the milliseconds go?",
     takes=TIMED,
     ran=table("milliseconds"),
     chapter="speed",

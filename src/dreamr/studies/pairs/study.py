@@ -3,8 +3,8 @@
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="The pairs in numbers",
+    heading="What decides how much there is to gain?",
     chapter="speed",
-    order=5,
+    order=8,
     tables={"summarise": ("pairs", "regime")},
 )

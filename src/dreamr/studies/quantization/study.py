@@ -4,10 +4,10 @@ from dreamr.report.sections import table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="Quantization",
+    heading="What does quantization change?",
     takes="a method on a quantized target and on the model that it was made from",
     ran=table("quantization"),
     chapter="appendix",
-    order=1,
+    order=4,
     tables={"summarise": ("quantization",)},
 )

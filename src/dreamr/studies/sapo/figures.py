@@ -1,15 +1,16 @@
 """Figure of the trainings."""
 
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.lines import Line2D
 
 from dreamr.config import sapo_recipe
-from dreamr.report.drawing import INK, Chart, panels
+from dreamr.report.drawing import GREY, INK, Chart, panels
 
+DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))  # of recipes, again from the first where there are more
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 
@@ -20,20 +21,22 @@ def sapo(trainings: Sequence[Path]) -> Chart | None:
     curves = _curves(trainings)
     figure, axes_list = panels(-(-len(CURVES) // 3), 3, 2.9, 2.1, sharex=True)
     recipes = list(dict.fromkeys(curves.recipe))
-    colours = dict(zip(recipes, sns.color_palette("colorblind", len(recipes)).as_hex(), strict=True))
+    dashes = dict(zip(recipes, cycle(DASHES)))  # colours are methods'
     for axes, name in zip(axes_list, CURVES, strict=False):
         for (recipe, _), part in curves.groupby(["recipe", "model"]):
-            axes.plot(part.step, _smooth(part[name]), color=colours[recipe], linewidth=0.6, alpha=0.45)
+            axes.plot(part.step, _smooth(part[name]), color=GREY, linestyle=dashes[recipe], linewidth=0.5)
         for recipe, part in curves.groupby("recipe"):
             mean = _smooth(part.groupby("step")[name].mean())
-            axes.plot(mean.index, mean, color=colours[recipe], linewidth=1.8)
+            axes.plot(mean.index, mean, color=INK, linestyle=dashes[recipe], linewidth=1.5)
         axes.set_title(name.replace("_", " "))
     for axes in axes_list[len(CURVES) :]:
         axes.set_axis_off()
     figure.supxlabel("training step (running means of five)", fontsize=9, color=INK)
     counts = curves.groupby("recipe").model.nunique()
     names = {recipe: f"{recipe.replace('_', '-')} ({counts[recipe]})" for recipe in recipes}
-    handles = [Line2D([], [], color=colours[recipe], linewidth=1.8, label=names[recipe]) for recipe in recipes]
+    handles = [
+        Line2D([], [], color=INK, linestyle=dashes[recipe], linewidth=1.5, label=names[recipe]) for recipe in recipes
+    ]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles), fontsize=8)
     alt = f"SAPO training curves of {counts.sum()} drafts by recipe: {', '.join(CURVES)}."
     return Chart(figure, curves[["recipe", "model", "step", *CURVES]], alt.replace("_", " "))

@@ -4,11 +4,12 @@ from dreamr.report.sections import either, figure, table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="SAPO: training the draft",
+    heading="What does SAPO change on each pair?",
     takes="a method with a recipe as draft",
     ran=either(table("sapo"), figure("sapo")),
     chapter="training",
     order=1,
+    leads=True,
     tables={"summarise": ("sapo",)},
     kept={"sapo": ("target", "draft")},
     figures={

@@ -1,6 +1,7 @@
 """Figures of speed-ups, and of the factors that they are made of."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,46 +9,51 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.drawing import INK, ROW, Chart, interval, main_pairs, pairs_in, panels, plotted_rows
-from dreamr.report.labels import COMPARED, colour
+from dreamr.report.drawing import (
+    GREY,
+    INK,
+    ROW,
+    Chart,
+    interval,
+    main_pairs,
+    pairs_in,
+    panels,
+    plotted_rows,
+    pool_and_pairs,
+)
+from dreamr.report.labels import COMPARED
 from dreamr.statistics.frame import ALL, KEYS
 from dreamr.statistics.words import label
 
 
 def speed(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
-    """Speed-up of each method on each pair, all benchmarks together."""
+    """Speed-up of each method over all pairs with its interval, and of each pair."""
     table = main_pairs(tables["speed"], job)
     if table.empty:
         return None
-    rows = pairs_in(table[table.benchmark == ALL])
-    pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = _panel_each(pairs)
-    for axes, name in zip(axes_list, pairs, strict=False):
-        for _, row in rows[rows.pair == name].iterrows():
-            at = COMPARED.index(row.method)
-            axes.barh(at, row.speedup, color=colour(row.method), height=0.7, alpha=0.85)
-            axes.hlines(at, row.speedup_low, row.speedup_high, color=INK, linewidth=1.2)
-        axes.axvline(1, color=INK, linewidth=0.8)
-        axes.set_title(name)
-    axes_list[0].set_yticks(range(len(COMPARED)), [label(method) for method in COMPARED])
-    axes_list[0].invert_yaxis()
-    for axes in axes_list[len(pairs) :]:
-        axes.set_axis_off()
-    figure.supxlabel("speed-up over the target by itself", fontsize=9, color=INK)
-    return Chart(
-        figure, plotted_rows(rows, ["speedup"]), f"Speed-up with intervals of each method: {', '.join(pairs)}."
-    )
+    rows = pairs_in(table[table.benchmark == ALL], job.names)
+    figure, (axes,) = panels(1, 1, 6.0, 0.8 + 0.3 * len(COMPARED))
+    pool_and_pairs(axes, rows, "speedup")
+    axes.axvline(1, color=INK, linewidth=0.8)
+    axes.set(xlabel="times as fast as the target alone")
+    alt = f"Speed-up with intervals of {len(COMPARED)} methods, over all pairs and of each: 1 is the target alone."
+    return Chart(figure, plotted_rows(rows, ["speedup"]), alt)
 
 
-FACTORS = {"fewer_tokens": "fewer tokens", "delegation": "delegation", "overlap": "overlap"}
-UNSPLIT = {"fewer_tokens": "fewer tokens", "time_per_token": "delegation and overlap"}
-SHADES = {"fewer_tokens": "#e69f00", "delegation": "#56b4e9", "overlap": "#0072b2", "time_per_token": "#8da0cb"}
+FACTORS = {"fewer_tokens": "length of the answer", "delegation": "delegation", "overlap": "overlap"}
+UNSPLIT = {"fewer_tokens": "length of the answer", "time_per_token": "delegation and overlap"}
+HATCHES = {
+    "fewer_tokens": "////",
+    "delegation": "|||||",
+    "overlap": "",
+    "time_per_token": "xxxx",
+}  # colours are methods'
 
 
 def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """Speed-ups as products: logarithmic bars, a factor above 1 to the right, one below 1 to the left.
 
-    Three factors where the sequential method was timed too, elsewhere two.
+    Three factors where the sequential method was timed too, elsewhere two; the pool, and the pairs with three.
     """
     table, factors = (main_pairs(tables[name], job) for name in ("speed", "split"))
     if table.empty:
@@ -55,7 +61,9 @@ def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     known = pd.MultiIndex.from_frame(factors[KEYS])
     rest = table[~pd.MultiIndex.from_frame(table[KEYS]).isin(known)]
     both = pd.concat([factors, rest])
-    rows = pairs_in(both[both.benchmark == ALL])
+    rows = pairs_in(both[both.benchmark == ALL], job.names)
+    telling = (rows.target == ALL) | (rows.groupby("pair").overlap.transform("count") > 1)
+    rows = rows[telling] if telling.any() else rows
     pairs = list(dict.fromkeys(rows.pair))
     figure, axes_list = _panel_each(pairs)
     for axes, name in zip(axes_list, pairs, strict=False):
@@ -70,7 +78,7 @@ def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
     figure.supxlabel("factor of the speed-up; the point is their product", fontsize=9, color=INK)
-    handles = [Patch(color=SHADES[name], label=words) for name, words in (FACTORS | UNSPLIT).items()]
+    handles = [_patch(name, words) for name, words in (FACTORS | UNSPLIT).items()]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
     alt = "Speed-up as a product of its factors on a logarithmic scale, per pair and method."
     return Chart(figure, plotted_rows(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
@@ -81,9 +89,22 @@ def _stack(axes: Axes, row: pd.Series, at: int) -> None:
     right = left = 1.0
     for name in UNSPLIT if pd.isna(row.overlap) else FACTORS:
         start = right if row[name] >= 1 else left
-        axes.barh(at, start * row[name] - start, left=start, color=SHADES[name], height=0.7)
+        axes.barh(at, start * row[name] - start, left=start, height=0.6, **_look(name))
         right, left = (right * row[name], left) if row[name] >= 1 else (right, left * row[name])
     interval(axes, row, "speedup", at, color=INK)
+
+
+def _look(name: str) -> dict[str, Any]:
+    return {
+        "facecolor": GREY if name == "overlap" else "none",
+        "edgecolor": INK,
+        "hatch": HATCHES[name],
+        "linewidth": 0.6,
+    }
+
+
+def _patch(name: str, words: str) -> Patch:
+    return Patch(label=words, **_look(name))
 
 
 def _panel_each(pairs: Sequence[str]) -> tuple[Figure, list[Axes]]:

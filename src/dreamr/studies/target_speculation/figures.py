@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from dreamr.config import TargetSpeculation
-from dreamr.report.drawing import INK, Chart, cross, panels
-from dreamr.report.labels import COLOURS
+from dreamr.report.drawing import GREY, INK, Chart, interval, panels
+from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
 PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
 LADDER = 2  # settings in the schedule ablation; more are an experiment of their own
-SHADES = {"all": COLOURS["dreamr"], "frontier": COLOURS["lookahead"], "none": COLOURS["specreason"]}
+# Of settings; colours are methods'.
+MARKERS = {"all": "o", "frontier": "^", "none": "s"}
+FILLS = {"all": INK, "frontier": "none", "none": GREY}
 
 
 def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
@@ -42,19 +45,23 @@ def computed(table: pd.DataFrame) -> Chart:
         here = table[(table.verdict == verdict) & (table.crowding == crowding)]
         slowest = here[(here.target_speculation == PIPELINED[0]) & ~here.continues].set_index("acceptance").speedup
         for setting, part in here[here.continues].groupby("target_speculation", sort=False):
-            axes.plot(
-                part.acceptance, part.speedup / part.acceptance.map(slowest), "o-", markersize=3, color=SHADES[setting]
-            )
+            gain = part.speedup / part.acceptance.map(slowest)
+            axes.plot(part.acceptance, gain, linewidth=1, **_look(setting))
             expected = [_gain(a, part.cost.iloc[0], verdict, setting) for a in slowest.index]
-            axes.plot(slowest.index, expected, ":", linewidth=1, color=SHADES[setting])
+            axes.plot(slowest.index, expected, ":", linewidth=1, color=GREY)
         axes.axhline(1, color=INK, linewidth=0.8)
-        axes.set_title(f"verdict {verdict:g}, crowding {crowding:g}")
+        axes.set_title(f"a verdict costs {verdict:g}, crowding {crowding:g}", fontsize=8)
     figure.supxlabel("acceptance", fontsize=9, color=INK)
     figure.supylabel("speed-up over the pipelined arm's", fontsize=9, color=INK)
-    handles = [Line2D([], [], color=shade, label=f"target speculation: {name}") for name, shade in SHADES.items()]
+    handles = [Line2D([], [], label=f"target speculation: {name}", **_look(name)) for name in MARKERS]
+    handles.append(Line2D([], [], linestyle=":", color=GREY, label="closed form"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
     alt = "Gain of target speculation over a pipeline without it, by acceptance, verdict and crowding: computed."
     return Chart(figure, table, alt)
+
+
+def _look(setting: str) -> dict[str, Any]:
+    return {"color": INK, "marker": MARKERS[setting], "markersize": 4, "markerfacecolor": FILLS[setting]}
 
 
 def _gain(acceptance: float, cost: float, verdict: float, target_speculation: TargetSpeculation) -> float:
@@ -66,13 +73,18 @@ def _gain(acceptance: float, cost: float, verdict: float, target_speculation: Ta
 
 
 def measured(table: pd.DataFrame) -> Chart:
-    """Speed-up against the tokens that the target wrote, for rows of the ablation that commit the same text."""
-    figure, (axes,) = panels(1, 1, 5.2, 3.4)
-    for _, row in table.iterrows():
-        cross(axes, row, "target_tokens", "speedup", color=COLOURS["dreamr"])
-        place = (row.target_tokens, row.speedup)
-        axes.annotate(row.setting, place, xytext=(4, 4), textcoords="offset points", fontsize=8)
-    axes.set(xlabel="tokens that the target wrote, an answer", ylabel="speed-up over the target by itself")
-    cells = [f"{name}{end}" for name in ("target_tokens", "speedup") for end in ("", "_low", "_high")]
+    """Speed-up, and the tokens that the target wrote, for rows of the ablation that commit the same text."""
+    quantities = {
+        "speedup": "speed-up over the target alone",
+        "target_tokens": "tokens that the target wrote, an answer",
+    }
+    settings = list(dict.fromkeys(table.sort_values("speedup", ascending=False).setting))
+    figure, axes_list = panels(1, len(quantities), 3.4, 0.7 + 0.3 * len(settings), sharey=True)
+    for axes, (name, words) in zip(axes_list, quantities.items(), strict=True):
+        for _, row in table.iterrows():
+            interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+        axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
+    axes_list[0].set_yticks(range(len(settings)), settings)
+    cells = [f"{name}{end}" for name in quantities for end in ("", "_low", "_high")]
     data = table[["setting", "target", "draft", "method", "benchmark", "n_alone", *cells]]
-    return Chart(figure, data, "Speed-up against the target's tokens, per setting.")
+    return Chart(figure, data, f"Speed-up and the target's tokens with intervals, of {len(settings)} settings.")

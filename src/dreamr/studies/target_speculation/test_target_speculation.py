@@ -66,7 +66,9 @@ def test_the_command_says_what_a_setting_misses(tmp_path: Path, monkeypatch: pyt
     assert len(chart.data) == len(table)
     titles = {axes.get_title() for axes in chart.figure.axes}
     assert titles == {
-        f"verdict {v:g}, crowding {n:g}" for v in target_speculation.VERDICTS for n in target_speculation.CROWDING
+        f"a verdict costs {v:g}, crowding {n:g}"
+        for v in target_speculation.VERDICTS
+        for n in target_speculation.CROWDING
     }
 
 
@@ -81,7 +83,9 @@ def test_measured_settings_are_drawn_with_their_intervals() -> None:
     row |= {"n_alone": 9, "target_tokens": 11.0, "target_tokens_low": 9.0, "target_tokens_high": 13.0}
     row |= {"speedup": 2.0, "speedup_low": 1.5, "speedup_high": 2.5}
     chart = measured(pd.DataFrame([row]))
-    assert [text.get_text() for text in chart.figure.axes[0].texts] == ["target speculation none, writes on"]
+    assert [text.get_text() for text in chart.figure.axes[0].get_yticklabels()] == [
+        "target speculation none, writes on"
+    ]
     assert chart.data.target_tokens.tolist() == [11.0]
 
 

@@ -2,46 +2,51 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.patches import Patch
 
-from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import COLOURS, MAIN
+from dreamr.report.labels import ACTIVITIES, MAIN
 from dreamr.spans import lanes
 from dreamr.statistics.words import label
+from dreamr.studies.timeline.choice import side_by_side
 from dreamr.traces import Trace
+
+WORDS = {"draft": "draft writes", "verify": "target judges", "target": "target writes"}
+FEW = ("target_only", "specreason")  # beside the reference; all others are in the second figure
 
 
 def timeline(traces: Iterable[Path], job: SummariseJob) -> Chart | None:
-    """How one question ran under each method."""
-    timed = [
-        row for path in sorted(traces) for row in read_rows(path, Trace) if row.mode == "alone" and row.replicate == 0
-    ]
-    shown = side_by_side(timed, job.pairs, job.reference)
+    """How one question ran under the target alone, SpecReason and the reference."""
+    shown = [trace for trace in _timed(traces, job) if trace.method in (*FEW, job.reference)]
     return _drawn(shown) if shown else None
 
 
+def timeline_all(traces: Iterable[Path], job: SummariseJob) -> Chart | None:
+    """How the same question ran under every main method."""
+    shown = _timed(traces, job)
+    return _drawn(shown) if shown else None
+
+
+def _timed(traces: Iterable[Path], job: SummariseJob) -> list[Trace]:
+    alone = [row for path in sorted(traces) for row in read_rows(path, Trace) if row.mode == "alone"]
+    shown = [trace for trace in side_by_side(alone, job.pairs, job.reference) if trace.method in MAIN]
+    return sorted(shown, key=lambda trace: MAIN.index(trace.method))
+
+
 def _drawn(traces: Sequence[Trace]) -> Chart:
-    """Every step and verdict on its engine, cancelled work pale."""
-    kinds = {"draft": COLOURS["dreamr_ns"], "verify": COLOURS["lookahead"], "target": COLOURS["dreamr"]}
+    """Every step and verdict on its engine; cancelled work is hollow."""
     figure, rows = panels(len(traces), 1, 9, 0.95, sharex=True)
     data = []
     for axes, trace in zip(rows, traces, strict=True):
-        dealt = [(kind, lane) for kind in kinds for lane in lanes(span for span in trace.spans if span.kind == kind)]
+        dealt = [(kind, lane) for kind in WORDS for lane in lanes(span for span in trace.spans if span.kind == kind)]
         for number, (kind, lane) in enumerate(dealt):
             for span in lane:
-                axes.broken_barh(
-                    [(span.start, span.end - span.start)],
-                    (number, 0.8),
-                    color=kinds[kind],
-                    alpha=0.35 if span.cancelled else 0.95,
-                    edgecolor=INK,
-                    linewidth=0.3,
-                )
+                axes.broken_barh([(span.start, span.end - span.start)], (number, 0.8), **_look(kind, span.cancelled))
                 data.append({"method": trace.method, "lane": number} | span.model_dump())
         axes.axvline(trace.seconds, color=INK, linewidth=0.8)
         if trace.baseline_seconds is not None:
@@ -49,21 +54,17 @@ def _drawn(traces: Sequence[Trace]) -> Chart:
         axes.set(yticks=[], ylabel="")
         axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s", loc="left")
         axes.invert_yaxis()
-    rows[-1].set_xlabel("seconds")
-    handles = [Patch(color=shade, label=kind) for kind, shade in kinds.items()]
-    handles.append(Patch(color="#999999", alpha=0.35, label="cancelled"))
+    rows[-1].set_xlabel(f"seconds; question {traces[0].question} of {traces[0].benchmark}")
+    handles = [Patch(label=words, **_look(kind)) for kind, words in WORDS.items()]
+    handles.append(Patch(facecolor="none", edgecolor=INK, linewidth=0.8, label="cancelled"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
     alt = f"Timeline of question {traces[0].question} of {traces[0].benchmark} under {len(traces)} methods."
     return Chart(figure, pd.DataFrame(data), alt)
 
 
-def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
-    """One question of the first pair under every method: the first where the reference took and replaced a step."""
-    cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
-    rows = [row for row in traces if (row.target, row.draft) in cells and row.method in MAIN and not row.refusal]
-    telling = [row for row in rows if row.method == reference and 0 < row.accepted < len(row.steps)]
-    first = next(iter(telling or [row for row in rows if row.method == reference]), None)
-    if first is None:
-        return []
-    shown = [row for row in rows if (row.benchmark, row.question) == (first.benchmark, first.question)]
-    return sorted(shown, key=lambda row: MAIN.index(row.method))
+def _look(kind: str, cancelled: bool = False) -> dict[str, Any]:
+    """Filled with what its model does; only outlined, which is seen on any paper, where the work was cancelled."""
+    shade = ACTIVITIES[kind]
+    if cancelled:
+        return {"facecolor": "none", "edgecolor": shade, "linewidth": 0.8}
+    return {"facecolor": shade, "edgecolor": INK, "linewidth": 0.3}

@@ -4,13 +4,16 @@ from dreamr.report.sections import TIMED, figure
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="How one question runs",
+    heading="How does the same question run under every method?",
     takes=f"dreamr, and {TIMED}",
     ran=figure("timeline"),
     chapter="question",
     order=1,
+    leads=True,
+    tables={"verify": ("example.jsonl",)},
     figures={
-        "timeline": "Bars of different colours above one another are work at the same time; pale ones were cancelled, "
-        "the line is the end of the answer and the dotted one that of the target alone.",
+        "timeline": "Bars above one another are work at the same time; hollow ones were cancelled. The line is the end "
+        "of the answer, the dotted one that of the target alone.",
+        "timeline-all": "The same question under every main method, read in the same way.",
     },
 )

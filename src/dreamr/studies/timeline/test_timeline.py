@@ -7,8 +7,8 @@ from factories import small, traces
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import write_rows
-from dreamr.report.labels import MAIN
-from dreamr.studies.timeline.figures import side_by_side, timeline
+from dreamr.studies.timeline.choice import side_by_side
+from dreamr.studies.timeline.figures import FEW, timeline, timeline_all
 
 JOB = SummariseJob.of(small())
 
@@ -16,18 +16,25 @@ JOB = SummariseJob.of(small())
 def test_bars_are_the_requests_of_one_question_under_each_method(tmp_path: Path) -> None:
     rows = traces(small())
     write_rows(tmp_path / "traces.jsonl", rows)
-    chart = timeline((tmp_path / "traces.jsonl",), JOB)
+    chart = timeline_all((tmp_path / "traces.jsonl",), JOB)
     assert chart and len(chart.data) == sum(len(row.spans) for row in rows)
     assert {*chart.data.method} == {row.method for row in rows}
+    few = timeline((tmp_path / "traces.jsonl",), JOB)
+    assert few and {*few.data.method} == {*FEW, JOB.reference}
     assert timeline((), JOB) is None
 
 
-def test_the_question_is_the_first_where_a_step_was_taken_and_one_replaced() -> None:
+def test_the_question_is_of_middling_speed_where_a_step_was_taken_and_one_replaced() -> None:
     usual = traces(small())  # of two steps, of which one was taken
-    telling = [row.model_copy(update={"question": "telling"}) for row in usual]
+    telling = [
+        row.model_copy(update={"question": name, "baseline_seconds": seconds})
+        for name, seconds in (("slow", 1.0), ("fast", 9.0), ("middling", 5.0))
+        for row in usual
+    ]
+    alone = [row.model_copy(update={"question": "alone"}) for row in usual if row.method == JOB.reference]
     taken = [row.model_copy(update={"question": "taken", "accepted": 2}) for row in usual]
-    shown = side_by_side([*taken, *telling], JOB.pairs, JOB.reference)
-    assert {row.question for row in shown} == {"telling"}
-    assert [row.method for row in shown] == sorted({row.method for row in usual}, key=MAIN.index)
+    shown = side_by_side([*taken, *alone, *telling], JOB.pairs, JOB.reference)
+    assert {row.question for row in shown} == {"middling"}
+    assert {row.method for row in shown} == {row.method for row in usual}
     other = [row for row in usual if row.draft == NO_DRAFT]
     assert side_by_side(other, JOB.pairs, JOB.reference) == []

@@ -18,7 +18,7 @@ def tradeoff(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | N
     table = tables["tradeoff"].fillna({"sweep": "", "settings": ""})
     if table.empty:
         return None
-    rows = pairs_in(table)
+    rows = pairs_in(table, job.names)
     everywhere = {*rows[rows.pair == "all pairs"].method}
     parts = [(pair, part) for pair, part in rows.groupby("pair", sort=False) if shown(str(pair), part, everywhere)]
     figure, axes = panels(-(-len(parts) // COLUMNS), min(COLUMNS, len(parts)), 3.2, 2.8, sharex=True, sharey=True)

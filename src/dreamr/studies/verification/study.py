@@ -4,11 +4,12 @@ from dreamr.report.sections import GENERATED, table
 from dreamr.studies.catalogue import Study
 
 STUDY = Study(
-    heading="CPN under the lens",
+    heading="How well do verdicts tell right steps from wrong ones?",
     takes=GENERATED,
     ran=table("verification"),
     chapter="verifier",
-    order=2,
+    order=1,
+    leads=True,
     tables={"verify": ("verification", "thresholds", "roc", "calibration", "step_parts", "replacements", "unread")},
     figures={
         "calibration": "On the dotted line a verdict is as sure as it is right; where a curve lies below, fewer steps "
