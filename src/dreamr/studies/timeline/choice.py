@@ -10,7 +10,8 @@ from dreamr.traces import Trace
 def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
     """One question of the first pair under every method, by answers given alone after the usual trainings.
 
-    Of those that most methods answered, and where the reference took and replaced a step, the one of middling speed-up.
+    Of those where the reference took and replaced a step, which most methods answered, and most of them as it did, the
+    one of middling speed-up. A trace does not tell whether an answer is right; one that all methods give mostly is.
     """
     cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
     timed = [row for row in traces if row.mode == "alone" and row.replicate == 0 and not row.refusal]
@@ -19,13 +20,19 @@ def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], refe
     if not ours:
         return []
     answered = Counter((row.benchmark, row.question) for row in rows)
+    agreeing = Counter(map(_answer, rows))
 
-    def telling(row: Trace) -> tuple[bool, int]:
-        return 0 < row.accepted < len(row.steps), answered[row.benchmark, row.question]
+    def telling(row: Trace) -> tuple[bool, int, int]:
+        return 0 < row.accepted < len(row.steps), answered[row.benchmark, row.question], agreeing[_answer(row)]
 
     best = [row for row in ours if telling(row) == max(map(telling, ours))]
     chosen = sorted(best, key=_speedup)[len(best) // 2]
     return [row for row in rows if (row.benchmark, row.question) == (chosen.benchmark, chosen.question)]
+
+
+def _answer(trace: Trace) -> tuple[str, str, str]:
+    """The question, and the step with its answer."""
+    return trace.benchmark, trace.question, trace.steps[-1].text if trace.steps else ""
 
 
 def _speedup(trace: Trace) -> float:

@@ -38,3 +38,16 @@ def test_the_question_is_of_middling_speed_where_a_step_was_taken_and_one_replac
     assert {row.method for row in shown} == {row.method for row in usual}
     other = [row for row in usual if row.draft == NO_DRAFT]
     assert side_by_side(other, JOB.pairs, JOB.reference) == []
+
+
+def test_a_question_whose_answer_is_not_the_other_methods_comes_last() -> None:
+    usual = traces(small())
+    last = usual[0].steps[-1]
+    same = [row.model_copy(update={"question": "same", "steps": (*row.steps[:-1], last)}) for row in usual]
+    wrong = last.model_copy(update={"text": "Answer: another"})
+    other = [
+        row.model_copy(update={"question": "other"} | ({"steps": (wrong,)} if row.method == JOB.reference else {}))
+        for row in same
+    ]
+    shown = side_by_side([*other, *same], JOB.pairs, JOB.reference)
+    assert {row.question for row in shown} == {"same"}
