@@ -42,6 +42,7 @@ from dreamr.records import write_rows
 from dreamr.report.drawing import Chart
 from dreamr.scores import Score
 from dreamr.simulation import target_speculation
+from dreamr.statistics.examples import AnswerKey
 from dreamr.statistics.frame import first_training, score_frame, write_table
 from dreamr.statistics.step_frame import answers, unread_steps, verified_steps
 from dreamr.traces import Fit, Step
@@ -169,7 +170,9 @@ def _write_verification(folder: Path, settings: Config) -> None:
     rows = [trace.model_copy(update=let_pass if n % 9 == 0 else {}) for n, trace in enumerate(rows)]
     steps, unread = (judged(rows, asked(settings), says_right) for judged in (verified_steps, unread_steps))
     graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
-    made = Judged(steps, unread, graded, rows, [*traces(settings)], asked(settings), folder / "data", job)
+    timed = [*traces(settings)]
+    right = {AnswerKey.of(trace) for trace in timed if trace.method != job.reference}
+    made = Judged(steps, unread, graded, rows, timed, right, asked(settings), folder / "data", job)
     write_verified(made, folder / "verification")
 
 

@@ -118,8 +118,8 @@ def test_the_evidence_of_many_rows_is_the_pool_s_sentence_and_the_numbers_of_the
     check = Check(table="contrasts", row={"method": "dreamr"}, quantity="speed_ratio", above=1)
     tables, job = {"contrasts": pd.DataFrame([single, {**pool, "other": "target_only"}])}, SummariseJob.of(config())
     assert judged([claim(check)], tables, job).evidence.tolist() == [
-        "DREAM-R is 2.10 times as fast as the target alone, answer by answer [1.84, 2.42], 96 timed answers of 8 pairs "
-        "(p <0.001, over questions). Apart: t ← d on b 1.90."
+        "DREAM-R is 2.10 times as fast as the target alone, answer by answer [1.84, 2.42], 12 timed questions x 8 "
+        "pairs (p <0.001, over questions). Apart: t ← d on b 1.90."
     ]
 
 

@@ -24,7 +24,7 @@ from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_time
 from dreamr.report.sections import CHAPTERS, captions
 from dreamr.runtime.starts import MARK
 from dreamr.statistics.claims import PaperSource
-from dreamr.statistics.words import LABELS
+from dreamr.statistics.words import LABELS, limit, sample, standing
 from dreamr.studies.catalogue import studies
 
 FIGURES = {*captions(studies())}
@@ -250,7 +250,8 @@ def test_an_inconclusive_claim_says_which_part_of_it_is_found(made: SimpleNamesp
     assert len(halves)
     for claim in halves.itertuples():
         row = made.page[made.page.index(f'<tr id="claim-{claim.id}"') :].partition("</tr>")[0]
-        assert f"<small>{claim.met} of {claim.checks} parts found</small>" in row
+        assert f"<small>{claim.met} of {claim.checks} parts found. Open: {escape(claim.open)}.</small>" in row
+        assert claim.open in claim.evidence or "other way" in claim.open
 
 
 def first_uses(page: str) -> dict[str, str]:
@@ -400,10 +401,20 @@ def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: Simp
     kept = ROOT / "reports/kept"
     page = shown(hostile(), made.folder, kept, "beside.html").read_text(encoding="utf-8")
     rows = dict(re.findall(r'<tr id="claim-(.*?)">(.*?)</tr>', page, re.S))
-    deep = pd.read_csv(kept / "claims.csv").set_index("id").verdict
+    deep = pd.read_csv(kept / "claims.csv", keep_default_na=False).set_index("id")
     found = {claim: re.findall(r'<td class="words verdict [^"]*">(.*?)</td>', row)[1] for claim, row in rows.items()}
-    assert found == {claim: deep.get(claim, "not tested") for claim in rows} and {*found} & {*deep.index}
+    expected = {claim: _in_depth(deep, claim) for claim in rows}
+    assert found == expected and {*found} & {*deep.index}
+    assert "<small>DREAM-R is" in expected["faster"], "a verdict comes with its estimate"
     assert 'scope="col" class="words">in depth<' not in made.page
+
+
+def _in_depth(deep: pd.DataFrame, claim: str) -> str:
+    """What stands in the column of the kept run: the verdict, and its evidence where it has some."""
+    if claim not in deep.index:
+        return "not tested"
+    row = deep.loc[claim]
+    return f"{row.verdict} <small>{escape(row.evidence)}</small>" if row.evidence else str(row.verdict)
 
 
 def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:
@@ -462,3 +473,51 @@ def test_a_pool_of_one_pair_is_not_drawn_beside_it(drafts: tuple[str, ...]) -> N
 def test_a_table_without_rows_keeps_its_columns() -> None:
     empty = pd.DataFrame(columns=["target", "draft", "method", "speedup"])
     assert [*main_pairs(empty, SummariseJob.of(hostile()))] == [*empty]
+
+
+def test_an_answer_that_is_wrong_is_said_to_be_wrong(made: SimpleNamespace) -> None:
+    """The invented answer of the reference is wrong."""
+    shown = " ".join(chapters(made.stored)["question"].split())
+    assert "Its answer is wrong." in shown and "✗ wrong, right would be 4." in shown
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"lost": 0, "won": 0, "accuracy_change_high": 0.02, "non_inferior": "undecided"}, "alike"),
+        ({"lost": 9, "won": 1, "accuracy_change_high": -0.019, "non_inferior": "undecided"}, "less"),
+        ({"lost": 2, "won": 1, "accuracy_change_high": 0.01, "non_inferior": "undecided"}, "undecided"),
+        ({"lost": 9, "won": 1, "accuracy_change_high": -0.01, "non_inferior": "yes"}, "yes"),
+        ({"lost": 2, "won": 1, "accuracy_change_high": None, "non_inferior": "undecided"}, "undecided"),
+        (None, "unknown"),
+    ],
+)
+def test_an_undecided_margin_is_told_apart(row: dict | None, expected: str) -> None:
+    assert standing(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (-0.0304, "points", "−3.04"),  # beyond the margin of 3
+        (-0.03, "points", "−3.0"),
+        (-0.0004, "points", "−0.04"),
+        (-0.021, "points", "−2.1"),
+        (1.004, "times", "1.004"),
+        (1.0, "times", "1.00"),
+        (None, "times", "–"),
+        (0.3, "share", "30.0"),
+    ],
+)
+def test_a_limit_has_a_digit_more_where_rounding_hides_its_side(value: float | None, kind: str, expected: str) -> None:
+    assert limit(value, kind, margin=0.03) == expected
+
+
+def test_a_pool_says_how_many_questions_each_pair_has() -> None:
+    job, place = (
+        SummariseJob.of(read_config([ROOT / "config" / "config.yaml"])),
+        dict.fromkeys(("target", "draft", "benchmark"), "all"),
+    )
+    assert sample({"n": 904, "n_alone": 64, **place}, "accuracy", job) == "113 questions x 8 pairs"
+    assert sample({"n": 904, "n_alone": 64, **place}, "speedup", job) == "8 timed questions x 8 pairs"
+    assert sample({"n": 901, **place}, "accuracy", job) == "901 answers of 8 pairs"

@@ -52,6 +52,7 @@ class Drawn:
     tables: Mapping[str, pd.DataFrame]
     trainings: tuple[Path, ...]  # training.csv files
     traces: tuple[Path, ...]  # files of Trace rows
+    verification: Path | None  # folder of what verify wrote, where it did
     job: SummariseJob
 
 
@@ -77,7 +78,7 @@ def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -
 def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     """Every figure that has something to show, by name."""
     tables = {path.stem: read_table(path) for path in sources.csv}
-    drawn = Drawn(tables, sources.trainings, sources.traces, job)
+    drawn = Drawn(tables, sources.trainings, sources.traces, sources.verification, job)
     yield from ((name, chart) for name, chart in make("plot", drawn) if chart)
     if {"accuracy", "speed"} <= tables.keys() and len(pooled(tables["accuracy"], tables["speed"])):
         yield "overview", overview(tables["accuracy"], tables["speed"], job.statistics.margin)

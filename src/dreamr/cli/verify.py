@@ -20,6 +20,7 @@ from dreamr.micro.world import Truth
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import Question, read_rows, write_rows
 from dreamr.runtime.endings import exit_on_user_error
+from dreamr.statistics.examples import AnswerKey, right_alone
 from dreamr.statistics.frame import first_training, load_scores, write_table
 from dreamr.statistics.step_frame import Judgement, StepOracle, answers, unread_steps, verified_steps
 from dreamr.studies.catalogue import make
@@ -35,6 +36,7 @@ class Judged:
     answers: pd.DataFrame  # that they are part of
     traces: Sequence[Trace]
     timed: Sequence[Trace]  # answers to the same benchmarks that were given alone
+    right: Collection[AnswerKey]  # those of the timed that were graded right
     questions: Mapping[tuple[str, str], Question]
     data: Path  # with the images of questions
     job: SummariseJob
@@ -58,9 +60,10 @@ def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data:
     questions = prepared_questions(data, benchmarks)
     judge = oracle(truth, benchmarks)
     steps = verified_steps(verified, questions, judge)
-    graded = answers(verified, first_training(load_scores(scores)), judge)
+    found = first_training(load_scores(scores))
+    graded = answers(verified, found, judge)
     unread = unread_steps(verified, questions, judge)
-    write(Judged(steps, unread, graded, verified, timed, questions, data, job), out)
+    write(Judged(steps, unread, graded, verified, timed, right_alone(found), questions, data, job), out)
 
 
 def write(judged: Judged, out: Path) -> None:

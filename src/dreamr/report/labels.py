@@ -7,7 +7,7 @@ COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")  # in which the ta
 COLOURS = {
     "target_only": "#888888",
     "draft_only": "#a6761d",
-    "draft_only_sapo": "#c9a227",
+    "draft_only_sapo": "#d55e00",
     "ngram": "#cc79a7",
     "specreason": "#009e73",
     "lookahead": "#e69f00",

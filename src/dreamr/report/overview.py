@@ -6,8 +6,10 @@ from matplotlib.lines import Line2D
 
 from dreamr.report.drawing import INK, Chart, cross, legend, panels
 from dreamr.report.labels import MAIN, colour
-from dreamr.statistics.frame import ALL
+from dreamr.statistics.frame import ALL, BASELINE
+from dreamr.statistics.words import label
 
+ENDS = ["accuracy_change_low", "accuracy_change_high"]
 KEYS = ["target", "draft", "method", "benchmark"]
 
 
@@ -19,7 +21,7 @@ def overview(accuracy: pd.DataFrame, speed: pd.DataFrame, margin: float) -> Char
     rows = pooled(accuracy, speed)
     figure, (axes,) = panels(1, 1, 4.6, 3.6)
     for _, row in rows.iterrows():
-        cross(axes, row, "speedup", "accuracy_change", color=colour(row.method))
+        cross(axes, _without_chance(row), "speedup", "accuracy_change", color=colour(row.method))
     axes.plot(1, 0, "D", color=INK, markersize=6)
     axes.axvline(1, color=INK, linewidth=0.6)
     axes.axhline(0, color=INK, linewidth=0.6)
@@ -27,7 +29,7 @@ def overview(accuracy: pd.DataFrame, speed: pd.DataFrame, margin: float) -> Char
     axes.annotate("margin", (1, -margin), xycoords=("axes fraction", "data"), va="top", ha="right", fontsize=8)
     axes.set(xlabel="times as fast as the target alone", ylabel="accuracy minus the target's (points)")
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
-    target = Line2D([], [], marker="D", linestyle="", color=INK, label="Target alone")
+    target = Line2D([], [], marker="D", linestyle="", color=INK, label=label(BASELINE))
     legend(figure, list(rows.method), [target], ncols=3)
     cells = [f"{name}{end}" for name in ("speedup", "accuracy_change") for end in ("", "_low", "_high")]
     alt = (
@@ -35,6 +37,13 @@ def overview(accuracy: pd.DataFrame, speed: pd.DataFrame, margin: float) -> Char
         f"target alone stands at 1 and 0; the dashed line is the margin of {margin:.0%}."
     )
     return Chart(figure, rows[[*KEYS, "n", "n_alone", *cells]], alt)
+
+
+def _without_chance(row: pd.Series) -> pd.Series:
+    """The row; where no question was lost or won, without the interval, which only tells how many were asked."""
+    if row.lost > 0 or row.won > 0:
+        return row
+    return pd.concat([row.drop(ENDS), pd.Series(row.accuracy_change, index=ENDS)])
 
 
 def pooled(accuracy: pd.DataFrame, speed: pd.DataFrame) -> pd.DataFrame:

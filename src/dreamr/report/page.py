@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import FORMATS, bounds, formatted, label, sample, sentence
+from dreamr.statistics.words import FORMATS, bounds, formatted, label, limit, sample, sentence, standing
 from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.
 HEADINGS = {"at_once": "questions at once", "other": "against", "differs": "what differs", "over": "interval over"}
+DEEP = {"verdicts": "verdict", "evidence": "evidence"}  # what is shown of a kept run's claims, by column
 STUDIES = SOURCES / "dreamr"  # templates of studies are studies/<name>/*.html.j2 there
 
 
@@ -112,9 +114,10 @@ def _environment(config: Config, templates: Path) -> Environment:
         "select": select,
         "first": first,
         "pairs_of": partial(pairs_of, pooled=len(SummariseJob.of(config).pairs) > 1),  # one pair is its own pool
-        "cell": cell,
+        "cell": partial(cell, margin=config.statistics.margin),
         "formatted": formatted,
-        "bounds": bounds,
+        "bounds": partial(bounds, margin=config.statistics.margin),
+        "standing": standing,
         "sentence": sentence,
         "sample": sample,
         "ALL": ALL,
@@ -202,14 +205,13 @@ def heading(key: str) -> str:
     return HEADINGS.get(key, key)
 
 
-def cell(row: Row | None, name: str, kind: str) -> Markup:
+def cell(row: Row | None, name: str, kind: str, margin: float = nan) -> Markup:
     """A number and its interval, with the bare value for sorting; "–" where the data cannot tell."""
     value = None if row is None else row.get(name)
     shown = FORMATS[kind](value)
     low, high = (None if row is None else row.get(f"{name}_{end}") for end in ("low", "high"))
-    interval = (
-        Markup(" <small>[{}, {}]</small>").format(FORMATS[kind](low), FORMATS[kind](high)) if low is not None else ""
-    )
+    ends = (limit(end, kind, margin) for end in (low, high))
+    interval = Markup(" <small>[{}, {}]</small>").format(*ends) if low is not None else ""
     return Markup('<td data-value="{}">{}{}</td>').format("" if value is None else value, shown, interval)
 
 
@@ -223,11 +225,12 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
 
 
 def in_depth(kept: Path | None) -> Row:
-    """When the kept run ended, and its verdict on each claim by id; {} where there is none."""
+    """When the kept run ended, and its verdict on each claim with the evidence, by id; {} where there is none."""
     if kept is None:
         return {}
     ended = json.loads((kept / "run.json").read_text(encoding="utf-8"))["ended"]
-    return {"ended": ended, "verdicts": {row["id"]: row["verdict"] for row in records(read_table(kept / "claims.csv"))}}
+    claims = records(read_table(kept / "claims.csv"))
+    return {"ended": ended} | {name: {row["id"]: row[cell] for row in claims} for name, cell in DEEP.items()}
 
 
 def cards(files: Iterable[Path]) -> list[Row]:

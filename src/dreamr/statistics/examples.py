@@ -3,10 +3,33 @@
 import base64
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import pandas as pd
 
 from dreamr.records import IMAGE_MARK, Question, Record
-from dreamr.traces import Step
+from dreamr.traces import Step, Trace
+
+
+class AnswerKey(NamedTuple):
+    """Which answer it is, of those given alone after the usual trainings."""
+
+    target: str
+    draft: str
+    method: str
+    benchmark: str
+    question: str
+
+    @classmethod
+    def of(cls, trace: Trace) -> "AnswerKey":
+        """That of a trace."""
+        return cls(*(getattr(trace, name) for name in cls._fields))
+
+
+def right_alone(scores: pd.DataFrame) -> set[AnswerKey]:
+    """The answers given one at a time that the scorer found right."""
+    right = scores[(scores["mode"] == "alone") & (scores.correct == 1)]
+    return {AnswerKey(*key) for key in right[[*AnswerKey._fields]].itertuples(index=False)}
 
 
 class ShownStep(Record):

@@ -1,7 +1,7 @@
 """What methods are called, how numbers look, and an estimate as a sentence with its unit."""
 
 from collections.abc import Mapping
-from math import isnan
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 from dreamr.config import NO_DRAFT, Method
@@ -10,9 +10,9 @@ from dreamr.statistics.frame import ALL, BASELINE
 
 UNKNOWN = "–"
 LABELS = {
-    "target_only": "Target only",
-    "target_only_double": "Target only (twice the budget)",
-    "target_only_two_threads": "Target only (two threads)",
+    "target_only": "Target alone",
+    "target_only_double": "Target alone (twice the budget)",
+    "target_only_two_threads": "Target alone (two threads)",
     "draft_only": "Draft only",
     "draft_only_sapo": "Draft only, SAPO",
     "draft_only_planted": "Draft only (planted questions)",
@@ -110,20 +110,62 @@ def formatted(value: Any, kind: str) -> str:
     return FORMATS[kind](value)
 
 
-def bounds(row: Mapping[str, Any], quantity: str, kind: str) -> str:
+# Where two methods are alike, by how a number looks.
+ALIKE = {"points": 0.0, "change": 0.0, "times": 1.0}
+
+
+def limit(value: Any, kind: str, margin: float = nan) -> str:
+    """An end of an interval; with one or two more digits where rounding hides on which side of a mark it lies.
+
+    Marks are where two methods are alike and, of points, the `margin` (a share) below that.
+    """
+    text = formatted(value, kind)
+    marks = [ALIKE.get(kind, nan), -margin if kind == "points" else nan]
+    hidden = [
+        mark for mark in marks if text != UNKNOWN and value != mark and _read(text) == _read(formatted(mark, kind))
+    ]
+    if not hidden:
+        return text
+    digits, scale, sign = {"points": (1, 100, True), "change": (2, 1, True), "times": (2, 1, False)}[kind]
+    finer = [_number(value, digits + more, scale, sign) for more in (1, 2)]
+    return next((one for one in finer if _read(one) != hidden[0] * scale), text)
+
+
+def _read(number: str) -> float:
+    return nan if number == UNKNOWN else float(number.replace("−", "-"))
+
+
+def bounds(row: Mapping[str, Any], quantity: str, kind: str, margin: float = nan) -> str:
     """The interval of a cell, " [1.84, 2.42]"; nothing where the data cannot tell."""
-    low, high = (formatted(row[f"{quantity}_{end}"], kind) for end in ("low", "high"))
+    low, high = (limit(row[f"{quantity}_{end}"], kind, margin) for end in ("low", "high"))
     return "" if low == UNKNOWN else f" [{low}, {high}]"
 
 
+def standing(row: Mapping[str, Any] | None) -> str:
+    """How a method's accuracy stands to the target's: its `non_inferior`, told apart where that is "undecided".
+
+    "alike" if no question was right for one of them alone; "less" if the interval lies below 0.
+    """
+    if row is None:
+        return "unknown"
+    if row.get("lost") == row.get("won") == 0:
+        return "alike"
+    high = row["accuracy_change_high"]
+    less = row["non_inferior"] == "undecided" and high is not None and high < 0
+    return "less" if less else str(row["non_inferior"])
+
+
 def sample(row: Mapping[str, Any], quantity: str, job: SummariseJob) -> str:
-    """What an estimate rests on: "96 timed answers of 8 pairs"."""
+    """What an estimate rests on: "12 timed questions x 8 pairs", or "90 timed answers of 8 pairs"."""
     return _sample(row, SENTENCES[quantity].timed, job)
 
 
 def _sample(row: Mapping[str, Any], timed: bool, job: SummariseJob) -> str:
     """Tables with both kinds of answers count the timed as `n_alone`."""
-    size = formatted(row["n_alone"] if timed and "n_alone" in row else row["n"], "count")
+    size = int(row["n_alone"] if timed and "n_alone" in row else row["n"])
+    pairs = len(job.pairs)
+    if row["target"] == ALL and pairs > 1 and size % pairs == 0:
+        return f"{size // pairs} {'timed ' if timed else ''}questions x {place(row, job)}"
     return f"{size} {'timed ' if timed else ''}answers of {place(row, job)}"
 
 
@@ -146,11 +188,16 @@ def place(row: Mapping[str, Any], job: SummariseJob) -> str:
 
 
 def sentence(row: Mapping[str, Any], quantity: str, job: SummariseJob, told: Sentence | None = None) -> str:
-    """A cell in words, without a full stop: "DREAM-R is 2.10 times as fast ... [1.84, 2.42], 96 timed ..."."""
-    words, kind, timed = told or SENTENCES[quantity]
+    """A cell in words, without a full stop: "DREAM-R is 2.10 times as fast ... [1.84, 2.42], 12 timed ..."."""
+    told = told or SENTENCES[quantity]
+    return f"{estimate(row, quantity, told)}, {_sample(row, told.timed, job)}"
+
+
+def estimate(row: Mapping[str, Any], quantity: str, told: Sentence) -> str:
+    """The same without what it rests on."""
     names = {"method": label(row["method"]), "other": _other(row.get("other", BASELINE))}
-    text = words.format(value=formatted(row[quantity], kind), **names)
-    return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, kind)}, {_sample(row, timed, job)}"
+    text = told.words.format(value=formatted(row[quantity], told.kind), **names)
+    return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, told.kind)}"
 
 
 def _other(method: str) -> str:

@@ -1,17 +1,37 @@
 """The question that is shown: its figures and its words are of the same."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dreamr.config import NO_DRAFT
+from dreamr.records import Record
+from dreamr.statistics.examples import AnswerKey, ShownStep
 from dreamr.traces import Trace
 
 
-def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str) -> list[Trace]:
+class Example(Record):
+    """A question with the reference's answer, and how long that took."""
+
+    target: str
+    draft: str
+    benchmark: str
+    question: str
+    prompt: str
+    images: tuple[str, ...]  # data URIs
+    gold: tuple[str, ...]
+    right: bool  # by the scorer
+    steps: tuple[ShownStep, ...]
+    seconds: float
+    alone: float | None  # seconds of the target right beside it
+
+
+def side_by_side(
+    traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str, right: Collection[AnswerKey] = ()
+) -> list[Trace]:
     """One question of the first pair under every method, by answers given alone after the usual trainings.
 
-    Of those where the reference took and replaced a step, which most methods answered, and most of them as it did, the
-    one of middling speed-up. A trace does not tell whether an answer is right; one that all methods give mostly is.
+    Of those where the reference took and replaced a step, that it answered right as far as `right` tells, which most
+    methods answered, and most of them as it did, the one of middling speed-up.
     """
     cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
     timed = [row for row in traces if row.mode == "alone" and row.replicate == 0 and not row.refusal]
@@ -22,8 +42,9 @@ def side_by_side(traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], refe
     answered = Counter((row.benchmark, row.question) for row in rows)
     agreeing = Counter(map(_answer, rows))
 
-    def telling(row: Trace) -> tuple[bool, int, int]:
-        return 0 < row.accepted < len(row.steps), answered[row.benchmark, row.question], agreeing[_answer(row)]
+    def telling(row: Trace) -> tuple[bool, bool, int, int]:
+        both = 0 < row.accepted < len(row.steps)
+        return both, AnswerKey.of(row) in right, answered[row.benchmark, row.question], agreeing[_answer(row)]
 
     best = [row for row in ours if telling(row) == max(map(telling, ours))]
     chosen = sorted(best, key=_speedup)[len(best) // 2]

@@ -12,28 +12,33 @@ from dreamr.records import read_rows
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.report.labels import ACTIVITIES, MAIN
 from dreamr.spans import lanes
+from dreamr.statistics.frame import BASELINE
 from dreamr.statistics.words import label
-from dreamr.studies.timeline.choice import side_by_side
+from dreamr.studies.timeline.choice import Example, side_by_side
 from dreamr.traces import Trace
 
 WORDS = {"draft": "draft writes", "verify": "target judges", "target": "target writes"}
 FEW = ("target_only", "specreason")  # beside the reference; all others are in the second figure
 
 
-def timeline(traces: Iterable[Path], job: SummariseJob) -> Chart | None:
+def timeline(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> Chart | None:
     """How one question ran under the target alone, SpecReason and the reference."""
-    shown = [trace for trace in _timed(traces, job) if trace.method in (*FEW, job.reference)]
+    shown = [trace for trace in _timed(traces, verification, job) if trace.method in (*FEW, job.reference)]
     return _drawn(shown) if shown else None
 
 
-def timeline_all(traces: Iterable[Path], job: SummariseJob) -> Chart | None:
+def timeline_all(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> Chart | None:
     """How the same question ran under every main method."""
-    shown = _timed(traces, job)
+    shown = _timed(traces, verification, job)
     return _drawn(shown) if shown else None
 
 
-def _timed(traces: Iterable[Path], job: SummariseJob) -> list[Trace]:
+def _timed(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> list[Trace]:
+    """The answers to the question that is told in words, where one is."""
     alone = [row for path in sorted(traces) for row in read_rows(path, Trace) if row.mode == "alone"]
+    told = [*read_rows(verification / "example.jsonl", Example)] if verification else []
+    if told:
+        alone = [row for row in alone if (row.benchmark, row.question) == (told[0].benchmark, told[0].question)]
     shown = [trace for trace in side_by_side(alone, job.pairs, job.reference) if trace.method in MAIN]
     return sorted(shown, key=lambda trace: MAIN.index(trace.method))
 
@@ -49,10 +54,10 @@ def _drawn(traces: Sequence[Trace]) -> Chart:
                 axes.broken_barh([(span.start, span.end - span.start)], (number, 0.8), **_look(kind, span.cancelled))
                 data.append({"method": trace.method, "lane": number} | span.model_dump())
         axes.axvline(trace.seconds, color=INK, linewidth=0.8)
-        if trace.baseline_seconds is not None:
-            axes.axvline(trace.baseline_seconds, color=INK, linewidth=0.8, linestyle=":")
+        if beside := _beside(trace):
+            axes.axvline(beside, color=INK, linewidth=0.8, linestyle=":")
         axes.set(yticks=[], ylabel="")
-        axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s", loc="left")
+        axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s{_told(beside)}", loc="left")
         axes.invert_yaxis()
     rows[-1].set_xlabel(f"seconds; question {traces[0].question} of {traces[0].benchmark}")
     handles = [Patch(label=words, **_look(kind)) for kind, words in WORDS.items()]
@@ -60,6 +65,15 @@ def _drawn(traces: Sequence[Trace]) -> Chart:
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
     alt = f"Timeline of question {traces[0].question} of {traces[0].benchmark} under {len(traces)} methods."
     return Chart(figure, pd.DataFrame(data), alt)
+
+
+def _beside(trace: Trace) -> float | None:
+    """Seconds of the target right beside the answer; the target's own answer needs none."""
+    return None if trace.method == BASELINE else trace.baseline_seconds
+
+
+def _told(beside: float | None) -> str:
+    return "" if beside is None else f" (target alone right beside it: {beside:.2f} s)"
 
 
 def _look(kind: str, cancelled: bool = False) -> dict[str, Any]:

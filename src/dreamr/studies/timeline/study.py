@@ -13,7 +13,7 @@ STUDY = Study(
     tables={"verify": ("example.jsonl",)},
     figures={
         "timeline": "Bars above one another are work at the same time; hollow ones were cancelled. The line is the end "
-        "of the answer, the dotted one that of the target alone.",
+        "of the answer. The dotted one is the target alone, timed right beside that method, so each panel has its own.",
         "timeline-all": "The same question under every main method, read in the same way.",
     },
 )

@@ -6,22 +6,29 @@ from factories import small, traces
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.records import write_rows
+from dreamr.records import Question, write_rows
+from dreamr.statistics.examples import AnswerKey
 from dreamr.studies.timeline.choice import side_by_side
 from dreamr.studies.timeline.figures import FEW, timeline, timeline_all
+from dreamr.studies.timeline.tables import example
 
 JOB = SummariseJob.of(small())
+
+
+def question(name: str) -> Question:
+    """One without a picture."""
+    return Question(id=name, dataset="any", cluster=name, prompt="Which?", images=(), gold=("4",))
 
 
 def test_bars_are_the_requests_of_one_question_under_each_method(tmp_path: Path) -> None:
     rows = traces(small())
     write_rows(tmp_path / "traces.jsonl", rows)
-    chart = timeline_all((tmp_path / "traces.jsonl",), JOB)
+    chart = timeline_all((tmp_path / "traces.jsonl",), None, JOB)
     assert chart and len(chart.data) == sum(len(row.spans) for row in rows)
     assert {*chart.data.method} == {row.method for row in rows}
-    few = timeline((tmp_path / "traces.jsonl",), JOB)
+    few = timeline((tmp_path / "traces.jsonl",), None, JOB)
     assert few and {*few.data.method} == {*FEW, JOB.reference}
-    assert timeline((), JOB) is None
+    assert timeline((), None, JOB) is None
 
 
 def test_the_question_is_of_middling_speed_where_a_step_was_taken_and_one_replaced() -> None:
@@ -51,3 +58,36 @@ def test_a_question_whose_answer_is_not_the_other_methods_comes_last() -> None:
     ]
     shown = side_by_side([*other, *same], JOB.pairs, JOB.reference)
     assert {row.question for row in shown} == {"same"}
+
+
+def test_a_question_that_the_reference_answered_right_comes_first_and_a_wrong_answer_is_told(tmp_path: Path) -> None:
+    rows = [row.model_copy(update={"question": name}) for name in ("a", "b") for row in traces(small())]
+    ours = {row.question: AnswerKey.of(row) for row in rows if row.method == JOB.reference}
+    for right in ("a", "b"):
+        shown = side_by_side(rows, JOB.pairs, JOB.reference, {ours[right]})
+        assert {row.question for row in shown} == {right}
+    questions = {(key.benchmark, name): question(name) for name, key in ours.items()}
+    (told,) = example(rows, {ours["a"]}, questions, tmp_path, JOB)
+    assert (told.question, told.right) == ("a", True)
+    (told,) = example(rows, (), questions, tmp_path, JOB)
+    assert not told.right
+
+
+def test_the_figure_is_of_the_question_that_is_told_in_words(tmp_path: Path) -> None:
+    rows = [row.model_copy(update={"question": name}) for name in ("a", "b") for row in traces(small())]
+    write_rows(tmp_path / "traces.jsonl", rows)
+    ours = {row.question: AnswerKey.of(row) for row in rows if row.method == JOB.reference}
+    for name, key in ours.items():
+        told = example(rows, {key}, {(key.benchmark, name): question(name)}, tmp_path, JOB)
+        write_rows(tmp_path / "example.jsonl", told)
+        chart = timeline((tmp_path / "traces.jsonl",), tmp_path, JOB)
+        assert chart and f"question {name} of" in chart.alt
+
+
+def test_each_panel_names_the_time_of_the_target_beside_it(tmp_path: Path) -> None:
+    write_rows(tmp_path / "traces.jsonl", traces(small()))
+    chart = timeline((tmp_path / "traces.jsonl",), None, JOB)
+    titles = [axes.get_title(loc="left") for axes in chart.figure.axes] if chart else []
+    assert len(titles) == 1 + len(FEW)
+    assert "right beside" not in titles[0]  # the target's own
+    assert all("target alone right beside it" in title for title in titles[1:])
