@@ -1,5 +1,7 @@
 """Which methods stand in the main tables and figures, and which colour they have in all of them."""
 
+from math import inf
+
 MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
 ORDER = MAIN[::-1]  # of tables: the method that the page is about stands first
 COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")  # in which the target judges
@@ -21,3 +23,9 @@ ACTIVITIES = {"draft": "#9467bd", "verify": "#8a9a1f", "target": "#d1495b"}
 def colour(method: str) -> str:
     """A method's colour in figures."""
     return COLOURS.get(method, "#777777")
+
+
+def value_of(words: object) -> tuple[float, str]:
+    """By which settings are put in order: numbers by their value, before words."""
+    text = str(words)
+    return (float(text) if text.replace(".", "", 1).isdigit() else inf), text

@@ -64,6 +64,11 @@ class Source:
         return f"{self.name}{'-figure' if self.drawing else ''}.csv"
 
     @property
+    def empty(self) -> bool:
+        """Whether it has columns but no row, since its part of the experiment was not run."""
+        return self.csv.count(b"\n") <= 1
+
+    @property
     def bytes(self) -> int:
         """Size of the file that the page shows."""
         return (self.drawing or self.path).stat().st_size

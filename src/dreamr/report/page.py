@@ -20,13 +20,13 @@ from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import SOURCES
 from dreamr.records import read_rows
 from dreamr.report.glossary import link_first_uses
-from dreamr.report.labels import MAIN, ORDER
+from dreamr.report.labels import MAIN, ORDER, value_of
 from dreamr.report.models import models
 from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import FORMATS, bounds, formatted, label, limit, sample, sentence, standing
+from dreamr.statistics.words import FORMATS, bounds, formatted, label, limit, pair, sample, sentence, standing
 from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.
@@ -84,7 +84,7 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         about={model["name"]: model["about"] for model in described},
         made=[*files.values(), *drawn.values()],
         answers=answers(sources.traces),
-        cards=cards(sources.cards),
+        cards=cards(sources.cards, job.names),
         machines=machines(sources.cells, sources.traces),
         rules=rule_times(sources.benchmarks),
         phases=phase_times(sources.benchmarks, sources.logs),
@@ -103,12 +103,14 @@ def _environment(config: Config, templates: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    called = SummariseJob.of(config).names
+    names = SummariseJob.of(config).names
     environment.filters |= FORMATS | {
-        "label": lambda name: called.get(name) or label(name),
+        "label": lambda name: names.get(name) or label(name),
         "heading": heading,
         "verdict": verdict,
         "singles": singles,
+        "by_setting": lambda rows: sorted(rows, key=lambda row: value_of(row["setting"])),
+        "pair": lambda row: pair(row, names),
     }
     environment.globals |= {
         "select": select,
@@ -118,6 +120,8 @@ def _environment(config: Config, templates: Path) -> Environment:
         "formatted": formatted,
         "bounds": partial(bounds, margin=config.statistics.margin),
         "standing": standing,
+        "apart": partial(apart, config=config),
+        "overlap": overlap,
         "sentence": sentence,
         "sample": sample,
         "ALL": ALL,
@@ -224,6 +228,24 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
     return "below" if row[f"{name}_high"] < null else "undecided"
 
 
+def overlap(one: Row, other: Row, name: str) -> bool:
+    """Whether two rows' intervals of a quantity meet; then they do not decide which of the two has more."""
+    unknown = any(row.get(f"{name}_low") is None for row in (one, other))
+    low, high = f"{name}_low", f"{name}_high"
+    return unknown or bool(one[low] <= other[high] and other[low] <= one[high])
+
+
+def apart(rows: Iterable[Row], config: Config) -> bool:
+    """Whether a run answers a row's method on its pair without the reference: then another job timed that."""
+    reference = SummariseJob.of(config).reference
+    return any(
+        row["method"] in run.methods and row["target"] in run.targets and row["draft"] in run.drafts
+        for row in rows
+        for run in config.runs.values()
+        if reference not in run.methods
+    )
+
+
 def in_depth(kept: Path | None) -> Row:
     """When the kept run ended, and its verdict on each claim with the evidence, by id; {} where there is none."""
     if kept is None:
@@ -233,9 +255,20 @@ def in_depth(kept: Path | None) -> Row:
     return {"ended": ended} | {name: {row["id"]: row[cell] for row in claims} for name, cell in DEEP.items()}
 
 
-def cards(files: Iterable[Path]) -> list[Row]:
-    """What each model's maker says of it."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(files)]
+def cards(files: Iterable[Path], names: Mapping[str, str]) -> list[Row]:
+    """What each model's maker says of it, and what it is called for people."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(files)]
+    return [card | {"called": called(card["name"], names)} for card in found]
+
+
+def called(model: str, names: Mapping[str, str]) -> str:
+    """A model's name for people; that of a trained draft says for which target, and by which recipe of SAPO."""
+    draft, *training = model.split(".")
+    if not training:
+        return names.get(draft, draft)
+    recipe, target, *replicate = training
+    which = f", replicate {replicate[0]}" if replicate else ""
+    return f"{names.get(draft, draft)}, trained by SAPO ({recipe}{which}) for {names.get(target, target)}"
 
 
 def machines(folder: Path, traces: Iterable[Path]) -> list[Row]:

@@ -234,7 +234,10 @@ def open_parts(checks: Sequence[tuple[Check, Sequence[Finding]]], results: Seque
 def _open_part(finding: Finding) -> str:
     check = finding.check
     against = check.contains is None and (finding.interval.value > check.bound) != (check.above is not None)
-    return estimate(finding.row, check.quantity, check.told) + (", which points the other way" if against else "")
+    over = f" over {finding.over}" if finding.over else ""
+    return (
+        estimate(finding.row, check.quantity, check.told) + over + (", which points the other way" if against else "")
+    )
 
 
 def evidence(check: Check, rows: Sequence[Finding], job: SummariseJob) -> str:

@@ -42,6 +42,19 @@ LABELS = {
 }
 
 
+# Benchmarks and training sets, and what differs in a contrast, by the names that people know.
+NAMES = {
+    "mathverse": "MathVerse",
+    "mmbench": "MMBench",
+    "mmmu": "MMMU",
+    "realworldqa": "RealWorldQA",
+    "geometry3k": "Geometry3K",
+    "ocr_vqa": "OCR-VQA",
+    "scienceqa": "ScienceQA",
+    "headline": "several things",
+}
+
+
 class Sentence(NamedTuple):
     """A quantity in words."""
 
@@ -76,9 +89,9 @@ def name_own(methods: Mapping[str, Method]) -> None:
     OWN.update({name: f"{method.declared.label} ({name})" for name, method in methods.items() if "." in method.loop})
 
 
-def label(method: str) -> str:
-    """A method's name for people."""
-    return LABELS.get(method) or OWN.get(method, method)
+def label(name: str) -> str:
+    """The name for people of a method, a benchmark, a training set; an unknown one is its own."""
+    return LABELS.get(name) or NAMES.get(name) or OWN.get(name, name)
 
 
 def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
@@ -184,7 +197,7 @@ def place(row: Mapping[str, Any], job: SummariseJob) -> str:
     pairs = len(job.pairs)
     where = f"{pairs} pair{'s' if pairs > 1 else ''}" if row["target"] == ALL else pair(row, job.names)
     part = f" ({row['version']})" if "version" in row else ""
-    return where if row["benchmark"] == ALL else f"{where} on {row['benchmark']}{part}"
+    return where if row["benchmark"] == ALL else f"{where} on {label(row['benchmark'])}{part}"
 
 
 def sentence(row: Mapping[str, Any], quantity: str, job: SummariseJob, told: Sentence | None = None) -> str:

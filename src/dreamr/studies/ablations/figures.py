@@ -7,7 +7,7 @@ import matplotlib
 import pandas as pd
 
 from dreamr.report.drawing import Chart, interval, panels, plotted_rows
-from dreamr.report.labels import colour
+from dreamr.report.labels import colour, value_of
 from dreamr.statistics.frame import ALL
 
 QUANTITIES = {
@@ -27,7 +27,7 @@ def drawn(kind: str, tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     if rows.empty:
         return None
     names = OF_TIME if kind in ("schedule", "window") else QUANTITIES
-    settings = sorted(set(rows.setting))
+    settings = sorted(set(rows.setting), key=value_of)
     figure, axes_list = panels(1, len(names), 4.5 if len(names) == 1 else 2.1, 0.7 + 0.3 * len(settings), sharey=True)
     for axes, (name, words) in zip(axes_list, names.items(), strict=True):
         for _, row in rows.iterrows():

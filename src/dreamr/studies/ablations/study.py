@@ -24,7 +24,7 @@ STUDY = Study(
         "schedule": ablation("schedule", "what does each degree of overlap bring?", "speed", 5),
         "window": ablation("window", "how far should the draft write ahead?", "speed", 7),
         "verifier": ablation("verifier", "what does another verifier change?", "verifier", 4),
-        "alpha": ablation("alpha", "what does another acceptance threshold change?", "verifier", 5),
+        "alpha": ablation("alpha", "which alpha should I use?", "verifier", 5),
         "rewards": ablation("rewards", "what do other reward weights train?", "training", 2),
         "trainings": Section(
             "What several trainings of one recipe have in common",

@@ -9,6 +9,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, main_pairs, pairs_in, panels, plotted_rows, pool_and_pairs
 from dreamr.report.labels import COMPARED
 from dreamr.statistics.frame import ALL
+from dreamr.statistics.words import label
 
 
 def accuracy(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
@@ -23,7 +24,7 @@ def accuracy(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | N
         pool_and_pairs(axes, rows[rows.benchmark == benchmark], "accuracy_change")
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.axvline(-margin, color=INK, linewidth=0.8, linestyle="--")
-        axes.set(title="all benchmarks" if benchmark == ALL else benchmark, xlabel="")
+        axes.set(title="all benchmarks" if benchmark == ALL else label(benchmark), xlabel="")
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
     figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
     alt = (

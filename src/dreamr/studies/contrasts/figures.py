@@ -17,7 +17,7 @@ WORDS = {
     "accuracy_change": "accuracy, points",
     "acceptance_change": "acceptance, points",
     "tokens_ratio": "length of answers, ratio",
-    "speed_ratio": "speed, ratio",
+    "speed_ratio": "speed, answer by answer",
 }
 FEW = ("accuracy_change", "speed_ratio")
 
@@ -63,6 +63,6 @@ def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
     """Of each contrast the row of the pool, else those of its pairs; `line` names it."""
     lines = rows.method.map(label) + " against " + rows.other.map(label)
     if rows.differs.nunique() > 2:
-        lines = rows.differs + ": " + lines
+        lines = rows.differs.map(label) + ": " + lines
     pooled = (rows.target == ALL).groupby(lines).transform("any")
     return rows.assign(line=lines)[~pooled | (rows.target == ALL)]

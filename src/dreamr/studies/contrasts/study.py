@@ -14,7 +14,8 @@ STUDY = Study(
     kept={"contrasts": ("benchmark",)},
     figures={
         "contrasts": "A line that stays on one side of the upright one (0 for points, 1 for ratios) tells two methods "
-        "apart. To the right, the first of the two has more.",
+        "apart. To the right, the first of the two has more. Intervals are over questions; where a trained draft "
+        "differs, over questions and trainings.",
         "contrasts-all": "All contrasts. Of two schedules only the speed is shown: they write the same text.",
     },
 )

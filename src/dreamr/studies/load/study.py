@@ -5,7 +5,7 @@ from dreamr.studies.catalogue import Study
 
 STUDY = Study(
     heading="What is left with many questions at once?",
-    takes="a suite with `load`",
+    takes="questions that are answered many at once (load of a suite)",
     ran=table("load"),
     chapter="speed",
     order=3,

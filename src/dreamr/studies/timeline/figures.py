@@ -59,11 +59,11 @@ def _drawn(traces: Sequence[Trace]) -> Chart:
         axes.set(yticks=[], ylabel="")
         axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s{_told(beside)}", loc="left")
         axes.invert_yaxis()
-    rows[-1].set_xlabel(f"seconds; question {traces[0].question} of {traces[0].benchmark}")
+    rows[-1].set_xlabel(f"seconds; question {traces[0].question} of {label(traces[0].benchmark)}")
     handles = [Patch(label=words, **_look(kind)) for kind, words in WORDS.items()]
     handles.append(Patch(facecolor="none", edgecolor=INK, linewidth=0.8, label="cancelled"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
-    alt = f"Timeline of question {traces[0].question} of {traces[0].benchmark} under {len(traces)} methods."
+    alt = f"Timeline of question {traces[0].question} of {label(traces[0].benchmark)} under {len(traces)} methods."
     return Chart(figure, pd.DataFrame(data), alt)
 
 

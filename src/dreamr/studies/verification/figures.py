@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, plotted_rows
@@ -50,7 +51,7 @@ def roc(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
         axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
         axes.vlines(place[0], 1 - row.false_reject_high, 1 - row.false_reject_low, color=shade, linewidth=0.8)
         axes.plot(*place, "o", markersize=4, color=shade)
-        axes.annotate(f"{row.alpha:g}", place, xytext=(4, -9), textcoords="offset points", fontsize=8)
+    _annotate(axes, marked)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
     legend(figure, list(dict.fromkeys(rows.method)))
     alt = (
@@ -58,6 +59,15 @@ def roc(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
         "of CPN marked on its curves."
     )
     return Chart(figure, rows, alt)
+
+
+def _annotate(axes: Axes, marked: pd.DataFrame) -> None:
+    """The thresholds in a list beside the curves, each with a line to its point: the points may lie on each other."""
+    line = {"arrowstyle": "-", "color": INK, "linewidth": 0.5}
+    for number, (_, row) in enumerate(marked.sort_values("alpha").iterrows()):
+        point, listed = (row.false_accept, 1 - row.false_reject), (0.65, 0.55 - 0.07 * number)
+        text = f"alpha {row.alpha:g}"
+        axes.annotate(text, point, xytext=listed, textcoords="axes fraction", fontsize=8, arrowprops=line)
 
 
 def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
