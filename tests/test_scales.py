@@ -99,7 +99,7 @@ def test_every_scale_has_its_page(scale: str, tmp_path: Path) -> None:
     settings = configured(scale)
     text = check(page(settings, tmp_path), settings)
     assert ("verification" in sections(text)) == (settings.micro is not None)
-    assert ("config/depth.yaml" in words(text)) == (scale in ("config", "smoke"))
+    assert ("What takes longer than this scale affords" in words(text)) == (scale in ("config", "smoke"))
     assert "Do the numbers in our sources fit together?" in text and "numbers consistent" not in text
     assert ("its numbers mean nothing" in words(text)) == (scale == "smoke")
 
