@@ -67,6 +67,10 @@ def test_a_session_answers_as_the_experiment_did(files: tuple[str, str], traces:
             session.answer("What is 3 + 4?", method="plainly")
         with pytest.raises(UserError, match="no such image"):
             session.answer("What is here?", image="nowhere.png")
+        session._server.terminate()
+        session._server.wait(60)
+        with pytest.raises(UserError, match=r"the engines have ended .*serve\.log"):
+            session.answer("What is 3 + 4?")
     assert (found.text, found.accepted) == (wanted.text, wanted.accepted)
     assert list(found.steps.text) == [step.text for step in wanted.steps]
     assert other.method == "target_only" and {*other.steps.writer} == {"target"}

@@ -254,6 +254,12 @@ def test_what_no_run_asks_for_is_told_where_a_user_defined_it() -> None:
     assert line.endswith("lost; suites: some; benchmarks: mine.")
 
 
+def test_a_target_that_answers_nothing_by_itself_is_told() -> None:
+    overlay = {"runs": {"baseline": {"targets": ["q3vl-deep-awq"], "methods": ["target_only"], "suites": ["all"]}}}
+    (line,) = doubts(load(tree(overlay)))
+    assert "q3vl-moe-awq" in line and "q3vl-deep-awq" not in line and "runs.baseline.targets" in line
+
+
 def test_the_plan_names_the_methods_of_each_pair(capsys: pytest.CaptureFixture[str], study: Path) -> None:
     plan.main(configfile=tuple(overlay(study, both(study))[1:]))
     printed = capsys.readouterr().out

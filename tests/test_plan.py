@@ -309,6 +309,8 @@ def test_a_sweep_is_all_combinations_around_its_method() -> None:
         ({"of": "dreamr", "vary": {"alpha": [5]}}, r"sweeps\.grid\.vary\.alpha: .*less than 1 \(found: 5\)"),
         ({"of": "dreamr", "vary": {"alhpa": [0.5]}}, r"unknown setting 'alhpa'; known: alpha, "),
         ({"of": "dreamr", "vary": {"threshold": [5]}}, r"sweeps\.grid\.vary: loop 'fpsr' .* does not take threshold"),
+        ({"of": "dreamr", "vary": {"own": [{"a": 1}]}}, r"unknown setting 'own'"),
+        ({"of": "dreamr", "vary": {"window": [2, 2]}}, r"two of its methods would have one name"),
         ({"of": "dreamr", "vary": {"alpha": []}}, r"sweeps\.grid\.vary\.alpha: .*at least 1"),
     ],
 )

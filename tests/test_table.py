@@ -157,10 +157,14 @@ def test_questions_of_a_local_file_are_counted(folder: Path, write: Write) -> No
 @pytest.mark.parametrize(
     ("path", "data", "words"),
     [
-        ("my/none.jsonl", {}, ["benchmarks.mine.path: 'my/none.jsonl' is here no file", ".parquet, .jsonl, .csv"]),
-        ("../here", {"split": "test"}, ["no folder with such files test*"]),
-        ("my/a/folder", {"adapter": "realworldqa", "split": "test"}, ["'my/a/folder' is here no file"]),
-        (__file__, {}, ["test_table.py' is here no file of a known kind"]),
+        (
+            "my/none.jsonl",
+            {},
+            ["benchmarks.mine.path: 'my/none.jsonl': no such file or folder in /", ".parquet, .jsonl, .csv"],
+        ),
+        ("../here", {"split": "test"}, ["'../here': no such file or folder in /", "whose name begins with test"]),
+        ("my/a/folder", {"adapter": "realworldqa", "split": "test"}, ["'my/a/folder': no such file or folder"]),
+        (__file__, {}, ["test_table.py': nothing in it fits; wanted: .parquet, .jsonl, .csv"]),
         ("my/folder", {"adapter": "realworldqa"}, ["split", "one of the hub needs a split"]),
         ("x/y", {"adapter": "mmmu", "split": "a", "columns": {"id": "n"}}, ["adapter 'mmmu' has columns of its own"]),
         ("my/none.csv", {"columns": {"text": "n"}}, ["benchmarks.mine.columns.text", "'question'"]),

@@ -338,7 +338,14 @@ def test_snakemakes_own_report_holds_tables_figures_and_the_page(rerun: Project)
         names = {Path(name).name for name in files.namelist()}
         written = files.read("report/report.html").decode()
     assert {"accuracy.csv", "claims.csv", "speed.svg", "index.html"} <= names
-    shown = ("Tables", "Figures", "Bars beyond the line at 1", "The page", "95 % intervals", "DREAM-R, micro scale")
+    shown = (
+        "Tables",
+        "Figures",
+        "Right of 1 is faster than the target",
+        "The page",
+        "95 % intervals",
+        "DREAM-R, micro scale",
+    )
     for told in shown:
         assert told in written
 

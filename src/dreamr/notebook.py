@@ -120,7 +120,8 @@ class Session:
 
         `target` and `draft` are names of models; if left out, those of the first pair.
         """
-        _config(configfiles, Path(project))  # a wrong one is told here, and not by another process
+        config = _config(configfiles, Path(project))  # a wrong one is told here, and not by another process
+        self._log = Path(project) / config.pathvars.logs / "serve.log"
         pair = [part for name, model in (("--target", target), ("--draft", draft)) if model for part in (name, model)]
         files = ["--configfile", *map(str, configfiles)] if configfiles else []
         self.methods = tuple(methods)
@@ -133,7 +134,11 @@ class Session:
         method = method or self.methods[0]
         content = [{"type": "image_url", "image_url": {"url": _data_url(Path(path))}} for path in images]
         body = {"model": method.replace("_", "-"), "messages": [{"role": "user", "content": [*content, _words(text)]}]}
-        response = self._client.post("/chat/completions", json=body)
+        try:
+            response = self._client.post("/chat/completions", json=body)
+        except httpx.TransportError as error:
+            self.close()
+            raise UserError(f"the engines have ended ({error}); what they said is in {self._log}") from None
         if response.is_error:
             raise UserError(response.json()["error"]["message"])
         whole = response.json()

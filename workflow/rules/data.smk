@@ -39,6 +39,7 @@ rule prepare:
         "<benchmarks>/prepare/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(PLAN.datasets),
+    priority: 1  # before trainings: what is wrong in data is told at once
     localrule: True
     conda:
         "../../envs/workflow.yaml"

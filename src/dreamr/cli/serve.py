@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dreamr.engines.vllm.engine import VllmEngine
 
 CHECK_SECONDS = 1.0  # between two looks at the engines
+LISTENS_SECONDS = 0.05  # between two looks whether the server listens
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,18 @@ async def serve(
         )
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
         stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
-        print(f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1", file=terminal, flush=True)
+        words = f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1"
+        stack.callback(asyncio.create_task(announce(server, words, terminal)).cancel)
         await server.serve()
     if service.dead:
         raise UserError(service.dead.words, service.dead.cause)
+
+
+async def announce(server: "uvicorn.Server", words: str, terminal: TextIO) -> None:
+    """Print where it listens, once it does."""
+    while not server.started:
+        await asyncio.sleep(LISTENS_SECONDS)
+    print(words, file=terminal, flush=True)
 
 
 def serving(

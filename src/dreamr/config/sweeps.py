@@ -1,7 +1,9 @@
 """Sweeps: methods that differ from one in some of its settings, in all combinations of their values."""
 
+import re
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -18,7 +20,9 @@ class Sweep(Spec):
 
     of: Name = Field(description="A name in `methods`: all settings that the sweep does not vary are this method's.")
     vary: dict[Setting, Values] = Field(
-        min_length=1, description="Settings of the method, each with its values, such as `alpha: [0.5, 0.7]`."
+        min_length=1,
+        description="Settings of the method, each with its values, such as `alpha: [0.5, 0.7]`; settings of a loop's "
+        "own by their names.",
     )
 
     def grid(self, name: str) -> dict[str, dict[str, Any]]:
@@ -30,10 +34,11 @@ class Sweep(Spec):
         """Its methods by name; ValueError where `of` is unknown or a value cannot be."""
         if self.of not in methods:
             raise ValueError(f"sweeps.{name}.of: unknown name {self.of!r}; allowed: {', '.join(sorted(methods))}")
-        own = methods[self.of].own
-        if unknown := sorted({*self.vary} - {*Method.model_fields, *own}):
-            known = ", ".join(sorted({*Method.model_fields, *own}))
-            raise ValueError(f"sweeps.{name}.vary: unknown setting {unknown[0]!r}; known: {known}")
+        known = ({*Method.model_fields} - {"own"}) | {*methods[self.of].own}  # those of `own` by their names
+        if unknown := sorted({*self.vary} - known):
+            raise ValueError(f"sweeps.{name}.vary: unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        if len(self.grid(name)) < prod(map(len, self.vary.values())):
+            raise ValueError(f"sweeps.{name}.vary: two of its methods would have one name; name each value once")
         base = methods[self.of].model_dump()
         try:
             return {made: Method.model_validate(_varied(base, settings)) for made, settings in self.grid(name).items()}
@@ -57,8 +62,10 @@ def _name(sweep: str, settings: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    parts = value if isinstance(value, list | tuple) else [value]
-    return "-".join(str(part).lower().replace(".", "-") for part in parts)
+    """A value as part of a name: 0.5 is 0-5, and -0.5 is minus0-5."""
+    if isinstance(value, list | tuple):
+        return "-".join(map(_text, value))
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"^-", "minus", str(value).lower())).strip("-")
 
 
 def with_sweeps(sweeps: Mapping[str, Sweep], methods: Mapping[str, Method]) -> dict[str, Method]:

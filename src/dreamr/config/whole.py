@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -227,10 +228,9 @@ class Config(Spec):
         for part, name in ((part, name) for part, names in used.items() for name in names):
             data: DataSpec = getattr(self, part)[name]
             if data.is_local and not data.files and not self.is_micro(name):
-                raise ValueError(
-                    f"{part}.{name}.path: {data.path!r} is here no file of a known kind ({', '.join(FILES)}), and no "
-                    f"folder with such files {data.split or ''}*"
-                )
+                there = "nothing in it fits" if Path(data.path).exists() else f"no such file or folder in {Path.cwd()}"
+                whose = f" whose name begins with {data.split}" if data.split else ""
+                raise ValueError(f"{part}.{name}.path: {data.path!r}: {there}; wanted: {', '.join(FILES)}{whose}")
         return self
 
     @model_validator(mode="after")

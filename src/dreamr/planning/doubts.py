@@ -14,7 +14,16 @@ BASE = SOURCES.parent / "config/config.yaml"  # an overlay may well leave out so
 
 def doubts(config: Config) -> list[str]:
     """A line for each doubt."""
-    return [*unused(config), *not_here(config)]
+    return [*unused(config), *not_here(config), *never_alone(config)]
+
+
+def never_alone(config: Config) -> list[str]:
+    """Targets that answer nothing by themselves, so that nothing is held against them."""
+    runs = config.runs.values()
+    alone = {target for run in runs for target in run.targets if "target_only" in run.methods}
+    others = sorted({target for run in runs for target in run.targets} - alone)
+    words = "No run asks these targets by method target_only, so no accuracy against them is known: "
+    return [f"{words}{', '.join(others)}. Name them in runs.baseline.targets."] if others else []
 
 
 def not_here(config: Config) -> list[str]:

@@ -36,7 +36,7 @@ def test_a_quantized_target_stands_beside_its_base(table: pd.DataFrame, rows: li
 
 def test_the_claim_is_judged_by_the_table(table: pd.DataFrame) -> None:
     (claim,) = load_claims(FOLDER / "quantization" / "claims.yaml")
-    paper = JOB.model_copy(update={"scale": "paper"})
+    paper = JOB.model_copy(update={"scale": "paper", "taught": False})
     (line,) = judged([claim], {"quantization": table.reset_index()}, paper).to_dict("records")
     assert line["verdict"] in ("consistent", "inconsistent", "inconclusive")
     assert "quantizing the target" in line["evidence"].lower()

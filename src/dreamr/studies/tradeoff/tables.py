@@ -25,6 +25,7 @@ def tradeoff(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataF
     single = (rows.target != ALL) & ~rows.draft.isin([ALL, NO_DRAFT])
     pooled = (rows.target == ALL) & (rows.draft == ALL)
     rows = rows[(rows.benchmark == ALL) & (single | pooled) & (rows.method != BASELINE)]
+    rows = rows.dropna(subset=["accuracy_change", "speedup"])  # the target alone was not asked: no change is known
     told = [_swept(method, job) for method in rows.method]
     rows = rows.assign(sweep=[sweep for sweep, _ in told], settings=[words for _, words in told])
     fronts = [on_front(part) for _, part in rows.groupby(["target", "draft"])]
