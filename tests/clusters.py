@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 SETTINGS = Path("/etc/slurm/slurm.conf")  # jobs of the executor find the controller by this file alone
 OWN = (SETTINGS, SETTINGS.with_name("cgroup.conf"), SETTINGS.with_name("slurmdbd.conf"))
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
@@ -128,11 +130,16 @@ class Slurm:
         )
 
     def _end(self) -> None:
-        for pid in sorted(self._folder.glob("*.pid")):
-            with suppress(ProcessLookupError):  # of one that has died without a word
-                os.kill(int(pid.read_text()), signal.SIGTERM)
+        """End all daemons; the next cluster's use the same ports, so this waits for them."""
+        daemons = []
+        for path in sorted(self._folder.glob("*.pid")):
+            with suppress(psutil.NoSuchProcess, FileNotFoundError, ValueError):  # of one that has died without a word
+                daemons.append(psutil.Process(int(path.read_text())))
+                daemons[-1].terminate()
+        left = psutil.wait_procs(daemons, timeout=60)[1]
         for path in OWN:
             path.unlink(missing_ok=True)
+        assert not left, f"these daemons do not end: {left}"
 
     def start_controller(self) -> None:
         subprocess.run(["slurmctld"], check=True)
