@@ -295,8 +295,8 @@ def test_benchmarks_of_one_s_own_are_on_the_page_and_their_steps_are_not_judged(
     }
     settings = configured("smoke", overlay, bare("smoke"))
     found = sections(check(page(settings, tmp_path), settings))
-    told = "Judged here: mathverse, mmbench. The other benchmarks are not generated"
+    told = "Judged here: MathVerse, MMBench. The other benchmarks are not generated"
     assert told in found["verification"] and told in found["explained"]
-    assert not re.search(r"mine|realworldqa", found["gallery"])
-    assert "look-alikes of the benchmarks, and on mine, realworldqa, not generated." in found["limits"]
+    assert not re.search(r"mine|realworldqa", found["gallery"], re.I)
+    assert "look-alikes of the benchmarks, and on mine, RealWorldQA, not generated." in found["limits"]
     assert '<td class="words">mine</td>' in found["benchmarks"]
