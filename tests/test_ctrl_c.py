@@ -149,7 +149,7 @@ def test_the_second_ends_the_jobs_and_snakemake_after_them(project: Project) -> 
     run = Run(project)
     run.press()
     run.until_said("Ctrl-C again ends the jobs at once")
-    time.sleep(ONE_PRESS)
+    time.sleep(3 * ONE_PRESS)  # a busy machine passes the first on late
     run.press()
     said = run.ended()
     assert "Ctrl-C again: the jobs on this machine end at once, and Snakemake waits" in said
@@ -163,7 +163,7 @@ def test_a_press_that_is_passed_on_twice_is_one(project: Project) -> None:
     time.sleep(ONE_PRESS / 10)  # not until it has said so: on a busy machine that takes as long as a second press
     run.press()
     run.until_said("no new job starts")
-    time.sleep(ONE_PRESS)
+    time.sleep(3 * ONE_PRESS)  # a busy machine passes the first on late
     assert run.process.poll() is None and run.locked and len(run.jobs()) == 2
     run.finish()
     said = run.ended()
@@ -176,7 +176,7 @@ def test_the_third_kills_what_does_not_end(project: Project) -> None:
     for words in ("no new job starts", "A third time kills them", "is killed"):
         run.press()
         run.until_said(words)
-        time.sleep(ONE_PRESS)
+        time.sleep(3 * ONE_PRESS)  # a busy machine passes the first on late
     assert STOPPED.search(run.ended()), "those that were killed too"
 
 
