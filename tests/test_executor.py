@@ -14,7 +14,7 @@ import pytest
 from projects import copied, stubbed, with_form
 from prose import block
 
-from dreamr.runtime.executor import WaitingExecutor, may_pass
+from dreamr.runtime.executor import WaitingExecutor, longest, may_pass
 
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -48,6 +48,11 @@ def test_what_passes_is_waited_for(refusal: str) -> None:
 )
 def test_what_does_not_pass_ends_the_job(refusal: str) -> None:
     assert not may_pass(refusal)
+
+
+def test_looks_at_the_queue_are_no_further_apart_than_sites_list_an_ended_job() -> None:
+    """As the profile has it, and on a cluster of one's own whose first look is told to come early."""
+    assert [longest(first) for first in (1, 5, 20, 40)] == [10, 50, 60, 60]
 
 
 def test_a_look_that_comes_before_the_executor_is_made_finds_nothing() -> None:

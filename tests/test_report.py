@@ -120,6 +120,7 @@ def test_the_page_is_smaller_than_what_it_shows(made: SimpleNamespace) -> None:
     data = sum(path.stat().st_size for kind in ("csv", "jsonl") for path in made.folder.glob(f"*/*.{kind}"))
     drawings = sum(path.stat().st_size for path in made.folder.glob("figures/*.svg"))
     assert len(made.stored) < drawings + data
+    assert len(made.stored) < 2e6
     assert len(made.stored) < 0.8 * len(made.page)
 
 

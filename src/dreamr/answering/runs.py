@@ -2,8 +2,9 @@
 
 All modes give the same text, up to rounding in the engine. A batch measures no time and spends no work that may be
 thrown away: FPSR's text does not depend on its schedule, so there, where the target has other questions to go on with,
-it is written by the sequential loop with the same verifier, for a fraction of the work. The other modes run each
-method's own loop and measure it beside target-only, on the same questions with as many at once.
+it is written by the sequential loop with the same verifier, for a fraction of the work, and once for all methods of a
+job whose text it is. The other modes run each method's own loop and measure it beside target-only, on the same
+questions with as many at once.
 
 Under load a block of questions is answered as a closed loop: n are under way, and one that ends is followed by the
 next, until none is left. Its throughput is its questions over the wall clock of all; latencies are of each question. At

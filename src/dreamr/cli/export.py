@@ -25,3 +25,4 @@ def main(*, to: Literal["hf", "inspect", "latex"], out: Path, configfile: Overla
         out: folder for the files
     """
     WRITERS[to](Results(*configfile), out)
+    print(f"{out}: written")

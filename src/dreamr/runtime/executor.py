@@ -42,6 +42,11 @@ def register() -> None:
     ExecutorPluginRegistry().get_plugin("slurm").executor = WaitingExecutor
 
 
+def longest(first: float) -> float:
+    """Seconds between two looks at the queue, at most; `first` is how many pass before the first one."""
+    return min(LOOKS, GROWTH * first)
+
+
 def may_pass(refusal: str) -> bool:
     """Whether what sbatch says is a matter of time: no controller, or as many jobs in the queue as one may have."""
     if AWAY.search(refusal) or FULL.search(refusal):
@@ -108,7 +113,7 @@ class WaitingExecutor(SlurmExecutor):
             pass  # what is not reported is still there, also where the queue could not be read
         first = self.workflow.executor_settings.init_seconds_before_status_checks
         grown = super().next_seconds_between_status_checks
-        self.next_seconds_between_status_checks = min(LOOKS, GROWTH * first, grown)
+        self.next_seconds_between_status_checks = min(longest(first), grown)
         for job in left:
             if job.external_jobid not in self._reported:
                 yield job

@@ -12,6 +12,8 @@ that is gone.
     claims.yaml       the paper's claims that are tested by its tables
     test_*.py
 
+Tables are made in the order of the studies' names. A table of other tables (`written`) is of a study behind theirs.
+
 A function takes parts of what its command has, by the names of its parameters. It is loaded by name, so the module
 that holds it is named to the digest of that command (`modules`).
 """

@@ -15,7 +15,8 @@ COLUMNS = 3
 
 def tradeoff(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """The pool over all pairs, and each pair on which more methods ran than on all."""
-    table = tables["tradeoff"].fillna({"sweep": "", "settings": ""})
+    words = ["sweep", "settings"]  # columns of numbers where no method has any
+    table = tables["tradeoff"].astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ""))
     if table.empty:
         return None
     rows = pairs_in(table, job.names)
