@@ -15,7 +15,6 @@ from dreamr.config import NO_DRAFT, PLAIN, Config, LoadBlocks, Method, Run
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Question
-from dreamr.report.labels import MAIN
 from dreamr.scores import Score
 from dreamr.statistics.step_frame import Judgement, verified_steps
 from dreamr.traces import Load, Span, Step, Trace
@@ -218,7 +217,7 @@ def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
 
 def _told(settings: Config, cell: Cell) -> bool:
     """Whether a cell is one of the main methods, whose requests the invented spans can be."""
-    return cell.method in MAIN and settings.methods[cell.method].loop != "spec_decoding"
+    return cell.method in settings.display.main and settings.methods[cell.method].loop != "spec_decoding"
 
 
 def _trace(target: str, draft: str, method: str) -> Trace:

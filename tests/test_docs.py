@@ -143,7 +143,7 @@ def outcome(method: Method, seed: int) -> Outcome:
 
 
 def test_the_method_of_the_guide_lets_steps_pass_of_which_the_draft_is_sure() -> None:
-    (snippet,) = (text for text in re.findall(r"```yaml\n(.*?)```", PROSE["docs/how-to/own-method.md"], re.S))
+    snippet, _ = re.findall(r"```yaml\n(.*?)```", PROSE["docs/how-to/own-method.md"], re.S)
     method = Method(**yaml.safe_load(snippet)["methods"]["gated"])
     runs = [outcome(method, seed) for seed in range(20)]
     steps = [(place, step) for run in runs for place, step in enumerate(run.steps, 1)]

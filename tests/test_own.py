@@ -16,10 +16,10 @@ from dreamr import components
 from dreamr.cli import plan
 from dreamr.errors import UserError
 from dreamr.planning.doubts import doubts
+from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import command_digest
 from dreamr.planning.reading import load, read
 from dreamr.provenance import SOURCES
-from dreamr.statistics import words
 
 ROOT = SOURCES.parent
 LOOP = """
@@ -95,10 +95,11 @@ def test_modules_beside_a_configuration_file_are_found_wherever_one_stands(
     assert config.methods["short"].own == {"most": 40}
 
 
-def test_figures_and_page_call_a_method_as_its_loop_says(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "OWN", {})
-    words.name_own(read(overlay(study, both(study))).methods)
-    assert [words.label(name) for name in ("relay", "short", "dreamr")] == ["Relay (relay)", "short", "DREAM-R"]
+def test_tables_figures_and_page_call_a_method_as_configured_or_as_its_loop_says(study: Path) -> None:
+    job = SummariseJob.of(read(overlay(study, both(study))))
+    assert [*map(job.label, ("relay", "short", "dreamr"))] == ["Relay (relay)", "short", "DREAM-R"]
+    named = tree({"methods": both(study), "display": {"labels": {"relay": "Ours"}}})
+    assert SummariseJob.of(load(named)).label("relay") == "Ours"
 
 
 def test_a_job_finds_them_by_its_environment_behind_all_other_modules(study: Path) -> None:

@@ -4,10 +4,12 @@ import re
 
 import pytest
 import yaml
+from factories import config
 from projects import ROOT, Project, copied
 from prose import PROSE, README, block
 
 from dreamr.cli.keep_run import readme_lines
+from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import read_table
 
 KEPT = ROOT / "reports/kept"
@@ -18,7 +20,7 @@ def test_a_newcomer_reads_it_in_two_screens() -> None:
 
 
 def test_numbers_are_those_of_the_kept_run() -> None:
-    shown = "\n".join(readme_lines(KEPT))
+    shown = "\n".join(readme_lines(KEPT, SummariseJob.of(config())))
     assert block("<!-- kept run -->", "<!-- end -->") == shown, f"the kept run says:\n{shown}"
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from factories import config
 from PIL import Image
 from projects import MADE, ROOT, answers, copied, run_smoke, with_environments
 
 from dreamr.cli import keep_run
 from dreamr.errors import UserError
+from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
 from dreamr.traces import Trace
 
@@ -91,7 +93,8 @@ def test_a_run_is_kept_as_readme_shows_it(
     monkeypatch.chdir(ROOT)
     keep_run.main(configfile=(Path("config/smoke.yaml"), smoke.parent / "here.yaml"), out=tmp_path)
     told = capsys.readouterr().out.splitlines()
-    assert told == list(keep_run.readme_lines(tmp_path)) and any(line.startswith("| DREAM-R |") for line in told)
+    assert told == list(keep_run.readme_lines(tmp_path, SummariseJob.of(config())))
+    assert any(line.startswith("| DREAM-R |") for line in told)
     assert Image.open(tmp_path / "page.png").size == keep_run.SCREEN
     assert gzip.decompress((tmp_path / "page.html.gz").read_bytes()) == keep_run.page(smoke).read_bytes()
     monkeypatch.setenv("PATH", "")

@@ -21,15 +21,15 @@ from dreamr.cli.common import BASE, Overlays
 from dreamr.config import Config
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
+from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
-from dreamr.report.labels import MAIN
 from dreamr.report.page import first, machines, records
 from dreamr.report.run_times import rule_times
 from dreamr.report.sections import Row
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import ALL, read_table, write_table
-from dreamr.statistics.words import bounds, formatted, label
+from dreamr.statistics.words import bounds, formatted
 from dreamr.studies.catalogue import kept
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -59,7 +59,7 @@ def main(*, out: Path, configfile: Overlays = ()) -> None:
         write_table(table[(table[[*over]] == ALL).all(axis=1)], out / f"{name}.csv")
     (out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))
     write_atomically(out / "run.json", json.dumps(run, indent=1) + "\n")
-    print(*readme_lines(out), sep="\n")
+    print(*readme_lines(out, SummariseJob.of(config)), sep="\n")
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def take_picture(page_file: Path, out: Path) -> None:
     subprocess.run([program, *options, *as_root, page_file.resolve().as_uri()], check=True, capture_output=True)
 
 
-def readme_lines(folder: Path) -> Iterator[str]:
+def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
     """What README quotes of a kept run: where it was made, the table of its methods, the verdicts on main claims."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     named = " and ".join(machine["device"] for machine in run["machines"])
@@ -109,11 +109,11 @@ def readme_lines(folder: Path) -> Iterator[str]:
     tables = {table: records(read_table(folder / f"{table}.csv")) for table, _, _ in COLUMNS.values()}
     yield f"| method | {' | '.join(COLUMNS)} |"
     yield "| --- |" + " --- |" * len(COLUMNS)
-    for method in MAIN:
+    for method in job.display.main:
         rows = {name: first(table, method=method, **POOL) for name, table in tables.items()}
         if rows["accuracy"]:
             cells = [_cell(rows[table], quantity, kind) for table, quantity, kind in COLUMNS.values()]
-            yield f"| {label(method)} | {' | '.join(cells)} |"
+            yield f"| {job.label(method)} | {' | '.join(cells)} |"
     yield ""
     for claim in records(read_table(folder / "claims.csv")):
         if claim["headline"]:

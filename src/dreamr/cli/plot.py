@@ -18,7 +18,6 @@ from dreamr.report.drawing import Chart, style, svg
 from dreamr.report.overview import overview, pooled
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import read_table
-from dreamr.statistics.words import name_own
 from dreamr.studies.catalogue import make
 
 
@@ -65,7 +64,6 @@ def main(*, spec: str, out: Path, sources: Annotated[Sources, Parameter("*")]) -
         out: folder for figures; emptied first
     """
     job = read_spec(SummariseJob, spec)
-    name_own(job.methods)
     style()
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.*"):
@@ -80,5 +78,6 @@ def charts(sources: Sources, job: SummariseJob) -> Iterator[tuple[str, Chart]]:
     tables = {path.stem: read_table(path) for path in sources.csv}
     drawn = Drawn(tables, sources.trainings, sources.traces, sources.verification, job)
     yield from ((name, chart) for name, chart in make("plot", drawn) if chart)
-    if {"accuracy", "speed"} <= tables.keys() and len(pooled(tables["accuracy"], tables["speed"])):
-        yield "overview", overview(tables["accuracy"], tables["speed"], job.statistics.margin)
+    whole = {"accuracy", "speed"} <= tables.keys()
+    if whole and len(pooled(tables["accuracy"], tables["speed"], job.display.main)):
+        yield "overview", overview(tables["accuracy"], tables["speed"], job)

@@ -11,7 +11,6 @@ from dreamr.config import Config
 from dreamr.files import write_atomically
 from dreamr.report.page import Sources, render
 from dreamr.runtime.endings import exit_on_user_error
-from dreamr.statistics.words import name_own
 from dreamr.studies.catalogue import studies
 
 TEMPLATES = Path(__file__).parents[3] / "reports"
@@ -52,7 +51,5 @@ def main(
         templates: folder of page.html.j2, css, js
     """
     sources = Sources(tables, audit, figures, cards, traces, cells, benchmarks, logs, verification, kept)
-    config = read_spec(Config, spec)
-    name_own(config.methods)
-    page = render(config, sources, templates, studies())
+    page = render(read_spec(Config, spec), sources, templates, studies())
     write_atomically(out, page)

@@ -8,6 +8,7 @@ them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
+from dreamr.config.display import Display
 from dreamr.config.estimates import Device, Size, Text
 from dreamr.config.methods import Method, Sampling, TargetSpeculation
 from dreamr.config.models import (
@@ -39,6 +40,7 @@ __all__ = [
     "Count",
     "DataSpec",
     "Device",
+    "Display",
     "Drawing",
     "EngineSpec",
     "Fraction",

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Spec
 from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
+from dreamr.config.display import Display
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
 from dreamr.config.models import LocalModel, Model
@@ -66,6 +67,7 @@ class Config(Spec):
     methods: dict[Name, Method] = Field(description="Methods by name. An ablation is one more of them.")
     suites: dict[Name, Suite] = Field(description="Suites by name: the questions of one job each.")
     runs: dict[Name, Run] = Field(description="Runs by name. An overlay drops one by null.")
+    display: Display = Field(description="What methods and data sets are called, and which methods are the main ones.")
     generation: Sampling = Field(description="How answers are sampled, and how long they may be.")
     context_tokens: Count = Field(description="Most tokens of a prompt with its answer that an engine takes.")
     sapo: Sapo = Field(description="How drafts are trained.")
@@ -262,6 +264,9 @@ class Config(Spec):
             yield f"methods.{name}.draft", [method.draft], {PLAIN, *self.sapo.recipes}
         for name, model in self.models.items():
             yield f"models.{name}.base", [model.base] if model.maker == "awq" else [], whole
+        yield "display.main", self.display.main, self.methods
+        yield "display.labels", self.display.labels, {*self.methods, *self.benchmarks, *self.training_sets}
+        yield "display.colours", self.display.colours, self.methods
         yield "sapo.training_sets", self.sapo.training_sets, self.training_sets
         yield "stands_for", self.stands_for, models
         yield "awq.training_sets", self.awq.training_sets, self.training_sets

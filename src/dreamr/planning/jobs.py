@@ -15,6 +15,7 @@ from dreamr.config import (
     Config,
     Count,
     DataSpec,
+    Display,
     Drawing,
     ImageSize,
     Method,
@@ -29,7 +30,7 @@ from dreamr.config import (
     Suite,
     Sweep,
 )
-from dreamr.planning.names import model_names, oracle_names
+from dreamr.planning.names import names
 
 MAIN_RUN = "main"  # the run whose pairs are pooled
 
@@ -145,7 +146,17 @@ class SummariseJob(Spec):
     devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
     circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
-    names: dict[str, str]  # of models, and of methods that the step oracle judges, for people
+    display: Display
+    names: dict[str, str]  # for people, of models, methods and data sets
+
+    def label(self, name: str) -> str:
+        """The name for people of a model, a method or a data set; an unknown one is its own."""
+        return self.names.get(name, name)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The main methods in which the target judges, in the order of figures."""
+        return tuple(name for name in self.display.main if self.methods[name].declared.judges)
 
     @property
     def exposed(self) -> tuple[str, ...]:
@@ -174,7 +185,8 @@ class SummariseJob(Spec):
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
             versioned=_repeated(config, "versions"),
             circular=_repeated(config, "rotations"),
-            names=model_names(config) | oracle_names(config),
+            display=config.display,
+            names=names(config),
         )
 
 

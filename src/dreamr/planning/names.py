@@ -1,12 +1,22 @@
-"""What models are called for people: by what is known of them, and a model of the hub by its own name.
+"""What models, methods and data sets are called for people.
 
-Methods that the step oracle judges are called by its error rates; the names of other methods are in statistics.words.
+A model is called by what is known of it, one of the hub by its own name; a method that the step oracle judges by the
+oracle's error rates; all else as `display.labels` of the configuration says.
 """
 
 from collections import Counter
 
 from dreamr.config import Config
 from dreamr.planning.sizes import size_of
+
+DIFFERENCES = {"headline": "several things"}  # what differs in a contrast
+
+
+def names(config: Config) -> dict[str, str]:
+    """Everything that has another name for people than its own."""
+    own_loops = {name: method for name, method in config.methods.items() if "." in method.loop}
+    loops = {name: f"{method.declared.label} ({name})" for name, method in own_loops.items()}
+    return DIFFERENCES | loops | oracle_names(config) | config.display.labels | model_names(config)
 
 
 def model_names(config: Config) -> dict[str, str]:

@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.labels import COMPARED, colour
+from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
-from dreamr.statistics.words import label, pair
+from dreamr.statistics.words import pair
 
 INK = "#222222"  # replaced by the page's text colour
 SALT = "dreamr"
@@ -93,16 +93,16 @@ def interval(axes: Axes, row: pd.Series, name: str, at: float, color: str) -> No
     axes.plot([row[name]], [at], "o", color=color, markersize=4, markerfacecolor=color if known else "none")
 
 
-def pool_and_pairs(axes: Axes, rows: pd.DataFrame, name: str) -> None:
+def pool_and_pairs(axes: Axes, rows: pd.DataFrame, name: str, job: SummariseJob) -> None:
     """A line for each compared method: its row of the pool with the interval, and an upright mark for each pair."""
-    methods = [method for method in COMPARED[::-1] if method in set(rows.method)]
+    methods = [method for method in job.compared[::-1] if method in set(rows.method)]
     for _, row in rows.iterrows():
         at = methods.index(row.method)
         if row.target == ALL or rows.pair.nunique() == 1:
-            interval(axes, row, name, at, color=colour(row.method))
+            interval(axes, row, name, at, color=colour(row.method, job))
         else:
             axes.plot([row[name]], [at + 0.28], "|", color=GREY, markersize=5)
-    axes.set_yticks(range(len(methods)), [label(method) for method in methods])
+    axes.set_yticks(range(len(methods)), [job.label(method) for method in methods])
     axes.set_ylim(len(methods) - 0.4, -0.6)
 
 
@@ -121,10 +121,14 @@ def panels(rows: int, columns: int, width: float, height: float, **settings: Any
     return figure, list(axes.flat)
 
 
-def legend(figure: Figure, methods: Sequence[str], others: Sequence[Line2D] = (), ncols: int | None = None) -> None:
+def legend(
+    figure: Figure, methods: Sequence[str], job: SummariseJob, others: Sequence[Line2D] = (), ncols: int | None = None
+) -> None:
     """The methods' colours behind `others`, below the panels; all in one line, or in so many columns."""
     handles = [*others]
-    handles += [Line2D([], [], marker="o", linestyle="", color=colour(name), label=label(name)) for name in methods]
+    handles += [
+        Line2D([], [], marker="o", linestyle="", color=colour(name, job), label=job.label(name)) for name in methods
+    ]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=ncols or len(handles))
 
 
@@ -138,7 +142,7 @@ def main_pairs(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Rows of the main experiment's pairs and of their pool, without controls."""
     wanted = {*job.pairs, (ALL, ALL)}
     here = [cell in wanted for cell in zip(table.target, table.draft, strict=True)]
-    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(COMPARED)]
+    return table[pd.Series(here, index=table.index, dtype=bool) & table.method.isin(job.compared)]
 
 
 def pairs_in(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -1,28 +1,23 @@
-"""Which methods stand in the main tables and figures, and which colour they have in all of them."""
+"""Which colours methods and activities have in all figures, and in which order settings stand."""
 
 from math import inf
 
-MAIN = ("target_only", "ngram", "draft_only", "draft_only_sapo", "specreason", "lookahead", "dreamr_ns", "dreamr")
-ORDER = MAIN[::-1]  # of tables: the method that the page is about stands first
-COMPARED = ("specreason", "lookahead", "dreamr_ns", "dreamr")  # in which the target judges
-# Okabe and Ito's colours: told apart by colour-blind readers, legible on white and on black.
-COLOURS = {
-    "target_only": "#888888",
-    "draft_only": "#a6761d",
-    "draft_only_sapo": "#d55e00",
-    "ngram": "#cc79a7",
-    "specreason": "#009e73",
-    "lookahead": "#e69f00",
-    "dreamr_ns": "#56b4e9",
-    "dreamr": "#0072b2",
-}
+from dreamr.planning.jobs import SummariseJob
+
+# Of main methods that the configuration gives no colour, in their order: Paul Tol's muted scheme, without what is near
+# to the colours of config.yaml.
+SPARE = ("#332288", "#117733", "#882255", "#44aa99", "#999933", "#aa4499")
+OTHER = "#777777"  # of methods that are no main ones
 # What a model does, in colours that no method has; as in reports/page.css.
 ACTIVITIES = {"draft": "#9467bd", "verify": "#8a9a1f", "target": "#d1495b"}
 
 
-def colour(method: str) -> str:
+def colour(method: str, job: SummariseJob) -> str:
     """A method's colour in figures."""
-    return COLOURS.get(method, "#777777")
+    spare = [name for name in job.display.main if name not in job.display.colours]
+    if method in spare:
+        return SPARE[spare.index(method) % len(SPARE)]
+    return job.display.colours.get(method, OTHER)
 
 
 def value_of(words: object) -> tuple[float, str]:

@@ -1,27 +1,29 @@
 """The figure of the first screen: what every method does to accuracy and to speed."""
 
+from collections.abc import Sequence
+
 import matplotlib
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, cross, legend, panels
-from dreamr.report.labels import MAIN, colour
+from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL, BASELINE
-from dreamr.statistics.words import label
 
 ENDS = ["accuracy_change_low", "accuracy_change_high"]
 KEYS = ["target", "draft", "method", "benchmark"]
 
 
-def overview(accuracy: pd.DataFrame, speed: pd.DataFrame, margin: float) -> Chart:
+def overview(accuracy: pd.DataFrame, speed: pd.DataFrame, job: SummariseJob) -> Chart:
     """Change of accuracy against speed-up of each main method but the target, over all pairs and benchmarks.
 
-    The target stands at (1, 0) by definition; dashed is the `margin` (a share) of non-inferiority below it.
+    The target stands at (1, 0) by definition; dashed is the margin of non-inferiority below it.
     """
-    rows = pooled(accuracy, speed)
+    rows, margin = pooled(accuracy, speed, job.display.main), job.statistics.margin
     figure, (axes,) = panels(1, 1, 4.6, 3.6)
     for _, row in rows.iterrows():
-        cross(axes, _without_chance(row), "speedup", "accuracy_change", color=colour(row.method))
+        cross(axes, _without_chance(row), "speedup", "accuracy_change", color=colour(row.method, job))
     axes.plot(1, 0, "D", color=INK, markersize=6)
     axes.axvline(1, color=INK, linewidth=0.6)
     axes.axhline(0, color=INK, linewidth=0.6)
@@ -29,8 +31,8 @@ def overview(accuracy: pd.DataFrame, speed: pd.DataFrame, margin: float) -> Char
     axes.annotate("margin", (1, -margin), xycoords=("axes fraction", "data"), va="top", ha="right", fontsize=8)
     axes.set(xlabel="times as fast as the target alone", ylabel="accuracy minus the target's (points)")
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
-    target = Line2D([], [], marker="D", linestyle="", color=INK, label=label(BASELINE))
-    legend(figure, list(rows.method), [target], ncols=3)
+    target = Line2D([], [], marker="D", linestyle="", color=INK, label=job.label(BASELINE))
+    legend(figure, list(rows.method), job, [target], ncols=3)
     cells = [f"{name}{end}" for name in ("speedup", "accuracy_change") for end in ("", "_low", "_high")]
     alt = (
         f"Change of accuracy against speed-up with intervals, {len(rows)} methods over all pairs and benchmarks. The "
@@ -46,9 +48,9 @@ def _without_chance(row: pd.Series) -> pd.Series:
     return pd.concat([row.drop(ENDS), pd.Series(row.accuracy_change, index=ENDS)])
 
 
-def pooled(accuracy: pd.DataFrame, speed: pd.DataFrame) -> pd.DataFrame:
-    """Both tables' rows of all pairs and benchmarks, in the order of methods; n of accuracy, n_alone of speed."""
-    methods = MAIN[1:]
+def pooled(accuracy: pd.DataFrame, speed: pd.DataFrame, main: Sequence[str]) -> pd.DataFrame:
+    """Both tables' rows of `main` methods over all pairs and benchmarks; n is accuracy's, n_alone that of speed."""
+    methods = [name for name in main if name != BASELINE]
     rows = accuracy.merge(speed.rename(columns={"n": "n_alone"}), on=KEYS, suffixes=("", "_timed"))
     rows = rows[(rows[["target", "draft", "benchmark"]] == ALL).all(axis=1) & rows.method.isin(methods)]
     return rows.sort_values("method", key=lambda names: names.map(methods.index), ignore_index=True)

@@ -20,13 +20,13 @@ from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import SOURCES
 from dreamr.records import read_rows
 from dreamr.report.glossary import link_first_uses
-from dreamr.report.labels import MAIN, ORDER, value_of
+from dreamr.report.labels import value_of
 from dreamr.report.models import models
 from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import FORMATS, bounds, formatted, label, limit, pair, sample, sentence, standing
+from dreamr.statistics.words import FORMATS, bounds, formatted, limit, pair, sample, sentence, standing
 from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.
@@ -103,19 +103,20 @@ def _environment(config: Config, templates: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = SummariseJob.of(config).names
+    job = SummariseJob.of(config)
+    order = job.display.main[::-1]  # of tables: the method that the page is about stands first
     environment.filters |= FORMATS | {
-        "label": lambda name: names.get(name) or label(name),
+        "label": job.label,
         "heading": heading,
         "verdict": verdict,
         "singles": singles,
         "by_setting": lambda rows: sorted(rows, key=lambda row: value_of(row["setting"])),
-        "pair": lambda row: pair(row, names),
+        "pair": lambda row: pair(row, job.names),
     }
     environment.globals |= {
         "select": select,
         "first": first,
-        "pairs_of": partial(pairs_of, pooled=len(SummariseJob.of(config).pairs) > 1),  # one pair is its own pool
+        "pairs_of": partial(pairs_of, methods=order, pooled=len(job.pairs) > 1),  # one pair is its own pool
         "cell": partial(cell, margin=config.statistics.margin),
         "formatted": formatted,
         "bounds": partial(bounds, margin=config.statistics.margin),
@@ -125,11 +126,12 @@ def _environment(config: Config, templates: Path) -> Environment:
         "sentence": sentence,
         "sample": sample,
         "ALL": ALL,
-        "MAIN": MAIN,
-        "ORDER": ORDER,
+        "MAIN": job.display.main,
+        "ORDER": order,
+        "COMPARED": job.compared,
         "packed": packed,
         "telling": telling,
-        "ordered": ordered,
+        "ordered": partial(ordered, methods=order),
     }
     return environment
 
@@ -181,12 +183,12 @@ def everything(tables: Mapping[str, list[Row]]) -> list[Row]:
     return sorted(rows, key=lambda row: [row[key] != ALL for key in ("target", "draft", "benchmark")])
 
 
-def ordered(rows: Iterable[Row]) -> list[Row]:
+def ordered(rows: Iterable[Row], methods: Sequence[str]) -> list[Row]:
     """Rows of the methods that tables show, in their order."""
-    return sorted((row for row in rows if row["method"] in ORDER), key=lambda row: ORDER.index(row["method"]))
+    return sorted((row for row in rows if row["method"] in methods), key=lambda row: methods.index(row["method"]))
 
 
-def pairs_of(rows: Iterable[Row], methods: Iterable[str] = ORDER, pooled: bool = True) -> list[Row]:
+def pairs_of(rows: Iterable[Row], methods: Iterable[str], pooled: bool = True) -> list[Row]:
     """Rows of the pool over all pairs, if wanted, then of single targets and pairs, in the order of methods."""
     order = list(methods)
     kept = [row for row in rows if row["method"] in order and (row["target"] == ALL) == (row["draft"] == ALL)]

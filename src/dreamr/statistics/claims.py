@@ -29,7 +29,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, holm
 from dreamr.statistics.paired import ONE_TRAINING
-from dreamr.statistics.words import FORMATS, SENTENCES, Sentence, bounds, estimate, formatted, label, place, sentence
+from dreamr.statistics.words import FORMATS, SENTENCES, Sentence, bounds, estimate, formatted, place, sentence
 
 # Where a statement of the paper was read. Neither its text nor its code was at hand when this was built.
 PaperSource = Literal["abstract", "opening", "digest (not checked against the paper)"]
@@ -152,7 +152,7 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
         answer = verdict(claim, results, job, ran)
         texts = [evidence(check, rows, job) for check, rows in checks] if ran or answer == "not run" else []
         told = {"verdict": answer, "met": results.count("met"), "checks": len(results)}
-        left = open_parts(checks, results) if answer == "inconclusive" else ""
+        left = open_parts(checks, results, job) if answer == "inconclusive" else ""
         lines.append({**facts, **told, "open": left, "evidence": " ".join(dict.fromkeys(texts))})
     return pd.DataFrame(lines)
 
@@ -221,29 +221,30 @@ def _outcome(finding: Finding, p: float, corrected: float, level: float) -> Chec
     return "broken" if corrected <= level and apart else "open"
 
 
-def open_parts(checks: Sequence[tuple[Check, Sequence[Finding]]], results: Sequence[CheckOutcome]) -> str:
+def open_parts(
+    checks: Sequence[tuple[Check, Sequence[Finding]]], results: Sequence[CheckOutcome], job: SummariseJob
+) -> str:
     """What the parts of a claim show that its tests leave open: estimates, and which of them point the other way.
 
     `results` has an outcome for each row of the checks, in their order.
     """
     tested = [finding for _, rows in checks for finding in rows]
     left = [finding for finding, result in zip(tested, results, strict=False) if result == "open"]
-    return "; ".join(dict.fromkeys(map(_open_part, left)))
+    return "; ".join(dict.fromkeys(_open_part(finding, job) for finding in left))
 
 
-def _open_part(finding: Finding) -> str:
+def _open_part(finding: Finding, job: SummariseJob) -> str:
     check = finding.check
     against = check.contains is None and (finding.interval.value > check.bound) != (check.above is not None)
     over = f" over {finding.over}" if finding.over else ""
-    return (
-        estimate(finding.row, check.quantity, check.told) + over + (", which points the other way" if against else "")
-    )
+    told = estimate(finding.row, check.quantity, check.told, job)
+    return told + over + (", which points the other way" if against else "")
 
 
 def evidence(check: Check, rows: Sequence[Finding], job: SummariseJob) -> str:
     """The evidence of one check: a sentence for one row, the pool of all pairs if there, numbers for others."""
     if not rows:
-        methods = " against ".join(label(check.row[key]) for key in ("method", "other") if key in check.row)
+        methods = " against ".join(job.label(check.row[key]) for key in ("method", "other") if key in check.row)
         return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda other: other.row["target"] != ALL)
     text = sentence(first.row, check.quantity, job, check.told) + _test(first)

@@ -1,58 +1,14 @@
-"""What methods are called, how numbers look, and an estimate as a sentence with its unit."""
+"""How numbers look, and an estimate as a sentence with its unit."""
 
 from collections.abc import Mapping
 from math import isnan, nan
 from typing import Any, NamedTuple
 
-from dreamr.config import NO_DRAFT, Method
+from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, BASELINE
 
 UNKNOWN = "–"
-LABELS = {
-    "target_only": "Target alone",
-    "target_only_double": "Target alone (twice the budget)",
-    "target_only_two_threads": "Target alone (two threads)",
-    "draft_only": "Draft only",
-    "draft_only_sapo": "Draft only, SAPO",
-    "draft_only_planted": "Draft only (planted questions)",
-    "ngram": "n-gram speculation",
-    "specreason": "SpecReason",
-    "lookahead": "Lookahead Reasoning",
-    "lookahead_published": "Lookahead Reasoning (published depth)",
-    "lookahead_continues": "Lookahead Reasoning (writing on)",
-    "dreamr_ns": "DREAM-R-NS",
-    "dreamr": "DREAM-R",
-    "dreamr_double": "DREAM-R (twice the budget)",
-    "dreamr_target_answers": "DREAM-R (target answers)",
-    "dreamr_planted": "DREAM-R (planted questions)",
-    "schedule_sequential": "DREAM-R (sequential)",
-    "schedule_pipelined": "DREAM-R (pipelined)",
-    "speculation_frontier": "DREAM-R (target speculation: frontier)",
-    "speculation_none": "DREAM-R (target speculation: none)",
-    "anew_all": "DREAM-R (asked anew)",
-    "anew_frontier": "DREAM-R (target speculation: frontier, asked anew)",
-    "verifier_score": "DREAM-R (0-9 score)",
-    "alpha_05": "DREAM-R (alpha 0.5)",
-    "alpha_09": "DREAM-R (alpha 0.9)",
-    "outcome_heavy": "DREAM-R (outcome-heavy)",
-    "alignment_heavy": "DREAM-R (alignment-heavy)",
-    "length_heavy": "DREAM-R (length-heavy)",
-    "outcome_first": "DREAM-R (outcome first)",
-}
-
-
-# Benchmarks and training sets, and what differs in a contrast, by the names that people know.
-NAMES = {
-    "mathverse": "MathVerse",
-    "mmbench": "MMBench",
-    "mmmu": "MMMU",
-    "realworldqa": "RealWorldQA",
-    "geometry3k": "Geometry3K",
-    "ocr_vqa": "OCR-VQA",
-    "scienceqa": "ScienceQA",
-    "headline": "several things",
-}
 
 
 class Sentence(NamedTuple):
@@ -79,19 +35,6 @@ SENTENCES = {
     ),
     "tokens_ratio": Sentence("answers of {method} are {value} times as long as those of {other}", "times"),
 }
-
-
-OWN: dict[str, str] = {}  # names of methods with a loop of a user's own, as `name_own` was told
-
-
-def name_own(methods: Mapping[str, Method]) -> None:
-    """From now on in this process, a method with a loop of a user's own is called as that loop says."""
-    OWN.update({name: f"{method.declared.label} ({name})" for name, method in methods.items() if "." in method.loop})
-
-
-def label(name: str) -> str:
-    """The name for people of a method, a benchmark, a training set; an unknown one is its own."""
-    return LABELS.get(name) or NAMES.get(name) or OWN.get(name, name)
 
 
 def _number(value: Any, digits: int, scale: float = 1, sign: bool = False) -> str:
@@ -197,21 +140,21 @@ def place(row: Mapping[str, Any], job: SummariseJob) -> str:
     pairs = len(job.pairs)
     where = f"{pairs} pair{'s' if pairs > 1 else ''}" if row["target"] == ALL else pair(row, job.names)
     part = f" ({row['version']})" if "version" in row else ""
-    return where if row["benchmark"] == ALL else f"{where} on {label(row['benchmark'])}{part}"
+    return where if row["benchmark"] == ALL else f"{where} on {job.label(row['benchmark'])}{part}"
 
 
 def sentence(row: Mapping[str, Any], quantity: str, job: SummariseJob, told: Sentence | None = None) -> str:
     """A cell in words, without a full stop: "DREAM-R is 2.10 times as fast ... [1.84, 2.42], 12 timed ..."."""
     told = told or SENTENCES[quantity]
-    return f"{estimate(row, quantity, told)}, {_sample(row, told.timed, job)}"
+    return f"{estimate(row, quantity, told, job)}, {_sample(row, told.timed, job)}"
 
 
-def estimate(row: Mapping[str, Any], quantity: str, told: Sentence) -> str:
+def estimate(row: Mapping[str, Any], quantity: str, told: Sentence, job: SummariseJob) -> str:
     """The same without what it rests on."""
-    names = {"method": label(row["method"]), "other": _other(row.get("other", BASELINE))}
+    other = row.get("other", BASELINE)
+    names = {
+        "method": job.label(row["method"]),
+        "other": "the target alone" if other == BASELINE else job.label(other),
+    }
     text = told.words.format(value=formatted(row[quantity], told.kind), **names)
     return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, told.kind)}"
-
-
-def _other(method: str) -> str:
-    return "the target alone" if method == BASELINE else label(method)

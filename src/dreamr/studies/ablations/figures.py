@@ -6,6 +6,7 @@ from functools import partial
 import matplotlib
 import pandas as pd
 
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import Chart, interval, panels, plotted_rows
 from dreamr.report.labels import colour, value_of
 from dreamr.statistics.frame import ALL
@@ -20,7 +21,7 @@ QUANTITIES = {
 OF_TIME = {"speedup": QUANTITIES["speedup"]}
 
 
-def drawn(kind: str, tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+def drawn(kind: str, tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """The settings of one ablation, a line each."""
     table = tables["ablation"]
     rows = table[(table.kind == kind) & (table.benchmark == ALL) & (table.target != ALL) & (table.draft != ALL)]
@@ -31,7 +32,7 @@ def drawn(kind: str, tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     figure, axes_list = panels(1, len(names), 4.5 if len(names) == 1 else 2.1, 0.7 + 0.3 * len(settings), sharey=True)
     for axes, (name, words) in zip(axes_list, names.items(), strict=True):
         for _, row in rows.iterrows():
-            interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+            interval(axes, row, name, settings.index(row.setting), color=colour(row.method, job))
         axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
         if "%" in words:
             axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, symbol=""))

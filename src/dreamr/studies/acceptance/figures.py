@@ -8,7 +8,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, cross, legend, main_pairs, pairs_in, panels, plotted_rows
-from dreamr.report.labels import COMPARED, colour
+from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL, KEYS
 from dreamr.studies.acceptance.closed_form import closed_form
 
@@ -30,10 +30,10 @@ def acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart |
         side: dict[str, Any] = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
         axes.annotate(f"c = {cost:g}", at, textcoords="offset points", fontsize=8, color=INK, **side)
     for _, row in rows.iterrows():
-        cross(axes, row, "acceptance", "speedup", color=colour(row.method))
+        cross(axes, row, "acceptance", "speedup", color=colour(row.method, job))
     axes.axhline(1, color=INK, linewidth=0.5)
     axes.set(xlim=(0, 1.08), xlabel="acceptance (accepted / verified steps)", ylabel="speed-up")
-    legend(figure, COMPARED)
+    legend(figure, job.compared, job)
     alt = (
         f"Acceptance against speed-up per pair and method. Lines: closed form of asynchronous lookahead with window "
         f"{window}, equal steps, free verdicts and a draft that costs c of the target."

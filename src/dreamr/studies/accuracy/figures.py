@@ -7,9 +7,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, main_pairs, pairs_in, panels, plotted_rows, pool_and_pairs
-from dreamr.report.labels import COMPARED
 from dreamr.statistics.frame import ALL
-from dreamr.statistics.words import label
 
 
 def accuracy(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
@@ -19,12 +17,12 @@ def accuracy(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | N
         return None
     rows = _told_apart(pairs_in(table, job.names))
     benchmarks = _all_first(rows.benchmark)
-    figure, axes_list = panels(1, len(benchmarks), 1.9, 0.9 + 0.3 * len(COMPARED), sharey=True)
+    figure, axes_list = panels(1, len(benchmarks), 1.9, 0.9 + 0.3 * len(job.compared), sharey=True)
     for axes, benchmark in zip(axes_list, benchmarks, strict=True):
-        pool_and_pairs(axes, rows[rows.benchmark == benchmark], "accuracy_change")
+        pool_and_pairs(axes, rows[rows.benchmark == benchmark], "accuracy_change", job)
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.axvline(-margin, color=INK, linewidth=0.8, linestyle="--")
-        axes.set(title="all benchmarks" if benchmark == ALL else label(benchmark), xlabel="")
+        axes.set(title="all benchmarks" if benchmark == ALL else job.label(benchmark), xlabel="")
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
     figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
     alt = (

@@ -9,7 +9,6 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, ROW, Chart, interval, panels, plotted_rows
 from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
-from dreamr.statistics.words import label
 
 POINTS = ("accuracy_change", "acceptance_change")
 RATIOS = ("tokens_ratio", "speed_ratio")
@@ -26,24 +25,25 @@ def contrasts(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | 
     """Those between main methods, and of the reference with the same method and a plain draft: accuracy and speed."""
     table = tables["contrasts"]
     training = (table.differs == "training") & (table.method == job.reference)
-    return _forest(table[(table.differs == "headline") | training], FEW, 3.0)
+    return _forest(table[(table.differs == "headline") | training], FEW, 3.0, job)
 
 
-def contrasts_all(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+def contrasts_all(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """All contrasts, by what differs."""
-    return _forest(tables["contrasts"], POINTS + RATIOS, 2.1)
+    return _forest(tables["contrasts"], POINTS + RATIOS, 2.1, job)
 
 
-def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float) -> Chart | None:
+def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float, job: SummariseJob) -> Chart | None:
     """Contrasts over all benchmarks, of the pool or of the single pair that they were run on; the fastest first."""
     if table.empty:
         return None
-    rows = _wherever_run(table[table.benchmark == ALL]).sort_values(["differs", "speed_ratio"], ascending=[True, False])
+    rows = _wherever_run(table[table.benchmark == ALL], job)
+    rows = rows.sort_values(["differs", "speed_ratio"], ascending=[True, False])
     lines = list(dict.fromkeys(rows.line))
     figure, axes_list = panels(1, len(quantities), width, 0.9 + ROW * len(lines), sharey=True)
     for axes, name in zip(axes_list, quantities, strict=True):
         for _, row in rows[_told(rows, name)].iterrows():
-            interval(axes, row, name, lines.index(row.line), color=colour(row.method))
+            interval(axes, row, name, lines.index(row.line), color=colour(row.method, job))
         axes.axvline(1 if name in RATIOS else 0, color=INK, linewidth=0.8)
         axes.set_title(WORDS[name])
         if name in POINTS:
@@ -59,10 +59,10 @@ def _told(rows: pd.DataFrame, name: str) -> pd.Series:
     return rows[name].notna() & ((rows.differs != "schedule") | (name == "speed_ratio"))
 
 
-def _wherever_run(rows: pd.DataFrame) -> pd.DataFrame:
+def _wherever_run(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Of each contrast the row of the pool, else those of its pairs; `line` names it."""
-    lines = rows.method.map(label) + " against " + rows.other.map(label)
+    lines = rows.method.map(job.label) + " against " + rows.other.map(job.label)
     if rows.differs.nunique() > 2:
-        lines = rows.differs.map(label) + ": " + lines
+        lines = rows.differs.map(job.label) + ": " + lines
     pooled = (rows.target == ALL).groupby(lines).transform("any")
     return rows.assign(line=lines)[~pooled | (rows.target == ALL)]

@@ -31,7 +31,8 @@ class Contrast(NamedTuple):
     differs: str
 
 
-# Contrasts between methods that are no ablation of each other. Those of ablations and of SAPO follow from the methods.
+# Contrasts between methods that are no ablation of each other. Those of ablations and of SAPO follow from the methods,
+# and so do those of main methods that are not named here.
 BETWEEN = (
     Contrast("dreamr", BASELINE, "headline"),
     Contrast("dreamr", "specreason", "headline"),
@@ -81,6 +82,9 @@ def contrasts(trainings: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     """Those of methods that are configured."""
     yield from (contrast for contrast in BETWEEN if {contrast.method, contrast.other} <= {*job.methods})
+    named = {name for contrast in BETWEEN for name in (contrast.method, contrast.other)}
+    for method in (name for name in job.compared if name not in named):
+        yield from (Contrast(method, other, "headline") for other in (BASELINE, job.reference))
     twins = trained_twins(job.methods, job.reference)
     yield from (Contrast(method, plain, "training") for method, plain in twins.items())
     for row in ablations(job).itertuples():

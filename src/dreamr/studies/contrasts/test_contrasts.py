@@ -58,6 +58,15 @@ def test_what_is_contrasted_follows_from_the_methods() -> None:
     assert single >= {("alpha_05", "alpha"), ("length_heavy", "rewards")}
 
 
+def test_a_main_method_of_ones_own_is_held_against_the_target_and_the_reference() -> None:
+    display = JOB.display.model_copy(update={"main": (*JOB.display.main, "alpha_05", "draft_only")})
+    found = contrasts(score_frame(rows()), JOB.model_copy(update={"display": display}))
+    added = found[(found.differs == "headline") & (found.method == "alpha_05")]
+    assert {*added.other} == {BASELINE, "dreamr"} and added.accuracy_change_p.notna().all()
+    ours = found[(found.differs == "headline") & (found.method != "alpha_05")]
+    assert len(ours) == (table().differs == "headline").sum(), "a draft alone is compared with none"
+
+
 def test_a_control_of_contamination_is_no_contrast_of_rewards() -> None:
     found = contrasts(score_frame(rows()), JOB.model_copy(update={"planted": ("outcome_heavy",)}))
     assert set(found.method[found.differs == "rewards"]) == {"length_heavy"}

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.statistics.words import label, pair
+from dreamr.statistics.words import pair
 
 ON_COLOUR = "#111111"  # words on the map, in a white box, since a shade may be dark
 REAL = "#a13d00"
@@ -36,7 +36,7 @@ def dose(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     figure, axes_list = panels(1, len(grids), 5.2, 4.0)
     for axes, ((target, draft), grid) in zip(axes_list, grids.items(), strict=True):
         _draw_map(axes, grid, margin)
-        _draw_real(axes, grid, table[(table.target == target) & (table.draft == draft) & table.predicted.notna()])
+        _draw_real(axes, grid, table[(table.target == target) & (table.draft == draft) & table.predicted.notna()], job)
         axes.set_title(pair({"target": target, "draft": draft}, job.names))
     figure.supxlabel("share of wrong steps accepted", fontsize=9, color=INK)
     figure.supylabel("share of right steps rejected", fontsize=9, color=INK)
@@ -74,12 +74,12 @@ def _draw_map(axes: Axes, grid: pd.DataFrame, margin: float) -> None:
     axes.set_yticks(up, [f"{rate:g}" for rate in rows])
 
 
-def _draw_real(axes: Axes, grid: pd.DataFrame, real: pd.DataFrame) -> None:
+def _draw_real(axes: Axes, grid: pd.DataFrame, real: pd.DataFrame, job: SummariseJob) -> None:
     """Real verifiers that lie on the map, with their changes of accuracy."""
     across, up = (np.interp(real[name], *_even(rates)) for name, rates in _axes(grid).items())
     for place, (_, row) in zip(zip(across, up, strict=True), real.iterrows(), strict=True):
         axes.plot(*place, "o", color=REAL, markersize=5)
-        words = f"{label(row.method)} {_points(row.accuracy_change)}"
+        words = f"{job.label(row.method)} {_points(row.accuracy_change)}"
         axes.annotate(words, place, xytext=(7, -3), textcoords="offset points", fontsize=8, color=REAL, **BOX)
 
 

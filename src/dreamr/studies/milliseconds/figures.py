@@ -8,10 +8,11 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dreamr.config import Display
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, panels
 from dreamr.report.labels import ACTIVITIES
 from dreamr.statistics.frame import ALL
-from dreamr.statistics.words import LABELS, label
 
 # In the order of the loop, what was thrown away behind what was kept.
 PARTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -29,9 +30,9 @@ OUTLINE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
 ON_PATH = ("drafting", "verdicts", "own_steps")
 
 
-def milliseconds(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+def milliseconds(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """Two bars a method: mean milliseconds of an answer by what it waited for, and of its critical path."""
-    table = main_methods(tables["milliseconds"])
+    table = named_methods(tables["milliseconds"], job.display)
     if table.empty:
         return None
     figure, (axes,) = panels(1, 1, 7.2, 0.6 + 0.42 * len(table))
@@ -43,7 +44,7 @@ def milliseconds(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
             axes.barh(table.index + at, lengths, left=left, height=height, **OUTLINE | PARTS[name][1])
             left += lengths
     axes.plot(1000 * table.uncrowded, table.index + 0.28, "d", color=INK, markersize=5)
-    axes.set_yticks(table.index, [label(method) for method in table.method])
+    axes.set_yticks(table.index, [job.label(method) for method in table.method])
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds of an answer given alone; thin: of its critical path")
     handles: list[Artist] = [Patch(label=words, **OUTLINE | look) for words, look in PARTS.values()]
@@ -57,7 +58,8 @@ def milliseconds(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     return Chart(figure, table[["target", "draft", "method", "benchmark", "n", "clusters", *cells]], alt)
 
 
-def main_methods(waited: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the methods that have a name for people, over all pairs and benchmarks, in the order of their names."""
-    whole = waited[(waited[["target", "draft", "benchmark"]] == ALL).all(axis=1) & waited.method.isin(LABELS)]
-    return whole.sort_values("method", key=lambda names: names.map(list(LABELS).index)).reset_index(drop=True)
+def named_methods(waited: pd.DataFrame, display: Display) -> pd.DataFrame:
+    """Rows of methods with a label, and of main ones without, over all pairs and benchmarks, in that order."""
+    order = list(dict.fromkeys((*display.labels, *display.main)))
+    whole = waited[(waited[["target", "draft", "benchmark"]] == ALL).all(axis=1) & waited.method.isin(order)]
+    return whole.sort_values("method", key=lambda names: names.map(order.index)).reset_index(drop=True)

@@ -21,9 +21,7 @@ from dreamr.report.drawing import (
     plotted_rows,
     pool_and_pairs,
 )
-from dreamr.report.labels import COMPARED
 from dreamr.statistics.frame import ALL, KEYS
-from dreamr.statistics.words import label
 
 
 def speed(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
@@ -32,15 +30,14 @@ def speed(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     if table.empty:
         return None
     rows = pairs_in(table[table.benchmark == ALL], job.names)
-    figure, (axes,) = panels(1, 1, 6.0, 0.8 + 0.3 * len(COMPARED))
-    pool_and_pairs(axes, rows, "speedup")
+    figure, (axes,) = panels(1, 1, 6.0, 0.8 + 0.3 * len(job.compared))
+    pool_and_pairs(axes, rows, "speedup", job)
     axes.axvline(1, color=INK, linewidth=0.8)
     axes.set(xlabel="times as fast as the target alone")
-    alt = f"Speed-up with intervals of {len(COMPARED)} methods, over all pairs and of each: 1 is the target alone."
+    alt = f"Speed-up with intervals of {len(job.compared)} methods, over all pairs and of each: 1 is the target alone."
     return Chart(figure, plotted_rows(rows, ["speedup"]), alt)
 
 
-FIRST_OURS = COMPARED[::-1]
 FACTORS = {"fewer_tokens": "length of the answer", "delegation": "delegation", "overlap": "overlap"}
 UNSPLIT = {"fewer_tokens": "length of the answer", "time_per_token": "delegation and overlap"}
 HATCHES = {
@@ -65,16 +62,16 @@ def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     rows = pairs_in(both[both.benchmark == ALL], job.names)
     telling = (rows.target == ALL) | (rows.groupby("pair").overlap.transform("count") > 1)
     rows = rows[telling] if telling.any() else rows
-    pairs = list(dict.fromkeys(rows.pair))
-    figure, axes_list = _panel_each(pairs)
+    pairs, methods = list(dict.fromkeys(rows.pair)), job.compared[::-1]
+    figure, axes_list = _panel_each(pairs, len(methods))
     for axes, name in zip(axes_list, pairs, strict=False):
         for _, row in rows[rows.pair == name].iterrows():
-            _stack(axes, row, FIRST_OURS.index(row.method))
+            _stack(axes, row, methods.index(row.method))
         axes.axvline(1, color=INK, linewidth=0.8)
         axes.set_title(name)
     axes_list[0].set(xscale="log", xticks=(0.5, 1, 2, 4), xticklabels=("0.5", "1", "2", "4"))
     axes_list[0].minorticks_off()
-    axes_list[0].set_yticks(range(len(FIRST_OURS)), [label(method) for method in FIRST_OURS])
+    axes_list[0].set_yticks(range(len(methods)), [job.label(method) for method in methods])
     axes_list[0].invert_yaxis()
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
@@ -108,7 +105,7 @@ def _patch(name: str, words: str) -> Patch:
     return Patch(label=words, **_look(name))
 
 
-def _panel_each(pairs: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """A panel for each pair, three beside each other, with a line for each method."""
+def _panel_each(pairs: Sequence[str], methods: int) -> tuple[Figure, list[Axes]]:
+    """A panel for each pair, three beside each other, with so many lines."""
     columns = min(3, len(pairs))
-    return panels(-(-len(pairs) // columns), columns, 2.9, 0.55 + ROW * len(COMPARED), sharex=True, sharey=True)
+    return panels(-(-len(pairs) // columns), columns, 2.9, 0.55 + ROW * methods, sharex=True, sharey=True)

@@ -10,8 +10,10 @@ from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refus
 from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.labels import OTHER, colour
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
+from dreamr.studies.speed import figures
 from dreamr.studies.speed.factors import sequential_twins
 from dreamr.studies.speed.tables import speed
 
@@ -139,3 +141,15 @@ def test_a_loop_of_another_text_is_no_twin(monkeypatch: pytest.MonkeyPatch) -> N
     """As a loop of a user's own would be whose settings happen to agree."""
     monkeypatch.setattr(Method, "batched", property(lambda method: method))
     assert "dreamr" not in sequential_twins(config().methods)
+
+
+def test_a_main_method_of_ones_own_is_drawn_with_the_others_in_a_colour_of_its_own(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    job = SummariseJob.of(everything()[0])
+    display = job.display.model_copy(update={"main": (*job.display.main, "alpha_05")})
+    widened = job.model_copy(update={"display": display})
+    usual, wider = figures.speed(tables, job), figures.speed(tables, widened)
+    assert usual and wider and {*wider.data.method} - {*usual.data.method} == {"alpha_05"}
+    colours = [colour(name, widened) for name in display.main]
+    assert len({*colours}) == len(colours) and OTHER not in colours and colour("alpha_05", job) == OTHER

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from dreamr.config import TargetSpeculation
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import GREY, INK, Chart, interval, panels
 from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
@@ -25,10 +26,10 @@ def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
     return computed(tables["target_speculation"]) if "target_speculation" in tables else None
 
 
-def target_speculation_measured(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+def target_speculation_measured(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """What the ablation of the schedule says, where it has more settings than its ladder."""
     settings = ahead(tables["ablation"]) if "ablation" in tables else pd.DataFrame(columns=["setting"])
-    return measured(settings) if settings.setting.nunique() > LADDER else None
+    return measured(settings, job) if settings.setting.nunique() > LADDER else None
 
 
 def ahead(ablation: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def _gain(acceptance: float, cost: float, verdict: float, target_speculation: Ta
     return with_them / without
 
 
-def measured(table: pd.DataFrame) -> Chart:
+def measured(table: pd.DataFrame, job: SummariseJob) -> Chart:
     """Speed-up, and the tokens that the target wrote, for rows of the ablation that commit the same text."""
     quantities = {
         "speedup": "speed-up over the target alone",
@@ -82,7 +83,7 @@ def measured(table: pd.DataFrame) -> Chart:
     figure, axes_list = panels(1, len(quantities), 3.4, 0.7 + 0.3 * len(settings), sharey=True)
     for axes, (name, words) in zip(axes_list, quantities.items(), strict=True):
         for _, row in table.iterrows():
-            interval(axes, row, name, settings.index(row.setting), color=colour(row.method))
+            interval(axes, row, name, settings.index(row.setting), color=colour(row.method, job))
         axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
     axes_list[0].set_yticks(range(len(settings)), settings)
     cells = [f"{name}{end}" for name in quantities for end in ("", "_low", "_high")]

@@ -10,10 +10,9 @@ from matplotlib.patches import Patch
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import ACTIVITIES, MAIN
+from dreamr.report.labels import ACTIVITIES
 from dreamr.spans import lanes
 from dreamr.statistics.frame import BASELINE
-from dreamr.statistics.words import label
 from dreamr.studies.timeline.choice import Example, side_by_side
 from dreamr.traces import Trace
 
@@ -24,13 +23,13 @@ FEW = ("target_only", "specreason")  # beside the reference; all others are in t
 def timeline(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> Chart | None:
     """How one question ran under the target alone, SpecReason and the reference."""
     shown = [trace for trace in _timed(traces, verification, job) if trace.method in (*FEW, job.reference)]
-    return _drawn(shown) if shown else None
+    return _drawn(shown, job) if shown else None
 
 
 def timeline_all(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> Chart | None:
     """How the same question ran under every main method."""
     shown = _timed(traces, verification, job)
-    return _drawn(shown) if shown else None
+    return _drawn(shown, job) if shown else None
 
 
 def _timed(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> list[Trace]:
@@ -39,11 +38,11 @@ def _timed(traces: Iterable[Path], verification: Path | None, job: SummariseJob)
     told = [*read_rows(verification / "example.jsonl", Example)] if verification else []
     if told:
         alone = [row for row in alone if (row.benchmark, row.question) == (told[0].benchmark, told[0].question)]
-    shown = [trace for trace in side_by_side(alone, job.pairs, job.reference) if trace.method in MAIN]
-    return sorted(shown, key=lambda trace: MAIN.index(trace.method))
+    shown = [trace for trace in side_by_side(alone, job.pairs, job.reference) if trace.method in job.display.main]
+    return sorted(shown, key=lambda trace: job.display.main.index(trace.method))
 
 
-def _drawn(traces: Sequence[Trace]) -> Chart:
+def _drawn(traces: Sequence[Trace], job: SummariseJob) -> Chart:
     """Every step and verdict on its engine; cancelled work is hollow."""
     figure, rows = panels(len(traces), 1, 9, 0.95, sharex=True)
     data = []
@@ -57,13 +56,13 @@ def _drawn(traces: Sequence[Trace]) -> Chart:
         if beside := _beside(trace):
             axes.axvline(beside, color=INK, linewidth=0.8, linestyle=":")
         axes.set(yticks=[], ylabel="")
-        axes.set_title(f"{label(trace.method)}: {trace.seconds:.2f} s{_told(beside)}", loc="left")
+        axes.set_title(f"{job.label(trace.method)}: {trace.seconds:.2f} s{_told(beside)}", loc="left")
         axes.invert_yaxis()
-    rows[-1].set_xlabel(f"seconds; question {traces[0].question} of {label(traces[0].benchmark)}")
+    rows[-1].set_xlabel(f"seconds; question {traces[0].question} of {job.label(traces[0].benchmark)}")
     handles = [Patch(label=words, **_look(kind)) for kind, words in WORDS.items()]
     handles.append(Patch(facecolor="none", edgecolor=INK, linewidth=0.8, label="cancelled"))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
-    alt = f"Timeline of question {traces[0].question} of {label(traces[0].benchmark)} under {len(traces)} methods."
+    alt = f"Timeline of question {traces[0].question} of {job.label(traces[0].benchmark)} under {len(traces)} methods."
     return Chart(figure, pd.DataFrame(data), alt)
 
 

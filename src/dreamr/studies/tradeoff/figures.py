@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import INK, Chart, cross, legend, pairs_in, panels
-from dreamr.report.labels import MAIN, colour
+from dreamr.report.labels import colour
 
 COLUMNS = 3
 
@@ -30,7 +30,7 @@ def tradeoff(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | N
         spare.remove()
     figure.supxlabel("times as fast as the target alone", fontsize=9)
     figure.supylabel("accuracy minus the target's (points)", fontsize=9)
-    legend(figure, [name for name in MAIN if name in {*rows.method}], ncols=4)
+    legend(figure, [name for name in job.display.main if name in {*rows.method}], job, ncols=4)
     data = pd.concat([part for _, part in parts]).drop(columns="pair")
     alt = f"Change of accuracy against speed-up of {data.method.nunique()} methods, of {len(parts)} pairs or pools."
     return Chart(figure, data, alt)
@@ -44,11 +44,11 @@ def shown(pair: str, part: pd.DataFrame, everywhere: set[str]) -> bool:
 def draw(axes: Axes, rows: pd.DataFrame, job: SummariseJob) -> None:
     """Every method of one pair with its intervals, those of a sweep with their settings, and the front."""
     for _, row in rows.iterrows():
-        cross(axes, row, "speedup", "accuracy_change", color=colour(row.method))
+        cross(axes, row, "speedup", "accuracy_change", color=colour(row.method, job))
         if row.settings:
             axes.annotate(row.settings, (row.speedup, row.accuracy_change), fontsize=6, ha="left", va="bottom")
     for line in lines(rows, job):
-        axes.plot(line.speedup, line.accuracy_change, color=colour(""), linewidth=0.6)
+        axes.plot(line.speedup, line.accuracy_change, color=colour("", job), linewidth=0.6)
     front = rows[rows.on_front].sort_values("speedup")
     axes.plot(front.speedup, front.accuracy_change, color=INK, linewidth=0.9)
     axes.plot(1, 0, "D", color=INK, markersize=5)

@@ -10,22 +10,25 @@ from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, plo
 from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
-JUDGED_RIGHT = ("specreason", "dreamr_ns", "dreamr")  # their verdicts say right or wrong, not same or different
+
+def judged_right(job: SummariseJob) -> list[str]:
+    """The compared methods whose verdicts say right or wrong, not same or different."""
+    return [name for name in job.compared if job.methods[name].declared.judges == "step"]
 
 
-def calibration(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+def calibration(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """Share of right steps against the verdict, per method, all pairs together."""
     if "calibration" not in tables:
         return None
     table = tables["calibration"]
-    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(judged_right(job))]
     figure, (axes,) = panels(1, 1, 4.2, 3.6)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
     for method, part in rows.sort_values("verdict").groupby("method", sort=False):
-        axes.plot(part.verdict, part.right, "o-", markersize=4, linewidth=1, color=colour(method))
-        axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method), linewidth=1)
+        axes.plot(part.verdict, part.right, "o-", markersize=4, linewidth=1, color=colour(method, job))
+        axes.vlines(part.verdict, part.right_low, part.right_high, color=colour(method, job), linewidth=1)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="verdict (rho; score / 9)", ylabel="share of right steps")
-    legend(figure, list(dict.fromkeys(rows.method)))
+    legend(figure, list(dict.fromkeys(rows.method)), job)
     data = plotted_rows(rows, ["verdict", "right"], ["bin"])
     return Chart(
         figure, data, "Share of right draft steps against the target's verdict; on the dotted line both agree."
@@ -40,20 +43,20 @@ def roc(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     if "roc" not in tables:
         return None
     curves, marked = tables["roc"], main_pool(tables["thresholds"], job)
-    rows = curves[curves.method.isin(JUDGED_RIGHT)]
+    rows = curves[curves.method.isin(judged_right(job))]
     figure, (axes,) = panels(1, 1, 4.2, 3.6)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
     for (method, reading), part in rows.groupby(["method", "reading"], sort=False):
         style = "--" if reading == "expected" else "-"
-        axes.plot(part.false_accept, part.true_accept, style, color=colour(method), linewidth=1.1)
+        axes.plot(part.false_accept, part.true_accept, style, color=colour(method, job), linewidth=1.1)
     for _, row in marked.iterrows():
-        place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method)
+        place, shade = (row.false_accept, 1 - row.false_reject), colour(row.method, job)
         axes.hlines(place[1], row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
         axes.vlines(place[0], 1 - row.false_reject_high, 1 - row.false_reject_low, color=shade, linewidth=0.8)
         axes.plot(*place, "o", markersize=4, color=shade)
     _annotate(axes, marked)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", ylabel="share of right steps accepted")
-    legend(figure, list(dict.fromkeys(rows.method)))
+    legend(figure, list(dict.fromkeys(rows.method)), job)
     alt = (
         "ROC curves of the verdicts, all pairs together, dashed for SpecReason's mean digit, with the thresholds alpha "
         "of CPN marked on its curves."
@@ -76,21 +79,22 @@ def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return thresholds[whole & (thresholds.method == job.reference)]
 
 
-def claims(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
+def claims(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """False accepts by what a step claims, one row a kind, where all steps before are right; all pairs together."""
     if "step_parts" not in tables:
         return None
     table = tables["step_parts"]
-    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(JUDGED_RIGHT)]
+    rows = table[(table.target == ALL) & (table.draft == ALL) & table.method.isin(judged_right(job))]
     rows = rows[(rows.prefix == "right so far") & rows.false_accept.notna()]
+    methods = judged_right(job)
     kinds = list(dict.fromkeys(rows.sort_values("n", ascending=False).claim))
     figure, (axes,) = panels(1, 1, 5.6, 0.9 + ROW * 1.4 * len(kinds))
     for _, row in rows.iterrows():
-        at = kinds.index(row.claim) + (JUDGED_RIGHT.index(row.method) - 1) * 0.22
-        interval(axes, row, "false_accept", at, color=colour(row.method))
+        at = kinds.index(row.claim) + (methods.index(row.method) - (len(methods) - 1) / 2) * 0.66 / len(methods)
+        interval(axes, row, "false_accept", at, color=colour(row.method, job))
     axes.set_yticks(range(len(kinds)), kinds)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="share of wrong steps accepted")
-    legend(figure, list(dict.fromkeys(rows.method)))
+    legend(figure, list(dict.fromkeys(rows.method)), job)
     data = plotted_rows(rows, ["false_accept"], ["prefix", "claim"])
     return Chart(figure, data, "Share of wrong steps that were accepted, by what they claim, with intervals.")
