@@ -25,6 +25,7 @@ include: "workflow/rules/report.smk"
 onstart:
     with exit_on_user_error():
         refuse_unpinned(PLAN)
+        check_claims()
         if workflow.local_exec:  # on a cluster a job that is being cancelled may still be on its way out
             refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
         machine = machine_words()

@@ -1,5 +1,7 @@
 """Why a job ended: what a dead engine says, what a job notes, and that no third job dies of the same."""
 
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -154,8 +156,18 @@ def test_a_cause_is_found_behind_the_errors_that_it_led_to(
     with pytest.raises((SystemExit, UserError)) as raised, exit_or_requeue(tmp_path):
         raise error
     cause = cause_of(raised.value)
-    assert cause and (cause.text, cause.certain) == expected
+    assert cause and (cause.text.partition(f" ({__file__}")[0], cause.certain) == expected
     assert cause_of(SystemExit(2)) is None, "a wrong option, of which words were told"
+
+
+def test_an_error_in_a_module_of_ones_own_names_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a package raises it that the module calls."""
+    (tmp_path / "own_gate.py").write_text("import json\n\n\ndef answer():\n    return json.loads('?')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(json.JSONDecodeError) as raised:
+        importlib.import_module("own_gate").answer()
+    cause = cause_of(raised.value)
+    assert cause and cause.text.endswith(f"(char 0) ({tmp_path / 'own_gate.py'}, line 5)")
 
 
 class Runs:

@@ -223,6 +223,16 @@ def test_a_run_stops_before_its_first_job(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_claim_that_cannot_be_read_stops_a_run_before_its_first_job(tmp_path: Path) -> None:
+    project: Project = stubbed(copied(tmp_path / "copy"))
+    project.edit("config/claims.yaml", lambda text: text.replace("source: abstract", "source: hearsay", 1))
+    done = project.snakemake()
+    assert done.returncode == 1 and not (project.folder / "results").exists()
+    assert "claims.yaml, claim " in done.stderr and "(found: 'hearsay')" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 def test_a_head_node_needs_no_memory_for_jobs_that_it_submits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With stand-ins of Slurm's commands. Jobs that Snakemake starts within Slurm's do not check again."""
     project = with_form(stubbed(copied(tmp_path / "copy")))

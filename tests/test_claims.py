@@ -201,7 +201,7 @@ def test_the_paper_s_claims_are_complete_and_doubted_numbers_are_never_goals() -
 def test_a_broken_claim_is_named(tmp_path: Path) -> None:
     claim = {"id": "fast", "text": "Fast.", "source": "abstract", "scale": "any", "section": "speed", "test": []}
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
-    with pytest.raises(UserError, match=r"claims.yaml, claim 'fast': (?s:.*)test\n"):
+    with pytest.raises(UserError, match=r"claims.yaml, claim 'fast': test: unknown key \(found: \[\]\)$"):
         load_claims(tmp_path / "claims.yaml")
 
 
@@ -211,7 +211,7 @@ def test_a_broken_claim_is_named(tmp_path: Path) -> None:
 def test_a_claim_names_one_of_the_sources(tmp_path: Path, source: dict[str, str], told: str) -> None:
     claim = {"id": "fast", "text": "Fast.", "scale": "any", "section": "speed", **source}
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([claim]))
-    with pytest.raises(UserError, match=rf"claims.yaml, claim 'fast': (?s:.*)source\n  {told}"):
+    with pytest.raises(UserError, match=rf"claims.yaml, claim 'fast': source: {told}"):
         load_claims(tmp_path / "claims.yaml")
 
 

@@ -41,7 +41,7 @@ ALLOWED = {
     "report": "config planning provenance records runtime statistics traces",
     "studies": "components config errors planning records report spans statistics traces",
     "micro": "config data engines errors prompts provenance records steps",
-    "notebook": "config errors planning records scores statistics traces",
+    "notebook": "config errors planning records report scores statistics studies traces",
     "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
     "cli": "answering components config data endpoint engines errors exports files machine methods micro "

@@ -49,6 +49,18 @@ def test_a_table_is_that_of_the_page_and_an_unknown_one_is_told_with_those_that_
         results.table("accurcy")
 
 
+@pytest.mark.slow
+def test_a_timeline_shows_the_requests_of_one_question(files: tuple[str, str], traces: list[Trace]) -> None:
+    results = Results(*files, project=ROOT)
+    assert {*results.timeline().data.method} >= {"target_only", "specreason", "dreamr"}
+    wanted = next(row for row in traces if row.method == "dreamr" and row.mode == "alone")
+    chart = results.timeline(wanted.benchmark, wanted.question, ["dreamr"])
+    assert len(chart.data) == len(wanted.spans) and list(chart.data.start) == [span.start for span in wanted.spans]
+    assert chart._repr_svg_().startswith("<svg")
+    with pytest.raises(UserError, match=r"no timed answer with .*'nowhere'.*; timed: \w+ \S+"):
+        results.timeline("nowhere")
+
+
 def test_results_that_are_not_there_are_told(tmp_path: Path) -> None:
     (tmp_path / "here.yaml").write_text(f"pathvars: {{results: {tmp_path}}}")
     with pytest.raises(UserError, match="traces: no file of answers; run the workflow"):
@@ -67,6 +79,8 @@ def test_a_session_answers_as_the_experiment_did(files: tuple[str, str], traces:
             session.answer("What is 3 + 4?", method="plainly")
         with pytest.raises(UserError, match="no such image"):
             session.answer("What is here?", image="nowhere.png")
+        with pytest.raises(UserError, match=r"README\.md: expected an image"):
+            session.answer("What is here?", image=ROOT / "README.md")
         session._server.terminate()
         session._server.wait(60)
         with pytest.raises(UserError, match=r"the engines have ended .*serve\.log"):

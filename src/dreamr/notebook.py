@@ -5,6 +5,7 @@
     results = Results("config/smoke.yaml")
     results.table("accuracy")
     results.steps().groupby("method").verdict.describe()
+    results.timeline()
 
     with Session("config/smoke.yaml", methods=["dreamr", "target_only"]) as session:
         session.answer("What is the sum of row 1?", image="grid.png", method="dreamr").steps
@@ -29,10 +30,14 @@ import pandas as pd
 
 from dreamr.config import REFERENCE, Config
 from dreamr.errors import UserError
+from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read
 from dreamr.records import read_rows
+from dreamr.report.drawing import Chart, style
 from dreamr.scores import Score
 from dreamr.statistics.frame import read_table
+from dreamr.studies.timeline.choice import side_by_side
+from dreamr.studies.timeline.figures import drawn, of_methods
 from dreamr.traces import Trace
 
 BASE = "config/config.yaml"
@@ -76,6 +81,23 @@ class Results:
         """All graded answers, a row each; columns as the fields of `dreamr.scores.Score`."""
         rows = (row for path in self._files("scores") for row in read_rows(path, Score))
         return pd.DataFrame(score.model_dump(exclude=PARTS) for score in rows)
+
+    def timeline(self, benchmark: str | None = None, question: str | None = None, methods: Sequence[str] = ()) -> Chart:
+        """How a timed question of the first pair ran: each request on its engine, under the main methods or `methods`.
+
+        Notebooks draw it; its numbers are in `data`, matplotlib's figure in `figure`. Without a question it is one in
+        which the reference took a step and replaced one. A UserError tells where nothing fits.
+        """
+        job, wanted = SummariseJob.of(self.config), {"benchmark": benchmark, "question": question}
+        given = {key: value for key, value in wanted.items() if value is not None}
+        timed = [row for row in self._traces() if row.mode == "alone"]
+        rows = [row for row in timed if all(getattr(row, key) == value for key, value in given.items())]
+        shown = of_methods(methods or job.display.main, side_by_side(rows, job.pairs, job.reference))
+        if not shown:
+            known = sorted({f"{row.benchmark} {row.question}" for row in timed if row.method == job.reference})
+            raise UserError(f"no timed answer with {given}, {job.reference} among them; timed: {', '.join(known)}")
+        style()
+        return drawn(shown, job)
 
     def _parts(self, name: str) -> Iterator[dict[str, Any]]:
         for trace in self._traces():
@@ -183,5 +205,7 @@ def _words(text: str) -> dict[str, str]:
 def _data_url(path: Path) -> str:
     if not path.is_file():
         raise UserError(f"{path}: no such image")
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    kind = mimetypes.guess_type(path.name)[0]
+    if kind is None or not kind.startswith("image/"):
+        raise UserError(f"{path}: expected an image, as .png, .jpg or .webp")
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

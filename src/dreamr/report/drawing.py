@@ -35,6 +35,10 @@ class Chart:
     data: pd.DataFrame
     alt: str
 
+    def _repr_svg_(self) -> str:
+        """What notebooks show."""
+        return svg(self, "chart")
+
 
 def style() -> None:
     """Settings of all figures: quiet axes, words as text, the same bytes every time."""

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ DO_IT = "do what the message says, then run the same command again"
 AGAIN = "run the same command again"
 TO_GO_ON = f"{AGAIN} to go on"
 SHORT_OF_MEMORY = re.compile(r"[Aa]llocate memory|\bMemoryError\b|bad_alloc")  # of the machine, not of a GPU
+PACKAGE = Path(__file__).parents[1]
 STOPPED = Cause("told to stop", stopped=True, remedy=TO_GO_ON)
 
 
@@ -123,7 +125,19 @@ def cause_of(error: BaseException) -> Cause | None:
     if wrong := next((link for link in links if isinstance(link, UserError)), None):
         return Cause(" ".join(str(wrong).split()), certain=True, remedy=DO_IT)
     other = next((link for link in links if not isinstance(link, SystemExit)), None)
-    return _unknown(" ".join(f"{type(other).__name__}: {other}".split())) if other else None
+    return _unknown(" ".join(f"{type(other).__name__}: {other}{_own_line(other)}".split())) if other else None
+
+
+def _own_line(error: BaseException) -> str:
+    """The last line of a module of a user's own that led to it, " (gate.py, line 12)"; empty where none did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_file() and not _installed(Path(frame.filename))]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+
+
+def _installed(file: Path) -> bool:
+    """Whether a file is of this package, of Python or of a package beside them."""
+    return any(file.is_relative_to(root) for root in (PACKAGE, sys.prefix, sys.base_prefix))
 
 
 def _unknown(text: str) -> Cause:

@@ -136,7 +136,16 @@ def _claim(path: Path, entry: Any) -> PaperClaim:
         return PaperClaim.model_validate(entry)
     except ValidationError as error:
         name = entry.get("id") if isinstance(entry, dict) else entry
-        raise UserError(f"{path}, claim {name!r}: {error}") from None
+        raise UserError(f"{path}, claim {name!r}: {'; '.join(map(_problem, error.errors()))}") from None
+
+
+def _problem(problem: Any) -> str:
+    """One of pydantic's as key, what is wrong, and the value."""
+    key = ".".join(map(str, problem["loc"])) or "the whole"
+    told = problem["type"] == "missing" or isinstance(problem["input"], dict)
+    found = "" if told else f" (found: {problem['input']!r})"
+    words = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {words}{found}"
 
 
 def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:

@@ -23,13 +23,13 @@ FEW = ("target_only", "specreason")  # beside the reference; all others are in t
 def timeline(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> Chart | None:
     """How one question ran under the target alone, SpecReason and the reference."""
     shown = [trace for trace in _timed(traces, verification, job) if trace.method in (*FEW, job.reference)]
-    return _drawn(shown, job) if shown else None
+    return drawn(shown, job) if shown else None
 
 
 def timeline_all(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> Chart | None:
     """How the same question ran under every main method."""
     shown = _timed(traces, verification, job)
-    return _drawn(shown, job) if shown else None
+    return drawn(shown, job) if shown else None
 
 
 def _timed(traces: Iterable[Path], verification: Path | None, job: SummariseJob) -> list[Trace]:
@@ -38,11 +38,15 @@ def _timed(traces: Iterable[Path], verification: Path | None, job: SummariseJob)
     told = [*read_rows(verification / "example.jsonl", Example)] if verification else []
     if told:
         alone = [row for row in alone if (row.benchmark, row.question) == (told[0].benchmark, told[0].question)]
-    shown = [trace for trace in side_by_side(alone, job.pairs, job.reference) if trace.method in job.display.main]
-    return sorted(shown, key=lambda trace: job.display.main.index(trace.method))
+    return of_methods(job.display.main, side_by_side(alone, job.pairs, job.reference))
 
 
-def _drawn(traces: Sequence[Trace], job: SummariseJob) -> Chart:
+def of_methods(methods: Sequence[str], traces: Iterable[Trace]) -> list[Trace]:
+    """The answers by these methods, in their order."""
+    return sorted((row for row in traces if row.method in methods), key=lambda row: methods.index(row.method))
+
+
+def drawn(traces: Sequence[Trace], job: SummariseJob) -> Chart:
     """Every step and verdict on its engine; cancelled work is hollow."""
     figure, rows = panels(len(traces), 1, 9, 0.95, sharex=True)
     data = []
