@@ -52,7 +52,7 @@ def test_a_table_is_that_of_the_page_and_an_unknown_one_is_told_with_those_that_
 @pytest.mark.slow
 def test_a_timeline_shows_the_requests_of_one_question(files: tuple[str, str], traces: list[Trace]) -> None:
     results = Results(*files, project=ROOT)
-    assert {*results.timeline().data.method} >= {"target_only", "specreason", "dreamr"}
+    assert {*results.timeline().data.method} >= {"specreason", "dreamr"}
     wanted = next(row for row in traces if row.method == "dreamr" and row.mode == "alone")
     chart = results.timeline(wanted.benchmark, wanted.question, ["dreamr"])
     assert len(chart.data) == len(wanted.spans) and list(chart.data.start) == [span.start for span in wanted.spans]
