@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,43 @@ def test_the_adapter_of_the_guide_asks_about_both_pictures(tmp_path: Path) -> No
         ("0-left", ("no",), "0"),
         ("0-right", ("yes",), "0"),
     ]
+
+
+# -- how it is written
+
+# Turns that this prose once had and a reader had to puzzle out, each with the plain one.
+TURNS = {
+    r"(is|are) told(?! (?:to|whether|how|which|what|the|it))": "is reported",
+    r"held against": "compared with",
+    r"of one's own": "of your own",
+    r"lies? over": "overrides",
+    r"for ever": "without an end",
+    r"stands? open": "is shown",
+    r"nothing but": "only",
+    r"all else": "everything else",
+    r"in the place of": "instead of",
+    r"once more": "again",
+    r"whoever": "the one that",
+    r"the very": "the same",
+}
+
+
+def sentences(page: str) -> str:
+    """The running text of a page, without code, tables and headings."""
+    text = re.sub(r"^(```|:::).*?^\1|^[|#].*?$|<!--.*?-->", "", PROSE[page], flags=re.M | re.S)
+    words, number = re.sub(r"\n *(?=\S)", " ", text).replace('"', ""), count()
+    return re.sub(r"`[^`]*`", lambda _: f"code{next(number)}", words)
+
+
+@pytest.mark.parametrize("page", PROSE)
+def test_the_prose_is_plain(page: str) -> None:
+    text = sentences(page)
+    found = [told[0] for turn in TURNS for told in re.finditer(rf".{{0,60}}\b{turn}\b.{{0,30}}", text, re.I)]
+    assert not found
+
+
+def test_a_linter_of_prose_has_nothing_to_say(tmp_path: Path) -> None:
+    for page in PROSE:
+        (tmp_path / page.replace("/", "-")).write_text(sentences(page))
+    done = subprocess.run([sys.executable, "-m", "proselint", "check", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
