@@ -172,7 +172,7 @@ def _write_verification(folder: Path, settings: Config) -> None:
     graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
     timed = [*traces(settings)]
     right = {AnswerKey.of(trace) for trace in timed if trace.method != job.reference}
-    made = Judged(steps, unread, graded, rows, timed, right, asked(settings), folder / "data", job)
+    made = Judged(steps, unread, graded, rows, timed, right, (), asked(settings), folder / "data", job)
     write_verified(made, folder / "verification")
 
 

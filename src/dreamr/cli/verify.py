@@ -22,7 +22,7 @@ from dreamr.records import Question, read_rows, write_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.examples import AnswerKey, right_alone
 from dreamr.statistics.frame import first_training, load_scores, write_table
-from dreamr.statistics.step_frame import Judgement, StepOracle, answers, unread_steps, verified_steps
+from dreamr.statistics.step_frame import Judgement, StepOracle, answers, sound_answers, unread_steps, verified_steps
 from dreamr.studies.catalogue import make
 from dreamr.traces import Trace
 
@@ -37,6 +37,7 @@ class Judged:
     traces: Sequence[Trace]
     timed: Sequence[Trace]  # answers to the same benchmarks that were given alone
     right: Collection[AnswerKey]  # those of the timed that were graded right
+    sound: Collection[AnswerKey]  # those whose steps are all right, by the oracle
     questions: Mapping[tuple[str, str], Question]
     data: Path  # with the images of questions
     job: SummariseJob
@@ -63,7 +64,8 @@ def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data:
     found = first_training(load_scores(scores))
     graded = answers(verified, found, judge)
     unread = unread_steps(verified, questions, judge)
-    write(Judged(steps, unread, graded, verified, timed, right_alone(found), questions, data, job), out)
+    right, sound = right_alone(found), sound_answers(timed, judge)
+    write(Judged(steps, unread, graded, verified, timed, right, sound, questions, data, job), out)
 
 
 def write(judged: Judged, out: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dreamr.records import Question
+from dreamr.statistics.examples import AnswerKey
 from dreamr.statistics.frame import KEYS, batched
 from dreamr.traces import Step, Trace
 
@@ -68,6 +69,18 @@ def unread_steps(
     wrong, clean = 1 - rows.right, rows.clean.astype(float)
     rows["cluster"] = pd.factorize(rows.benchmark + "/" + rows.group, sort=True)[0]
     return rows.assign(n=1.0, wrong=wrong, clean=clean, wrong_clean=wrong * clean)
+
+
+def sound_answers(traces: Iterable[Trace], judge: StepOracle) -> set[AnswerKey]:
+    """The answers given alone of which every committed step is right."""
+    return {
+        AnswerKey.of(trace)
+        for trace in traces
+        if all(
+            judge(trace.benchmark, trace.question, step.text, before).right
+            for step, before in _with_steps_before(trace)
+        )
+    }
 
 
 class _Placed(NamedTuple):

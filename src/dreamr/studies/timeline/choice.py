@@ -20,18 +20,24 @@ class Example(Record):
     images: tuple[str, ...]  # data URIs
     gold: tuple[str, ...]
     right: bool  # by the scorer
+    sound: bool  # each step is right, by the step oracle
     steps: tuple[ShownStep, ...]
     seconds: float
     alone: float | None  # seconds of the target right beside it
 
 
 def side_by_side(
-    traces: Sequence[Trace], pairs: Sequence[tuple[str, str]], reference: str, right: Collection[AnswerKey] = ()
+    traces: Sequence[Trace],
+    pairs: Sequence[tuple[str, str]],
+    reference: str,
+    right: Collection[AnswerKey] = (),
+    sound: Collection[AnswerKey] = (),
 ) -> list[Trace]:
     """One question of the first pair under every method, by answers given alone after the usual trainings.
 
-    Of those where the reference took and replaced a step, that it answered right as far as `right` tells, which most
-    methods answered, and most of them as it did, the one of middling speed-up.
+    Of those where the reference took and replaced a step, that it answered right as far as `right` tells, by right
+    steps alone as far as `sound` tells, which most methods answered, and most of them as it did, the one of middling
+    speed-up.
     """
     cells = [*pairs[:1], *((target, NO_DRAFT) for target, _ in pairs[:1])]
     timed = [row for row in traces if row.mode == "alone" and row.replicate == 0 and not row.refusal]
@@ -42,9 +48,9 @@ def side_by_side(
     answered = Counter((row.benchmark, row.question) for row in rows)
     agreeing = Counter(map(_answer, rows))
 
-    def telling(row: Trace) -> tuple[bool, bool, int, int]:
-        both = 0 < row.accepted < len(row.steps)
-        return both, AnswerKey.of(row) in right, answered[row.benchmark, row.question], agreeing[_answer(row)]
+    def telling(row: Trace) -> tuple[bool, bool, bool, int, int]:
+        both, key = 0 < row.accepted < len(row.steps), AnswerKey.of(row)
+        return both, key in right, key in sound, answered[row.benchmark, row.question], agreeing[_answer(row)]
 
     best = [row for row in ours if telling(row) == max(map(telling, ours))]
     chosen = sorted(best, key=_speedup)[len(best) // 2]

@@ -13,26 +13,31 @@ from dreamr.traces import Trace
 def example(
     timed: Sequence[Trace],
     right: Collection[AnswerKey],
+    sound: Collection[AnswerKey],
     questions: Mapping[tuple[str, str], Question],
     data: Path,
     job: SummariseJob,
 ) -> list[Example]:
     """That of the first pair, where it was timed."""
-    shown = side_by_side(timed, job.pairs, job.reference, right)
+    shown = side_by_side(timed, job.pairs, job.reference, right, sound)
     ours = [trace for trace in shown if trace.method == job.reference]
-    return [
-        _example(trace, AnswerKey.of(trace) in right, questions[trace.benchmark, trace.question], data)
-        for trace in ours
-    ]
+    return [_example(trace, questions[trace.benchmark, trace.question], data, right, sound) for trace in ours]
 
 
-def _example(ours: Trace, right: bool, question: Question, data: Path) -> Example:
+def _example(
+    ours: Trace, question: Question, data: Path, right: Collection[AnswerKey], sound: Collection[AnswerKey]
+) -> Example:
+    key = AnswerKey.of(ours)
     return Example(
-        **{key: getattr(ours, key) for key in ("target", "draft", "benchmark", "question")},
+        target=ours.target,
+        draft=ours.draft,
+        benchmark=ours.benchmark,
+        question=ours.question,
+        right=key in right,
+        sound=key in sound,
         prompt=asked(question),
         images=pictures(question, data),
         gold=question.gold,
-        right=right,
         steps=shown_steps(ours.steps),
         seconds=ours.seconds,
         alone=ours.baseline_seconds,

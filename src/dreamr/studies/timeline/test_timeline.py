@@ -66,10 +66,12 @@ def test_a_question_that_the_reference_answered_right_comes_first_and_a_wrong_an
     for right in ("a", "b"):
         shown = side_by_side(rows, JOB.pairs, JOB.reference, {ours[right]})
         assert {row.question for row in shown} == {right}
+        shown = side_by_side(rows, JOB.pairs, JOB.reference, {*ours.values()}, {ours[right]})
+        assert {row.question for row in shown} == {right}, "by right steps alone"
     questions = {(key.benchmark, name): question(name) for name, key in ours.items()}
-    (told,) = example(rows, {ours["a"]}, questions, tmp_path, JOB)
+    (told,) = example(rows, {ours["a"]}, (), questions, tmp_path, JOB)
     assert (told.question, told.right) == ("a", True)
-    (told,) = example(rows, (), questions, tmp_path, JOB)
+    (told,) = example(rows, (), (), questions, tmp_path, JOB)
     assert not told.right
 
 
@@ -78,7 +80,7 @@ def test_the_figure_is_of_the_question_that_is_told_in_words(tmp_path: Path) -> 
     write_rows(tmp_path / "traces.jsonl", rows)
     ours = {row.question: AnswerKey.of(row) for row in rows if row.method == JOB.reference}
     for name, key in ours.items():
-        told = example(rows, {key}, {(key.benchmark, name): question(name)}, tmp_path, JOB)
+        told = example(rows, {key}, (), {(key.benchmark, name): question(name)}, tmp_path, JOB)
         write_rows(tmp_path / "example.jsonl", told)
         chart = timeline((tmp_path / "traces.jsonl",), tmp_path, JOB)
         assert chart and f"question {name} of" in chart.alt
