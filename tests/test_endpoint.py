@@ -1,142 +1,30 @@
 """The endpoint as its clients meet it: a real server and OpenAI's own client, with engines that follow a script."""
 
 import asyncio
-import base64
-import io
-import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from endpoints import LIMITS, METHODS, Endpoint, asking, inline, picture, with_image
 from hostile import attack
-from PIL import Image
 from scripted import ScriptedEngine
 
-from dreamr.config import Method, Sampling
-from dreamr.engines.protocol import EngineDied, Generation, Meter
 from dreamr.methods import protocol as methods
-from dreamr.methods.protocol import Engines, Limits
+from dreamr.methods.protocol import Engines
 from dreamr.prompts import REASON, Prompt
 
 pytestmark = pytest.mark.models
 
-LIMITS = Limits(40, 240)
-SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
-METHODS = {
-    "dreamr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, target_speculation="all", continues=True),
-    "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
-    "target-only": Method(loop="target_only"),
-}
 KEY = "let me in"
-
-
-class Counted(ScriptedEngine):
-    """Knows how many of its requests are under way, and dies when it is told to."""
-
-    def __init__(self, name: str, delay: float) -> None:
-        super().__init__(name, delay)
-        self.active, self.dead = 0, False
-
-    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
-        with self._alive():
-            return await super().generate(prompt, stop=stop, max_tokens=max_tokens, meter=meter)
-
-    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
-        with self._alive():
-            return await super().keyword_logprobs(prompt, keywords)
-
-    @contextmanager
-    def _alive(self) -> Iterator[None]:
-        if self.dead:
-            raise EngineDied(f"the engine of {self.name} died")
-        self.active += 1
-        try:
-            yield
-        finally:
-            self.active -= 1
-
-
-class Endpoint:
-    """A server in a thread of its own."""
-
-    def __init__(self, delay: float = 0.0, allowed: Path | None = None, **bounds: Any) -> None:
-        import uvicorn
-
-        from dreamr.endpoint.app import app
-        from dreamr.endpoint.pictures import Pictures
-        from dreamr.endpoint.service import Served, Service
-
-        self.target, self.draft = Counted("big", delay), Counted("small", delay)
-        engines = Engines(target=self.target, draft=self.draft)
-        served = {name: Served(method, engines, self.target) for name, method in METHODS.items()}
-        self.service = Service(served, SAMPLING, LIMITS, bounds.get("concurrency", 4), bounds.get("queue", 4))
-        routes = app(self.service, Pictures(allowed, most_pixels=10_000), 1 << 20, bounds.get("key"))
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(routes, log_level="error"))
-        self._thread = threading.Thread(target=self._server.run, args=([self._listening],))
-
-    def __enter__(self) -> "Endpoint":
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
-        self._listening.close()
-        assert not self._thread.is_alive(), "the server ends when it is told to"
-
-    def client(self, key: str = "none") -> Any:
-        from openai import OpenAI
-
-        return OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0)
-
-    def post(self, body: Any, **headers: str) -> Any:
-        import httpx
-
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(f"{self.url}/v1/chat/completions", content=content, headers=headers, timeout=30)
-
-    def get(self, path: str, **headers: str) -> Any:
-        import httpx
-
-        return httpx.get(self.url + path, headers=headers)
-
-    @property
-    def idle(self) -> bool:
-        return self.target.active == self.draft.active == 0
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     with Endpoint(allowed=tmp_path_factory.mktemp("allowed")) as running:
         yield running
-
-
-def asking(text: str = "How many?", **more: Any) -> dict[str, Any]:
-    return {"model": "dreamr", "messages": [{"role": "user", "content": text}], **more}
-
-
-def picture(width: int = 8, height: int = 8, kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), "white").save(file, kind)
-    return file.getvalue()
-
-
-def inline(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def with_image(url: str, **more: Any) -> dict[str, Any]:
-    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
-    return asking() | {"messages": [{"role": "user", "content": parts}]} | more
 
 
 def direct(name: str, user: str) -> Any:

@@ -34,6 +34,7 @@ from dreamr.runtime.output import output_to
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
     from dreamr.endpoint.service import Service
     from dreamr.engines.vllm.engine import VllmEngine
@@ -52,7 +53,8 @@ class Settings:
         allow_local_files: serve file:// images from this folder; default: none, images come in data URLs
         concurrency: questions that are answered at once
         queue: questions that may wait beyond those; more get status 429
-        most_bytes: bytes of a request
+        most_bytes: bytes of a request, or of a local file
+        most_text: bytes of a request beside its images
         most_pixels: pixels of an image, before the engines make it smaller
         drain: seconds that running questions have to end after SIGTERM
     """
@@ -63,6 +65,7 @@ class Settings:
     concurrency: PositiveInt = 8
     queue: PositiveInt = 64
     most_bytes: PositiveInt = 32 << 20
+    most_text: PositiveInt = 1 << 18
     most_pixels: PositiveInt = 1 << 25
     drain: PositiveInt = 30
 
@@ -106,24 +109,13 @@ async def serve(
     config: Config, live: Mapping[str, LiveMethod], settings: Settings, key: str | None, terminal: TextIO
 ) -> None:
     """Answer until told to stop; a UserError where an engine died."""
-    import uvicorn
-
-    from dreamr.endpoint.app import app
-    from dreamr.endpoint.pictures import Pictures
+    from dreamr.endpoint.server import server as http
 
     async with AsyncExitStack() as stack:
         engines = await start_engines(config, live.values(), stack)
         service = serving(config, live, engines, settings)
-        routes = app(service, Pictures(settings.allow_local_files, settings.most_pixels), settings.most_bytes, key)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                routes,
-                host=settings.host,
-                port=settings.port,
-                log_level="warning",
-                timeout_graceful_shutdown=settings.drain,
-            )
-        )
+        options = {"host": settings.host, "port": settings.port, "timeout_graceful_shutdown": settings.drain}
+        server = http(routes(config, service, settings, key), log_level="warning", **options)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
         stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
         words = f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1"
@@ -131,6 +123,17 @@ async def serve(
         await server.serve()
     if service.dead:
         raise UserError(service.dead.words, service.dead.cause)
+
+
+def routes(config: Config, service: "Service", settings: Settings, key: str | None) -> "FastAPI":
+    """What clients may ask of the service, within the bounds of the settings."""
+    from dreamr.endpoint.app import app
+    from dreamr.endpoint.bodies import Bodies
+    from dreamr.endpoint.pictures import Pictures
+    from dreamr.engines.vllm.inputs import MOST_IMAGES
+
+    pictures = Pictures(config.images, settings.allow_local_files, settings.most_pixels, settings.most_bytes)
+    return app(service, pictures, Bodies(settings.most_bytes, settings.most_text, MOST_IMAGES), key)
 
 
 async def announce(server: "uvicorn.Server", words: str, terminal: TextIO) -> None:

@@ -16,22 +16,23 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from dreamr.endpoint.bodies import Bodies
 from dreamr.endpoint.chats import Chat
 from dreamr.endpoint.failures import Failure, of_validation
 from dreamr.endpoint.metrics import cancelled_tokens
 from dreamr.endpoint.pictures import Pictures
 from dreamr.endpoint.service import Service, Told
+from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.methods.protocol import Outcome
 from dreamr.prompts import STEP_BREAK, Prompt
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds in which a request's body has to be there (our decision)
 CLIENT_GONE = 499  # the status that nginx logs for it; nobody reads it
 FINISH = {"answer": "stop", "end": "stop", "budget": "length"}
 
 
-def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | None) -> FastAPI:
+def app(service: Service, pictures: Pictures, bodies: Bodies, api_key: str | None) -> FastAPI:
     """The routes. `api_key` is asked for on all of them but /health, where there is one."""
     made = FastAPI(openapi_url=None)
 
@@ -44,8 +45,8 @@ def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | No
 
     @made.post("/v1/chat/completions", dependencies=guarded)
     async def complete(request: Request) -> Response:
-        chat = await read(request, most_bytes)
-        return await unless_gone(request, respond(service, pictures, chat))
+        async with bodies.read(request) as body:
+            return await unless_gone(request, respond(service, pictures, chat_of(body)))
 
     @made.get("/v1/models", dependencies=guarded)
     async def models() -> dict[str, Any]:
@@ -77,17 +78,8 @@ def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | No
     return made
 
 
-async def read(request: Request, most_bytes: int) -> Chat:
-    """The request's body, checked; one that is too large is refused before it is read whole."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for part in request.stream():
-                body += part
-                if len(body) > most_bytes:
-                    raise Failure(413, f"the request has more than {most_bytes:,} bytes")
-    except TimeoutError:
-        raise Failure(408, f"the request was not whole after {PATIENCE:g} seconds") from None
+def chat_of(body: bytes) -> Chat:
+    """The request's body, checked."""
     try:
         return Chat.model_validate_json(body)
     except ValidationError as error:
@@ -98,8 +90,10 @@ async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
     """The answer to a chat. What is refused before its first step is a failure with a status of its own."""
     reader = service.served(chat.model).reader
     chat.check_sampling(service.sampling)
+    chat.check_images(MOST_IMAGES)
     async with AsyncExitStack() as stack:
-        images = await asyncio.to_thread(stack.enter_context, pictures.stored(chat.urls))
+        await stack.enter_async_context(service.place(chat.model))
+        images = await stack.enter_async_context(pictures.stored(chat.urls))
         prompt = Prompt(chat.words, images)
         items = service.answer(chat.model, prompt, chat.limits(service.limits))
         await stack.enter_async_context(aclosing(items))

@@ -5,9 +5,18 @@ audio, assistant turns, stop strings. Sampling belongs to the engines; a request
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from dreamr.config import Sampling
 from dreamr.endpoint.failures import Failure
@@ -15,9 +24,20 @@ from dreamr.methods.protocol import Limits
 from dreamr.prompts import REASON
 from dreamr.records import IMAGE_MARK
 
+MOST = 256  # messages of a chat, parts of a message, fields of an object (our decision)
+
 
 class Part(BaseModel):
+    """An object of a request. Validation stops at what is wrong first: an error for each field could be a flood."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and len(fields) > MOST:
+            raise ValueError(f"has more than {MOST} fields")
+        return fields
 
 
 class TextPart(Part):
@@ -35,9 +55,18 @@ class ImagePart(Part):
     image_url: ImageUrl
 
 
+def _as_parts(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+Parts = Annotated[
+    list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], Field(max_length=MOST), FailFast()
+]
+
+
 class Message(Part):
     role: Literal["system", "developer", "user"]
-    content: str | list[TextPart | ImagePart]
+    content: Annotated[Parts, BeforeValidator(_as_parts)]
 
 
 class StreamOptions(Part):
@@ -52,7 +81,7 @@ class Chat(Part):
     """The body of a request to /v1/chat/completions."""
 
     model: str
-    messages: list[Message] = Field(min_length=1)
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST), FailFast()]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: PositiveInt | None = None
@@ -75,6 +104,11 @@ class Chat(Part):
             if asked is not None and asked != held:
                 raise Failure(400, f"{name}: {held} is in force for all requests, {asked} was asked for", name)
 
+    def check_images(self, most: int) -> None:
+        """Failure where there are more images than an engine takes."""
+        if len(self.urls) > most:
+            raise Failure(400, f"messages: {len(self.urls)} images; at most {most} are taken", "messages")
+
     def limits(self, limits: Limits) -> Limits:
         """The configured limits, or lower ones."""
         asked = (self.max_tokens, self.max_completion_tokens, limits.answer_tokens)
@@ -96,17 +130,10 @@ class Chat(Part):
 
     def _parts(self) -> Iterator[TextPart | ImagePart]:
         for message in self.messages:
-            if not isinstance(message.content, str):
-                yield from message.content
+            yield from message.content
 
 
 def _in_words(message: Message) -> str:
-    if isinstance(message.content, str):
-        texts = [message.content]
-    else:
-        texts = [part.text for part in message.content if isinstance(part, TextPart)]
-    if any(IMAGE_MARK in text for text in texts):
+    if any(isinstance(part, TextPart) and IMAGE_MARK in part.text for part in message.content):
         raise Failure(400, f"messages: {IMAGE_MARK} marks the place of an image here and cannot be part of a text")
-    if isinstance(message.content, str):
-        return message.content
     return "".join(part.text if isinstance(part, TextPart) else IMAGE_MARK for part in message.content)

@@ -21,7 +21,7 @@ class Failure(Exception):
 
 def of_validation(error: ValidationError) -> Failure:
     """The first thing that is wrong with a request, by field, value and what is allowed."""
-    problem = error.errors(include_url=False)[0]
+    problem = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return Failure(400, f"{field}: is not served here", field)

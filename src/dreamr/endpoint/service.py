@@ -61,18 +61,20 @@ class Service:
         return self.methods[name]
 
     async def answer(self, name: str, prompt: Prompt, limits: Limits) -> AsyncGenerator[Told | Outcome, None]:
-        """Each step once it is committed, and the outcome at the end. Closing the generator drops the question."""
+        """Each step once it is committed, and the outcome at the end; the question has its `place`.
+
+        Closing the generator drops the question.
+        """
         method, engines, _ = self.served(name)
-        async with self._place(name):
-            begun = time.perf_counter()
-            async with aclosing(_committed(prompt, engines, method, limits)) as items:
-                try:
-                    async for item in items:
-                        self._count(name, item, time.perf_counter() - begun)
-                        yield item
-                except EngineDied as error:
-                    self.die(error)
-                    raise self.gone() from error
+        begun = time.perf_counter()
+        async with aclosing(_committed(prompt, engines, method, limits)) as items:
+            try:
+                async for item in items:
+                    self._count(name, item, time.perf_counter() - begun)
+                    yield item
+            except EngineDied as error:
+                self.die(error)
+                raise self.gone() from error
 
     def _count(self, name: str, item: Told | Outcome, seconds: float) -> None:
         if isinstance(item, Outcome):
@@ -89,7 +91,7 @@ class Service:
         return Failure(503, f"{self.dead}; the server ends")
 
     @asynccontextmanager
-    async def _place(self, name: str) -> AsyncIterator[None]:
+    async def place(self, name: str) -> AsyncIterator[None]:
         """One of the places, waited for in the order of arrival; Failure where too many wait already."""
         if self.dead:
             raise self.gone()

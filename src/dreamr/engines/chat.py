@@ -25,16 +25,19 @@ class Chat:
     def __init__(self, template: Any, thinking: bool = False) -> None:
         self._template = template
         self._close = THINK_CLOSE if thinking else ""
-        self._openings: dict[str, str] = {}
         self._requests: dict[str, str] = {}
 
     def text(self, prompt: Prompt) -> str:
         """The whole prompt as one string; image placeholders stand once per image."""
-        opening = self._openings.get(prompt.user) or self._openings.setdefault(prompt.user, self._open(prompt.user))
-        return opening + prompt.answer + (self._request(prompt.request) if prompt.request else "")
+        return self.opening(prompt) + self.rest(prompt)
 
-    def _open(self, user: str) -> str:
-        return self._render([{"role": "user", "content": user_parts(user)}])
+    def opening(self, prompt: Prompt) -> str:
+        """The user turn, and what opens the answer. It is rendered anew each time: whoever needs it often keeps it."""
+        return self._render([{"role": "user", "content": user_parts(prompt.user)}])
+
+    def rest(self, prompt: Prompt) -> str:
+        """What stands behind the opening: the answer so far and, for a verdict, what is asked about it."""
+        return prompt.answer + (self._request(prompt.request) if prompt.request else "")
 
     def _request(self, request: str) -> str:
         """What follows the answer so far when `request` is asked in a new user turn."""
