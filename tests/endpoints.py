@@ -29,6 +29,7 @@ METHODS = {
     "dreamr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, target_speculation="all", continues=True),
     "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
     "target-only": Method(loop="target_only"),
+    "twice": Method(loop="target_only", budget=2),
 }
 
 
@@ -116,6 +117,11 @@ class Endpoint:
             assert time.monotonic() < end
             time.sleep(0.01)
 
+    def metrics(self) -> dict[str, float]:
+        """What is counted, by name and labels."""
+        lines = (line.rsplit(" ", 1) for line in self.get("/metrics").text.splitlines() if not line.startswith("#"))
+        return {name.removeprefix("dreamr_"): float(value) for name, value in lines}
+
     @property
     def idle(self) -> bool:
         return self.target.active == self.draft.active == 0
@@ -142,6 +148,17 @@ def watched(running: Endpoint) -> Iterator[None]:
         finally:
             ended.set()
         assert found.result() < QUICK, f"/health took {found.result():.2f} s"
+
+
+def connected(running: Endpoint, body: bytes = b"", promised: int | None = None) -> socket.socket:
+    """A connection; with a body a request, of as many bytes as are promised."""
+    host, port = running.url.removeprefix("http://").split(":")
+    made = socket.create_connection((host, int(port)), timeout=10)
+    if body or promised:
+        length = len(body) if promised is None else promised
+        made.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+        made.sendall(body)
+    return made
 
 
 def asking(text: str = "How many?", **more: Any) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class ScriptedEngine:
     that holds "late" is so only behind the first step.
     """
 
+    why = "context_tokens (1024) is full: raise it"
+
     def __init__(self, name: str, delay: float = 0.0, log: Path | None = None, refused: Sequence[str] = ()) -> None:
         self.name, self.delay, self.log, self.refused = name, delay, log, refused
 
@@ -88,7 +90,7 @@ class ScriptedEngine:
 
     def _take(self, prompt: Prompt) -> None:
         if self._holds_refused(prompt) and ("late" not in prompt.user or prompt.answer):
-            raise Refused(self.name, "context_tokens (1024) is full: raise it")
+            raise Refused(self.name, self.why)
 
     def _holds_refused(self, prompt: Prompt) -> bool:
         return any(word in prompt.user.split() for word in self.refused)

@@ -1,14 +1,16 @@
 """The endpoint as its clients meet it: a real server and OpenAI's own client, with engines that follow a script."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoints import LIMITS, METHODS, Endpoint, asking, inline, picture, with_image
+from endpoints import LIMITS, METHODS, Endpoint, asking, connected, inline, picture, with_image
 from hostile import attack
 from scripted import ScriptedEngine
 
@@ -31,7 +33,7 @@ def direct(name: str, user: str) -> Any:
     """What the loop itself answers."""
     method = METHODS[name]
     engines = Engines(target=ScriptedEngine("big"), draft=ScriptedEngine("small"))
-    return asyncio.run(methods.load(method.loop)(Prompt(user, ()), engines, method, LIMITS))
+    return asyncio.run(methods.load(method.loop)(Prompt(user, ()), engines, method, LIMITS.under(method)))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -64,14 +66,22 @@ def test_a_request_that_asks_for_steps_in_our_words_is_put_to_the_models_as_it_i
 
 
 def test_a_lower_bound_on_tokens_holds_and_a_higher_one_is_the_configured(endpoint: Endpoint) -> None:
-    short = endpoint.post(asking(max_tokens=7)).json()
-    assert short["choices"][0]["finish_reason"] == "length" and short["usage"]["completion_tokens"] <= 9
+    for model in ("dreamr", "twice"):
+        short = endpoint.post(asking(max_tokens=7, model=model)).json()
+        assert short["choices"][0]["finish_reason"] == "length" and short["usage"]["completion_tokens"] <= 9
     full, more = endpoint.post(asking()).json(), endpoint.post(asking(max_completion_tokens=10**6)).json()
     assert full["choices"] == more["choices"]
 
 
 def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
-    assert [model.id for model in endpoint.client().models.list()] == list(METHODS)
+    from openai import NotFoundError
+
+    models = endpoint.client().models
+    assert [model.id for model in models.list()] == list(METHODS)
+    assert models.retrieve("target-only").id == "target-only"
+    with pytest.raises(NotFoundError) as told:
+        models.retrieve("gpt-4o")
+    assert told.value.code == "model_not_found"
 
 
 @pytest.mark.parametrize(
@@ -115,8 +125,20 @@ def test_a_body_beyond_its_bound_is_refused_before_it_is_read(endpoint: Endpoint
 
 
 def test_a_route_that_is_not_there_says_so_in_the_same_form(endpoint: Endpoint) -> None:
-    assert endpoint.get("/v1/completions").json()["error"]["message"] == "Not Found"
-    assert endpoint.get("/v1/chat/completions").status_code == 405
+    from openai import NotFoundError
+
+    told = endpoint.get("/v1/completions").json()["error"]["message"]
+    assert told.startswith("GET /v1/completions: Not Found; there are: POST /v1/chat/completions")
+    answer = endpoint.get("/v1/chat/completions")
+    assert answer.status_code == 405 and answer.headers["allow"] == "POST"
+    with pytest.raises(NotFoundError, match="the Responses API is not served here"):
+        endpoint.client().responses.create(model="dreamr", input="How many?")
+
+
+def test_a_failure_of_the_server_itself_has_the_same_form(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint.target, "prompt_tokens", None)
+    answer = endpoint.post(asking())
+    assert answer.status_code == 500 and answer.json()["error"]["type"] == "server_error"
 
 
 def test_images_stand_where_they_were_put(endpoint: Endpoint) -> None:
@@ -158,19 +180,40 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
         assert answer.status_code == 400 and "local files are not served" in answer.json()["error"]["message"]
 
 
-def test_an_engines_refusal_is_a_refusal_here_also_in_the_middle_of_a_stream(endpoint: Endpoint) -> None:
+@pytest.fixture
+def refusing(endpoint: Endpoint) -> Iterator[Endpoint]:
+    endpoint.target.refused = ["long"]
+    yield endpoint
+    endpoint.target.refused, endpoint.target.why = [], type(endpoint.target).why
+    assert endpoint.idle
+
+
+def test_a_question_that_fills_the_context_is_refused(refusing: Endpoint) -> None:
+    from openai import BadRequestError
+
+    with pytest.raises(BadRequestError, match="maximum context length is exceeded; model big: context_tokens") as told:
+        refusing.client().chat.completions.create(**asking("a long one"))
+    assert told.value.code == "context_length_exceeded"
+
+
+def test_an_answer_that_fills_the_context_ends_there(refusing: Endpoint) -> None:
+    said = asking("a late long one", model="target-only")
+    whole = refusing.client().chat.completions.create(**said)
+    assert whole.choices[0].finish_reason == "length" and whole.choices[0].message.content
+    assert "context_tokens (1024) is full" in whole.dreamr["refusal"] and len(whole.dreamr["steps"]) == 1
+    chunks = list(refusing.client().chat.completions.create(**said, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    assert chunks[-1].choices[0].finish_reason == "length"
+
+
+def test_any_other_refusal_is_told_also_in_the_middle_of_a_stream(refusing: Endpoint) -> None:
     from openai import APIError
 
-    endpoint.target.refused = ["long"]
-    try:
-        answer = endpoint.post(asking("a long one"))
-        assert answer.status_code == 400 and "model big: context_tokens" in answer.json()["error"]["message"]
-        said = asking("a late long one", stream=True)
-        with pytest.raises(APIError, match="context_tokens"):
-            list(endpoint.client().chat.completions.create(**said))
-    finally:
-        endpoint.target.refused = []
-    assert endpoint.idle
+    refusing.target.why = "no verdict"
+    answer = refusing.post(asking("a late long one"))
+    assert answer.status_code == 400 and answer.json()["error"]["message"] == "model big: no verdict"
+    with pytest.raises(APIError, match="no verdict"):
+        list(refusing.client().chat.completions.create(**asking("a late long one", stream=True)))
 
 
 def test_a_client_that_goes_drops_its_question() -> None:
@@ -199,7 +242,27 @@ def test_too_many_questions_are_told_to_come_again() -> None:
         for thread in threads:
             thread.join()
         assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429]
-        assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 429)
+        (error,) = {tuple(answer.json()["error"].items()) for answer in answers if answer.status_code == 429}
+        assert dict(error)["code"] == "rate_limit_exceeded"
+
+
+def test_when_to_come_again_is_told_by_the_queue_and_who_goes_is_counted() -> None:
+    body = json.dumps(asking()).encode()
+    with Endpoint(delay=0.1, concurrency=1, queue=3) as running:
+        begun = time.perf_counter()
+        assert running.post(asking()).status_code == 200
+        taken = time.perf_counter() - begun
+        with ExitStack() as stack:
+            for number in range(4):
+                stack.enter_context(connected(running, body))
+                running.wait(lambda number=number: running.metrics()['waiting{method="dreamr"}'] == number)
+            assert running.metrics()['running{method="dreamr"}'] == 1
+            told = running.post(asking())
+            assert told.status_code == 429 and abs(int(told.headers["retry-after"]) - 3 * taken) <= 1 < taken * 3
+        running.wait(lambda: running.metrics().get('abandoned_total{method="dreamr"}') == 4)
+        found = running.metrics()
+    assert found['refused_total{status="429"}'] == 1
+    assert found['waiting{method="dreamr"}'] == found['running{method="dreamr"}'] == 0
 
 
 def test_a_dead_engine_is_told_to_everybody() -> None:
@@ -215,27 +278,29 @@ def test_without_the_key_nothing_but_the_health_is_told() -> None:
     with Endpoint(key=KEY) as running:
         assert running.get("/health").status_code == 200
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic wrong"}):
-            assert running.post(asking(), **headers).status_code == 401
+            answer = running.post(asking(), **headers)
+            assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["error"]["code"] == "invalid_api_key"
             assert {running.get(path, **headers).status_code for path in ("/v1/models", "/metrics")} == {401}
         right = running.client(KEY).chat.completions.create(**asking())
         assert right.choices[0].message.content
+        assert running.get("/v1/models", authorization=f"bearer {KEY}").status_code == 200
 
 
 def test_metrics_count_what_was_answered() -> None:
     with Endpoint() as running:
         answers = [running.post(asking(f"Question {number}?")).json()["dreamr"] for number in range(3)]
-        lines = running.get("/metrics").text.splitlines()
-    found = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        found = running.metrics()
 
     def counted(name: str) -> float:
-        return float(found[f'dreamr_{name}{{method="dreamr"}}'])
+        return found[f'{name}{{method="dreamr"}}']
 
     for name in ("drafted", "verified", "accepted"):
         assert counted(f"steps_{name}_total") == sum(answer[name] for answer in answers)
     overruled = sum(answer["verified"] - answer["accepted"] for answer in answers)
     assert counted("steps_overruled_total") == overruled > 0
     assert counted("queue_seconds_count") == counted("first_step_seconds_count") == 3
-    assert found['dreamr_questions_total{finish="answer",method="dreamr"}'] == "3.0"
+    assert found['questions_total{finish="answer",method="dreamr"}'] == 3
 
 
 def test_two_hundred_requests_that_mean_no_good_change_nothing() -> None:

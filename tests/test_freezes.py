@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from endpoints import SIZE, Endpoint, asking, inline, picture, watched, with_image
+from endpoints import SIZE, Endpoint, asking, connected, inline, picture, watched, with_image
 from PIL import Image
 
 from dreamr.endpoint import bodies, pictures, server
@@ -201,17 +201,6 @@ def test_an_image_has_one_path_by_its_content_while_somebody_needs_it() -> None:
 def several(running: Endpoint, number: int) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
         yield [stack.enter_context(connected(running)) for _ in range(number)]
-
-
-def connected(running: Endpoint, body: bytes = b"", promised: int | None = None) -> socket.socket:
-    """A connection; with a body a request, of as many bytes as are promised."""
-    host, port = running.url.removeprefix("http://").split(":")
-    made = socket.create_connection((host, int(port)), timeout=10)
-    if body or promised:
-        length = len(body) if promised is None else promised
-        made.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
-        made.sendall(body)
-    return made
 
 
 def is_closed(one: socket.socket) -> bool:

@@ -19,17 +19,20 @@ from starlette.requests import ClientDisconnect
 from dreamr.endpoint.bodies import Bodies
 from dreamr.endpoint.chats import Chat
 from dreamr.endpoint.failures import Failure, of_validation
-from dreamr.endpoint.metrics import cancelled_tokens
+from dreamr.endpoint.metrics import Metrics, cancelled_tokens
 from dreamr.endpoint.pictures import Pictures
 from dreamr.endpoint.service import Service, Told
+from dreamr.engines.protocol import FULL
 from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.methods.protocol import Outcome
 from dreamr.prompts import STEP_BREAK, Prompt
 
 T = TypeVar("T")
 
+TOO_LONG = "context_length_exceeded"
 CLIENT_GONE = 499  # the status that nginx logs for it; nobody reads it
-FINISH = {"answer": "stop", "end": "stop", "budget": "length"}
+ROUTES = "POST /v1/chat/completions, GET /v1/models, /health, /metrics"
+FINISH = {"answer": "stop", "end": "stop", "budget": "length", "refused": "length"}  # refused: by a full context
 
 
 def app(service: Service, pictures: Pictures, bodies: Bodies, api_key: str | None) -> FastAPI:
@@ -37,9 +40,11 @@ def app(service: Service, pictures: Pictures, bodies: Bodies, api_key: str | Non
     made = FastAPI(openapi_url=None)
 
     async def with_key(request: Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if api_key is not None and not hmac.compare_digest(given.encode(), api_key.encode()):
-            raise Failure(401, "the API key is missing or wrong")
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        right = hmac.compare_digest(given.strip().encode("latin-1"), (api_key or "").encode())
+        if api_key is not None and not (scheme.lower() == "bearer" and right):
+            told = "the API key is missing or wrong"
+            raise Failure(401, told, None, "invalid_api_key", **{"WWW-Authenticate": "Bearer"})
 
     guarded = [Depends(with_key)]
 
@@ -50,8 +55,16 @@ def app(service: Service, pictures: Pictures, bodies: Bodies, api_key: str | Non
 
     @made.get("/v1/models", dependencies=guarded)
     async def models() -> dict[str, Any]:
-        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "dreamr"} for name in service.methods]
-        return {"object": "list", "data": listed}
+        return {"object": "list", "data": [listed(name) for name in service.methods]}
+
+    @made.get("/v1/models/{name}", dependencies=guarded)
+    async def model(name: str) -> dict[str, Any]:
+        service.served(name)
+        return listed(name)
+
+    @made.post("/v1/responses", dependencies=guarded)
+    async def responses() -> None:
+        raise Failure(404, "the Responses API is not served here; send messages to /v1/chat/completions")
 
     @made.get("/metrics", dependencies=guarded)
     async def metrics() -> Response:
@@ -63,19 +76,36 @@ def app(service: Service, pictures: Pictures, bodies: Bodies, api_key: str | Non
             raise service.gone()
         return {"status": "ready"}
 
+    tell_failures(made, service.metrics)
+    return made
+
+
+def tell_failures(made: FastAPI, metrics: Metrics) -> None:
+    """Whatever is not answered is told by the error object, and counted."""
+
     @made.exception_handler(Failure)
     async def failed(_: Request, failure: Failure) -> Response:
+        metrics.refused.labels(failure.status).inc()
         return JSONResponse(failure.body, failure.status, failure.headers)
 
     @made.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> Response:
+        metrics.refused.labels(CLIENT_GONE).inc()
         return Response(status_code=CLIENT_GONE)
 
     @made.exception_handler(HTTPException)
-    async def elsewhere(_: Request, error: HTTPException) -> Response:
-        return JSONResponse(Failure(error.status_code, str(error.detail)).body, error.status_code)
+    async def elsewhere(request: Request, error: HTTPException) -> Response:
+        told = f"{request.method} {request.url.path[:60]}: {error.detail}; there are: {ROUTES}"
+        return await failed(request, Failure(error.status_code, told, **(error.headers or {})))
 
-    return made
+    @made.exception_handler(Exception)
+    async def broken(request: Request, _: Exception) -> Response:
+        return await failed(request, Failure(500, "the server failed; its log says why"))
+
+
+def listed(name: str) -> dict[str, Any]:
+    """A method as a model of the API."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "dreamr"}
 
 
 def chat_of(body: bytes) -> Chat:
@@ -88,27 +118,32 @@ def chat_of(body: bytes) -> Chat:
 
 async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
     """The answer to a chat. What is refused before its first step is a failure with a status of its own."""
-    reader = service.served(chat.model).reader
+    method, _, reader = service.served(chat.model)
     chat.check_sampling(service.sampling)
     chat.check_images(MOST_IMAGES)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.place(chat.model))
         images = await stack.enter_async_context(pictures.stored(chat.urls))
         prompt = Prompt(chat.words, images)
-        items = service.answer(chat.model, prompt, chat.limits(service.limits))
+        items = service.answer(chat.model, prompt, chat.limits(service.limits.under(method)))
         await stack.enter_async_context(aclosing(items))
         first = await anext(items)
-        if isinstance(first, Outcome) and first.refusal:
-            raise refused(first)
+        check_answered(first)
         answer = Answer(chat, len(await reader.prompt_tokens(prompt)))
         if not chat.stream:
             return JSONResponse(await answer.whole(first, items))
         return EventSourceResponse(answer.events(first, items, stack.pop_all()))
 
 
-def refused(outcome: Outcome) -> Failure:
-    """What an engine would not go on with."""
-    return Failure(400, f"model {outcome.refused_by}: {outcome.refusal}", "messages")
+def check_answered(item: Told | Outcome) -> None:
+    """Failure where an engine would not go on; where the context is full behind some steps, these are the answer."""
+    if isinstance(item, Told) or item.refusal is None:
+        return
+    told = f"model {item.refused_by}: {item.refusal}"
+    if not item.refusal.startswith(FULL):
+        raise Failure(400, told, "messages")
+    if not item.steps:  # clients know the case by these words, or by the code
+        raise Failure(400, f"This model's maximum context length is exceeded; {told}", "messages", TOO_LONG)
 
 
 class Answer:
@@ -123,12 +158,11 @@ class Answer:
     async def whole(self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome]) -> dict[str, Any]:
         """The body of a response that is not streamed."""
         async for item in _behind(first, rest):
+            check_answered(item)
             if isinstance(item, Told):
                 self._seconds.append(item.seconds)
             else:
                 outcome = item
-        if outcome.refusal:
-            raise refused(outcome)
         message = {"role": "assistant", "content": outcome.text}
         choice = {"index": 0, "message": message, "finish_reason": FINISH[outcome.finish], "logprobs": None}
         facts = {"usage": self._usage(outcome), "dreamr": self._extension(outcome)}
@@ -142,6 +176,7 @@ class Answer:
             try:
                 yield self._chunk({"role": "assistant", "content": ""})
                 async for item in _behind(first, rest):
+                    check_answered(item)
                     if isinstance(item, Told):
                         yield self._step(item)
                     else:
@@ -158,8 +193,6 @@ class Answer:
         return self._chunk({"content": text})
 
     def _ending(self, outcome: Outcome) -> list[bytes]:
-        if outcome.refusal:
-            raise refused(outcome)
         last = self._chunk({}, FINISH[outcome.finish], dreamr=self._extension(outcome))
         options = self._chat.stream_options
         used = {"choices": [], "usage": self._usage(outcome), **self._named, "object": "chat.completion.chunk"}
@@ -180,7 +213,8 @@ class Answer:
             for step, at in zip(outcome.steps, self._seconds, strict=True)
         ]
         counts = {"drafted": outcome.drafted, "verified": outcome.verified, "accepted": outcome.accepted}
-        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), "finish": outcome.finish}
+        ended = {"finish": outcome.finish, "refusal": outcome.refusal}
+        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), **ended}
 
 
 async def _behind(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:

@@ -4,19 +4,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
+TYPES = {429: "requests"}  # what is limited, in OpenAI's words
+
 
 class Failure(Exception):
-    """A request that is not answered: HTTP `status`, words, and the field that they are about."""
+    """A request that is not answered: HTTP `status`, words, the field that they are about, and OpenAI's `code`."""
 
-    def __init__(self, status: int, message: str, param: str | None = None, **headers: str) -> None:
+    def __init__(
+        self, status: int, message: str, param: str | None = None, code: str | None = None, **headers: str
+    ) -> None:
         super().__init__(message)
-        self.status, self.message, self.param, self.headers = status, message, param, headers
+        self.status, self.message, self.param, self.code, self.headers = status, message, param, code, headers
 
     @property
     def body(self) -> dict[str, Any]:
         """The error object, as clients of that API read it."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": None}}
+        usual = "invalid_request_error" if self.status < 500 else "server_error"
+        kind = TYPES.get(self.status, usual)
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
 def of_validation(error: ValidationError) -> Failure:

@@ -1,12 +1,16 @@
 """The HTTP server below the routes: uvicorn, with bounds on what a connection may cost before a request is there."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dreamr.endpoint.failures import Failure
 
 MOST_CONNECTIONS = 512  # half of the 1,024 files that many systems allow a process (our decision)
 MOST_HEAD = 64 << 10  # bytes of a request's line and headers
@@ -39,6 +43,14 @@ class BoundedConnection(H11Protocol):
         if self._late:
             self._late.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused as everything is: by the error object."""
+        body = json.dumps(Failure(400, msg).body).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     @property
     def is_idle(self) -> bool:

@@ -1,11 +1,14 @@
 """Questions on their way through a method: admitted, answered step by step, counted."""
 
 import asyncio
+import math
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from statistics import fmean
 from typing import NamedTuple
 
 from dreamr.config import Method, Sampling
@@ -18,7 +21,7 @@ from dreamr.methods.run import WATCHER
 from dreamr.prompts import Prompt
 from dreamr.traces import Step
 
-RETRY_SECONDS = "1"
+REMEMBERED = 64  # answers whose seconds say how long the next ones will take
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,19 @@ class Service:
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.concurrency)
         self._waiting = 0
+        self._taken: deque[float] = deque(maxlen=REMEMBERED)
 
     def served(self, name: str) -> Served:
         """The method of this name; Failure where there is none."""
         if name not in self.methods:
-            raise Failure(404, f"model: {name[:60]!r} is not served; there are: {', '.join(self.methods)}", "model")
+            told = f"model: {name[:60]!r} is not served; there are: {', '.join(self.methods)}"
+            raise Failure(404, told, "model", "model_not_found")
         return self.methods[name]
 
     async def answer(self, name: str, prompt: Prompt, limits: Limits) -> AsyncGenerator[Told | Outcome, None]:
         """Each step once it is committed, and the outcome at the end; the question has its `place`.
 
-        Closing the generator drops the question.
+        `limits` are those `under` the method. Closing the generator drops the question.
         """
         method, engines, _ = self.served(name)
         begun = time.perf_counter()
@@ -78,6 +83,7 @@ class Service:
 
     def _count(self, name: str, item: Told | Outcome, seconds: float) -> None:
         if isinstance(item, Outcome):
+            self._taken.append(seconds)
             self.metrics.count(name, item, seconds)
         elif item.place == 0:
             self.metrics.first_step.labels(name).observe(item.seconds)
@@ -96,18 +102,33 @@ class Service:
         if self.dead:
             raise self.gone()
         if self._places.locked() and self._waiting >= self.queue:
-            raise Failure(429, f"{self._waiting} questions wait already; try again", **{"Retry-After": RETRY_SECONDS})
+            told = f"{self._waiting} questions wait already; try again"
+            raise Failure(429, told, None, "rate_limit_exceeded", **{"Retry-After": str(self._seconds_to_wait())})
+        try:
+            await self._waited(name)
+            try:
+                with self.metrics.running.labels(name).track_inprogress():
+                    yield
+            finally:
+                self._places.release()
+        except (asyncio.CancelledError, GeneratorExit):
+            self.metrics.abandoned.labels(name).inc()
+            raise
+
+    async def _waited(self, name: str) -> None:
         arrived = time.perf_counter()
         self._waiting += 1
         try:
-            await self._places.acquire()
+            with self.metrics.waiting.labels(name).track_inprogress():
+                await self._places.acquire()
         finally:
             self._waiting -= 1
-        try:
-            self.metrics.queued.labels(name).observe(time.perf_counter() - arrived)
-            yield
-        finally:
-            self._places.release()
+        self.metrics.queued.labels(name).observe(time.perf_counter() - arrived)
+
+    def _seconds_to_wait(self) -> int:
+        """Until those who wait now have begun, as long as answers took lately."""
+        mean = fmean(self._taken) if self._taken else 0.0
+        return max(1, math.ceil(self._waiting * mean / self.concurrency))
 
 
 async def _committed(
@@ -118,7 +139,7 @@ async def _committed(
 
     async def run() -> Outcome:
         WATCHER.set(lambda step, seconds: told.put_nowait(Told(step, next(places), seconds)))
-        return await methods.load(method.loop)(prompt, engines, method, limits.under(method))
+        return await methods.load(method.loop)(prompt, engines, method, limits)
 
     task = asyncio.create_task(run())
     task.add_done_callback(lambda _: told.put_nowait(None))

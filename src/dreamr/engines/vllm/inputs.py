@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from dreamr.config import ImageSize, Sampling
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import Refused
+from dreamr.engines.protocol import FULL, Refused
 from dreamr.engines.vllm import internals
 from dreamr.prompts import STEP_BREAK, Prompt
 
@@ -109,7 +109,7 @@ class Inputs:
 
     def _full(self, tokens: str) -> Refused:
         return self._refused(
-            f"context_tokens ({self._settings.context_tokens}) is full, of which the question alone takes {tokens}: "
+            f"{FULL} ({self._settings.context_tokens}) is full, of which the question alone takes {tokens}: "
             "raise it, or lower images.max_pixels or generation.answer_tokens"
         )
 
