@@ -73,6 +73,25 @@ def test_a_lower_bound_on_tokens_holds_and_a_higher_one_is_the_configured(endpoi
     assert full["choices"] == more["choices"]
 
 
+STEPS = direct("dreamr", f"How many?\n{REASON}").steps
+BROKEN = [STEPS[1].text[5:], STEPS[1].text[-4:] + "\n\n" + STEPS[2].text[:6], "\n\n", "never"]
+
+
+@pytest.mark.parametrize("stop", [*BROKEN, BROKEN[:2], STEPS[0].text[0]])
+def test_a_stop_string_ends_the_committed_text(endpoint: Endpoint, stop: str | list[str]) -> None:
+    full = direct("dreamr", f"How many?\n{REASON}").text
+    expected = min((full.partition(one)[0] for one in ([stop] if isinstance(stop, str) else stop)), key=len)
+    whole = endpoint.client().chat.completions.create(**asking(stop=stop))
+    assert whole.choices[0].message.content == expected and whole.choices[0].finish_reason == "stop"
+    chunks = list(endpoint.client().chat.completions.create(**asking(stop=stop, stream=True)))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == expected
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    texts = [step["text"] for step in whole.dreamr["steps"]]
+    assert texts == [step["text"] for step in chunks[-1].dreamr["steps"]] == [step.text for step in STEPS[: len(texts)]]
+    assert whole.usage.completion_tokens == sum(step.tokens for step in STEPS[: len(texts)])
+    assert endpoint.idle
+
+
 def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
     from openai import NotFoundError
 
@@ -91,16 +110,22 @@ def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
         ({"tools": [{"type": "function"}]}, 400, "tools: "),
         ({"n": 2}, 400, "n: "),
         ({"logprobs": True}, 400, "logprobs: "),
-        ({"stop": ["x"]}, 400, "stop: "),
+        ({"stop": [""]}, 400, "stop.0: "),
+        ({"stop": ["x"] * 17}, 400, "stop: "),
         ({"temperature": 0.7}, 400, "temperature: 0.0 is in force for all requests, 0.7 was asked for"),
-        ({"seed": 1}, 400, "seed: 0 is in force"),
         ({"max_tokens": 0}, 400, "max_tokens: "),
         ({"max_tokens": "many"}, 400, "max_tokens: "),
-        ({"frequency_penalty": 1}, 400, "frequency_penalty: is not served here"),
+        ({"frequency_penalty": 1}, 400, "frequency_penalty: "),
+        ({"best_of": 2}, 400, "best_of: is not served here"),
         ({"messages": []}, 400, "messages: "),
         ({"messages": "hello"}, 400, "messages: "),
         ({"messages": [{"role": "assistant", "content": "I think"}]}, 400, "messages.0.role: "),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, 400, "messages.0.content"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            400,
+            "messages.0.content.0: Input tag 'input_audio' found using 'type' does not match any of the expected tags",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, 400, "messages.0.content.0.text: Field"),
         ({"messages": [{"role": "user", "content": "an <image> here"}]}, 400, "<image> marks the place"),
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, 400, "messages.0.content"),
     ],

@@ -25,7 +25,7 @@ from dreamr.endpoint.service import Service, Told
 from dreamr.engines.protocol import FULL
 from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.methods.protocol import Outcome
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.prompts import Prompt
 
 T = TypeVar("T")
 
@@ -125,11 +125,11 @@ async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
         await stack.enter_async_context(service.place(chat.model))
         images = await stack.enter_async_context(pictures.stored(chat.urls))
         prompt = Prompt(chat.words, images)
-        items = service.answer(chat.model, prompt, chat.limits(service.limits.under(method)))
+        items = service.answer(chat.model, prompt, chat.limits(service.limits.under(method)), chat.stop)
         await stack.enter_async_context(aclosing(items))
         first = await anext(items)
         check_answered(first)
-        answer = Answer(chat, len(await reader.prompt_tokens(prompt)))
+        answer = Answer(chat, chat.ignored(service.sampling), len(await reader.prompt_tokens(prompt)))
         if not chat.stream:
             return JSONResponse(await answer.whole(first, items))
         return EventSourceResponse(answer.events(first, items, stack.pop_all()))
@@ -149,11 +149,11 @@ def check_answered(item: Told | Outcome) -> None:
 class Answer:
     """One answer in the words of the API."""
 
-    def __init__(self, chat: Chat, prompt_tokens: int) -> None:
-        self._chat, self._prompt_tokens = chat, prompt_tokens
+    def __init__(self, chat: Chat, ignored: list[str], prompt_tokens: int) -> None:
+        self._chat, self._ignored, self._prompt_tokens = chat, ignored, prompt_tokens
         self._named = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": chat.model}
         self._seconds: list[float] = []
-        self._joint = ""  # what stands between the last step and the next
+        self._told = 0  # characters of a stream
 
     async def whole(self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome]) -> dict[str, Any]:
         """The body of a response that is not streamed."""
@@ -187,16 +187,17 @@ class Answer:
             yield format_sse_event(data_str="[DONE]")
 
     def _step(self, told: Told) -> bytes:
-        """A step, with the blank line before it rather than behind: so all chunks together are the answer's text."""
         self._seconds.append(told.seconds)
-        text, self._joint = self._joint + told.step.text, "" if told.step.capped else STEP_BREAK
-        return self._chunk({"content": text})
+        self._told += len(told.text)
+        return self._chunk({"content": told.text})
 
     def _ending(self, outcome: Outcome) -> list[bytes]:
+        """The text that waited for a stop string which never came whole, and how the answer ended."""
+        waiting = [self._chunk({"content": rest})] if (rest := outcome.text[self._told :]) else []
         last = self._chunk({}, FINISH[outcome.finish], dreamr=self._extension(outcome))
         options = self._chat.stream_options
         used = {"choices": [], "usage": self._usage(outcome), **self._named, "object": "chat.completion.chunk"}
-        return [last, _event(used)] if options and options.include_usage else [last]
+        return [*waiting, last, _event(used)] if options and options.include_usage else [*waiting, last]
 
     def _chunk(self, delta: dict[str, str], finish: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
@@ -213,7 +214,7 @@ class Answer:
             for step, at in zip(outcome.steps, self._seconds, strict=True)
         ]
         counts = {"drafted": outcome.drafted, "verified": outcome.verified, "accepted": outcome.accepted}
-        ended = {"finish": outcome.finish, "refusal": outcome.refusal}
+        ended = {"finish": outcome.finish, "refusal": outcome.refusal, "ignored": self._ignored}
         return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), **ended}
 
 

@@ -1,7 +1,8 @@
 """What a client may ask: of OpenAI's chat completions what makes one question to a method, and nothing beside.
 
 A field that would change the answer and cannot is refused, never dropped: tools, several choices, log-probabilities,
-audio, assistant turns, stop strings. Sampling belongs to the engines; a request may only repeat what is configured.
+audio, assistant turns. Values that change nothing, which clients send by themselves, are taken. Sampling belongs to the
+engines; a request may only repeat what is configured. What changes nothing where nothing is drawn is told as ignored.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from pydantic import (
     ConfigDict,
     FailFast,
     Field,
-    NonNegativeInt,
     PositiveInt,
     model_validator,
 )
@@ -25,6 +25,10 @@ from dreamr.prompts import REASON
 from dreamr.records import IMAGE_MARK
 
 MOST = 256  # messages of a chat, parts of a message, fields of an object (our decision)
+
+MOST_STOPS = 16  # stop strings (our decision)
+DRAWING = ("top_p", "top_k", "seed")  # how tokens are drawn, which nobody does at temperature 0
+IGNORED = ("reasoning_effort", "verbosity", "store", "metadata", "service_tier")
 
 
 class Part(BaseModel):
@@ -47,7 +51,7 @@ class TextPart(Part):
 
 class ImageUrl(Part):
     url: str
-    detail: Literal["auto"] | None = None  # the engines' own caps on pixels hold
+    detail: Literal["auto", "low", "high"] | None = None  # the engines' own caps on pixels hold
 
 
 class ImagePart(Part):
@@ -60,21 +64,37 @@ def _as_parts(content: Any) -> Any:
 
 
 Parts = Annotated[
-    list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], Field(max_length=MOST), FailFast()
+    list[Annotated[TextPart | ImagePart, Field(discriminator="type")]], Field(min_length=1, max_length=MOST), FailFast()
 ]
 
 
 class Message(Part):
     role: Literal["system", "developer", "user"]
+    name: str | None = None  # the speaker's, which no template has a place for
     content: Annotated[Parts, BeforeValidator(_as_parts)]
 
 
 class StreamOptions(Part):
     include_usage: bool = False
+    include_obfuscation: bool = False  # padding against eavesdroppers, of which there is none
 
 
 class TextFormat(Part):
     type: Literal["text"]
+
+
+def _as_strings(stop: Any) -> Any:
+    return (stop,) if isinstance(stop, str) else stop or ()
+
+
+Stops = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=MOST)], ...],
+    Field(max_length=MOST_STOPS),
+    FailFast(),
+    BeforeValidator(_as_strings),
+]
+Zero = Annotated[float, Field(ge=0, le=0)]
+Nothing = Annotated[list[Any], Field(max_length=0)]
 
 
 class Chat(Part):
@@ -89,17 +109,42 @@ class Chat(Part):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
-    seed: NonNegativeInt | None = None
+    seed: int | None = None
+    stop: Stops = ()
+    response_format: TextFormat | None = None
+
+    # values that change nothing
     n: Literal[1] | None = None
     logprobs: Literal[False] | None = None
-    stop: None = None
-    tools: None = None
-    response_format: TextFormat | None = None
-    user: str | None = None  # the client's own mark
+    top_logprobs: Zero | None = None
+    frequency_penalty: Zero | None = None
+    presence_penalty: Zero | None = None
+    repetition_penalty: Annotated[float, Field(ge=1, le=1)] | None = None
+    min_p: Zero | None = None
+    logit_bias: Annotated[dict[str, Any], Field(max_length=0)] | None = None
+    tools: Nothing | None = None
+    tool_choice: Literal["none", "auto"] | None = None
+    functions: Nothing | None = None
+    function_call: Literal["none", "auto"] | None = None
+    modalities: tuple[Literal["text"]] | None = None
+    audio: None = None
+    prediction: None = None
+    web_search_options: None = None
+
+    # what a client says for its own sake, or to a service that keeps answers and thinks more or less
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    parallel_tool_calls: bool | None = None
+    store: bool | None = None
+    metadata: dict[str, Any] | None = None
+    service_tier: str | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
 
     def check_sampling(self, settings: Sampling) -> None:
         """Failure where other sampling is asked for than is in force."""
-        for name in ("temperature", "top_p", "top_k", "seed"):
+        for name in ("temperature", *(() if settings.temperature == 0 else DRAWING)):
             asked, held = getattr(self, name), getattr(settings, name)
             if asked is not None and asked != held:
                 raise Failure(400, f"{name}: {held} is in force for all requests, {asked} was asked for", name)
@@ -113,6 +158,11 @@ class Chat(Part):
         """The configured limits, or lower ones."""
         asked = (self.max_tokens, self.max_completion_tokens, limits.answer_tokens)
         return Limits(limits.step_tokens, min(bound for bound in asked if bound is not None))
+
+    def ignored(self, settings: Sampling) -> list[str]:
+        """Fields that are set and have no say here: where nothing is drawn, also those of how to draw."""
+        silent = IGNORED + (DRAWING if settings.temperature == 0 else ())
+        return [name for name in silent if getattr(self, name) is not None]
 
     @property
     def urls(self) -> list[str]:

@@ -1,9 +1,11 @@
 """What a client is told instead of an answer: OpenAI's error object, with an HTTP status."""
 
+from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
 
+KINDS = ("text", "image_url")  # of parts: behind a place in a list, they are no field
 TYPES = {429: "requests"}  # what is limited, in OpenAI's words
 
 
@@ -27,7 +29,8 @@ class Failure(Exception):
 def of_validation(error: ValidationError) -> Failure:
     """The first thing that is wrong with a request, by field, value and what is allowed."""
     problem = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in problem["loc"])
+    loc = ("", *problem["loc"])
+    field = ".".join(str(name) for before, name in pairwise(loc) if not (isinstance(before, int) and name in KINDS))
     if problem["type"] == "extra_forbidden":
         return Failure(400, f"{field}: is not served here", field)
     return Failure(400, f"{field}: {problem['msg']}" if field else problem["msg"], field or None)

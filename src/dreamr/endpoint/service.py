@@ -3,10 +3,10 @@
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from statistics import fmean
 from typing import NamedTuple
@@ -14,11 +14,12 @@ from typing import NamedTuple
 from dreamr.config import Method, Sampling
 from dreamr.endpoint.failures import Failure
 from dreamr.endpoint.metrics import Metrics
+from dreamr.endpoint.stops import StoppedText
 from dreamr.engines.protocol import EngineDied, Reader
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.methods.run import WATCHER
-from dreamr.prompts import Prompt
+from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.traces import Step
 
 REMEMBERED = 64  # answers whose seconds say how long the next ones will take
@@ -26,11 +27,15 @@ REMEMBERED = 64  # answers whose seconds say how long the next ones will take
 
 @dataclass(frozen=True)
 class Told:
-    """A committed step, its place in the answer, and when: seconds since the question began."""
+    """A committed step, its place in the answer, when (seconds since the question began), and the text that it adds.
+
+    The blank line between two steps stands before the second, so all texts together are the answer's.
+    """
 
     step: Step
     place: int
     seconds: float
+    text: str = ""
 
 
 class Served(NamedTuple):
@@ -65,14 +70,16 @@ class Service:
             raise Failure(404, told, "model", "model_not_found")
         return self.methods[name]
 
-    async def answer(self, name: str, prompt: Prompt, limits: Limits) -> AsyncGenerator[Told | Outcome, None]:
+    async def answer(
+        self, name: str, prompt: Prompt, limits: Limits, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[Told | Outcome, None]:
         """Each step once it is committed, and the outcome at the end; the question has its `place`.
 
         `limits` are those `under` the method. Closing the generator drops the question.
         """
         method, engines, _ = self.served(name)
         begun = time.perf_counter()
-        async with aclosing(_committed(prompt, engines, method, limits)) as items:
+        async with aclosing(_until(stops, _committed(prompt, engines, method, limits))) as items:
             try:
                 async for item in items:
                     self._count(name, item, time.perf_counter() - begun)
@@ -129,6 +136,44 @@ class Service:
         """Until those who wait now have begun, as long as answers took lately."""
         mean = fmean(self._taken) if self._taken else 0.0
         return max(1, math.ceil(self._waiting * mean / self.concurrency))
+
+
+async def _until(
+    stops: Sequence[str], items: AsyncGenerator[Told | Outcome, None]
+) -> AsyncGenerator[Told | Outcome, None]:
+    """The items with their texts, until a stop string; what was begun beyond that is dropped."""
+    text, joint, steps = StoppedText(stops), "", list[Step]()
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, Outcome):
+                yield item
+                return
+            steps.append(item.step)
+            yield replace(item, text=text.add(joint + item.step.text))
+            if text.ended:
+                yield stopped(text.whole, steps)
+                return
+            joint = "" if item.step.capped else STEP_BREAK
+
+
+def stopped(text: str, steps: Sequence[Step]) -> Outcome:
+    """What is known of an answer that a stop string ended: its committed steps, and of the drafts those decided on."""
+    verified = [step for step in steps if step.accepted is not None]
+    tokens = Counter({"draft": 0, "target": 0})
+    for step in steps:
+        tokens[step.writer] += step.tokens
+    return Outcome(
+        text=text,
+        steps=tuple(steps),
+        finish="end",
+        drafted=len(verified) + sum(step.unread for step in steps),
+        verified=len(verified),
+        accepted=sum(step.accepted is True for step in verified),
+        tokens=tokens.total(),
+        draft_tokens=tokens["draft"],
+        target_tokens=tokens["target"],
+        spans=(),
+    )
 
 
 async def _committed(
