@@ -39,8 +39,10 @@ class Counted(ScriptedEngine):
     def __init__(self, name: str, delay: float) -> None:
         super().__init__(name, delay)
         self.active, self.dead = 0, False
+        self.last: Prompt | None = None
 
     async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
+        self.last = prompt
         with self._alive():
             return await super().generate(prompt, stop=stop, max_tokens=max_tokens, meter=meter)
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dreamr.answering import engines
@@ -71,7 +72,7 @@ class ScriptedEngine:
             yield step
             if step.finish == "end":
                 return
-            prompt = Prompt(prompt.user, prompt.images, prompt.answer + step.text + stop)
+            prompt = replace(prompt, answer=prompt.answer + step.text + stop)
 
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         self._note("verify", prompt.user)

@@ -17,9 +17,17 @@ TOOL = {"type": "function", "function": FUNCTION}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
 SEEN = {"type": "image_url", "image_url": {"url": inline(picture())}}
 
+ANSWER = {"role": "assistant", "content": "Two."}
+EMPTY = {"refusal": None, "annotations": [], "audio": None, "function_call": None, "tool_calls": None}
+CALL = {"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+
 
 def said(content: Any, role: str = "user", **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": role, "content": content, **more}]}
+
+
+def asked(*before: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [*before, *said("How many?")["messages"]]}
 
 
 def seen(**more: Any) -> dict[str, Any]:
@@ -31,7 +39,21 @@ ROWS: list[tuple[dict[str, Any], str, str, str]] = [
     ({}, "taken", "taken", ""),
     (said([{"type": "text", "text": "How many?"}]), "taken", "taken", ""),
     (said([SEEN, {"type": "text", "text": "How many?"}]), "taken", "taken", ""),
-    (said("Be brief.", "developer"), "taken", "taken", ""),
+    (asked({"role": "system", "content": "Be brief."}), "taken", "taken", ""),
+    (asked({"role": "developer", "content": "Be brief."}), "taken", "taken", ""),
+    (said("Be brief.", "system"), "refused", "taken", "nobody asks anything"),
+    (asked(said("Hello.")["messages"][0], ANSWER), "taken", "taken", ""),
+    (asked(said("Hello.")["messages"][0], ANSWER | EMPTY), "taken", "taken", "as openai-node sends an answer back"),
+    (asked(ANSWER | {"reasoning_content": "Hm."}), "taken", "taken", "templates leave it out"),
+    (
+        {"messages": [*said("Hello.")["messages"], ANSWER]},
+        "refused",
+        "taken",
+        "nobody asks anything",
+    ),
+    (asked(ANSWER | {"tool_calls": [CALL]}), "refused", "taken", "no tools"),
+    (asked({"role": "tool", "tool_call_id": "1", "content": "3"}), "refused", "taken", "no tools"),
+    (asked({"role": "system", "content": [SEEN]}), "refused", "taken", "no template shows a picture there"),
     (said("How many?", name="ann"), "taken", "taken", "no template has a place for a speaker's name"),
     (seen(detail="auto"), "taken", "taken", "the engines' own caps on pixels hold"),
     (seen(detail="low"), "taken", "taken", "the engines' own caps on pixels hold"),

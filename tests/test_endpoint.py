@@ -38,7 +38,7 @@ def direct(name: str, user: str) -> Any:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_client_gets_the_loops_answer_whole_and_step_by_step(endpoint: Endpoint, name: str) -> None:
-    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How many?"}]
+    said = [{"role": "user", "content": "Be brief."}, {"role": "user", "content": "How many?"}]
     expected = direct(name, f"Be brief.\nHow many?\n{REASON}")
     whole = endpoint.client().chat.completions.create(model=name, messages=said)
     assert whole.choices[0].message.content == expected.text and whole.choices[0].finish_reason == "stop"
@@ -119,7 +119,9 @@ def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
         ({"best_of": 2}, 400, "best_of: is not served here"),
         ({"messages": []}, 400, "messages: "),
         ({"messages": "hello"}, 400, "messages: "),
-        ({"messages": [{"role": "assistant", "content": "I think"}]}, 400, "messages.0.role: "),
+        ({"messages": [{"role": "assistant", "content": "I think"}]}, 400, "the last one has to be the user's"),
+        ({"messages": [{"role": "tool", "content": "3"}]}, 400, "messages.0: Input tag 'tool' found using 'role'"),
+        ({"messages": [{"role": "user"}]}, 400, "messages.0.content: Field required"),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
             400,

@@ -4,7 +4,7 @@
 
 A method is a model to the client, by its name with hyphens: `dreamr`, `target-only`. Routes: /v1/chat/completions,
 /v1/models, /health, /metrics. What would change an answer and cannot is refused by the API's error object: tools,
-several choices, assistant turns, other sampling than configured. No URL is fetched. SIGTERM lets running questions end.
+several choices, other sampling than configured. No URL is fetched. SIGTERM lets running questions end.
 The engines are those of the experiment, or servers that run already, where the configuration gives a `url`. What the
 engines print goes to <logs>/serve.log. Who reaches host and port may use it; there is no TLS, a proxy's task.
 """

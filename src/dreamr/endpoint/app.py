@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from dreamr.endpoint.bodies import Bodies
-from dreamr.endpoint.chats import Chat
+from dreamr.endpoint.chats import Chat, question
 from dreamr.endpoint.failures import Failure, of_validation
 from dreamr.endpoint.metrics import Metrics, cancelled_tokens
 from dreamr.endpoint.pictures import Pictures
@@ -25,7 +25,6 @@ from dreamr.endpoint.service import Service, Told
 from dreamr.engines.protocol import FULL
 from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.methods.protocol import Outcome
-from dreamr.prompts import Prompt
 
 T = TypeVar("T")
 
@@ -121,10 +120,11 @@ async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
     method, _, reader = service.served(chat.model)
     chat.check_sampling(service.sampling)
     chat.check_images(MOST_IMAGES)
+    turns = chat.turns()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.place(chat.model))
         images = await stack.enter_async_context(pictures.stored(chat.urls))
-        prompt = Prompt(chat.words, images)
+        prompt = question(turns, images)
         items = service.answer(chat.model, prompt, chat.limits(service.limits.under(method)), chat.stop)
         await stack.enter_async_context(aclosing(items))
         first = await anext(items)

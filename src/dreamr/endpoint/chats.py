@@ -1,11 +1,12 @@
-"""What a client may ask: of OpenAI's chat completions what makes one question to a method, and nothing beside.
+"""What a client may ask: of OpenAI's chat completions what makes a question to a method, and nothing beside.
 
 A field that would change the answer and cannot is refused, never dropped: tools, several choices, log-probabilities,
-audio, assistant turns. Values that change nothing, which clients send by themselves, are taken. Sampling belongs to the
+audio. Values that change nothing, which clients send by themselves, are taken. Sampling belongs to the
 engines; a request may only repeat what is configured. What changes nothing where nothing is drawn is told as ignored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,7 +22,7 @@ from pydantic import (
 from dreamr.config import Sampling
 from dreamr.endpoint.failures import Failure
 from dreamr.methods.protocol import Limits
-from dreamr.prompts import REASON
+from dreamr.prompts import REASON, Conversation, Prompt, Turn
 from dreamr.records import IMAGE_MARK
 
 MOST = 256  # messages of a chat, parts of a message, fields of an object (our decision)
@@ -59,6 +60,10 @@ class ImagePart(Part):
     image_url: ImageUrl
 
 
+Zero = Annotated[float, Field(ge=0, le=0)]
+Nothing = Annotated[list[Any], Field(max_length=0)]
+
+
 def _as_parts(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
@@ -68,10 +73,37 @@ Parts = Annotated[
 ]
 
 
-class Message(Part):
-    role: Literal["system", "developer", "user"]
+Texts = Annotated[list[TextPart], Field(min_length=1, max_length=MOST), FailFast()]
+
+
+class SystemMessage(Part):
+    role: Literal["system", "developer"]
     name: str | None = None  # the speaker's, which no template has a place for
+    content: Annotated[Texts, BeforeValidator(_as_parts)]
+
+
+class UserMessage(Part):
+    role: Literal["user"]
+    name: str | None = None
     content: Annotated[Parts, BeforeValidator(_as_parts)]
+
+
+class AssistantMessage(Part):
+    """An answer as it came from here, or from elsewhere: clients send back all of its fields."""
+
+    role: Literal["assistant"]
+    name: str | None = None
+    content: Annotated[Texts, BeforeValidator(_as_parts)]
+    refusal: None = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: Nothing | None = None
+    annotations: Nothing | None = None
+    reasoning: str | None = None  # templates leave earlier reasoning out
+    reasoning_content: str | None = None
+
+
+Message = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]
 
 
 class StreamOptions(Part):
@@ -93,8 +125,6 @@ Stops = Annotated[
     FailFast(),
     BeforeValidator(_as_strings),
 ]
-Zero = Annotated[float, Field(ge=0, le=0)]
-Nothing = Annotated[list[Any], Field(max_length=0)]
 
 
 class Chat(Part):
@@ -169,18 +199,34 @@ class Chat(Part):
         """The images' URLs, in the order of their marks in `words`."""
         return [part.image_url.url for part in self._parts() if isinstance(part, ImagePart)]
 
-    @property
-    def words(self) -> str:
-        """The question: text in order, with a mark where an image stands.
+    def turns(self) -> tuple[Turn, ...]:
+        """What was said, with a mark where an image stands; Failure where the last word is not the user's.
 
-        Steps are what is verified, so a chat that does not ask for them by our own sentence is asked for them.
+        What one side said in several messages is one turn, as some templates want sides that take turns. Steps are what
+        is verified, so a chat that does not ask for them by our own sentence is asked for them.
         """
-        said = "\n".join(_in_words(message) for message in self.messages)
-        return said if REASON in said else f"{said}\n{REASON}"
+        said = groupby(self.messages, _side)
+        turns = [Turn(role, "\n".join(map(_in_words, messages))) for role, messages in said]
+        *before, last = turns
+        if last.role != "user":
+            raise Failure(400, f"messages: the last one has to be the user's, not the {last.role}'s", "messages")
+        if not any(REASON in turn.text for turn in turns if turn.role == "system" or turn is last):
+            last = Turn("user", f"{last.text}\n{REASON}")
+        return (*before, last)
 
     def _parts(self) -> Iterator[TextPart | ImagePart]:
         for message in self.messages:
             yield from message.content
+
+
+def question(turns: Sequence[Turn], images: tuple[str, ...]) -> Prompt:
+    """The prompt of some turns, the last of which asks; `images` belong to the marks of all."""
+    *before, last = turns
+    return Conversation(last.text, images, before=tuple(before)) if before else Prompt(last.text, images)
+
+
+def _side(message: Message) -> Literal["system", "user", "assistant"]:
+    return "system" if message.role == "developer" else message.role
 
 
 def _in_words(message: Message) -> str:

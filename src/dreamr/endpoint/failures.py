@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-KINDS = ("text", "image_url")  # of parts: behind a place in a list, they are no field
+# Kinds of parts and of messages: behind a place in a list, they are no field.
+KINDS = ("text", "image_url", "system", "developer", "user", "assistant")
 TYPES = {429: "requests"}  # what is limited, in OpenAI's words
 
 

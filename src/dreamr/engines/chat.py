@@ -3,14 +3,14 @@
 import re
 from typing import Any
 
-from dreamr.prompts import THINK_CLOSE, Prompt
+from dreamr.prompts import THINK_CLOSE, Conversation, Prompt, Turn
 from dreamr.records import IMAGE_MARK
 
 _FILLER = "dreamr-filler"
 
 
 def user_parts(user: str) -> list[dict[str, str]]:
-    """The user turn as chat-template parts, images and text in their order."""
+    """A turn, mostly a user's, as chat-template parts, images and text in their order."""
     texts = (part.strip() for part in re.split(f"({re.escape(IMAGE_MARK)})", user))
     return [{"type": "image"} if text == IMAGE_MARK else {"type": "text", "text": text} for text in texts if text]
 
@@ -32,8 +32,10 @@ class Chat:
         return self.opening(prompt) + self.rest(prompt)
 
     def opening(self, prompt: Prompt) -> str:
-        """The user turn, and what opens the answer. It is rendered anew each time: whoever needs it often keeps it."""
-        return self._render([{"role": "user", "content": user_parts(prompt.user)}])
+        """All turns up to the question's, and what opens the answer. Whoever needs it often keeps it."""
+        before = prompt.before if isinstance(prompt, Conversation) else ()
+        turns = [*before, Turn("user", prompt.user)]
+        return self._render([{"role": turn.role, "content": user_parts(turn.text)} for turn in turns])
 
     def rest(self, prompt: Prompt) -> str:
         """What stands behind the opening: the answer so far and, for a verdict, what is asked about it."""

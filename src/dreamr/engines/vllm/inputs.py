@@ -6,6 +6,7 @@ is tokenized and its images are processed once, answers are tokenized step by st
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from typing import Any, Literal, Protocol
 
@@ -14,7 +15,7 @@ from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
 from dreamr.engines.protocol import FULL, Refused
 from dreamr.engines.vllm import internals
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.prompts import STEP_BREAK, Conversation, Prompt
 
 MOST_IMAGES = 8  # per prompt; MMMU has up to seven
 OPENINGS = 256  # questions that are kept in memory with their prepared images,
@@ -93,7 +94,7 @@ class Inputs:
 
     def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, settings: Settings) -> None:
         self._vllm, self._chat, self._vocabulary, self._settings = vllm, chat, vocabulary, settings
-        self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[internals.Rendered]] = {}
+        self._openings: dict[Prompt, asyncio.Task[internals.Rendered]] = {}  # by prompts without an answer
 
     async def request(self, prompt: Prompt) -> Any:
         """What the engine's request takes; to be sent without another await in between. One too long is Refused."""
@@ -129,24 +130,24 @@ class Inputs:
         return [*opening.ids, *(token for piece in rest for token in self._vocabulary.encode(piece))]
 
     async def _opening(self, prompt: Prompt) -> internals.Rendered:
-        """The user turn of `prompt`, rendered. The one that was asked for last is dropped last."""
-        key = (prompt.user, prompt.images)
+        """The turns up to the answer, rendered. Those that were asked for last are dropped last."""
+        key = replace(prompt, answer="", request="")
         if key in self._openings:
             self._openings[key] = self._openings.pop(key)
         else:
-            self._openings[key] = asyncio.create_task(self._open(Prompt(*key)))
+            self._openings[key] = asyncio.create_task(self._open(key))
             self._openings[key].add_done_callback(lambda _: self._drop_oldest())
         return await asyncio.shield(self._openings[key])
 
     def _drop_oldest(self) -> None:
-        sizes = {key: len(key[0]) + _size(task) for key, task in self._openings.items()}
+        sizes = {key: _text_bytes(key) + _size(task) for key, task in self._openings.items()}
         for key in [*self._openings][:-1]:
             if len(self._openings) <= OPENINGS and sum(sizes.values()) <= KEPT_BYTES:
                 return
             del self._openings[key], sizes[key]
 
     async def _open(self, prompt: Prompt) -> internals.Rendered:
-        least = len(prompt.user.encode()) // self._vocabulary.longest
+        least = _text_bytes(prompt) // self._vocabulary.longest
         if least >= self._settings.context_tokens:
             raise self._full(f"at least {least}")
         if len(prompt.images) > MOST_IMAGES:
@@ -163,9 +164,21 @@ class Inputs:
             raise self._refused(f"its processor does not take the images ({error.__cause__})") from error
 
     def _read(self, prompt: Prompt) -> tuple[list[int], list[Any]]:
-        """Tokens and images of a user turn: what may take seconds, and so runs in a thread."""
-        ids = list(self._vocabulary.encode_once(self._chat.opening(prompt)))
+        """Tokens and images of all turns: what may take seconds, and so runs in a thread."""
+        from jinja2 import TemplateError
+
+        try:
+            text = self._chat.opening(prompt)
+        except TemplateError as error:
+            raise self._refused(f"its chat template does not take the turns ({error})") from error
+        ids = list(self._vocabulary.encode_once(text))
         return ids, [load_image(path, self._settings.images) for path in prompt.images]
+
+
+def _text_bytes(prompt: Prompt) -> int:
+    """Bytes of what the turns up to the answer say."""
+    before = prompt.before if isinstance(prompt, Conversation) else ()
+    return len(prompt.user.encode()) + sum(len(turn.text.encode()) for turn in before)
 
 
 def _size(task: asyncio.Task[internals.Rendered]) -> int:
