@@ -65,6 +65,7 @@ class Endpoint:
     """A server in a thread of its own."""
 
     def __init__(self, delay: float = 0.0, allowed: Path | None = None, **bounds: Any) -> None:
+        from dreamr.endpoint.access import Access
         from dreamr.endpoint.app import app
         from dreamr.endpoint.bodies import Bodies
         from dreamr.endpoint.pictures import Pictures
@@ -78,7 +79,7 @@ class Endpoint:
         most_bytes = bounds.get("most_bytes", 1 << 20)
         pictures = Pictures(SIZE, allowed, bounds.get("most_pixels", 10_000), most_bytes)
         self.bodies = Bodies(most_bytes, 1 << 20, 8)
-        routes = app(self.service, pictures, self.bodies, bounds.get("key"))
+        routes = app(self.service, pictures, self.bodies, bounds.get("access", Access()))
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._server = server(routes, log_level="error")
@@ -105,6 +106,7 @@ class Endpoint:
         import httpx
 
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json"} | headers
         return httpx.post(f"{self.url}/v1/chat/completions", content=content, headers=headers, timeout=30)
 
     def get(self, path: str, **headers: str) -> Any:
@@ -158,8 +160,8 @@ def connected(running: Endpoint, body: bytes = b"", promised: int | None = None)
     made = socket.create_connection((host, int(port)), timeout=10)
     if body or promised:
         length = len(body) if promised is None else promised
-        made.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
-        made.sendall(body)
+        head = ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Content-Type: application/json"]
+        made.sendall("\r\n".join([*head, f"Content-Length: {length}", "", ""]).encode() + body)
     return made
 
 

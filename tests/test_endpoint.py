@@ -1,6 +1,7 @@
 """The endpoint as its clients meet it: a real server and OpenAI's own client, with engines that follow a script."""
 
 import asyncio
+import io
 import json
 import threading
 import time
@@ -14,6 +15,8 @@ from endpoints import LIMITS, METHODS, Endpoint, asking, connected, inline, pict
 from hostile import attack
 from scripted import ScriptedEngine
 
+from dreamr.cli.serve import warn_of_strangers
+from dreamr.endpoint.access import Access, hosts_of
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines
 from dreamr.prompts import REASON, Prompt
@@ -302,7 +305,7 @@ def test_a_dead_engine_is_told_to_everybody() -> None:
 
 
 def test_without_the_key_nothing_but_the_health_is_told() -> None:
-    with Endpoint(key=KEY) as running:
+    with Endpoint(access=Access(KEY)) as running:
         assert running.get("/health").status_code == 200
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic wrong"}):
             answer = running.post(asking(), **headers)
@@ -312,6 +315,48 @@ def test_without_the_key_nothing_but_the_health_is_told() -> None:
         right = running.client(KEY).chat.completions.create(**asking())
         assert right.choices[0].message.content
         assert running.get("/v1/models", authorization=f"bearer {KEY}").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "text/json; charset=utf-8"])
+def test_a_page_of_another_site_cannot_ask_by_a_form(endpoint: Endpoint, kind: str) -> None:
+    answer = endpoint.post(asking(), origin="https://example.org", **{"content-type": kind})
+    assert answer.status_code == 415 and "application/json" in answer.json()["error"]["message"]
+    assert endpoint.post(asking(), **{"content-type": "Application/JSON; charset=utf-8"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "127.0.0.1.example.org", "", "[::2]", "[::", "localhost:80@example.org"]
+)
+def test_a_server_of_this_machine_has_no_other_name(host: str) -> None:
+    with Endpoint(access=Access(hosts=hosts_of("127.0.0.1"))) as running:
+        assert running.post(asking(), host=host).status_code == 403
+        for name in ("localhost", "localhost:8000", "127.0.0.1", "[::1]:80", "LocalHost"):
+            assert running.get("/v1/models", host=name).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "warns"), [("0.0.0.0", None, True), ("0.0.0.0", KEY, False), ("::1", None, False)]
+)
+def test_a_server_that_strangers_reach_says_so(host: str, key: str | None, warns: bool) -> None:
+    told = io.StringIO()
+    warn_of_strangers(host, key, told)
+    assert ("--api-key-file asks for a key" in told.getvalue()) == warns
+    assert (hosts_of(host) is None) == (host == "0.0.0.0")
+
+
+def test_pages_are_answered_whose_site_is_allowed() -> None:
+    import httpx
+
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    with Endpoint(access=Access(origins=("https://example.org",))) as running:
+        route = f"{running.url}/v1/chat/completions"
+        for origin, allowed in (("https://example.org", True), ("https://example.com", False)):
+            answers = [httpx.options(route, headers=asks | {"origin": origin}), running.post(asking(), origin=origin)]
+            named = [answer.headers.get("access-control-allow-origin") == origin for answer in answers]
+            assert named == [allowed] * 2
+    with Endpoint() as running:
+        route = f"{running.url}/v1/chat/completions"
+        assert httpx.options(route, headers=asks | {"origin": "https://example.org"}).status_code == 405
 
 
 def test_metrics_count_what_was_answered() -> None:

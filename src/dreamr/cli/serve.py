@@ -49,6 +49,7 @@ class Settings:
 
     Args:
         host: whom to listen to; the default is this machine alone
+        allow_origin: web pages that may ask, such as https://example.org (CORS)
         port: of the host
         allow_local_files: serve file:// images from this folder; default: none, images come in data URLs
         concurrency: questions that are answered at once
@@ -60,6 +61,7 @@ class Settings:
     """
 
     host: str = "127.0.0.1"
+    allow_origin: tuple[str, ...] = ()
     port: int = 8000
     allow_local_files: Path | None = None
     concurrency: PositiveInt = 8
@@ -118,6 +120,7 @@ async def serve(
         server = http(routes(config, service, settings, key), log_level="warning", **options)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
         stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
+        warn_of_strangers(settings.host, key, terminal)
         words = f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1"
         stack.callback(asyncio.create_task(announce(server, words, terminal)).cancel)
         await server.serve()
@@ -127,13 +130,23 @@ async def serve(
 
 def routes(config: Config, service: "Service", settings: Settings, key: str | None) -> "FastAPI":
     """What clients may ask of the service, within the bounds of the settings."""
+    from dreamr.endpoint.access import Access, hosts_of
     from dreamr.endpoint.app import app
     from dreamr.endpoint.bodies import Bodies
     from dreamr.endpoint.pictures import Pictures
     from dreamr.engines.vllm.inputs import MOST_IMAGES
 
     pictures = Pictures(config.images, settings.allow_local_files, settings.most_pixels, settings.most_bytes)
-    return app(service, pictures, Bodies(settings.most_bytes, settings.most_text, MOST_IMAGES), key)
+    bodies = Bodies(settings.most_bytes, settings.most_text, MOST_IMAGES)
+    return app(service, pictures, bodies, Access(key, hosts_of(settings.host), settings.allow_origin))
+
+
+def warn_of_strangers(host: str, key: str | None, terminal: TextIO) -> None:
+    """Say so where others than this machine's people may ask without a key."""
+    from dreamr.endpoint.access import hosts_of
+
+    if key is None and hosts_of(host) is None:
+        print(f"--host {host}: whoever reaches it may ask; --api-key-file asks for a key", file=terminal, flush=True)
 
 
 async def announce(server: "uvicorn.Server", words: str, terminal: TextIO) -> None:

@@ -1,7 +1,6 @@
 """The HTTP side: OpenAI's routes over a service, each answer whole or step by step."""
 
 import asyncio
-import hmac
 import json
 import time
 import uuid
@@ -10,12 +9,14 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from dreamr.endpoint.access import Access
 from dreamr.endpoint.bodies import Bodies
 from dreamr.endpoint.chats import Chat, question
 from dreamr.endpoint.failures import Failure, of_validation
@@ -34,18 +35,13 @@ ROUTES = "POST /v1/chat/completions, GET /v1/models, /health, /metrics"
 FINISH = {"answer": "stop", "end": "stop", "budget": "length", "refused": "length"}  # refused: by a full context
 
 
-def app(service: Service, pictures: Pictures, bodies: Bodies, api_key: str | None) -> FastAPI:
-    """The routes. `api_key` is asked for on all of them but /health, where there is one."""
+def app(service: Service, pictures: Pictures, bodies: Bodies, access: Access) -> FastAPI:
+    """The routes. What `access` wants is asked for on all of them but /health."""
     made = FastAPI(openapi_url=None)
-
-    async def with_key(request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode("latin-1"), (api_key or "").encode())
-        if api_key is not None and not (scheme.lower() == "bearer" and right):
-            told = "the API key is missing or wrong"
-            raise Failure(401, told, None, "invalid_api_key", **{"WWW-Authenticate": "Bearer"})
-
-    guarded = [Depends(with_key)]
+    if access.origins:
+        methods = ("GET", "POST")
+        made.add_middleware(CORSMiddleware, allow_origins=access.origins, allow_methods=methods, allow_headers=("*",))
+    guarded = [Depends(access.check)]
 
     @made.post("/v1/chat/completions", dependencies=guarded)
     async def complete(request: Request) -> Response:
