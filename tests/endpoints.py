@@ -74,7 +74,8 @@ class Endpoint:
 
         self.target, self.draft = Counted("big", delay), Counted("small", delay)
         engines = Engines(target=self.target, draft=self.draft)
-        served = {name: Served(method, engines, self.target) for name, method in METHODS.items()}
+        thinks = bounds.get("thinks", False)
+        served = {name: Served(method, engines, self.target, thinks) for name, method in METHODS.items()}
         self.service = Service(served, SAMPLING, LIMITS, bounds.get("concurrency", 4), bounds.get("queue", 4))
         most_bytes = bounds.get("most_bytes", 1 << 20)
         pictures = Pictures(SIZE, allowed, bounds.get("most_pixels", 10_000), most_bytes)

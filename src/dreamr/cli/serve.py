@@ -168,7 +168,8 @@ def serving(
     methods = {}
     for name, (method, roles) in live.items():
         own = {role: engines[key] for role, key in roles.items()}
-        methods[name.replace("_", "-")] = Served(method, Engines(**own), next(iter(own.values())))
+        reader, key = next(iter(own.values())), next(iter(roles.values()))
+        methods[name.replace("_", "-")] = Served(method, Engines(**own), reader, key.model.thinking)
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     return Service(methods, config.generation, limits, settings.concurrency, settings.queue)
 

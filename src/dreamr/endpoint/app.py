@@ -23,6 +23,7 @@ from dreamr.endpoint.failures import Failure, of_validation
 from dreamr.endpoint.metrics import Metrics, cancelled_tokens
 from dreamr.endpoint.pictures import Pictures
 from dreamr.endpoint.service import Service, Told
+from dreamr.endpoint.thinking import ToldApart
 from dreamr.engines.protocol import FULL
 from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.methods.protocol import Outcome
@@ -113,7 +114,7 @@ def chat_of(body: bytes) -> Chat:
 
 async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
     """The answer to a chat. What is refused before its first step is a failure with a status of its own."""
-    method, _, reader = service.served(chat.model)
+    method, _, reader, thinking = service.served(chat.model)
     chat.check_sampling(service.sampling)
     chat.check_images(MOST_IMAGES)
     turns = chat.turns()
@@ -125,7 +126,8 @@ async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
         await stack.enter_async_context(aclosing(items))
         first = await anext(items)
         check_answered(first)
-        answer = Answer(chat, chat.ignored(service.sampling), len(await reader.prompt_tokens(prompt)))
+        tokens = len(await reader.prompt_tokens(prompt))
+        answer = Answer(chat, chat.ignored(service.sampling), tokens, thinking)
         if not chat.stream:
             return JSONResponse(await answer.whole(first, items))
         return EventSourceResponse(answer.events(first, items, stack.pop_all()))
@@ -145,11 +147,12 @@ def check_answered(item: Told | Outcome) -> None:
 class Answer:
     """One answer in the words of the API."""
 
-    def __init__(self, chat: Chat, ignored: list[str], prompt_tokens: int) -> None:
+    def __init__(self, chat: Chat, ignored: list[str], prompt_tokens: int, thinking: bool) -> None:
         self._chat, self._ignored, self._prompt_tokens = chat, ignored, prompt_tokens
         self._named = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": chat.model}
         self._seconds: list[float] = []
         self._told = 0  # characters of a stream
+        self._apart = ToldApart(thinking)
 
     async def whole(self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome]) -> dict[str, Any]:
         """The body of a response that is not streamed."""
@@ -159,7 +162,9 @@ class Answer:
                 self._seconds.append(item.seconds)
             else:
                 outcome = item
-        message = {"role": "assistant", "content": outcome.text}
+        message = {"role": "assistant", "content": ""}
+        for delta in self._rest(outcome):
+            message |= {name: message.get(name, "") + text for name, text in delta.items()}
         choice = {"index": 0, "message": message, "finish_reason": FINISH[outcome.finish], "logprobs": None}
         facts = {"usage": self._usage(outcome), "dreamr": self._extension(outcome)}
         return {**self._named, "object": "chat.completion", "choices": [choice], **facts}
@@ -173,23 +178,24 @@ class Answer:
                 yield self._chunk({"role": "assistant", "content": ""})
                 async for item in _behind(first, rest):
                     check_answered(item)
-                    if isinstance(item, Told):
-                        yield self._step(item)
-                    else:
-                        for event in self._ending(item):
-                            yield event
+                    for event in self._step(item) if isinstance(item, Told) else self._ending(item):
+                        yield event
             except Failure as failure:
                 yield _event(failure.body)
             yield format_sse_event(data_str="[DONE]")
 
-    def _step(self, told: Told) -> bytes:
+    def _step(self, told: Told) -> list[bytes]:
         self._seconds.append(told.seconds)
         self._told += len(told.text)
-        return self._chunk({"content": told.text})
+        delta = self._apart.add(told.text)
+        return [self._chunk(delta)] if delta else []
+
+    def _rest(self, outcome: Outcome) -> list[dict[str, str]]:
+        """What was not told yet: all of it, or what waited for a stop string or the reasoning's end."""
+        return [delta for delta in (self._apart.add(outcome.text[self._told :]), self._apart.rest()) if delta]
 
     def _ending(self, outcome: Outcome) -> list[bytes]:
-        """The text that waited for a stop string which never came whole, and how the answer ended."""
-        waiting = [self._chunk({"content": rest})] if (rest := outcome.text[self._told :]) else []
+        waiting = [self._chunk(delta) for delta in self._rest(outcome)]
         last = self._chunk({}, FINISH[outcome.finish], dreamr=self._extension(outcome))
         options = self._chat.stream_options
         used = {"choices": [], "usage": self._usage(outcome), **self._named, "object": "chat.completion.chunk"}

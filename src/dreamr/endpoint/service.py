@@ -39,11 +39,12 @@ class Told:
 
 
 class Served(NamedTuple):
-    """A method on its engines, and the one whose tokens a prompt is counted in."""
+    """A method on its engines, the one whose tokens a prompt is counted in, and whether that one thinks first."""
 
     method: Method
     engines: Engines
     reader: Reader
+    thinking: bool = False
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Service:
 
         `limits` are those `under` the method. Closing the generator drops the question.
         """
-        method, engines, _ = self.served(name)
+        method, engines, *_ = self.served(name)
         begun = time.perf_counter()
         async with aclosing(_until(stops, _committed(prompt, engines, method, limits))) as items:
             try:

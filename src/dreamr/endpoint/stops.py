@@ -21,6 +21,11 @@ class StoppedText:
         begun, self._told = self._told, len(self.whole) - (0 if self.ended else self._held())
         return self.whole[begun : self._told]
 
+    def rest(self) -> str:
+        """What waited, where nothing follows any more."""
+        begun, self._told = self._told, len(self.whole)
+        return self.whole[begun:]
+
     def _held(self) -> int:
         """Characters at the end with which a stop string begins."""
         begun = (size for stop in self._stops for size in range(len(stop)) if self.whole.endswith(stop[:size]))
