@@ -2,10 +2,11 @@
 
 import pytest
 from factories import ROOT, config, small
+from test_config import tree
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.names import model_names
-from dreamr.planning.reading import read
+from dreamr.planning.reading import load, read
 from dreamr.statistics.words import pair
 
 
@@ -30,6 +31,12 @@ def test_no_two_models_have_one_name(scale: str) -> None:
 def test_a_method_that_the_step_oracle_judges_is_called_by_its_error_rates() -> None:
     names = SummariseJob.of(small()).names
     assert names["oracle_01"] == "Step oracle (0% of wrong accepted, 100% of right rejected)"
+
+
+def test_a_method_of_a_sweep_is_called_by_its_settings() -> None:
+    sweeps = {"grid": {"of": "dreamr", "vary": {"alpha": [0.5, 0.9], "window": [2]}}}
+    label = SummariseJob.of(load(tree({"sweeps": sweeps}))).label
+    assert label("grid_alpha_0-5_window_2") == "DREAM-R (alpha 0.5, window 2)"
 
 
 def test_a_pair_is_told_by_these_names() -> None:

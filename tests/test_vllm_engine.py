@@ -477,7 +477,10 @@ def test_a_job_whose_engine_dies_stops_and_goes_on(data: Path, tmp_path: Path) -
     assert first.returncode not in (0, None)
     assert "died" in errors and "run the same command again" in errors
     assert not (tmp_path / "traces.jsonl").exists()
-    subprocess.run(command, check=True, timeout=300)
+    temporary = tmp_path / "a folder for what is temporary, by a path that is too long for a socket"
+    temporary.mkdir()
+    subprocess.run(command, check=True, timeout=300, env=os.environ | {"TMPDIR": str(temporary)})
+    assert not [path for path in temporary.rglob("*") if path.is_socket()]
     traces = list(read_rows(tmp_path / "traces.jsonl", Trace))
     questions = sum(len((data / f"{name}.jsonl").read_text().splitlines()) for name in ("mathverse", "mmmu"))
     assert [trace.method for trace in traces] == ["dreamr_ns"] * (questions + 2) + ["draft_only"] * (questions + 2)

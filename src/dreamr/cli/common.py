@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 from pydantic import BaseModel, ValidationError
 
+from dreamr.config import faults
 from dreamr.errors import UserError
 
 BASE = Path("config/config.yaml")  # the Snakefile's; overlays lie over it
@@ -14,6 +15,7 @@ Overlays = Annotated[
     tuple[Path, ...], Parameter(help=f"files, laid over {BASE}, each over those before it, as snakemake does")
 ]
 PerhapsFiles = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]  # the option may stand there without any
+SHOWN = 200  # characters of a job in an error
 Job = TypeVar("Job", bound=BaseModel)
 
 
@@ -22,4 +24,5 @@ def read_spec(kind: type[Job], text: str) -> Job:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        raise UserError(f"--spec {text}: {error}") from None
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
+        raise UserError(f"--spec: {faults(error)}; given: {shown}") from None

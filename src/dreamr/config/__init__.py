@@ -6,7 +6,7 @@ key, the value and what is allowed. All other code imports from here, not from t
 them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
-from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec
+from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec, faults
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
 from dreamr.config.estimates import Device, Size, Text
@@ -68,6 +68,7 @@ __all__ = [
     "Text",
     "Weights",
     "ZooModel",
+    "faults",
     "sapo_model",
     "sapo_recipe",
 ]

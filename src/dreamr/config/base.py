@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dreamr import components
 
@@ -16,6 +16,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Planned = Literal["train", "quantize", "generate"]  # rules whose time and memory are estimated
 PLAIN = "plain"  # a method's draft before SAPO
 REFERENCE = "dreamr"  # the method that ablations vary and SAPO trains drafts for
+SHOWN = 80  # characters of a wrong value
 NO_DRAFT = "none"  # stands in paths and tables where no draft takes part
 
 
@@ -48,3 +49,16 @@ class Spec(BaseModel):
     """A closed, unchangeable model. The descriptions of its fields are what editors show of settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def faults(error: ValidationError) -> str:
+    """What is wrong, in a line: each key, the words, and the value where it is short."""
+    return "; ".join(map(_fault, error.errors()))
+
+
+def _fault(problem: Any) -> str:
+    key = ".".join(map(str, problem["loc"])) or "the whole"
+    value = repr(problem["input"])
+    found = "" if problem["type"] == "missing" or len(value) > SHOWN else f" (found: {value})"
+    words = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {words}{found}"

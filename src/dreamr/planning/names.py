@@ -16,7 +16,9 @@ def names(config: Config) -> dict[str, str]:
     """Everything that has another name for people than its own."""
     own_loops = {name: method for name, method in config.methods.items() if "." in method.loop}
     loops = {name: f"{method.declared.label} ({name})" for name, method in own_loops.items()}
-    return DIFFERENCES | loops | oracle_names(config) | config.display.labels | model_names(config)
+    return (
+        DIFFERENCES | loops | oracle_names(config) | swept_names(config) | config.display.labels | model_names(config)
+    )
 
 
 def model_names(config: Config) -> dict[str, str]:
@@ -24,6 +26,16 @@ def model_names(config: Config) -> dict[str, str]:
     names = {name: _name(config, name) for name in config.models}
     twice = {name for name, times in Counter(names.values()).items() if times > 1}
     return {name: f"{words} ({_apart(config, name)})" if words in twice else words for name, words in names.items()}
+
+
+def swept_names(config: Config) -> dict[str, str]:
+    """Each method of a sweep, by the method that it varies and its settings."""
+    labels = config.display.labels
+    return {
+        name: f"{labels.get(sweep.of, sweep.of)} ({', '.join(f'{key} {value}' for key, value in settings.items())})"
+        for sweep_name, sweep in config.sweeps.items()
+        for name, settings in sweep.grid(sweep_name).items()
+    }
 
 
 def oracle_names(config: Config) -> dict[str, str]:

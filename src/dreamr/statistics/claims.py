@@ -23,7 +23,7 @@ import yaml
 from pydantic import ValidationError, model_validator
 from scipy import stats as scipy_stats
 
-from dreamr.config import Spec
+from dreamr.config import Spec, faults
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL
@@ -136,16 +136,7 @@ def _claim(path: Path, entry: Any) -> PaperClaim:
         return PaperClaim.model_validate(entry)
     except ValidationError as error:
         name = entry.get("id") if isinstance(entry, dict) else entry
-        raise UserError(f"{path}, claim {name!r}: {'; '.join(map(_problem, error.errors()))}") from None
-
-
-def _problem(problem: Any) -> str:
-    """One of pydantic's as key, what is wrong, and the value."""
-    key = ".".join(map(str, problem["loc"])) or "the whole"
-    told = problem["type"] == "missing" or isinstance(problem["input"], dict)
-    found = "" if told else f" (found: {problem['input']!r})"
-    words = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {words}{found}"
+        raise UserError(f"{path}, claim {name!r}: {faults(error)}") from None
 
 
 def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from dreamr.config import EngineSpec, ModelRef
@@ -72,7 +73,7 @@ def start(
     if ngram and model.engine.url:
         raise UserError(f"model {model.name}: its server ({model.engine.url}) cannot be told to speculate by n-grams")
     log = EngineLog.of(model.name)
-    os.environ.update(environment(settings.device, cpu_threads))
+    os.environ.update(environment(settings.device, cpu_threads) | {"VLLM_RPC_BASE_PATH": _socket_folder().name})
     os.environ.update(log.environment(os.environ["VLLM_LOGGING_LEVEL"]))
     if settings.device == "cpu" and not model.engine.url:
         refuse_without_kernel(Path(folder), model.name)
@@ -121,6 +122,15 @@ def environment(device: Literal["cpu", "cuda"], cpu_threads: int = 1) -> dict[st
     """
     threads = dict.fromkeys(ONE_THREAD, str(cpu_threads))
     return {**QUIET, **os.environ, **({**ON_CPU, **threads} if device == "cpu" else ON_GPU)}
+
+
+@cache
+def _socket_folder() -> "TemporaryDirectory[str]":
+    """Where engines meet this process. vLLM leaves every socket behind; the folder ends with the process.
+
+    The path of a socket has at most 107 characters, and a cluster's TMPDIR may alone be as long.
+    """
+    return TemporaryDirectory(prefix="dreamr-", dir="/tmp")
 
 
 def _fork_if_possible() -> None:
