@@ -68,6 +68,7 @@ ROWS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"max_tokens": -1}, "refused", "taken", "vLLM sees to it later"),
     ({"stop": None}, "taken", "taken", ""),
     ({"stop": []}, "taken", "taken", ""),
+    ({"stop": 0}, "refused", "refused", "no string"),
     ({"stop": "\n"}, "taken", "taken", "looked for in committed text"),
     ({"stop": ["Question:", "\n\n"]}, "taken", "taken", "looked for in committed text"),
     ({"stream": False}, "taken", "taken", ""),

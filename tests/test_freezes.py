@@ -19,8 +19,8 @@ from PIL import Image
 from dreamr.endpoint import bodies, pictures, server
 from dreamr.endpoint.bodies import text_bytes
 from dreamr.engines.chat import Chat
-from dreamr.engines.protocol import Refused
-from dreamr.engines.vllm import inputs
+from dreamr.engines.protocol import EngineDied, Refused
+from dreamr.engines.vllm import inputs, remote
 from dreamr.engines.vllm.internals import Rendered
 from dreamr.prompts import Prompt
 
@@ -268,6 +268,26 @@ def test_bodies_on_their_way_are_bounded_together(monkeypatch: pytest.MonkeyPatc
                 assert b" 503 " in second.recv(100)
         running.wait(lambda: running.bodies.held == 0)
         assert running.post(asking("x" * 500_000)).status_code == 200
+
+
+class Bare(remote.RemoteVllm):
+    """A remote engine without a model."""
+
+    def _start(self, configuration: Any) -> None:
+        pass
+
+
+def test_a_remote_engine_that_says_nothing_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "LOOK_SECONDS", 0.2)
+    silent = socket.create_server(("127.0.0.1", 0))
+    engine: Any = Bare(None, "big", None, f"http://127.0.0.1:{silent.getsockname()[1]}")  # type: ignore[arg-type]
+
+    async def connect() -> None:
+        with engine.alive():
+            await engine.ready()
+
+    with silent, pytest.raises(EngineDied, match=r"does not say in 0.2 s how it is"):
+        asyncio.run(connect())
 
 
 def test_local_files_are_regular_and_small(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Settings:
 
     Args:
         host: whom to listen to; the default is this machine alone
+        allow_host: further names by which clients call it, such as a proxy's
         allow_origin: web pages that may ask, such as https://example.org (CORS)
         port: of the host
         allow_local_files: serve file:// images from this folder; default: none, images come in data URLs
@@ -61,6 +62,7 @@ class Settings:
     """
 
     host: str = "127.0.0.1"
+    allow_host: tuple[str, ...] = ()
     allow_origin: tuple[str, ...] = ()
     port: int = 8000
     allow_local_files: Path | None = None
@@ -138,14 +140,16 @@ def routes(config: Config, service: "Service", settings: Settings, key: str | No
 
     pictures = Pictures(config.images, settings.allow_local_files, settings.most_pixels, settings.most_bytes)
     bodies = Bodies(settings.most_bytes, settings.most_text, MOST_IMAGES)
-    return app(service, pictures, bodies, Access(key, hosts_of(settings.host), settings.allow_origin))
+    return app(
+        service, pictures, bodies, Access(key, hosts_of(settings.host, settings.allow_host), settings.allow_origin)
+    )
 
 
 def warn_of_strangers(host: str, key: str | None, terminal: TextIO) -> None:
     """Say so where others than this machine's people may ask without a key."""
-    from dreamr.endpoint.access import hosts_of
+    from dreamr.endpoint.access import LOCAL
 
-    if key is None and hosts_of(host) is None:
+    if key is None and host not in LOCAL:
         print(f"--host {host}: whoever reaches it may ask; --api-key-file asks for a key", file=terminal, flush=True)
 
 

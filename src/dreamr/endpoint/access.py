@@ -1,6 +1,7 @@
 """Who may ask: those with the key, if there is one, and web pages only where they are allowed to."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 from urllib.parse import urlsplit
@@ -62,6 +63,9 @@ def check_json(header: str) -> None:
         raise Failure(415, f"Content-Type {header[:60]!r}: the body has to be application/json")
 
 
-def hosts_of(host: str) -> tuple[str, ...] | None:
-    """The names by which a server is called that listens to this machine alone; of any other they are not known."""
-    return LOCAL if host in LOCAL else None
+def hosts_of(host: str, allowed: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """The names of a server that listens to `host`: `allowed`, and this machine's own if it listens to it alone.
+
+    None where neither says anything: then any name may be right.
+    """
+    return (*(LOCAL if host in LOCAL else ()), *allowed) or None

@@ -104,7 +104,7 @@ def listed(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "dreamr"}
 
 
-def chat_of(body: bytes) -> Chat:
+def chat_of(body: bytearray) -> Chat:
     """The request's body, checked."""
     try:
         return Chat.model_validate_json(body)

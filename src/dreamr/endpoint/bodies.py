@@ -28,7 +28,7 @@ class Bodies:
     held: int = 0  # bytes of all bodies whose requests are under way
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
+    async def read(self, request: Request) -> AsyncIterator[bytearray]:
         """The body of a request, held until the block is left."""
         if int(request.headers.get("content-length", 0)) > self.most_bytes:
             raise self._too_long()
@@ -37,7 +37,7 @@ class Bodies:
             await self._fill(body, request)
             if text_bytes(body, self.most_pictures) > self.most_text:
                 raise Failure(413, f"the request has more than {self.most_text:,} bytes beside its pictures")
-            yield bytes(body)
+            yield body
         finally:
             self.held -= len(body)
 

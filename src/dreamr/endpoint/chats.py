@@ -116,7 +116,7 @@ class TextFormat(Part):
 
 
 def _as_strings(stop: Any) -> Any:
-    return (stop,) if isinstance(stop, str) else stop or ()
+    return (stop,) if isinstance(stop, str) else () if stop is None else stop
 
 
 Stops = Annotated[
