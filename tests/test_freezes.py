@@ -35,9 +35,6 @@ pytestmark = pytest.mark.models
         ({"messages": [{}] * 300_000}, 400),
         ({"stop": [1] * 300_000}, 400),
         ({"modalities": [1] * 300_000}, 400),
-        ({"metadata": {f"field {number}": 0 for number in range(50_000)}, "n": 2}, 400),
-        ({f"field {number}": 0 for number in range(50_000)}, 400),
-        ({"messages": [{"role": "user", "content": [{f"field {number}": 0 for number in range(50_000)}]}]}, 400),
     ],
 )
 def test_a_body_of_nothing_but_mistakes_is_refused_at_once(changed: dict[str, Any], status: int) -> None:
@@ -127,6 +124,7 @@ def test_what_is_kept_of_questions_is_bounded_by_bytes(monkeypatch: pytest.Monke
         for text in texts:
             await ours.tokens(Prompt(text, ()))
             await ours.tokens(Prompt(texts[0], ()))  # is asked for all the time
+        assert words.asked == len(texts)
         words.asked = 0
         found = []
         for text in (texts[0], texts[9], texts[8], texts[1]):

@@ -16,7 +16,6 @@ from pydantic import (
     FailFast,
     Field,
     PositiveInt,
-    model_validator,
 )
 
 from dreamr.config import Sampling
@@ -25,7 +24,7 @@ from dreamr.methods.protocol import Limits
 from dreamr.prompts import REASON, Conversation, Prompt, Turn
 from dreamr.records import IMAGE_MARK
 
-MOST = 256  # messages of a chat, parts of a message, fields of an object (our decision)
+MOST = 256  # messages of a chat, parts of a message, characters of a stop string (our decision)
 
 MOST_STOPS = 16  # stop strings (our decision)
 DRAWING = ("top_p", "top_k", "seed")  # how tokens are drawn, which nobody does at temperature 0
@@ -33,16 +32,9 @@ IGNORED = ("reasoning_effort", "verbosity", "store", "metadata", "service_tier")
 
 
 class Part(BaseModel):
-    """An object of a request. Validation stops at what is wrong first: an error for each field could be a flood."""
+    """An object of a request. In lists of them validation stops at the first error: there could be a flood."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_few_fields(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and len(fields) > MOST:
-            raise ValueError(f"has more than {MOST} fields")
-        return fields
 
 
 class TextPart(Part):
