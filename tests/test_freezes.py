@@ -19,6 +19,7 @@ from PIL import Image
 from dreamr.endpoint import bodies, pictures, server
 from dreamr.endpoint.bodies import text_bytes
 from dreamr.engines.chat import Chat
+from dreamr.engines.images import load_image
 from dreamr.engines.protocol import EngineDied, Refused
 from dreamr.engines.vllm import inputs, remote
 from dreamr.engines.vllm.internals import Rendered
@@ -196,6 +197,27 @@ def test_an_image_has_one_path_by_its_content_while_somebody_needs_it() -> None:
 
     ours = pictures.Pictures(SIZE, None, 1000, 1000)
     asyncio.run(paths())
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF"), ("I;16", "PNG")]
+)
+@pytest.mark.parametrize("size", [(700, 300), (90, 80), (5, 9)])
+def test_engines_read_the_pixels_of_the_original(tmp_path: Path, mode: str, kind: str, size: tuple[int, int]) -> None:
+    gradient = Image.linear_gradient("L").resize(size)
+    whole = Image.merge("RGBA", [gradient, gradient.rotate(180), gradient, gradient])
+    image = (
+        gradient.convert(mode) if mode == "I;16" else whole if mode == "RGBA" else whole.convert("RGB").convert(mode)
+    )
+    image.save(tmp_path / "own", kind)
+
+    async def stored() -> Image.Image:
+        async with ours.stored([inline((tmp_path / "own").read_bytes())]) as (path,):
+            return load_image(path, SIZE)
+
+    ours = pictures.Pictures(SIZE, None, 1 << 20, 1 << 20)
+    read, own = asyncio.run(stored()), load_image(tmp_path / "own", SIZE)
+    assert read.mode == own.mode == "RGB" and read.size == own.size and read.tobytes() == own.tobytes()
 
 
 @contextmanager
