@@ -136,6 +136,21 @@ def test_what_is_kept_of_questions_is_bounded_by_bytes(monkeypatch: pytest.Monke
     assert asyncio.run(asked_again()) == [0, 0, 0, 1]
 
 
+def test_images_count_where_bytes_are_bounded() -> None:
+    import torch
+
+    none, one = Rendered([1]).size, Rendered([1], ({"pixel_values": torch.zeros(1000)},)).size
+    assert one == none + 4000
+
+
+def test_what_is_refused_is_not_kept() -> None:
+    ours = reading(Words(), context=1)
+    for number in range(3):
+        with pytest.raises(Refused):
+            asyncio.run(ours.tokens(Prompt(f"{number}" * 20, ())))
+    assert not ours._openings
+
+
 @pytest.fixture
 def decoding(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """When each image was decoded; that takes 0.1 s, in which nobody can stop it."""

@@ -95,6 +95,7 @@ class Inputs:
     def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, settings: Settings) -> None:
         self._vllm, self._chat, self._vocabulary, self._settings = vllm, chat, vocabulary, settings
         self._openings: dict[Prompt, asyncio.Task[internals.Rendered]] = {}  # by prompts without an answer
+        self._sizes: dict[Prompt, int] = {}  # bytes of those that are rendered
 
     async def request(self, prompt: Prompt) -> Any:
         """What the engine's request takes; to be sent without another await in between. One too long is Refused."""
@@ -124,6 +125,7 @@ class Inputs:
     def forget(self) -> None:
         """Drop all prepared user turns."""
         self._openings.clear()
+        self._sizes.clear()
 
     def _tokens(self, prompt: Prompt, opening: internals.Rendered) -> list[int]:
         rest = pieces(self._chat.rest(prompt))
@@ -135,16 +137,24 @@ class Inputs:
         if key in self._openings:
             self._openings[key] = self._openings.pop(key)
         else:
-            self._openings[key] = asyncio.create_task(self._open(key))
-            self._openings[key].add_done_callback(lambda _: self._drop_oldest())
+            self._openings[key] = asyncio.create_task(self._kept(key))
         return await asyncio.shield(self._openings[key])
 
-    def _drop_oldest(self) -> None:
-        sizes = {key: _text_bytes(key) + _size(task) for key, task in self._openings.items()}
-        for key in [*self._openings][:-1]:
-            if len(self._openings) <= OPENINGS and sum(sizes.values()) <= KEPT_BYTES:
-                return
-            del self._openings[key], sizes[key]
+    async def _kept(self, key: Prompt) -> internals.Rendered:
+        """The turns, rendered, in whose place older ones are dropped; what is refused is not kept at all."""
+        try:
+            opening = await self._open(key)
+        except Refused:
+            self._openings.pop(key, None)
+            raise
+        if key in self._openings:  # it may have been dropped meanwhile
+            self._sizes[key] = _text_bytes(key) + opening.size
+        for oldest in [*self._openings][:-1]:
+            if len(self._openings) <= OPENINGS and sum(self._sizes.values()) <= KEPT_BYTES:
+                break
+            del self._openings[oldest]
+            self._sizes.pop(oldest, None)
+        return opening
 
     async def _open(self, prompt: Prompt) -> internals.Rendered:
         least = _text_bytes(prompt) // self._vocabulary.longest
@@ -179,11 +189,6 @@ def _text_bytes(prompt: Prompt) -> int:
     """Bytes of what the turns up to the answer say."""
     before = prompt.before if isinstance(prompt, Conversation) else ()
     return len(prompt.user.encode()) + sum(len(turn.text.encode()) for turn in before)
-
-
-def _size(task: asyncio.Task[internals.Rendered]) -> int:
-    """Bytes of what was rendered, if it was."""
-    return task.result().size if task.done() and not task.cancelled() and not task.exception() else 0
 
 
 def pieces(text: str) -> list[str]:

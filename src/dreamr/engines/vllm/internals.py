@@ -41,7 +41,7 @@ class Rendered:
         """Bytes in memory, nearly: of the images as vLLM's own cache counts them, and of the tokens."""
         if not self.images:
             return sys.getsizeof(self.ids)
-        from vllm.multimodal.cache import MultiModalCache
+        from vllm.multimodal.cache.base import MultiModalCache
 
         return sys.getsizeof(self.ids) + sum(int(MultiModalCache.get_item_size(image)) for image in self.images)
 
