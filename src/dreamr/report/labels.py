@@ -4,9 +4,9 @@ from math import inf
 
 from dreamr.planning.jobs import SummariseJob
 
-# Of main methods that the configuration gives no colour, in their order: Paul Tol's muted scheme, without what is near
-# to the colours of config.yaml.
-SPARE = ("#332288", "#117733", "#882255", "#44aa99", "#999933", "#aa4499")
+# Of main methods without a colour of their own, in their order: unlike those of config.yaml, with a contrast of
+# 3 to 1 and more on white and on the dark page (our decision).
+SPARE = ("#aa4499", "#999933", "#7a68a6", "#b15928", "#cc6677", "#117733")
 OTHER = "#777777"  # of methods that are no main ones
 # What a model does, in colours that no method has; as in reports/page.css.
 ACTIVITIES = {"draft": "#9467bd", "verify": "#8a9a1f", "target": "#d1495b"}
