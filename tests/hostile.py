@@ -63,7 +63,8 @@ async def sent(
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     length = len(body) if promised is None else promised
-    head = ["POST /v1/chat/completions HTTP/1.1", "Host: x", f"Content-Length: {length}", "Connection: close"]
+    head = ["POST /v1/chat/completions HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+    head += [f"Content-Length: {length}", "Connection: close"]
     writer.write("\r\n".join([*head, "", ""]).encode() + body)
     return reader, writer
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dreamr.answering import engines
@@ -22,6 +23,8 @@ class ScriptedEngine:
     Every request is noted in `log`, as "<name> <kind> <question>". A question with a word of `refused` is too long; one
     that holds "late" is so only behind the first step.
     """
+
+    why = "context_tokens (1024) is full: raise it"
 
     def __init__(self, name: str, delay: float = 0.0, log: Path | None = None, refused: Sequence[str] = ()) -> None:
         self.name, self.delay, self.log, self.refused = name, delay, log, refused
@@ -69,7 +72,7 @@ class ScriptedEngine:
             yield step
             if step.finish == "end":
                 return
-            prompt = Prompt(prompt.user, prompt.images, prompt.answer + step.text + stop)
+            prompt = replace(prompt, answer=prompt.answer + step.text + stop)
 
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         self._note("verify", prompt.user)
@@ -88,7 +91,7 @@ class ScriptedEngine:
 
     def _take(self, prompt: Prompt) -> None:
         if self._holds_refused(prompt) and ("late" not in prompt.user or prompt.answer):
-            raise Refused(self.name, "context_tokens (1024) is full: raise it")
+            raise Refused(self.name, self.why)
 
     def _holds_refused(self, prompt: Prompt) -> bool:
         return any(word in prompt.user.split() for word in self.refused)

@@ -1,117 +1,29 @@
 """The endpoint as its clients meet it: a real server and OpenAI's own client, with engines that follow a script."""
 
 import asyncio
-import base64
 import io
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from endpoints import LIMITS, METHODS, Endpoint, asking, connected, inline, picture, with_image
 from hostile import attack
-from PIL import Image
 from scripted import ScriptedEngine
 
-from dreamr.config import Method, Sampling
-from dreamr.engines.protocol import EngineDied, Generation, Meter
+from dreamr.cli.serve import warn_of_strangers
+from dreamr.endpoint.access import Access, hosts_of
 from dreamr.methods import protocol as methods
-from dreamr.methods.protocol import Engines, Limits
+from dreamr.methods.protocol import Engines
 from dreamr.prompts import REASON, Prompt
 
 pytestmark = pytest.mark.models
 
-LIMITS = Limits(40, 240)
-SAMPLING = Sampling(temperature=0, top_p=1, top_k=-1, seed=0, step_tokens=40, answer_tokens=240, concurrency=16)
-METHODS = {
-    "dreamr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, target_speculation="all", continues=True),
-    "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
-    "target-only": Method(loop="target_only"),
-}
 KEY = "let me in"
-
-
-class Counted(ScriptedEngine):
-    """Knows how many of its requests are under way, and dies when it is told to."""
-
-    def __init__(self, name: str, delay: float) -> None:
-        super().__init__(name, delay)
-        self.active, self.dead = 0, False
-
-    async def generate(self, prompt: Prompt, *, stop: str, max_tokens: int, meter: Meter) -> Generation:
-        with self._alive():
-            return await super().generate(prompt, stop=stop, max_tokens=max_tokens, meter=meter)
-
-    async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
-        with self._alive():
-            return await super().keyword_logprobs(prompt, keywords)
-
-    @contextmanager
-    def _alive(self) -> Iterator[None]:
-        if self.dead:
-            raise EngineDied(f"the engine of {self.name} died")
-        self.active += 1
-        try:
-            yield
-        finally:
-            self.active -= 1
-
-
-class Endpoint:
-    """A server in a thread of its own."""
-
-    def __init__(self, delay: float = 0.0, allowed: Path | None = None, **bounds: Any) -> None:
-        import uvicorn
-
-        from dreamr.endpoint.app import app
-        from dreamr.endpoint.pictures import Pictures
-        from dreamr.endpoint.service import Served, Service
-
-        self.target, self.draft = Counted("big", delay), Counted("small", delay)
-        engines = Engines(target=self.target, draft=self.draft)
-        served = {name: Served(method, engines, self.target) for name, method in METHODS.items()}
-        self.service = Service(served, SAMPLING, LIMITS, bounds.get("concurrency", 4), bounds.get("queue", 4))
-        routes = app(self.service, Pictures(allowed, most_pixels=10_000), 1 << 20, bounds.get("key"))
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(routes, log_level="error"))
-        self._thread = threading.Thread(target=self._server.run, args=([self._listening],))
-
-    def __enter__(self) -> "Endpoint":
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
-        self._listening.close()
-        assert not self._thread.is_alive(), "the server ends when it is told to"
-
-    def client(self, key: str = "none") -> Any:
-        from openai import OpenAI
-
-        return OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0)
-
-    def post(self, body: Any, **headers: str) -> Any:
-        import httpx
-
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(f"{self.url}/v1/chat/completions", content=content, headers=headers, timeout=30)
-
-    def get(self, path: str, **headers: str) -> Any:
-        import httpx
-
-        return httpx.get(self.url + path, headers=headers)
-
-    @property
-    def idle(self) -> bool:
-        return self.target.active == self.draft.active == 0
 
 
 @pytest.fixture(scope="module")
@@ -120,35 +32,16 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         yield running
 
 
-def asking(text: str = "How many?", **more: Any) -> dict[str, Any]:
-    return {"model": "dreamr", "messages": [{"role": "user", "content": text}], **more}
-
-
-def picture(width: int = 8, height: int = 8, kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), "white").save(file, kind)
-    return file.getvalue()
-
-
-def inline(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def with_image(url: str, **more: Any) -> dict[str, Any]:
-    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
-    return asking() | {"messages": [{"role": "user", "content": parts}]} | more
-
-
 def direct(name: str, user: str) -> Any:
     """What the loop itself answers."""
     method = METHODS[name]
     engines = Engines(target=ScriptedEngine("big"), draft=ScriptedEngine("small"))
-    return asyncio.run(methods.load(method.loop)(Prompt(user, ()), engines, method, LIMITS))
+    return asyncio.run(methods.load(method.loop)(Prompt(user, ()), engines, method, LIMITS.under(method)))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_client_gets_the_loops_answer_whole_and_step_by_step(endpoint: Endpoint, name: str) -> None:
-    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How many?"}]
+    said = [{"role": "user", "content": "Be brief."}, {"role": "user", "content": "How many?"}]
     expected = direct(name, f"Be brief.\nHow many?\n{REASON}")
     whole = endpoint.client().chat.completions.create(model=name, messages=said)
     assert whole.choices[0].message.content == expected.text and whole.choices[0].finish_reason == "stop"
@@ -176,14 +69,41 @@ def test_a_request_that_asks_for_steps_in_our_words_is_put_to_the_models_as_it_i
 
 
 def test_a_lower_bound_on_tokens_holds_and_a_higher_one_is_the_configured(endpoint: Endpoint) -> None:
-    short = endpoint.post(asking(max_tokens=7)).json()
-    assert short["choices"][0]["finish_reason"] == "length" and short["usage"]["completion_tokens"] <= 9
+    for model in ("dreamr", "twice"):
+        short = endpoint.post(asking(max_tokens=7, model=model)).json()
+        assert short["choices"][0]["finish_reason"] == "length" and short["usage"]["completion_tokens"] <= 9
     full, more = endpoint.post(asking()).json(), endpoint.post(asking(max_completion_tokens=10**6)).json()
     assert full["choices"] == more["choices"]
 
 
+STEPS = direct("dreamr", f"How many?\n{REASON}").steps
+BROKEN = [STEPS[1].text[5:], STEPS[1].text[-4:] + "\n\n" + STEPS[2].text[:6], "\n\n", "never"]
+
+
+@pytest.mark.parametrize("stop", [*BROKEN, BROKEN[:2], STEPS[0].text[0]])
+def test_a_stop_string_ends_the_committed_text(endpoint: Endpoint, stop: str | list[str]) -> None:
+    full = direct("dreamr", f"How many?\n{REASON}").text
+    expected = min((full.partition(one)[0] for one in ([stop] if isinstance(stop, str) else stop)), key=len)
+    whole = endpoint.client().chat.completions.create(**asking(stop=stop))
+    assert whole.choices[0].message.content == expected and whole.choices[0].finish_reason == "stop"
+    chunks = list(endpoint.client().chat.completions.create(**asking(stop=stop, stream=True)))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == expected
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    texts = [step["text"] for step in whole.dreamr["steps"]]
+    assert texts == [step["text"] for step in chunks[-1].dreamr["steps"]] == [step.text for step in STEPS[: len(texts)]]
+    assert whole.usage.completion_tokens == sum(step.tokens for step in STEPS[: len(texts)])
+    assert endpoint.idle
+
+
 def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
-    assert [model.id for model in endpoint.client().models.list()] == list(METHODS)
+    from openai import NotFoundError
+
+    models = endpoint.client().models
+    assert [model.id for model in models.list()] == list(METHODS)
+    assert models.retrieve("target-only").id == "target-only"
+    with pytest.raises(NotFoundError) as told:
+        models.retrieve("gpt-4o")
+    assert told.value.code == "model_not_found"
 
 
 @pytest.mark.parametrize(
@@ -193,16 +113,24 @@ def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
         ({"tools": [{"type": "function"}]}, 400, "tools: "),
         ({"n": 2}, 400, "n: "),
         ({"logprobs": True}, 400, "logprobs: "),
-        ({"stop": ["x"]}, 400, "stop: "),
+        ({"stop": [""]}, 400, "stop.0: "),
+        ({"stop": ["x"] * 17}, 400, "stop: "),
         ({"temperature": 0.7}, 400, "temperature: 0.0 is in force for all requests, 0.7 was asked for"),
-        ({"seed": 1}, 400, "seed: 0 is in force"),
         ({"max_tokens": 0}, 400, "max_tokens: "),
         ({"max_tokens": "many"}, 400, "max_tokens: "),
-        ({"frequency_penalty": 1}, 400, "frequency_penalty: is not served here"),
+        ({"frequency_penalty": 1}, 400, "frequency_penalty: "),
+        ({"best_of": 2}, 400, "best_of: is not served here"),
         ({"messages": []}, 400, "messages: "),
         ({"messages": "hello"}, 400, "messages: "),
-        ({"messages": [{"role": "assistant", "content": "I think"}]}, 400, "messages.0.role: "),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, 400, "messages.0.content"),
+        ({"messages": [{"role": "assistant", "content": "I think"}]}, 400, "the last one has to be the user's"),
+        ({"messages": [{"role": "tool", "content": "3"}]}, 400, "messages.0: Input tag 'tool' found using 'role'"),
+        ({"messages": [{"role": "user"}]}, 400, "messages.0.content: Field required"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            400,
+            "messages.0.content.0: Input tag 'input_audio' found using 'type' does not match any of the expected tags",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, 400, "messages.0.content.0.text: Field"),
         ({"messages": [{"role": "user", "content": "an <image> here"}]}, 400, "<image> marks the place"),
         ({"messages": [{"role": "user", "content": {"a": 1}}]}, 400, "messages.0.content"),
     ],
@@ -227,8 +155,20 @@ def test_a_body_beyond_its_bound_is_refused_before_it_is_read(endpoint: Endpoint
 
 
 def test_a_route_that_is_not_there_says_so_in_the_same_form(endpoint: Endpoint) -> None:
-    assert endpoint.get("/v1/completions").json()["error"]["message"] == "Not Found"
-    assert endpoint.get("/v1/chat/completions").status_code == 405
+    from openai import NotFoundError
+
+    told = endpoint.get("/v1/completions").json()["error"]["message"]
+    assert told.startswith("GET /v1/completions: Not Found; there are: POST /v1/chat/completions")
+    answer = endpoint.get("/v1/chat/completions")
+    assert answer.status_code == 405 and answer.headers["allow"] == "POST"
+    with pytest.raises(NotFoundError, match="the Responses API is not served here"):
+        endpoint.client().responses.create(model="dreamr", input="How many?")
+
+
+def test_a_failure_of_the_server_itself_has_the_same_form(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint.target, "prompt_tokens", None)
+    answer = endpoint.post(asking())
+    assert answer.status_code == 500 and answer.json()["error"]["type"] == "server_error"
 
 
 def test_images_stand_where_they_were_put(endpoint: Endpoint) -> None:
@@ -270,19 +210,40 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
         assert answer.status_code == 400 and "local files are not served" in answer.json()["error"]["message"]
 
 
-def test_an_engines_refusal_is_a_refusal_here_also_in_the_middle_of_a_stream(endpoint: Endpoint) -> None:
+@pytest.fixture
+def refusing(endpoint: Endpoint) -> Iterator[Endpoint]:
+    endpoint.target.refused = ["long"]
+    yield endpoint
+    endpoint.target.refused, endpoint.target.why = [], type(endpoint.target).why
+    assert endpoint.idle
+
+
+def test_a_question_that_fills_the_context_is_refused(refusing: Endpoint) -> None:
+    from openai import BadRequestError
+
+    with pytest.raises(BadRequestError, match="maximum context length is exceeded; model big: context_tokens") as told:
+        refusing.client().chat.completions.create(**asking("a long one"))
+    assert told.value.code == "context_length_exceeded"
+
+
+def test_an_answer_that_fills_the_context_ends_there(refusing: Endpoint) -> None:
+    said = asking("a late long one", model="target-only")
+    whole = refusing.client().chat.completions.create(**said)
+    assert whole.choices[0].finish_reason == "length" and whole.choices[0].message.content
+    assert "context_tokens (1024) is full" in whole.dreamr["refusal"] and len(whole.dreamr["steps"]) == 1
+    chunks = list(refusing.client().chat.completions.create(**said, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    assert chunks[-1].choices[0].finish_reason == "length"
+
+
+def test_any_other_refusal_is_told_also_in_the_middle_of_a_stream(refusing: Endpoint) -> None:
     from openai import APIError
 
-    endpoint.target.refused = ["long"]
-    try:
-        answer = endpoint.post(asking("a long one"))
-        assert answer.status_code == 400 and "model big: context_tokens" in answer.json()["error"]["message"]
-        said = asking("a late long one", stream=True)
-        with pytest.raises(APIError, match="context_tokens"):
-            list(endpoint.client().chat.completions.create(**said))
-    finally:
-        endpoint.target.refused = []
-    assert endpoint.idle
+    refusing.target.why = "no verdict"
+    answer = refusing.post(asking("a late long one"))
+    assert answer.status_code == 400 and answer.json()["error"]["message"] == "model big: no verdict"
+    with pytest.raises(APIError, match="no verdict"):
+        list(refusing.client().chat.completions.create(**asking("a late long one", stream=True)))
 
 
 def test_a_client_that_goes_drops_its_question() -> None:
@@ -295,10 +256,8 @@ def test_a_client_that_goes_drops_its_question() -> None:
         stream.close()
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{running.url}/v1/chat/completions", json=asking(), timeout=0.1)
-        patience = time.monotonic() + 2
-        while not running.idle and time.monotonic() < patience:
-            time.sleep(0.02)
-        assert running.idle
+        running.wait(lambda: running.idle)
+        running.wait(lambda: running.metrics()['abandoned_total{method="dreamr"}'] == 2)
         assert running.post(asking()).status_code == 200
 
 
@@ -311,7 +270,27 @@ def test_too_many_questions_are_told_to_come_again() -> None:
         for thread in threads:
             thread.join()
         assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429]
-        assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status_code == 429)
+        (error,) = {tuple(answer.json()["error"].items()) for answer in answers if answer.status_code == 429}
+        assert dict(error)["code"] == "rate_limit_exceeded"
+
+
+def test_when_to_come_again_is_told_by_the_queue_and_who_goes_is_counted() -> None:
+    body = json.dumps(asking()).encode()
+    with Endpoint(delay=0.1, concurrency=1, queue=3) as running:
+        begun = time.perf_counter()
+        assert running.post(asking()).status_code == 200
+        taken = time.perf_counter() - begun
+        with ExitStack() as stack:
+            for number in range(4):
+                stack.enter_context(connected(running, body))
+                running.wait(lambda number=number: running.metrics()['waiting{method="dreamr"}'] == number)
+            assert running.metrics()['running{method="dreamr"}'] == 1
+            told = running.post(asking())
+            assert told.status_code == 429 and abs(int(told.headers["retry-after"]) - 3 * taken) <= 1 < taken * 3
+        running.wait(lambda: running.metrics().get('abandoned_total{method="dreamr"}') == 4)
+        found = running.metrics()
+    assert found['refused_total{status="429"}'] == 1
+    assert found['waiting{method="dreamr"}'] == found['running{method="dreamr"}'] == 0
 
 
 def test_a_dead_engine_is_told_to_everybody() -> None:
@@ -324,30 +303,74 @@ def test_a_dead_engine_is_told_to_everybody() -> None:
 
 
 def test_without_the_key_nothing_but_the_health_is_told() -> None:
-    with Endpoint(key=KEY) as running:
+    with Endpoint(access=Access(KEY)) as running:
         assert running.get("/health").status_code == 200
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic wrong"}):
-            assert running.post(asking(), **headers).status_code == 401
+            answer = running.post(asking(), **headers)
+            assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["error"]["code"] == "invalid_api_key"
             assert {running.get(path, **headers).status_code for path in ("/v1/models", "/metrics")} == {401}
         right = running.client(KEY).chat.completions.create(**asking())
         assert right.choices[0].message.content
+        assert running.get("/v1/models", authorization=f"bearer {KEY}").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "text/json; charset=utf-8"])
+def test_a_page_of_another_site_cannot_ask_by_a_form(endpoint: Endpoint, kind: str) -> None:
+    answer = endpoint.post(asking(), origin="https://example.org", **{"content-type": kind})
+    assert answer.status_code == 415 and "application/json" in answer.json()["error"]["message"]
+    assert endpoint.post(asking(), **{"content-type": "Application/JSON; charset=utf-8"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "127.0.0.1.example.org", "", "[::2]", "[::", "localhost:80@example.org"]
+)
+def test_a_server_of_this_machine_has_no_other_name(host: str) -> None:
+    assert hosts_of("0.0.0.0") is None and hosts_of("0.0.0.0", ["lab.org"]) == ("lab.org",)
+    with Endpoint(access=Access(hosts=hosts_of("127.0.0.1", ["lab.org"]))) as running:
+        assert running.post(asking(), host=host).status_code == 403
+        for name in ("localhost", "localhost:8000", "127.0.0.1", "[::1]:80", "LocalHost", "lab.org"):
+            assert running.get("/v1/models", host=name).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "warns"), [("0.0.0.0", None, True), ("0.0.0.0", KEY, False), ("::1", None, False)]
+)
+def test_a_server_that_strangers_reach_says_so(host: str, key: str | None, warns: bool) -> None:
+    told = io.StringIO()
+    warn_of_strangers(host, key, told)
+    assert ("--api-key-file asks for a key" in told.getvalue()) == warns
+
+
+def test_pages_are_answered_whose_site_is_allowed() -> None:
+    import httpx
+
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    with Endpoint(access=Access(origins=("https://example.org",))) as running:
+        route = f"{running.url}/v1/chat/completions"
+        for origin, allowed in (("https://example.org", True), ("https://example.com", False)):
+            answers = [httpx.options(route, headers=asks | {"origin": origin}), running.post(asking(), origin=origin)]
+            named = [answer.headers.get("access-control-allow-origin") == origin for answer in answers]
+            assert named == [allowed] * 2
+    with Endpoint() as running:
+        route = f"{running.url}/v1/chat/completions"
+        assert httpx.options(route, headers=asks | {"origin": "https://example.org"}).status_code == 405
 
 
 def test_metrics_count_what_was_answered() -> None:
     with Endpoint() as running:
         answers = [running.post(asking(f"Question {number}?")).json()["dreamr"] for number in range(3)]
-        lines = running.get("/metrics").text.splitlines()
-    found = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        found = running.metrics()
 
     def counted(name: str) -> float:
-        return float(found[f'dreamr_{name}{{method="dreamr"}}'])
+        return found[f'{name}{{method="dreamr"}}']
 
     for name in ("drafted", "verified", "accepted"):
         assert counted(f"steps_{name}_total") == sum(answer[name] for answer in answers)
     overruled = sum(answer["verified"] - answer["accepted"] for answer in answers)
     assert counted("steps_overruled_total") == overruled > 0
     assert counted("queue_seconds_count") == counted("first_step_seconds_count") == 3
-    assert found['dreamr_questions_total{finish="answer",method="dreamr"}'] == "3.0"
+    assert found['questions_total{finish="answer",method="dreamr"}'] == 3
 
 
 def test_two_hundred_requests_that_mean_no_good_change_nothing() -> None:

@@ -6,6 +6,7 @@ scorer can read, and for each verdict as a single word.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from dreamr.records import IMAGE_MARK, Question
 
@@ -35,6 +36,24 @@ class Prompt:
     images: tuple[str, ...]  # absolute paths
     answer: str = ""
     request: str = ""  # "" while generating
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side of a conversation has said; a user's text holds an IMAGE_MARK where an image stands."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Conversation(Prompt):
+    """A prompt with turns before its own; `images` are those of all turns, in their order.
+
+    It is a class of its own so that a single question stays what it is, seed included: that is drawn from its fields.
+    """
+
+    before: tuple[Turn, ...] = ()
 
 
 def question_prompt(question: Question, folder: str) -> Prompt:

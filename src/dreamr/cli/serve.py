@@ -4,7 +4,7 @@
 
 A method is a model to the client, by its name with hyphens: `dreamr`, `target-only`. Routes: /v1/chat/completions,
 /v1/models, /health, /metrics. What would change an answer and cannot is refused by the API's error object: tools,
-several choices, assistant turns, other sampling than configured. No URL is fetched. SIGTERM lets running questions end.
+several choices, other sampling than configured. No URL is fetched. SIGTERM lets running questions end.
 The engines are those of the experiment, or servers that run already, where the configuration gives a `url`. What the
 engines print goes to <logs>/serve.log. Who reaches host and port may use it; there is no TLS, a proxy's task.
 """
@@ -34,6 +34,7 @@ from dreamr.runtime.output import output_to
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
     from dreamr.endpoint.service import Service
     from dreamr.engines.vllm.engine import VllmEngine
@@ -48,21 +49,27 @@ class Settings:
 
     Args:
         host: whom to listen to; the default is this machine alone
+        allow_host: further names by which clients call it, such as a proxy's
+        allow_origin: web pages that may ask, such as https://example.org (CORS)
         port: of the host
         allow_local_files: serve file:// images from this folder; default: none, images come in data URLs
         concurrency: questions that are answered at once
         queue: questions that may wait beyond those; more get status 429
-        most_bytes: bytes of a request
+        most_bytes: bytes of a request, or of a local file
+        most_text: bytes of a request beside its images
         most_pixels: pixels of an image, before the engines make it smaller
         drain: seconds that running questions have to end after SIGTERM
     """
 
     host: str = "127.0.0.1"
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
     port: int = 8000
     allow_local_files: Path | None = None
     concurrency: PositiveInt = 8
     queue: PositiveInt = 64
     most_bytes: PositiveInt = 32 << 20
+    most_text: PositiveInt = 1 << 18
     most_pixels: PositiveInt = 1 << 25
     drain: PositiveInt = 30
 
@@ -106,31 +113,44 @@ async def serve(
     config: Config, live: Mapping[str, LiveMethod], settings: Settings, key: str | None, terminal: TextIO
 ) -> None:
     """Answer until told to stop; a UserError where an engine died."""
-    import uvicorn
-
-    from dreamr.endpoint.app import app
-    from dreamr.endpoint.pictures import Pictures
+    from dreamr.endpoint.server import server as http
 
     async with AsyncExitStack() as stack:
         engines = await start_engines(config, live.values(), stack)
         service = serving(config, live, engines, settings)
-        routes = app(service, Pictures(settings.allow_local_files, settings.most_pixels), settings.most_bytes, key)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                routes,
-                host=settings.host,
-                port=settings.port,
-                log_level="warning",
-                timeout_graceful_shutdown=settings.drain,
-            )
-        )
+        options = {"host": settings.host, "port": settings.port, "timeout_graceful_shutdown": settings.drain}
+        server = http(routes(config, service, settings, key), log_level="warning", **options)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
         stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
+        warn_of_strangers(settings.host, key, terminal)
         words = f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1"
         stack.callback(asyncio.create_task(announce(server, words, terminal)).cancel)
         await server.serve()
     if service.dead:
         raise UserError(service.dead.words, service.dead.cause)
+
+
+def routes(config: Config, service: "Service", settings: Settings, key: str | None) -> "FastAPI":
+    """What clients may ask of the service, within the bounds of the settings."""
+    from dreamr.endpoint.access import Access, hosts_of
+    from dreamr.endpoint.app import app
+    from dreamr.endpoint.bodies import Bodies
+    from dreamr.endpoint.pictures import Pictures
+    from dreamr.engines.vllm.inputs import MOST_IMAGES
+
+    pictures = Pictures(config.images, settings.allow_local_files, settings.most_pixels, settings.most_bytes)
+    bodies = Bodies(settings.most_bytes, settings.most_text, MOST_IMAGES)
+    return app(
+        service, pictures, bodies, Access(key, hosts_of(settings.host, settings.allow_host), settings.allow_origin)
+    )
+
+
+def warn_of_strangers(host: str, key: str | None, terminal: TextIO) -> None:
+    """Say so where others than this machine's people may ask without a key."""
+    from dreamr.endpoint.access import LOCAL
+
+    if key is None and host not in LOCAL:
+        print(f"--host {host}: whoever reaches it may ask; --api-key-file asks for a key", file=terminal, flush=True)
 
 
 async def announce(server: "uvicorn.Server", words: str, terminal: TextIO) -> None:
@@ -152,7 +172,8 @@ def serving(
     methods = {}
     for name, (method, roles) in live.items():
         own = {role: engines[key] for role, key in roles.items()}
-        methods[name.replace("_", "-")] = Served(method, Engines(**own), next(iter(own.values())))
+        reader, key = next(iter(own.values())), next(iter(roles.values()))
+        methods[name.replace("_", "-")] = Served(method, Engines(**own), reader, key.model.thinking)
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     return Service(methods, config.generation, limits, settings.concurrency, settings.queue)
 

@@ -1,7 +1,6 @@
 """The HTTP side: OpenAI's routes over a service, each answer whole or step by step."""
 
 import asyncio
-import hmac
 import json
 import time
 import uuid
@@ -10,47 +9,58 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from dreamr.endpoint.chats import Chat
+from dreamr.endpoint.access import Access
+from dreamr.endpoint.bodies import Bodies
+from dreamr.endpoint.chats import Chat, question
 from dreamr.endpoint.failures import Failure, of_validation
-from dreamr.endpoint.metrics import cancelled_tokens
+from dreamr.endpoint.metrics import Metrics, cancelled_tokens
 from dreamr.endpoint.pictures import Pictures
 from dreamr.endpoint.service import Service, Told
+from dreamr.endpoint.thinking import ToldApart
+from dreamr.engines.protocol import FULL
+from dreamr.engines.vllm.inputs import MOST_IMAGES
 from dreamr.methods.protocol import Outcome
-from dreamr.prompts import STEP_BREAK, Prompt
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds in which a request's body has to be there (our decision)
+TOO_LONG = "context_length_exceeded"
 CLIENT_GONE = 499  # the status that nginx logs for it; nobody reads it
-FINISH = {"answer": "stop", "end": "stop", "budget": "length"}
+ROUTES = "POST /v1/chat/completions, GET /v1/models, /health, /metrics"
+FINISH = {"answer": "stop", "end": "stop", "budget": "length", "refused": "length"}  # refused: by a full context
 
 
-def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | None) -> FastAPI:
-    """The routes. `api_key` is asked for on all of them but /health, where there is one."""
+def app(service: Service, pictures: Pictures, bodies: Bodies, access: Access) -> FastAPI:
+    """The routes. What `access` wants is asked for on all of them but /health."""
     made = FastAPI(openapi_url=None)
-
-    async def with_key(request: Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if api_key is not None and not hmac.compare_digest(given.encode(), api_key.encode()):
-            raise Failure(401, "the API key is missing or wrong")
-
-    guarded = [Depends(with_key)]
+    if access.origins:
+        methods = ("GET", "POST")
+        made.add_middleware(CORSMiddleware, allow_origins=access.origins, allow_methods=methods, allow_headers=("*",))
+    guarded = [Depends(access.check)]
 
     @made.post("/v1/chat/completions", dependencies=guarded)
     async def complete(request: Request) -> Response:
-        chat = await read(request, most_bytes)
-        return await unless_gone(request, respond(service, pictures, chat))
+        async with bodies.read(request) as body:
+            return await unless_gone(request, respond(service, pictures, chat_of(body)))
 
     @made.get("/v1/models", dependencies=guarded)
     async def models() -> dict[str, Any]:
-        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "dreamr"} for name in service.methods]
-        return {"object": "list", "data": listed}
+        return {"object": "list", "data": [listed(name) for name in service.methods]}
+
+    @made.get("/v1/models/{name}", dependencies=guarded)
+    async def model(name: str) -> dict[str, Any]:
+        service.served(name)
+        return listed(name)
+
+    @made.post("/v1/responses", dependencies=guarded)
+    async def responses() -> None:
+        raise Failure(404, "the Responses API is not served here; send messages to /v1/chat/completions")
 
     @made.get("/metrics", dependencies=guarded)
     async def metrics() -> Response:
@@ -62,32 +72,40 @@ def app(service: Service, pictures: Pictures, most_bytes: int, api_key: str | No
             raise service.gone()
         return {"status": "ready"}
 
+    tell_failures(made, service.metrics)
+    return made
+
+
+def tell_failures(made: FastAPI, metrics: Metrics) -> None:
+    """Whatever is not answered is told by the error object, and counted."""
+
     @made.exception_handler(Failure)
     async def failed(_: Request, failure: Failure) -> Response:
+        metrics.refused.labels(failure.status).inc()
         return JSONResponse(failure.body, failure.status, failure.headers)
 
     @made.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> Response:
+        metrics.refused.labels(CLIENT_GONE).inc()
         return Response(status_code=CLIENT_GONE)
 
     @made.exception_handler(HTTPException)
-    async def elsewhere(_: Request, error: HTTPException) -> Response:
-        return JSONResponse(Failure(error.status_code, str(error.detail)).body, error.status_code)
+    async def elsewhere(request: Request, error: HTTPException) -> Response:
+        told = f"{request.method} {request.url.path[:60]}: {error.detail}; there are: {ROUTES}"
+        return await failed(request, Failure(error.status_code, told, **(error.headers or {})))
 
-    return made
+    @made.exception_handler(Exception)
+    async def broken(request: Request, _: Exception) -> Response:
+        return await failed(request, Failure(500, "the server failed; its log says why"))
 
 
-async def read(request: Request, most_bytes: int) -> Chat:
-    """The request's body, checked; one that is too large is refused before it is read whole."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for part in request.stream():
-                body += part
-                if len(body) > most_bytes:
-                    raise Failure(413, f"the request has more than {most_bytes:,} bytes")
-    except TimeoutError:
-        raise Failure(408, f"the request was not whole after {PATIENCE:g} seconds") from None
+def listed(name: str) -> dict[str, Any]:
+    """A method as a model of the API."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "dreamr"}
+
+
+def chat_of(body: bytearray) -> Chat:
+    """The request's body, checked."""
     try:
         return Chat.model_validate_json(body)
     except ValidationError as error:
@@ -96,46 +114,57 @@ async def read(request: Request, most_bytes: int) -> Chat:
 
 async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
     """The answer to a chat. What is refused before its first step is a failure with a status of its own."""
-    reader = service.served(chat.model).reader
+    method, _, reader, thinking = service.served(chat.model)
     chat.check_sampling(service.sampling)
+    chat.check_images(MOST_IMAGES)
+    turns = chat.turns()
     async with AsyncExitStack() as stack:
-        images = await asyncio.to_thread(stack.enter_context, pictures.stored(chat.urls))
-        prompt = Prompt(chat.words, images)
-        items = service.answer(chat.model, prompt, chat.limits(service.limits))
+        await stack.enter_async_context(service.place(chat.model))
+        images = await stack.enter_async_context(pictures.stored(chat.urls))
+        prompt = question(turns, images)
+        items = service.answer(chat.model, prompt, chat.limits(service.limits.under(method)), chat.stop)
         await stack.enter_async_context(aclosing(items))
         first = await anext(items)
-        if isinstance(first, Outcome) and first.refusal:
-            raise refused(first)
-        answer = Answer(chat, len(await reader.prompt_tokens(prompt)))
+        check_answered(first)
+        tokens = len(await reader.prompt_tokens(prompt))
+        answer = Answer(chat, chat.ignored(service.sampling), tokens, thinking)
         if not chat.stream:
             return JSONResponse(await answer.whole(first, items))
         return EventSourceResponse(answer.events(first, items, stack.pop_all()))
 
 
-def refused(outcome: Outcome) -> Failure:
-    """What an engine would not go on with."""
-    return Failure(400, f"model {outcome.refused_by}: {outcome.refusal}", "messages")
+def check_answered(item: Told | Outcome) -> None:
+    """Failure where an engine would not go on; where the context is full behind some steps, these are the answer."""
+    if isinstance(item, Told) or item.refusal is None:
+        return
+    told = f"model {item.refused_by}: {item.refusal}"
+    if not item.refusal.startswith(FULL):
+        raise Failure(400, told, "messages")
+    if not item.steps:  # clients know the case by these words, or by the code
+        raise Failure(400, f"This model's maximum context length is exceeded; {told}", "messages", TOO_LONG)
 
 
 class Answer:
     """One answer in the words of the API."""
 
-    def __init__(self, chat: Chat, prompt_tokens: int) -> None:
-        self._chat, self._prompt_tokens = chat, prompt_tokens
+    def __init__(self, chat: Chat, ignored: list[str], prompt_tokens: int, thinking: bool) -> None:
+        self._chat, self._ignored, self._prompt_tokens = chat, ignored, prompt_tokens
         self._named = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": chat.model}
         self._seconds: list[float] = []
-        self._joint = ""  # what stands between the last step and the next
+        self._told = 0  # characters of a stream
+        self._apart = ToldApart(thinking)
 
     async def whole(self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome]) -> dict[str, Any]:
         """The body of a response that is not streamed."""
         async for item in _behind(first, rest):
+            check_answered(item)
             if isinstance(item, Told):
                 self._seconds.append(item.seconds)
             else:
                 outcome = item
-        if outcome.refusal:
-            raise refused(outcome)
-        message = {"role": "assistant", "content": outcome.text}
+        message = {"role": "assistant", "content": ""}
+        for delta in self._rest(outcome):
+            message |= {name: message.get(name, "") + text for name, text in delta.items()}
         choice = {"index": 0, "message": message, "finish_reason": FINISH[outcome.finish], "logprobs": None}
         facts = {"usage": self._usage(outcome), "dreamr": self._extension(outcome)}
         return {**self._named, "object": "chat.completion", "choices": [choice], **facts}
@@ -148,28 +177,29 @@ class Answer:
             try:
                 yield self._chunk({"role": "assistant", "content": ""})
                 async for item in _behind(first, rest):
-                    if isinstance(item, Told):
-                        yield self._step(item)
-                    else:
-                        for event in self._ending(item):
-                            yield event
+                    check_answered(item)
+                    for event in self._step(item) if isinstance(item, Told) else self._ending(item):
+                        yield event
             except Failure as failure:
                 yield _event(failure.body)
             yield format_sse_event(data_str="[DONE]")
 
-    def _step(self, told: Told) -> bytes:
-        """A step, with the blank line before it rather than behind: so all chunks together are the answer's text."""
+    def _step(self, told: Told) -> list[bytes]:
         self._seconds.append(told.seconds)
-        text, self._joint = self._joint + told.step.text, "" if told.step.capped else STEP_BREAK
-        return self._chunk({"content": text})
+        self._told += len(told.text)
+        delta = self._apart.add(told.text)
+        return [self._chunk(delta)] if delta else []
+
+    def _rest(self, outcome: Outcome) -> list[dict[str, str]]:
+        """What was not told yet: all of it, or what waited for a stop string or the reasoning's end."""
+        return [delta for delta in (self._apart.add(outcome.text[self._told :]), self._apart.rest()) if delta]
 
     def _ending(self, outcome: Outcome) -> list[bytes]:
-        if outcome.refusal:
-            raise refused(outcome)
+        waiting = [self._chunk(delta) for delta in self._rest(outcome)]
         last = self._chunk({}, FINISH[outcome.finish], dreamr=self._extension(outcome))
         options = self._chat.stream_options
         used = {"choices": [], "usage": self._usage(outcome), **self._named, "object": "chat.completion.chunk"}
-        return [last, _event(used)] if options and options.include_usage else [last]
+        return [*waiting, last, _event(used)] if options and options.include_usage else [*waiting, last]
 
     def _chunk(self, delta: dict[str, str], finish: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
@@ -186,7 +216,8 @@ class Answer:
             for step, at in zip(outcome.steps, self._seconds, strict=True)
         ]
         counts = {"drafted": outcome.drafted, "verified": outcome.verified, "accepted": outcome.accepted}
-        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), "finish": outcome.finish}
+        ended = {"finish": outcome.finish, "refusal": outcome.refusal, "ignored": self._ignored}
+        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), **ended}
 
 
 async def _behind(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:

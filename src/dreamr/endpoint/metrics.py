@@ -1,6 +1,6 @@
 """What a server counts, as Prometheus reads it."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from dreamr.methods.protocol import Outcome
 
@@ -16,10 +16,19 @@ class Metrics:
         def counter(name: str, words: str, *labels: str) -> Counter:
             return Counter(f"dreamr_{name}", words, ("method", *labels), registry=registry)
 
+        def gauge(name: str, words: str) -> Gauge:
+            return Gauge(f"dreamr_{name}", words, ("method",), registry=registry)
+
         def seconds(name: str, words: str) -> Histogram:
             return Histogram(f"dreamr_{name}_seconds", words, ("method",), registry=registry, buckets=SECONDS)
 
         self.questions = counter("questions", "Questions that came to an end, by how.", "finish")
+        self.refused = Counter(
+            "dreamr_refused", "Requests that were not answered, by HTTP status.", ("status",), registry=registry
+        )
+        self.abandoned = counter("abandoned", "Questions whose client went before the answer's end.")
+        self.waiting = gauge("waiting", "Questions that wait for their start.")
+        self.running = gauge("running", "Questions that are being answered.")
         self.drafted = counter("steps_drafted", "Steps that the draft wrote.")
         self.verified = counter("steps_verified", "Draft steps that the target decided on.")
         self.accepted = counter("steps_accepted", "Draft steps that stand in an answer.")

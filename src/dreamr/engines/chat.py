@@ -3,14 +3,14 @@
 import re
 from typing import Any
 
-from dreamr.prompts import THINK_CLOSE, Prompt
+from dreamr.prompts import THINK_CLOSE, Conversation, Prompt, Turn
 from dreamr.records import IMAGE_MARK
 
 _FILLER = "dreamr-filler"
 
 
 def user_parts(user: str) -> list[dict[str, str]]:
-    """The user turn as chat-template parts, images and text in their order."""
+    """A turn, mostly a user's, as chat-template parts, images and text in their order."""
     texts = (part.strip() for part in re.split(f"({re.escape(IMAGE_MARK)})", user))
     return [{"type": "image"} if text == IMAGE_MARK else {"type": "text", "text": text} for text in texts if text]
 
@@ -25,16 +25,21 @@ class Chat:
     def __init__(self, template: Any, thinking: bool = False) -> None:
         self._template = template
         self._close = THINK_CLOSE if thinking else ""
-        self._openings: dict[str, str] = {}
         self._requests: dict[str, str] = {}
 
     def text(self, prompt: Prompt) -> str:
         """The whole prompt as one string; image placeholders stand once per image."""
-        opening = self._openings.get(prompt.user) or self._openings.setdefault(prompt.user, self._open(prompt.user))
-        return opening + prompt.answer + (self._request(prompt.request) if prompt.request else "")
+        return self.opening(prompt) + self.rest(prompt)
 
-    def _open(self, user: str) -> str:
-        return self._render([{"role": "user", "content": user_parts(user)}])
+    def opening(self, prompt: Prompt) -> str:
+        """All turns up to the question's, and what opens the answer. Whoever needs it often keeps it."""
+        before = prompt.before if isinstance(prompt, Conversation) else ()
+        turns = [*before, Turn("user", prompt.user)]
+        return self._render([{"role": turn.role, "content": user_parts(turn.text)} for turn in turns])
+
+    def rest(self, prompt: Prompt) -> str:
+        """What stands behind the opening: the answer so far and, for a verdict, what is asked about it."""
+        return prompt.answer + (self._request(prompt.request) if prompt.request else "")
 
     def _request(self, request: str) -> str:
         """What follows the answer so far when `request` is asked in a new user turn."""

@@ -22,6 +22,9 @@ class Generation:
     finish: Finish
 
 
+FULL = "context_tokens"  # the first word of a refusal where the context is full
+
+
 class Refused(UserError):
     """A request that `model`'s engine never answers, while it goes on with others: `why`, and what would mend it.
 

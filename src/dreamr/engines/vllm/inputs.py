@@ -6,18 +6,20 @@ is tokenized and its images are processed once, answers are tokenized step by st
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from typing import Any, Literal, Protocol
 
 from dreamr.config import ImageSize, Sampling
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
-from dreamr.engines.protocol import Refused
+from dreamr.engines.protocol import FULL, Refused
 from dreamr.engines.vllm import internals
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.prompts import STEP_BREAK, Conversation, Prompt
 
 MOST_IMAGES = 8  # per prompt; MMMU has up to seven
-OPENINGS = 256  # questions whose prepared images are kept in memory
+OPENINGS = 256  # questions that are kept in memory with their prepared images,
+KEPT_BYTES = 2 << 30  # while all of them together are no larger
 PIECES = 1 << 16  # pieces of text whose tokens are kept in memory
 
 
@@ -46,6 +48,11 @@ class Vocabulary:
     def encode_once(self, text: str) -> tuple[int, ...]:
         """Tokens of `text`, not remembered."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of text that one token stands for at most."""
+        return max(len(token.encode()) for token in self._tokenizer.get_vocab())
 
     @cached_property
     def _texts(self) -> dict[int, str]:
@@ -87,22 +94,25 @@ class Inputs:
 
     def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, settings: Settings) -> None:
         self._vllm, self._chat, self._vocabulary, self._settings = vllm, chat, vocabulary, settings
-        self._openings: dict[tuple[str, tuple[str, ...]], asyncio.Task[tuple[str, internals.Rendered]]] = {}
+        self._openings: dict[Prompt, asyncio.Task[internals.Rendered]] = {}  # by prompts without an answer
+        self._sizes: dict[Prompt, int] = {}  # bytes of those that are rendered
 
     async def request(self, prompt: Prompt) -> Any:
         """What the engine's request takes; to be sent without another await in between. One too long is Refused."""
-        text, opening = await self._opening(prompt)
-        ids = self._tokens(prompt, text, opening)
+        opening = await self._opening(prompt)
+        ids = self._tokens(prompt, opening)
         if len(ids) >= self._settings.context_tokens:
             raise await self.full(prompt)
         return self._vllm.inputs(ids, opening)
 
     async def full(self, prompt: Prompt) -> Refused:
         """The context has no room left; the words are the same wherever in the answer that shows."""
-        _, opening = await self._opening(prompt)
+        return self._full(str(len((await self._opening(prompt)).ids)))
+
+    def _full(self, tokens: str) -> Refused:
         return self._refused(
-            f"context_tokens ({self._settings.context_tokens}) is full, of which the question alone takes "
-            f"{len(opening.ids)}: raise it, or lower images.max_pixels or generation.answer_tokens"
+            f"{FULL} ({self._settings.context_tokens}) is full, of which the question alone takes {tokens}: "
+            "raise it, or lower images.max_pixels or generation.answer_tokens"
         )
 
     def _refused(self, why: str) -> Refused:
@@ -110,40 +120,75 @@ class Inputs:
 
     async def tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
-        return self._tokens(prompt, *await self._opening(prompt))
+        return self._tokens(prompt, await self._opening(prompt))
 
     def forget(self) -> None:
         """Drop all prepared user turns."""
         self._openings.clear()
+        self._sizes.clear()
 
-    def _tokens(self, prompt: Prompt, text: str, opening: internals.Rendered) -> list[int]:
-        rest = self._chat.text(prompt)[len(text) :]
-        return [*opening.ids, *(token for piece in pieces(rest) for token in self._vocabulary.encode(piece))]
+    def _tokens(self, prompt: Prompt, opening: internals.Rendered) -> list[int]:
+        rest = pieces(self._chat.rest(prompt))
+        return [*opening.ids, *(token for piece in rest for token in self._vocabulary.encode(piece))]
 
-    async def _opening(self, prompt: Prompt) -> tuple[str, internals.Rendered]:
-        """The user turn of `prompt`, as text and rendered."""
-        key = (prompt.user, prompt.images)
-        if key not in self._openings:
-            while len(self._openings) >= OPENINGS:
-                del self._openings[next(iter(self._openings))]
-            self._openings[key] = asyncio.create_task(self._open(Prompt(*key)))
+    async def _opening(self, prompt: Prompt) -> internals.Rendered:
+        """The turns up to the answer, rendered. Those that were asked for last are dropped last."""
+        key = replace(prompt, answer="", request="")
+        if key in self._openings:
+            self._openings[key] = self._openings.pop(key)
+        else:
+            self._openings[key] = asyncio.create_task(self._kept(key))
         return await asyncio.shield(self._openings[key])
 
-    async def _open(self, prompt: Prompt) -> tuple[str, internals.Rendered]:
-        text = self._chat.text(prompt)
-        ids = list(self._vocabulary.encode_once(text))
-        if not prompt.images:
-            return text, internals.Rendered(ids)
+    async def _kept(self, key: Prompt) -> internals.Rendered:
+        """The turns, rendered, in whose place older ones are dropped; what is refused is not kept at all."""
+        try:
+            opening = await self._open(key)
+        except Refused:
+            self._openings.pop(key, None)
+            raise
+        if key in self._openings:  # it may have been dropped meanwhile
+            self._sizes[key] = _text_bytes(key) + opening.size
+        for oldest in [*self._openings][:-1]:
+            if len(self._openings) <= OPENINGS and sum(self._sizes.values()) <= KEPT_BYTES:
+                break
+            del self._openings[oldest]
+            self._sizes.pop(oldest, None)
+        return opening
+
+    async def _open(self, prompt: Prompt) -> internals.Rendered:
+        least = _text_bytes(prompt) // self._vocabulary.longest
+        if least >= self._settings.context_tokens:
+            raise self._full(f"at least {least}")
         if len(prompt.images) > MOST_IMAGES:
             raise self._refused(f"a question of {len(prompt.images)} images: an engine is started for {MOST_IMAGES}")
-        images = [load_image(path, self._settings.images) for path in prompt.images]
+        ids, images = await asyncio.to_thread(self._read, prompt)
+        if not images:
+            return internals.Rendered(ids)
         try:
-            return text, await self._vllm.rendered(ids, images)
+            return await self._vllm.rendered(ids, images)
         except ValueError as error:
             if not isinstance(error.__cause__, ValueError):
                 raise
             # The processor's own word, such as Qwen's on an image 200 times as wide as it is high.
             raise self._refused(f"its processor does not take the images ({error.__cause__})") from error
+
+    def _read(self, prompt: Prompt) -> tuple[list[int], list[Any]]:
+        """Tokens and images of all turns: what may take seconds, and so runs in a thread."""
+        from jinja2 import TemplateError
+
+        try:
+            text = self._chat.opening(prompt)
+        except TemplateError as error:
+            raise self._refused(f"its chat template does not take the turns ({error})") from error
+        ids = list(self._vocabulary.encode_once(text))
+        return ids, [load_image(path, self._settings.images) for path in prompt.images]
+
+
+def _text_bytes(prompt: Prompt) -> int:
+    """Bytes of what the turns up to the answer say."""
+    before = prompt.before if isinstance(prompt, Conversation) else ()
+    return len(prompt.user.encode()) + sum(len(turn.text.encode()) for turn in before)
 
 
 def pieces(text: str) -> list[str]:

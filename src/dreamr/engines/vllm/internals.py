@@ -5,6 +5,7 @@ version is not started: change VERSION here and the pins in envs/, and keep them
 """
 
 import re
+import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,15 @@ class Rendered:
     images: tuple[Any, ...] = ()
     hashes: dict[str, list[str]] | None = None
     places: Any = None
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes in memory, nearly: of the images as vLLM's own cache counts them, and of the tokens."""
+        if not self.images:
+            return sys.getsizeof(self.ids)
+        from vllm.multimodal.cache.base import MultiModalCache
+
+        return sys.getsizeof(self.ids) + sum(int(MultiModalCache.get_item_size(image)) for image in self.images)
 
 
 def check_version() -> None:

@@ -5,6 +5,7 @@ The server gets tokens and ready images, and gives tokens and log-probabilities,
 server.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vllm import SamplingParams
 
 GENERATE = "/inference/v1/generate"
+LOOK_SECONDS = 30.0  # in which a server has to say how it is; an answer may take as long as it takes
 REFUSED = 400  # the status of an answer, or told in a stream
 CACHES = ("reset_mm_cache", "reset_encoder_cache", "reset_prefix_cache")  # served with VLLM_SERVER_DEV_MODE=1
 SENT = ("temperature", "top_p", "top_k", "seed", "max_tokens", "detokenize", "include_stop_str_in_output")
@@ -46,9 +48,9 @@ class RemoteVllm(Vllm):
         self._base = "http://server" if unix else self._url.rstrip("/")
         self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         try:
-            async with self._session.get(f"{self._base}/health") as answer:
+            async with asyncio.timeout(LOOK_SECONDS), self._session.get(f"{self._base}/health") as answer:
                 answer.raise_for_status()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             await self._session.close()
             raise
 
@@ -83,7 +85,7 @@ class RemoteVllm(Vllm):
     async def check(self) -> None:
         """EngineDied where the server does not answer, or says that its engine is dead."""
         with self.alive():
-            async with self._session.get(f"{self._base}/health") as answer:
+            async with asyncio.timeout(LOOK_SECONDS), self._session.get(f"{self._base}/health") as answer:
                 if not answer.ok:
                     raise EngineDied(f"the server of {self._name} at {self._url} says {answer.status}")
 
@@ -105,6 +107,9 @@ class RemoteVllm(Vllm):
             yield
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise EngineDied(f"the server of {self._name} at {self._url} is gone: {error}") from error
+        except TimeoutError as error:
+            told = f"the server of {self._name} at {self._url} does not say in {LOOK_SECONDS:g} s how it is"
+            raise EngineDied(told) from error
 
     async def shutdown(self) -> None:
         """Let go of the server, which goes on."""
