@@ -122,7 +122,6 @@ def _environment(config: Config, templates: Path) -> Environment:
         "bounds": partial(bounds, margin=config.statistics.margin),
         "standing": standing,
         "apart": partial(apart, config=config),
-        "overlap": overlap,
         "sentence": sentence,
         "sample": sample,
         "ALL": ALL,
@@ -228,13 +227,6 @@ def verdict(row: Row | None, name: str, null: float = 0) -> str:
     if row[f"{name}_low"] > null:
         return "above"
     return "below" if row[f"{name}_high"] < null else "undecided"
-
-
-def overlap(one: Row, other: Row, name: str) -> bool:
-    """Whether two rows' intervals of a quantity meet; then they do not decide which of the two has more."""
-    unknown = any(row.get(f"{name}_low") is None for row in (one, other))
-    low, high = f"{name}_low", f"{name}_high"
-    return unknown or bool(one[low] <= other[high] and other[low] <= one[high])
 
 
 def apart(rows: Iterable[Row], config: Config) -> bool:

@@ -101,7 +101,7 @@ SECTIONS = {
         },
     ),
     "models": Section("Which models stand for which?", order=2),
-    "limits": Section("What can this show, and what not?", order=3),
+    "limits": Section("What can this show, and what of it holds on my GPUs?", order=3),
     "claims": Section("What is each verdict made from?", chapter="claims", order=2, leads=True),
     "explained": Section(
         "Why above or below the target?", "dreamr, or an intervention", never, chapter="accuracy", order=2

@@ -15,8 +15,8 @@ RATIOS = ("tokens_ratio", "speed_ratio")
 WORDS = {
     "accuracy_change": "accuracy, points",
     "acceptance_change": "acceptance, points",
-    "tokens_ratio": "length of answers, ratio",
-    "speed_ratio": "speed, answer by answer",
+    "tokens_ratio": "length, ratio",
+    "speed_ratio": "speed, ratio",
 }
 FEW = ("accuracy_change", "speed_ratio")
 

@@ -31,7 +31,9 @@ RIGHT = {
 
 
 def job() -> SummariseJob:
-    return SummariseJob.of(small()).model_copy(update={"methods": METHODS})
+    usual = SummariseJob.of(small())
+    main = tuple(name for name in usual.display.main if name in METHODS)
+    return usual.model_copy(update={"methods": METHODS, "display": usual.display.model_copy(update={"main": main})})
 
 
 def frame(methods: dict[str, int], targets: tuple[str, ...] = (TARGET,)) -> pd.DataFrame:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from factories import config
 
 from dreamr.cli import simulate
 from dreamr.config import Method, TargetSpeculation
 from dreamr.engines.virtual import Cost
+from dreamr.planning.jobs import SummariseJob
 from dreamr.simulation import target_speculation
 from dreamr.statistics.frame import read_table
 from dreamr.studies.target_speculation.closed_form import with_target_speculation
@@ -82,7 +84,7 @@ def test_measured_settings_are_drawn_with_their_intervals() -> None:
     }
     row |= {"n_alone": 9, "target_tokens": 11.0, "target_tokens_low": 9.0, "target_tokens_high": 13.0}
     row |= {"speedup": 2.0, "speedup_low": 1.5, "speedup_high": 2.5}
-    chart = measured(pd.DataFrame([row]))
+    chart = measured(pd.DataFrame([row]), SummariseJob.of(config()))
     assert [text.get_text() for text in chart.figure.axes[0].get_yticklabels()] == [
         "target speculation none, writes on"
     ]
