@@ -55,7 +55,7 @@ def test_a_timeline_shows_the_requests_of_one_question(files: tuple[str, str], t
     assert {*results.timeline().data.method} >= {"specreason", "dreamr"}
     wanted = next(row for row in traces if row.method == "dreamr" and row.mode == "alone")
     chart = results.timeline(wanted.benchmark, wanted.question, ["dreamr"])
-    assert len(chart.data) == len(wanted.spans) and list(chart.data.start) == [span.start for span in wanted.spans]
+    assert sorted(chart.data.start) == sorted(span.start for span in wanted.spans)
     assert chart._repr_svg_().startswith("<svg")
     with pytest.raises(UserError, match=r"no timed answer with .*'nowhere'.*; timed: \w+ \S+"):
         results.timeline("nowhere")
