@@ -52,6 +52,7 @@ if find_spec("snakemake_executor_plugin_slurm"):
 
     register()
 RESULTS = CONFIG.pathvars.results
+CLAIMS = ["config/claims.yaml", *sorted(map(str, Path("src/dreamr/studies").glob("*/claims.yaml")))]
 ALL_CORES = workflow.resource_settings.cores or os.cpu_count()  # a cluster gives no --cores; its profile sets threads
 
 # One thread per process, so that jobs side by side do not fight over cores; the hub only where asked for; byte code kept
@@ -82,6 +83,14 @@ def expectation():
     own = job_seconds(CONFIG.pathvars.benchmarks)
     EXPECTED.update(added_seconds({**kept, **own}, ALL_CORES))
     return announcement(waiting_jobs(), own, kept, ALL_CORES)
+
+
+def check_claims():
+    """A claim that cannot be read is told before all answers are there, and not by the job that judges it."""
+    from dreamr.statistics.claims import load_claims  # which needs scipy, as parsing the workflow does not
+
+    if "summarise" in waiting_jobs():
+        load_claims(*map(Path, CLAIMS))
 
 
 def running_jobs():

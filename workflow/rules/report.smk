@@ -1,16 +1,6 @@
 # From scores to tables, figures and the page.
 # Input: scores, training curves, times of the jobs. Output: <results>/tables, <results>/figures, <results>/report.
 
-CLAIMS = ["config/claims.yaml", *sorted(map(str, Path("src/dreamr/studies").glob("*/claims.yaml")))]
-
-
-def check_claims():
-    """A claim that cannot be read is told before all answers are there, and not by the job that judges it."""
-    from dreamr.statistics.claims import load_claims  # which needs scipy, as parsing the workflow does not
-
-    if "summarise" in waiting_jobs():
-        load_claims(*map(Path, CLAIMS))
-
 
 rule summarise:
     input:
