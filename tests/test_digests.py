@@ -40,8 +40,8 @@ COVERED = {
     "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
     "statistics.paired statistics.published statistics.shares statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
-    "plot": f"{FRAME} report.drawing report.labels report.overview spans statistics.examples statistics.words",
-    "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.labels report.models "
+    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.examples statistics.words",
+    "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
     "report.packing report.page report.run_times report.sections runtime.starts statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share

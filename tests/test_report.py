@@ -19,14 +19,13 @@ from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK, main_pairs, pairs_in
-from dreamr.report.labels import value_of
 from dreamr.report.packing import Source
 from dreamr.report.page import apart, called, cell, first, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.report.sections import CHAPTERS, captions
 from dreamr.runtime.starts import MARK
 from dreamr.statistics.claims import PaperSource
-from dreamr.statistics.words import limit, sample, standing
+from dreamr.statistics.words import limit, sample, standing, value_of
 from dreamr.studies.catalogue import studies
 
 FIGURES = {*captions(studies())}

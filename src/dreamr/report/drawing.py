@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.labels import colour
+from dreamr.report.colours import colour
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import pair
 

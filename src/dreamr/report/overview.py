@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, Chart, cross, legend, panels
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL, BASELINE
 
 ENDS = ["accuracy_change_low", "accuracy_change_high"]

@@ -20,13 +20,12 @@ from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.provenance import SOURCES
 from dreamr.records import read_rows
 from dreamr.report.glossary import link_first_uses
-from dreamr.report.labels import value_of
 from dreamr.report.models import models
 from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import FORMATS, bounds, formatted, limit, pair, sample, sentence, standing
+from dreamr.statistics.words import FORMATS, bounds, formatted, limit, pair, sample, sentence, standing, value_of
 from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.

@@ -1,7 +1,7 @@
 """How numbers look, and an estimate as a sentence with its unit."""
 
 from collections.abc import Mapping
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any, NamedTuple
 
 from dreamr.config import NO_DRAFT
@@ -158,3 +158,9 @@ def estimate(row: Mapping[str, Any], quantity: str, told: Sentence, job: Summari
     }
     text = told.words.format(value=formatted(row[quantity], told.kind), **names)
     return f"{text[0].upper()}{text[1:]}{bounds(row, quantity, told.kind)}"
+
+
+def value_of(words: object) -> tuple[float, str]:
+    """By which settings are put in order: numbers by their value, before words."""
+    text = str(words)
+    return (float(text) if text.replace(".", "", 1).isdigit() else inf), text

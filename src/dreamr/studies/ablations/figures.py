@@ -7,9 +7,10 @@ import matplotlib
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import Chart, interval, panels, plotted_rows
-from dreamr.report.labels import colour, value_of
 from dreamr.statistics.frame import ALL
+from dreamr.statistics.words import value_of
 
 QUANTITIES = {
     "accuracy": "accuracy %",

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, Chart, cross, legend, main_pairs, pairs_in, panels, plotted_rows
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL, KEYS
 from dreamr.studies.acceptance.closed_form import closed_form
 

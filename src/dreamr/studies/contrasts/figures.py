@@ -6,8 +6,8 @@ import matplotlib
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, ROW, Chart, interval, panels, plotted_rows
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
 POINTS = ("accuracy_change", "acceptance_change")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import Chart, legend, panels, plotted_rows
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
 NUMBERS = ("0", "1", "2", "3 or more")  # of wrong accepted steps

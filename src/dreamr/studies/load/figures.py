@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, Chart, legend, panels
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
 RATIO = "speedup"  # that of throughputs is one with it but for the end of a block, and stands in the table

@@ -10,8 +10,8 @@ from matplotlib.patches import Patch
 
 from dreamr.config import Display
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import ACTIVITIES
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import ACTIVITIES
 from dreamr.statistics.frame import ALL
 
 # In the order of the loop, what was thrown away behind what was kept.

@@ -10,7 +10,7 @@ from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refus
 from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.labels import OTHER, colour
+from dreamr.report.colours import OTHER, colour
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.speed import figures

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 
 from dreamr.config import TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import GREY, INK, Chart, interval, panels
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 from dreamr.studies.target_speculation.closed_form import with_target_speculation
 

@@ -9,8 +9,8 @@ from matplotlib.patches import Patch
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
+from dreamr.report.colours import ACTIVITIES
 from dreamr.report.drawing import INK, Chart, panels
-from dreamr.report.labels import ACTIVITIES
 from dreamr.spans import lanes
 from dreamr.statistics.frame import BASELINE
 from dreamr.studies.timeline.choice import Example, side_by_side

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, Chart, cross, legend, pairs_in, panels
-from dreamr.report.labels import colour
 
 COLUMNS = 3
 

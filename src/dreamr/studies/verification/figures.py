@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, plotted_rows
-from dreamr.report.labels import colour
 from dreamr.statistics.frame import ALL
 
 

@@ -1,6 +1,4 @@
-"""Which colours methods and activities have in all figures, and in which order settings stand."""
-
-from math import inf
+"""Which colours methods and activities have in all figures."""
 
 from dreamr.planning.jobs import SummariseJob
 
@@ -18,9 +16,3 @@ def colour(method: str, job: SummariseJob) -> str:
     if method in spare:
         return SPARE[spare.index(method) % len(SPARE)]
     return job.display.colours.get(method, OTHER)
-
-
-def value_of(words: object) -> tuple[float, str]:
-    """By which settings are put in order: numbers by their value, before words."""
-    text = str(words)
-    return (float(text) if text.replace(".", "", 1).isdigit() else inf), text
