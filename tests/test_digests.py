@@ -19,10 +19,18 @@ from dreamr.studies.catalogue import LOADED, modules
 ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
 )
+ANSWERING = (
+    f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs answering.work "
+    "methods.protocol models.cards prompts provenance traces"
+)
+SCORING = "scoring.answers scoring.choices scoring.formulas scoring.marks scoring.numerals scoring.quantities " + (
+    "scoring.values scoring.verdicts"
+)
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
 FRAME = "scores statistics.frame statistics.intervals statistics.names traces"
 COVERED = {
     "make_micro": MICRO_DATA,
+    "make_calibration": f"{MICRO_DATA} micro.calibration",
     "prepare": "data.loading data.rows",
     "audit": "data.contamination data.plants data.sampling",
     "quantize": "data.plants data.sampling engines.chat engines.images models.awq models.cards models.folders "
@@ -30,12 +38,10 @@ COVERED = {
     "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
     "sapo.trainer steps verifiers.cpn verifiers.protocol",
-    "generate": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work methods.protocol models.cards prompts provenance traces",
-    "answer": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work methods.protocol models.cards prompts provenance traces",
-    "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
-    "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
+    "generate": f"{ANSWERING} answering.thresholds certificates",
+    "answer": f"{ANSWERING} answering.thresholds certificates",
+    "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
+    "grade": f"{SCORING} data.prepared scoring.grading scoring.lmms_eval scoring.lmms_letters scoring.lmms_reasoning "
     "scores spans traces",
     "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
     "statistics.paired statistics.published statistics.shares statistics.words",

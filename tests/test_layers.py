@@ -22,6 +22,7 @@ ALLOWED = {
     "records": "errors files",
     "traces": "records",
     "scores": "traces",
+    "certificates": "errors records",
     "spans": "traces",
     "prompts": "records",
     "steps": "prompts",
@@ -35,7 +36,9 @@ ALLOWED = {
     "machine": "config errors planning provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
-    "answering": "config engines errors files methods models planning prompts provenance records runtime traces",
+    "answering": "certificates config engines errors files methods models planning prompts provenance records runtime "
+    "traces",
+    "calibration": "answering certificates planning records scoring statistics traces",
     "endpoint": "config engines methods prompts records traces",
     "statistics": "config errors files planning records scores traces",
     "report": "config planning provenance records runtime statistics traces",
@@ -44,7 +47,7 @@ ALLOWED = {
     "notebook": "config errors planning records report scores statistics studies traces",
     "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
-    "cli": "answering components config data endpoint engines errors exports files machine methods micro "
+    "cli": "answering calibration components config data endpoint engines errors exports files machine methods micro "
     "models notebook planning prompts provenance records report runtime sapo scoring simulation spans "
     "statistics studies traces",
 }

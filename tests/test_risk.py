@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dreamr.statistics.intervals import Array
-from dreamr.statistics.risk import RiskTest, capital, risk_test
+from dreamr.statistics.risk import Array, RiskTest, capital, risk_test
 
 RISK, LEVEL, RUNS = 0.03, 0.05, 2000
 DISCORDANT = (0.05, 0.1, 0.2)  # shares of problems that are right for one of both alone

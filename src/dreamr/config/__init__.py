@@ -7,6 +7,7 @@ them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec, faults
+from dreamr.config.calibration import Calibration, Guarantee
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
 from dreamr.config.estimates import Device, Size, Text
@@ -35,6 +36,7 @@ __all__ = [
     "REFERENCE",
     "Awq",
     "AwqModel",
+    "Calibration",
     "Clusters",
     "Config",
     "Count",
@@ -44,6 +46,7 @@ __all__ = [
     "Drawing",
     "EngineSpec",
     "Fraction",
+    "Guarantee",
     "HubModel",
     "ImageSize",
     "LoadBlocks",

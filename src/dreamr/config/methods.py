@@ -6,7 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from dreamr import components
-from dreamr.config.base import PLAIN, Count, Fraction, LoopName, Name, NotNegative, Share, Spec, VerifierName
+from dreamr.config.base import PLAIN, Count, LoopName, Name, NotNegative, Share, Spec, VerifierName
+from dreamr.config.calibration import Alpha, Guarantee
 
 TargetSpeculation = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
 JUDGED = {"step": "one step, right or wrong", "versions": "two versions of a step, the draft's and the target's"}
@@ -28,10 +29,11 @@ class Method(Spec):
         description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), or "
         "`oracle`, the micro world's step oracle with set errors. By a name with a dot, a module of your own.",
     )
-    alpha: Fraction | None = Field(
+    alpha: Alpha = Field(
         default=None,
         description="Threshold of a verdict, between 0 and 1. cpn: a step is accepted if rho > alpha; align: if "
-        "p(aligned) > alpha.",
+        "p(aligned) > alpha. Or a guarantee, such as `{risk: 0.03, confidence: 0.95, problems: 2000}`: then it is "
+        "calibrated on each pair.",
     )
     threshold: int | None = Field(
         default=None, ge=0, le=9, description="score: a step is accepted if its digit, 0 to 9, is at least this."
@@ -87,6 +89,11 @@ class Method(Spec):
     def declared(self) -> components.Loop:
         """What its loop declares."""
         return components.loop(self.loop)
+
+    @property
+    def guarantee(self) -> Guarantee | None:
+        """What is promised of its threshold, if that is still to be calibrated."""
+        return self.alpha if isinstance(self.alpha, Guarantee) else None
 
     @property
     def needs_draft(self) -> bool:

@@ -7,7 +7,7 @@ from dreamr.errors import UserError
 from dreamr.records import Question
 from dreamr.scores import Score
 from dreamr.scoring import lmms_eval
-from dreamr.scoring.answers import Grade, grade
+from dreamr.scoring.verdicts import trace_grade
 from dreamr.spans import busy_seconds, later_steps
 from dreamr.traces import Answered, Trace
 
@@ -33,12 +33,9 @@ def cell(trace: Trace) -> CellKey:
 
 
 def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
-    """The score of one trace. What there is of a refused answer is not read: it is wrong, by any rule."""
-    truncated = trace.finish == "budget"
-    verdict, harness = Grade(None, False, True), None
-    if not trace.refusal:
-        verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
-        harness = lmms_eval.grade(question, trace.text).correct
+    """The score of one trace."""
+    verdict = trace_grade(trace, question)
+    harness = None if trace.refusal else lmms_eval.grade(question, trace.text).correct
     drafts, owns, verdicts = (later_steps(trace.spans, kind) for kind in ("draft", "target", "verify"))
     alone = trace.mode == "alone" and batched_text is not None
     return Score(
@@ -51,7 +48,7 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         correct=verdict.correct,
         unresolved=verdict.unresolved,
         harness_correct=harness,
-        truncated=truncated,
+        truncated=trace.finish == "budget",
         same_text=trace.text == batched_text if alone and not trace.refusal else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),

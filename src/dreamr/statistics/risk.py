@@ -12,11 +12,11 @@ from math import log, sqrt
 from typing import Literal
 
 import numpy as np
-
-from dreamr.statistics.intervals import Array
+from numpy.typing import NDArray
 
 STAKE = 0.5  # largest share of the capital that a single loss of 1 may take (c of the paper)
 VARIANCE = 1.0  # of losses between -1 and 1, at most: what is assumed of them before any is seen
+Array = NDArray[np.float64]
 Decision = Literal["certified", "not certified", "open"]
 
 
