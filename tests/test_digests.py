@@ -43,7 +43,7 @@ COVERED = {
     "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
     "grade": f"{SCORING} data.prepared scoring.grading scoring.lmms_eval scoring.lmms_letters scoring.lmms_reasoning "
     "scores spans traces",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
+    "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.interventions "
     "statistics.paired statistics.published statistics.shares statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.examples statistics.words",

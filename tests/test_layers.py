@@ -42,14 +42,14 @@ ALLOWED = {
     "endpoint": "config engines methods prompts records traces",
     "statistics": "config errors files planning records scores traces",
     "report": "config planning provenance records runtime statistics traces",
-    "studies": "components config errors planning records report spans statistics traces",
+    "studies": "certificates components config errors planning records report spans statistics traces",
     "micro": "config data engines errors prompts provenance records steps",
     "notebook": "config errors planning records report scores statistics studies traces",
     "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
-    "cli": "answering calibration components config data endpoint engines errors exports files machine methods micro "
-    "models notebook planning prompts provenance records report runtime sapo scoring simulation spans "
-    "statistics studies traces",
+    "cli": "answering calibration certificates components config data endpoint engines errors exports files "
+    "machine methods micro models notebook planning prompts provenance records report runtime sapo "
+    "scoring simulation spans statistics studies traces",
 }
 
 

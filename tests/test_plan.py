@@ -356,12 +356,12 @@ def test_a_threshold_is_calibrated_once_for_the_models_of_a_pair() -> None:
     assert of_main == of_later and plan.calibrated(MAIN) == []
     paths = plan.outputs()
     assert "results/calibration/q3vl-moe-awq/r4b-2l.balanced.q3vl-moe-awq.1/certified.json" in paths["calibrate"]
-    assert len(paths["answer_reference"]) == 2 and {*plan.datasets} >= {"mathverse_apart", "mmmu_apart"}
+    assert len(paths["ask_target"]) == 2 and {*plan.datasets} >= {"mathverse_apart", "mmmu_apart"}
 
 
 def test_without_a_guarantee_nothing_is_calibrated() -> None:
     plan = Plan(merged())
-    assert not plan.calibrations and not plan.calibration_files and plan.outputs()["answer_reference"] == []
+    assert not plan.calibrations and not plan.calibration_files and plan.outputs()["ask_target"] == []
 
 
 def test_a_guarantee_changes_no_other_cell_and_its_risk_no_answer() -> None:
@@ -389,7 +389,7 @@ def test_every_candidate_is_the_method_with_its_threshold() -> None:
         400,
         job.drafter,
     )
-    (alone,) = plan.answer_reference("q3vl-moe-awq").cells.values()
+    (alone,) = plan.ask_target("q3vl-moe-awq").cells.values()
     assert alone.method == Method(loop="target_only")
 
 

@@ -8,7 +8,7 @@ from dreamr.errors import UserError
 from dreamr.records import Record
 
 
-class Tested(Record):
+class Trial(Record):
     """One threshold on the calibration problems, as far as its test went."""
 
     alpha: float
@@ -27,10 +27,11 @@ class Certificate(Record):
     target: str
     draft: str  # the plain draft of the pair
     drafter: str  # the model that drafts
+    replicate: int  # which training of its recipe that is from
     risk: float
     confidence: float
     problems: int  # of a test, at most
-    tested: tuple[Tested, ...]  # the strictest threshold first, up to the first that was not certified
+    tested: tuple[Trial, ...]  # the strictest threshold first, up to the first that was not certified
     alpha: float | None  # the last certified one; None: the strictest was not certified
 
     def __str__(self) -> str:

@@ -29,7 +29,7 @@ rule make_calibration:
 
 
 # Once for all drafts of a target, and in no need of a trained one.
-rule answer_reference:
+rule ask_target:
     input:
         environment("models"),
         cards=lambda wildcards: card(wildcards.target),
@@ -37,9 +37,9 @@ rule answer_reference:
     output:
         traces=REFERENCE,
     log:
-        "<logs>/answer_reference/{target}.log",
+        "<logs>/ask_target/{target}.log",
     benchmark:
-        "<benchmarks>/answer_reference/{target}.tsv"
+        "<benchmarks>/ask_target/{target}.tsv"
     priority: 5  # behind answers that wait for none
     conda:
         "../../envs/models.yaml"
@@ -47,11 +47,11 @@ rule answer_reference:
         image("models")
     threads: ALL_CORES
     resources:
-        **needs("answer_reference", gpus=lambda wildcards: PLAN.gpus_of([wildcards.target])),
+        **needs("ask_target", gpus=lambda wildcards: PLAN.gpus_of([wildcards.target])),
     params:
         begin=BEGIN,
         lock=lock_digest("models"),
-        spec=lambda wildcards: as_json(PLAN.answer_reference(wildcards.target)),
+        spec=lambda wildcards: as_json(PLAN.ask_target(wildcards.target)),
         python=python("models"),
         models=folder("cards", up=2),
         data=folder("data"),

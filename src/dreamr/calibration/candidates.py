@@ -14,7 +14,7 @@ from tqdm import tqdm
 from dreamr.answering.questions import Asked
 from dreamr.answering.runs import answer_batched
 from dreamr.answering.work import Work, opened
-from dreamr.certificates import Certificate, Tested
+from dreamr.certificates import Certificate, Trial
 from dreamr.planning.jobs import CalibrateJob
 from dreamr.records import Question
 from dreamr.scoring.verdicts import trace_grade
@@ -91,14 +91,15 @@ class Candidates:
             target=answers.target.name,
             draft=answers.draft,
             drafter=self.job.drafter,
+            replicate=answers.replicate,
             **promised.model_dump(),
             tested=tested,
             alpha=certified[-1] if certified else None,
         )
 
-    def _tested(self, name: str, test: RiskTest) -> Tested:
+    def _tested(self, name: str, test: RiskTest) -> Trial:
         losses = self.losses(name)[: test.problems]
-        return Tested(
+        return Trial(
             alpha=self.alphas[name],
             problems=test.problems,
             lost=sum(loss > 0 for loss in losses),

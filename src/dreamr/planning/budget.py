@@ -145,7 +145,7 @@ def calibrations(plan: Plan) -> Iterator[Estimate]:
     """The target's own answers, then the candidates of each pair: all of them, though most are decided before."""
     targets = {calibrated.target: group for calibrated, group in plan.calibrations.items()}
     for target, group in targets.items():
-        yield _calibration(plan, "answer_reference", group, [target], TARGET_ONLY, plan.calibration_problems)
+        yield _calibration(plan, "ask_target", group, [target], TARGET_ONLY, plan.calibration_problems)
     for calibrated, group in plan.calibrations.items():
         method, made = plan.config.methods[calibrated.method], plan.config.calibration
         assert method.guarantee and made, "the configuration sees to that"

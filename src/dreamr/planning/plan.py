@@ -318,7 +318,7 @@ class Plan:
             truth=self._truth(group),
         )
 
-    def answer_reference(self, target: Name) -> GenerateJob:
+    def ask_target(self, target: Name) -> GenerateJob:
         """The spec of the target's own answers to calibration problems: as many as its pairs' methods ask at most."""
         return self._calibration_answers(target, {TARGET_ONLY: Method(loop=TARGET_ONLY)}, self.calibration_problems)
 
@@ -450,7 +450,7 @@ class Plan:
         return {
             "quantize": cards["awq"],
             "train_sapo": cards["sapo"],
-            "answer_reference": list(map(self.reference, targets)),
+            "ask_target": list(map(self.reference, targets)),
             "calibrate": list(map(self.certificate, self.calibrations)),
             "answer": apart,
             "generate": traces,

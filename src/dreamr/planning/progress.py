@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import mean
 
 # Rules whose jobs take minutes.
-LONG = ("environment", "image", "quantize", "train_sapo", "answer_reference", "calibrate", "answer", "generate")
-ALONE = frozenset({"answer_reference", "calibrate", "answer", "generate"})  # rules whose jobs take the whole machine
+LONG = ("environment", "image", "quantize", "train_sapo", "ask_target", "calibrate", "answer", "generate")
+ALONE = frozenset({"ask_target", "calibrate", "answer", "generate"})  # rules whose jobs take the whole machine
 
 
 def job_seconds(folder: Path) -> dict[str, float]:

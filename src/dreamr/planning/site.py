@@ -19,7 +19,7 @@ HOUR = 3600
 LIMITED: dict[str, Planned] = {
     "train_sapo": "train",
     "quantize": "quantize",
-    "answer_reference": "generate",
+    "ask_target": "generate",
     "calibrate": "generate",
     "answer": "generate",
     "generate": "generate",
