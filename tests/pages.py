@@ -97,6 +97,7 @@ def certificates(folder: Path, settings: Config) -> tuple[Path, ...]:
             **settings.methods[calibrated.method].guarantee.model_dump(),
             tested=tuple(Trial(alpha=alpha, certified=not number and tried[alpha], **counts) for alpha in alphas),
             alpha=None if number else 0.9,
+            models={},
         )
         (folder / f"{number}.json").write_text(made.model_dump_json())
     return tuple(sorted(folder.iterdir()))

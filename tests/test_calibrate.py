@@ -163,7 +163,7 @@ def test_another_risk_takes_up_the_answers_that_are_there(bench: Calibrating) ->
 
 CERTIFICATE = {
     **{"method": "certified", "target": "big", "draft": "small", "drafter": "small.balanced.big"},
-    **{"replicate": 0, "risk": 0.03, "confidence": 0.95, "problems": 100, "tested": ()},
+    **{"replicate": 0, "risk": 0.03, "confidence": 0.95, "problems": 100, "tested": (), "models": {}},
 }
 
 

@@ -38,7 +38,7 @@ ALLOWED = {
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
     "answering": "certificates config engines errors files methods models planning prompts provenance records runtime "
     "traces",
-    "calibration": "answering certificates planning records scoring statistics traces",
+    "calibration": "answering certificates models planning records scoring statistics traces",
     "endpoint": "config engines methods prompts records traces",
     "statistics": "config errors files planning records scores traces",
     "report": "config planning provenance records runtime statistics traces",

@@ -33,6 +33,12 @@ class Certificate(Record):
     problems: int  # of a test, at most
     tested: tuple[Trial, ...]  # the strictest threshold first, up to the first that was not certified
     alpha: float | None  # the last certified one; None: the strictest was not certified
+    models: dict[str, str]  # digests of the files of target and drafter, for which alone it holds
+
+    @property
+    def promise(self) -> dict[str, float | None]:
+        """The threshold and what is promised of it."""
+        return {"alpha": self.alpha, "risk": self.risk, "confidence": self.confidence}
 
     def __str__(self) -> str:
         """In a sentence, without a full stop."""

@@ -15,6 +15,7 @@ from dreamr.answering.questions import Asked
 from dreamr.answering.runs import answer_batched
 from dreamr.answering.work import Work, opened
 from dreamr.certificates import Certificate, Trial
+from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import CalibrateJob
 from dreamr.records import Question
 from dreamr.scoring.verdicts import trace_grade
@@ -95,6 +96,7 @@ class Candidates:
             **promised.model_dump(),
             tested=tested,
             alpha=certified[-1] if certified else None,
+            models={name: model_digest(self.work.models / name) for name in (answers.target.name, self.job.drafter)},
         )
 
     def _tested(self, name: str, test: RiskTest) -> Trial:

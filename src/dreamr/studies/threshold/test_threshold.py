@@ -14,7 +14,9 @@ LOOSE = Trial(alpha=0.5, problems=400, lost=30, won=4, loss=0.065, p=0.6, certif
 
 def certificate(**others: object) -> Certificate:
     told = {"method": "dreamr", **PAIR, "drafter": "a.b.c", "replicate": 0, "risk": 0.5, "confidence": 0.95}
-    return Certificate.model_validate(told | {"problems": 400, "tested": (STRICT, LOOSE), "alpha": 0.9} | others)
+    return Certificate.model_validate(
+        told | {"models": {}, "problems": 400, "tested": (STRICT, LOOSE), "alpha": 0.9} | others
+    )
 
 
 def test_every_test_is_told_and_the_threshold_in_use_marked() -> None:
