@@ -15,7 +15,7 @@ import pytest
 import yaml
 from projects import ROOT, Project, copied
 from prose import block
-from test_plan import merged
+from test_plan import CERTIFIED, merged
 
 from dreamr.cli.plan import lines, main
 from dreamr.config import Config, Device, EngineSpec, Size, Text
@@ -105,6 +105,25 @@ def test_a_benchmark_of_one_s_own_has_as_many_questions_as_the_estimates_say() -
     assert [questions(plan(count), group)[0] for count in (10, 30)] == [12 * 5 + 10, 12 * 5 + 30]
     assert questions(plan(30, limit=7), group)[0] == 12 * 5 + 7
     assert any("With 42 problems" in line for line in lines(plan(30)))
+
+
+def test_of_a_share_as_many_questions_are_planned() -> None:
+    """To be answered, and for what the design can find."""
+    slices = [{"benchmark": name, "share": [0.75, 1]} for name in ("mathverse", "realworldqa")]
+    plan = Plan(merged({"suites": {"all": {"slices": slices}}}))
+    assert questions(plan, Group("baseline", "q3vl-deep", "none", "all"))[0] == 12 * 5 / 4 + 16 / 4
+    assert any(f"With {12 // 4 + 16 // 4} problems" in line for line in lines(plan))
+
+
+def test_a_calibration_is_planned_with_all_of_its_candidates_and_its_target_s_answers_once() -> None:
+    plan = Plan(merged(CERTIFIED))
+    jobs = [job for job in estimates(plan) if job.rule in ("ask_target", "calibrate")]
+    counted = [(job.rule, job.models, round(job.tokens / plan.config.estimates.text.answer)) for job in jobs]
+    targets, drafts = CERTIFIED["runs"]["certified"]["targets"], CERTIFIED["runs"]["certified"]["drafts"]
+    assert sorted(counted) == sorted(
+        [("ask_target", target, 400) for target in targets]
+        + [("calibrate", f"{draft} for {target}", 6 * 400) for target in targets for draft in drafts]
+    )
 
 
 # -- by hand

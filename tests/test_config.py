@@ -329,7 +329,7 @@ def test_shares_divide_a_benchmark_between_calibration_and_runs() -> None:
     mmmu = {"benchmark": "mmmu", "share": [0, 0.5]}
     suites = {"calibration": {"slices": [mmmu]}, "all": {"slices": [mmmu | {"share": [0.5, 1]}]}, "old": {"alone": 0}}
     suites["old"] |= {"slices": [mmmu]}
-    assert load(tree(CERTIFIED, {"suites": suites})).calibrated_on[0].part == 0.5
+    assert load(tree(CERTIFIED, {"suites": suites})).calibrated_on[0].width == 0.5
 
 
 def test_every_wrong_value_is_named_at_once() -> None:

@@ -199,7 +199,7 @@ ADDED = {
     "published": (lambda at: [methods_of_depth("lookahead_published"), run(at, "lookahead_published")], {"published"}),
     "threshold": (
         lambda at: [{"methods": {"certified": CERTIFIED}}, divided(at), run(at, "certified")],
-        {"threshold", "alpha"},
+        {"threshold"},
     ),
     "interventions": (
         lambda at: [methods_of_depth("dreamr_target_answers"), run(at, "dreamr_target_answers")],

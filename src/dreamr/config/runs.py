@@ -38,10 +38,10 @@ class Slice(Spec):
         return share
 
     @property
-    def part(self) -> float:
-        """The expected share of the benchmark's problems that it has."""
+    def width(self) -> float:
+        """The expected share of the benchmark's problems in it and in the other shards of its share."""
         low, high = self.share or (0, 1)
-        return (high - low) / self.shard[1]
+        return high - low
 
     def meets(self, other: Self) -> bool:
         """Whether slices of one benchmark may have a problem in common; versions of it may lie in several shards."""

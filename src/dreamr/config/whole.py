@@ -144,9 +144,14 @@ class Config(Spec):
     @property
     def asked(self) -> tuple[str, ...]:
         """The benchmarks that some run asks, in the order of the configuration."""
-        suites = {suite for run in self.runs.values() for suite in run.suites}
-        named = {part.benchmark for suite in suites for part in self.suites[suite].slices}
+        named = {part.benchmark for part in self.asked_slices}
         return tuple(name for name in self.benchmarks if name in named)
+
+    @property
+    def asked_slices(self) -> list[Slice]:
+        """The slices of all suites that some run asks."""
+        suites = {suite for run in self.runs.values() for suite in run.suites}
+        return [part for suite in sorted(suites) for part in self.suites[suite].slices]
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:

@@ -227,7 +227,7 @@ def _timed(plan: Plan, group: Group) -> Answers:
 def questions(plan: Plan, group: Group) -> tuple[int, int]:
     """How many questions a job answers, and how many of them one at a time too."""
     suite = plan.config.suites[group.suite]
-    counts = [math.ceil(known(plan.config, part.benchmark) * part.part) for part in suite.slices]
+    counts = [math.ceil(known(plan.config, part.benchmark) * part.width / part.shard[1]) for part in suite.slices]
     return sum(counts), sum(min(suite.alone, count) for count in counts)
 
 

@@ -208,7 +208,8 @@ class Plan:
         """What is calibrated, each with a group that asks for it; others of the same models share the threshold."""
         found: dict[Calibrated, Group] = {}
         for group in self.groups:
-            found = dict.fromkeys(self.calibrated(group), group) | found
+            for calibrated in self.calibrated(group):
+                found.setdefault(calibrated, group)
         return found
 
     @property
