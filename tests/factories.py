@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from dreamr.config import NO_DRAFT, PLAIN, Config, LoadBlocks, Method, Run
+from dreamr.config import NO_DRAFT, PLAIN, Config, Guarantee, LoadBlocks, Method, Run
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Question
@@ -83,6 +83,13 @@ def with_arms(settings: Config) -> Config:
     runs["window"] = runs["arms"].model_copy(update={"methods": ("window_2",)})
     methods, runs = {**settings.methods, **methods}, {**settings.runs, **runs}
     return settings.model_copy(update={"methods": methods, "runs": runs})
+
+
+def calibrated(job: SummariseJob, method: str) -> SummariseJob:
+    """The same, where the threshold of a method is a guarantee."""
+    promised = Guarantee(risk=0.03, confidence=0.95, problems=100)
+    methods = {**job.methods, method: job.methods[method].model_copy(update={"alpha": promised})}
+    return job.model_copy(update={"methods": methods})
 
 
 class Cell(NamedTuple):

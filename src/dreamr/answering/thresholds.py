@@ -7,7 +7,6 @@ from dreamr.certificates import Certificate, read_certificate
 from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import Cell, GenerateJob
-from dreamr.provenance import spec_digest
 
 
 def certified(method: Method, certificate: Certificate) -> Method:
@@ -32,5 +31,4 @@ def _cell(name: str, cell: Cell, certificates: dict[str, Certificate]) -> Cell:
         return cell
     if name not in certificates:
         raise UserError(f"{name!r}: its threshold is to be calibrated, and none of --calibrated has it")
-    method = certified(cell.method, certificates[name])
-    return Cell(method=method, digest=spec_digest(cell.digest, method.alpha))
+    return cell.run_as(certified(cell.method, certificates[name]))

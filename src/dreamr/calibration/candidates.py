@@ -34,7 +34,7 @@ class Candidates:
     ) -> None:
         """`work` is that of the job's answers; `reference` are the target's own, `questions` those they answer."""
         self.job, self.work, self.questions = job, work, questions
-        alphas = {name: cell.method.alpha or 0.0 for name, cell in job.answers.cells.items()}
+        alphas = {name: alpha for name, cell in job.answers.cells.items() if (alpha := cell.method.alpha)}
         self.alphas = dict(sorted(alphas.items(), key=lambda one: one[1], reverse=True))
         self._right = cache(self._graded)
         self._reference = {key: trace_grade(trace, questions[key]).correct for key, trace in reference.items()}

@@ -32,6 +32,7 @@ from dreamr.config import (
     Sweep,
 )
 from dreamr.planning.names import names
+from dreamr.provenance import spec_digest
 
 MAIN_RUN = "main"  # the run whose pairs are pooled
 
@@ -122,6 +123,10 @@ class Cell(Spec):
 
     method: Method
     digest: str  # of name, method, models, suite, limits and the code that ran it
+
+    def run_as(self, method: Method) -> Self:
+        """The cell of a method whose threshold is calibrated, as it is run: the value is in the digest."""
+        return self.model_copy(update={"method": method, "digest": spec_digest(self.digest, method.alpha)})
 
 
 class Sample(Spec):

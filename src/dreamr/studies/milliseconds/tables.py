@@ -35,11 +35,12 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     `over_path` is the wall clock over the path, each request as long as it was; `path_drafting`, `path_verdicts` and
     `path_own_steps` are the shares that these have in it. `crowding` is that path over the `uncrowded` one, in which
     each request takes as long as in the pair's sequential answers, where nothing runs beside it; unknown without such.
-    `verdict`: seconds of a verdict behind the first step.
+    `verdict`: seconds of a verdict behind the first step. What fell back to the target alone follows no rule of its
+    method's loop, and is left out.
     """
     known = {name for name, method in job.methods.items() if "." not in method.loop}  # by whose rules `places` reads
     timed = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
-    kept = [trace for trace in timed if trace.method in known]
+    kept = [trace for trace in timed if trace.method in known and not _fell_back(trace, job.methods[trace.method])]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
     paces = _paces(answers, set(complete(rows, job).method), job)
     lines = [
@@ -48,6 +49,10 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     ]
     found = pd.DataFrame(lines, columns=FOUND)
     return tabulate(alone(rows).merge(found, on=ANSWER, validate="one_to_one"), job, MILLISECONDS)
+
+
+def _fell_back(trace: Trace, method: Method) -> bool:
+    return method.guarantee is not None and not trace.drafted
 
 
 def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> dict[tuple[str, str, str], Pace]:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, alone, pools, tabulate
+from dreamr.statistics.frame import KEYS, alone, fell_back, pools, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
 
@@ -31,12 +31,13 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
     had work, *held* ones the whole answer, since a device that is reserved and idles is not free. An engine on several
-    threads of a CPU holds as many. `left_out` counts the timed questions that a refusal took from all methods of the
-    same target and draft.
+    threads of a CPU holds as many, and what fell back to the target alone holds no draft. `left_out` counts the timed
+    questions that a refusal took from all methods of the same target and draft.
     """
     timed = alone(rows)
     target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
     threads = {name: method.needs_target * (method.threads or 1) for name, method in job.methods.items()}
+    draft = draft.where(~fell_back(timed, job), 0.0)
     held_target = target * timed.method.map(threads).astype(float)
     columns = {
         "busy_device_seconds": held_target * timed.target_busy + draft * timed.draft_busy,
