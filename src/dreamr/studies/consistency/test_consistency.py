@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from factories import calibrated, ROOT, config, scores
+from factories import ROOT, calibrated, config, scores
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from worlds import METHODS, WIDE, answer, listed, random_pair

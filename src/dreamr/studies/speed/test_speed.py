@@ -17,7 +17,6 @@ from dreamr.studies.speed import figures
 from dreamr.studies.speed.factors import sequential_twins
 from dreamr.studies.speed.tables import speed
 
-
 DRAFTS = (PAIR["draft"], "r4b-2l")
 
 
