@@ -216,9 +216,6 @@ def test_a_table_tells_parts_path_and_what_crowding_costs() -> None:
     assert pool.loc["specreason", list(PARTS)].sum() == pytest.approx(3.5)
     assert pool.loc["specreason", ["uncrowded", "crowding"]].isna().all(), "there is nothing to crowd"
     assert milliseconds([], frame, job).empty
-    for drafted, methods in (
-        (2, {"specreason", "dreamr"}),
-        (0, {"specreason"}),
-    ):  # without a draft it is the target alone
+    for drafted, methods in ((2, {"specreason", "dreamr"}), (0, {"specreason"})):  # then it is the target alone
         told = [quick, traces[1].model_copy(update={"drafted": drafted})]
         assert {*milliseconds(told, frame, calibrated(job, "dreamr")).method} == methods
