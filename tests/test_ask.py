@@ -156,6 +156,7 @@ def calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     for name in ("q3vl-deep-awq", DRAFTER):
         (tmp_path / "results/models" / name).mkdir(parents=True)
         (tmp_path / "results/models" / name / "model.safetensors").write_text(name)
+        (tmp_path / "results/models" / name / "card.json").write_text("{}")
         digests[name] = model_digest(tmp_path / "results/models" / name)
     plan = Plan(read([Path("config/config.yaml"), Path("mine.yaml")]))
 

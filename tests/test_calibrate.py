@@ -65,9 +65,9 @@ class Calibrating(Bench):
     def spec(self, **promised: Any) -> dict[str, Any]:
         promised = PROMISED | promised
         answers = job([], alone=0) | {"sample": {"problems": promised["problems"], "seed": 5}}
-        methods = {f"c_{alpha}": METHODS["dreamr"] | {"alpha": alpha} for alpha in CANDIDATES}
+        methods = {f"certified_{alpha}": METHODS["dreamr"] | {"alpha": alpha} for alpha in CANDIDATES}
         answers["cells"] = {name: {"method": one, "digest": name} for name, one in methods.items()}
-        return {"method": "c", "drafter": "small.balanced.big", "guarantee": promised, "answers": answers}
+        return {"method": "certified", "drafter": "small.balanced.big", "guarantee": promised, "answers": answers}
 
     def reference(self) -> None:
         """The target's own answers."""
@@ -94,7 +94,7 @@ class Calibrating(Bench):
     def answered(self, alpha: float) -> int:
         """How many answers of a candidate are kept."""
         texts = [path.read_text() for path in self.folder.glob("cells/*.jsonl")]
-        return sum(text.count("\n") for text in texts if f'"method":"c_{alpha}"' in text)
+        return sum(text.count("\n") for text in texts if f'"method":"certified_{alpha}"' in text)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,12 @@ def test_the_least_strict_certified_threshold_is_used_and_none_behind_a_failure_
     assert loose.problems == PROBLEMS == bench.answered(0.7) and loose.lost > 0.4 * PROBLEMS and loose.won == 0
     assert loose.loss == pytest.approx(loose.lost / PROBLEMS) and loose.p > 0.05
     assert "alpha 0.9, loses less than 40 points" in bench.printed
+
+
+def test_what_was_found_is_what_is_answered_with(bench: Calibrating) -> None:
+    assert bench.certificate().alpha == 0.9
+    assert generated(bench, "--calibrated", "c.json")[0] == 0
+    assert texts(bench, "certified") == texts(bench, "strict") != texts(bench, "dreamr")
 
 
 def test_where_nothing_is_certified_it_is_the_target_alone(bench: Calibrating) -> None:

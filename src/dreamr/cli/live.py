@@ -97,7 +97,8 @@ def found_certificate(plan: Plan, calibrated: Calibrated, promised: Guarantee, o
     results = Path(plan.config.pathvars.results)
     path = result_file(plan.config, str(Path(plan.certificate(calibrated)).relative_to(results)), overlays)
     found = read_certificate(path)
-    weights = {model: model_digest(results / "models" / model) for model in found.models}
+    cards = {model: result_file(plan.config, f"models/{model}/card.json", overlays) for model in found.models}
+    weights = {model: model_digest(card.parent) for model, card in cards.items()}
     if found.models != weights or any(getattr(found, part) != value for part, value in promised):
         raise UserError(
             f"{path}: was made for other weights of its models, or for another promise than methods.{name}.alpha; make "
