@@ -202,7 +202,7 @@ def traces(settings: Config) -> list[Trace]:
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
-    """A trace of each timed answer of the main methods: that of `traces`, as fast as it was scored."""
+    """A trace of each timed answer of the methods that have one: that of `traces`, as fast as it was scored."""
     for score in timed:
         cell = Cell(score.target, score.draft, score.method, score.replicate)
         if score.mode == "alone" and not score.replicate and _told(settings, cell):
@@ -216,8 +216,9 @@ def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
 
 
 def _told(settings: Config, cell: Cell) -> bool:
-    """Whether a cell is one of the main methods, whose requests the invented spans can be."""
-    return cell.method in settings.display.main and settings.methods[cell.method].loop != "spec_decoding"
+    """Whether a cell is one of the main methods or sequential: the invented spans can be its requests."""
+    known = cell.method in settings.display.main or settings.methods[cell.method].declared.sequential
+    return known and settings.methods[cell.method].loop != "spec_decoding"
 
 
 def _trace(target: str, draft: str, method: str) -> Trace:

@@ -1,0 +1,84 @@
+"""What the target writes ahead of a verdict, measured: settings on the questions that all of them were timed on.
+
+Some settings were timed on more questions than others, and questions differ more than settings do. So each is held
+against the reference on the questions of a pair that have an answer under every setting.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import exp, nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.comparisons import ablations, setting
+from dreamr.statistics.frame import ALL, Sums, alone, as_cells, estimates, sampling
+from dreamr.statistics.intervals import Interval, cluster_sums, difference, holm, mean
+from dreamr.statistics.paired import flip_p, student
+from dreamr.studies.target_speculation.closed_form import with_target_speculation
+
+PAIR = ["target", "draft"]
+COLUMNS = ["item", "cluster", "n", "log_speed", "target_tokens"]
+CELLS = [f"{name}{end}" for name in ("speed_ratio", "target_tokens") for end in ("", "_low", "_high")]
+HEADINGS = [*PAIR, "method", "benchmark", "setting", "n", "clusters", *CELLS, "speed_ratio_p", "expected"]
+
+
+def arms(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:
+    """How many times as fast as the reference each setting is, and what the target wrote for an answer.
+
+    On the questions of a pair that were timed under all of its settings. The ratio is a geometric mean over questions
+    with Student's interval, its p by exchanging settings in whole clusters, corrected by Holm over those of the pair.
+    `expected` is the ratio by the closed form, at the pair's measured costs and acceptance.
+    """
+    found = ablations(job).query("kind == 'schedule' and setting != 'sequential'")
+    settings = {job.reference: setting("schedule", job.methods[job.reference])}
+    settings |= dict(zip(found.method, found.setting, strict=True))
+    timed = alone(rows[rows.method.isin(settings)])
+    timed = timed.assign(log_speed=np.log(timed.baseline_seconds / timed.seconds))
+    lines = [
+        {**dict(zip(PAIR, pair, strict=True)), "benchmark": ALL, "setting": settings[line["method"]], **line}
+        for pair, part in timed.groupby(PAIR)
+        for line in _lines(part, _expected(written.get("pairs"), pair, job), job)
+    ]
+    table = pd.DataFrame(lines, columns=HEADINGS)
+    return table.assign(speed_ratio_p_holm=table.groupby(PAIR).speed_ratio_p.transform(holm))
+
+
+def _lines(timed: pd.DataFrame, expected: Mapping[str, float], job: SummariseJob) -> Iterator[dict[str, Any]]:
+    """A line for each setting of a pair, the reference first; none where nothing stands beside the reference."""
+    names = timed.method.unique()
+    if job.reference not in names or len(names) < 2:
+        return
+    common = timed[timed.groupby("item").method.transform("nunique") == len(names)]
+    reference = common.loc[common.method == job.reference, COLUMNS]
+    for name in (job.reference, *(one for one in names if one != job.reference)):
+        own = common.loc[common.method == name, COLUMNS]
+        paired = own.merge(reference, on=["item", "cluster"], suffixes=("", "_other"), validate="one_to_one")
+        sums = cluster_sums(paired.drop(columns=["item", "cluster"]).to_dict("list"), paired.cluster.tolist())
+        line = {"method": name, **estimates(sums, sampling(job), {"target_tokens": mean("target_tokens")})}
+        ratio, p = _ratio(sums, job) if name != job.reference else (Interval(1.0), nan)
+        yield line | as_cells({"speed_ratio": ratio}) | {"speed_ratio_p": p, "expected": expected.get(name, nan)}
+
+
+def _ratio(sums: Sums, job: SummariseJob) -> tuple[Interval, float]:
+    """A setting's speed over the reference's, and the p that they are alike."""
+    distance = difference(mean("log_speed"), mean("log_speed_other", "n_other"))
+    found = student(sums, distance, job.statistics.confidence)
+    return Interval(exp(found.value), exp(found.low), exp(found.high)), flip_p(sums, distance, job.statistics.seed)
+
+
+def _expected(pairs: pd.DataFrame | None, pair: tuple[str, str], job: SummariseJob) -> dict[str, float]:
+    """By method, its speed over the reference's by the closed form; nothing where the pair's costs are unknown."""
+    if pairs is None:
+        return {}
+    here = pairs[(pairs.target == pair[0]) & (pairs.draft == pair[1]) & (pairs.benchmark == ALL)]
+    costs = here[["acceptance", "c", "v"]].to_numpy(dtype=float)
+    if len(costs) != 1 or np.isnan(costs).any():
+        return {}
+    speeds = {
+        name: with_target_speculation(*costs[0].tolist(), method.target_speculation, method.continues)
+        for name, method in job.methods.items()
+        if method.target_speculation is not None and method.continues is not None
+    }
+    return {name: speed / speeds[job.reference] for name, speed in speeds.items() if job.reference in speeds}
