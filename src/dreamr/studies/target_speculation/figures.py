@@ -18,7 +18,7 @@ PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: 
 LADDER = 2  # settings in the schedule ablation; more are an experiment of their own
 # Of settings; colours are methods'.
 MARKERS: dict[TargetSpeculation, str] = {"all": "o", "frontier": "^", "none": "s"}
-FILLS = {"all": INK, "frontier": "none", "none": GREY}
+FILLS: dict[TargetSpeculation, str] = {"all": INK, "frontier": "none", "none": GREY}
 
 
 def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
@@ -55,7 +55,7 @@ def computed(table: pd.DataFrame) -> Chart:
     return Chart(figure, table, alt)
 
 
-def _look(setting: str) -> dict[str, Any]:
+def _look(setting: TargetSpeculation) -> dict[str, Any]:
     return {"color": INK, "marker": MARKERS[setting], "markersize": 4, "markerfacecolor": FILLS[setting]}
 
 

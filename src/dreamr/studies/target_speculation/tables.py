@@ -76,8 +76,9 @@ def _expected(pairs: pd.DataFrame | None, pair: tuple[str, str], job: SummariseJ
     costs = here[["acceptance", "c", "v"]].to_numpy(dtype=float)
     if len(costs) != 1 or np.isnan(costs).any():
         return {}
+    acceptance, cost, verdict = costs[0].tolist()
     speeds = {
-        name: with_target_speculation(*costs[0].tolist(), method.target_speculation, method.continues)
+        name: with_target_speculation(acceptance, cost, verdict, method.target_speculation, method.continues)
         for name, method in job.methods.items()
         if method.target_speculation is not None and method.continues is not None
     }
