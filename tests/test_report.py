@@ -492,6 +492,7 @@ def test_an_answer_that_is_wrong_is_said_to_be_wrong(made: SimpleNamespace) -> N
     ("row", "expected"),
     [
         ({"lost": 0, "won": 0, "accuracy_change_high": 0.02, "non_inferior": "undecided"}, "alike"),
+        ({"lost": 0, "won": 0, "accuracy_change_high": None, "non_inferior": "identical"}, "identical"),
         ({"lost": 9, "won": 1, "accuracy_change_high": -0.019, "non_inferior": "undecided"}, "less"),
         ({"lost": 2, "won": 1, "accuracy_change_high": 0.01, "non_inferior": "undecided"}, "undecided"),
         ({"lost": 9, "won": 1, "accuracy_change_high": -0.01, "non_inferior": "yes"}, "yes"),

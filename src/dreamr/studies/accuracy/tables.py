@@ -22,6 +22,7 @@ from dreamr.statistics.frame import (
     tabulate,
 )
 from dreamr.statistics.intervals import (
+    Array,
     Interval,
     Quantity,
     difference,
@@ -43,6 +44,7 @@ ACCURACY: dict[str, Quantity] = {
     "truncated": mean("truncated"),
     "refused": mean("refused"),
 }
+IDENTICAL = "identical"  # to the target's, where it might be inferior
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
@@ -56,8 +58,14 @@ HARNESS: dict[str, Quantity] = {
 
 
 def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy of every method and its change against the target on the same questions."""
+    """Accuracy of every method and its change against the target on the same questions.
+
+    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. Where all have it,
+    and the method's loop is lossless, the two are `identical`: there is no change to have an interval.
+    """
     rows = batched(rows).assign(
+        same=lambda r: r.target_text.eq(True).astype(float),
+        compared=lambda r: r.target_text.notna().astype(float),
         lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
         won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )
@@ -77,7 +85,9 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
         line = estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
         return line | _exact(line, sums, job)
     line = estimates(sums, bootstrap, ACCURACY)
-    line |= _exact(line, sums, job)
+    line |= _exact(line, sums, job) | {"same_text_as_target": _share(sums["same"], sums["compared"])}
+    identical = job.methods[key["method"]].declared.lossless and line["same_text_as_target"] == 1
+    line |= as_cells({"accuracy_change": Interval(0.0)}) if identical else {}
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
     lost, won = sums["lost"].sum(), sums["won"].sum()
     per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
@@ -86,9 +96,13 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
         "lost": lost,
         "won": won,
         "p": flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed),
-        "non_inferior": non_inferiority(change, job.statistics.margin),
+        "non_inferior": IDENTICAL if identical else non_inferiority(change, job.statistics.margin),
         "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
     }
+
+
+def _share(hits: Array, counts: Array) -> float:
+    return float(hits.sum() / counts.sum()) if counts.any() else nan
 
 
 def _exact(line: dict[str, Any], sums: Sums, job: SummariseJob) -> dict[str, float]:
