@@ -60,7 +60,7 @@ HARNESS: dict[str, Quantity] = {
 def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions.
 
-    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. Where all have it,
+    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. If all have it,
     and the method's loop is lossless, the two are `identical`: there is no change to have an interval.
     """
     rows = batched(rows).assign(
