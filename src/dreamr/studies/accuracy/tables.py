@@ -3,6 +3,7 @@
 from math import isnan, nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
@@ -61,7 +62,8 @@ def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions.
 
     `same_text_as_target` is the share of answers with the target's own text, where one job asked both. If all have it,
-    and the method's loop is lossless, the two are `identical`: there is no change to have an interval.
+    and the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
+    standard deviation of a cluster's change, `detectable_change` the smallest true one that four of five runs find.
     """
     rows = batched(rows).assign(
         same=lambda r: r.target_text.eq(True).astype(float),
@@ -97,6 +99,7 @@ def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
         "won": won,
         "p": flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed),
         "non_inferior": IDENTICAL if identical else non_inferiority(change, job.statistics.margin),
+        "spread": float(np.std(per_cluster, ddof=1)) if len(per_cluster) > 1 else nan,
         "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
     }
 

@@ -1,6 +1,7 @@
 """Accuracy, versions, the harness, refused questions and fits, against the slow definition."""
 
 from math import isnan
+from statistics import stdev
 
 import pandas as pd
 import pytest
@@ -132,6 +133,20 @@ def test_only_a_lossless_loop_with_the_target_s_text_is_identical(method: str, d
 
 NOTHING = {name: pd.DataFrame(columns=["benchmark", "target", "draft", "method"]) for name in ("refusals", "fitting")}
 NOTHING |= {"harness": NOTHING["fitting"], "versions": NOTHING["fitting"]}
+
+
+def test_the_spread_is_that_of_a_problem_s_change() -> None:
+    """Four problems of five questions: changes of 1, 0, 0 and -.6, whose standard deviation is that of four numbers."""
+    settings, _ = everything()
+    wrong = {"dreamr": range(12, 15), "target_only": range(5)}
+    rows = [
+        row.model_copy(update={"correct": int(row.question[1:]) not in wrong[row.method]})
+        for method in wrong
+        for row in of(method, "mathverse", target=PAIR["target"])
+        if method == "target_only" or cell_of(row, method)
+    ]
+    found = line(accuracy(score_frame(rows), SummariseJob.of(settings)), **PAIR, method="dreamr", benchmark="mathverse")
+    assert found.spread == pytest.approx(stdev([1, 0, -0.6, 0]))
 
 
 def test_without_the_target_a_change_is_unknown() -> None:

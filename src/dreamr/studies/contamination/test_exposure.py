@@ -250,8 +250,8 @@ CANNOT = "Whether exposure to benchmark questions raises accuracy cannot be told
 @pytest.mark.parametrize(
     ("control", "usual", "told"),
     [
-        ([0.01, -0.1], [-0.1, -0.2], f"{SHOWS} (1 of 2 intervals lie above 0), and not in the usual trainings (0 of 2), "
-         "where an effect below 10.0 points would not have been found in four of five experiments."),
+        ([0.01, -0.1], [-0.1, -0.2], f"{SHOWS} (1 of 2 intervals lie above 0), and not in the usual trainings (0 of 2)"
+         ", where an effect below 10.0 points would not have been found in four of five experiments."),
         ([0.01], [0.02, -0.2], f"{SHOWS} (1 of 1 intervals lie above 0), and in the usual trainings as well (1 of 2)."),
         ([-0.01, nan], [0.02], f"{CANNOT}not even the positive control, a training on them alone, shows it (0 of "
          "1 intervals lie above 0). What the usual trainings show (1 of 1) says nothing."),
