@@ -202,10 +202,11 @@ def traces(settings: Config) -> list[Trace]:
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
-    """A trace of each timed answer of the methods that have one: that of `traces`, as fast as it was scored."""
+    """A trace of each timed answer of the main and the sequential methods: that of `traces`, as fast as scored."""
     for score in timed:
         cell = Cell(score.target, score.draft, score.method, score.replicate)
-        if score.mode == "alone" and not score.replicate and _told(settings, cell):
+        known = _told(settings, cell) or settings.methods[cell.method].declared.sequential
+        if score.mode == "alone" and not score.replicate and known:
             trace = _trace(score.target, score.draft, score.method)
             pace = score.seconds / (trace.seconds + 0.01)
             spans = [
@@ -216,9 +217,8 @@ def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
 
 
 def _told(settings: Config, cell: Cell) -> bool:
-    """Whether a cell is one of the main methods or sequential: the invented spans can be its requests."""
-    known = cell.method in settings.display.main or settings.methods[cell.method].declared.sequential
-    return known and settings.methods[cell.method].loop != "spec_decoding"
+    """Whether a cell is one of the main methods, whose requests the invented spans can be."""
+    return cell.method in settings.display.main and settings.methods[cell.method].loop != "spec_decoding"
 
 
 def _trace(target: str, draft: str, method: str) -> Trace:

@@ -203,3 +203,20 @@ def test_a_main_method_of_ones_own_is_drawn_with_the_others_in_a_colour_of_its_o
     assert usual and wider and {*wider.data.method} - {*usual.data.method} == {"alpha_05"}
     colours = [colour(name, widened) for name in display.main]
     assert len({*colours}) == len(colours) and OTHER not in colours and colour("alpha_05", job) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("known", "labels"),
+    [
+        ({}, ["length of the answer", "delegation", "fewer starts and parallel work", "all but the length"]),
+        (
+            {"starts": 1.1, "parallel": 1.2},
+            ["length of the answer", "delegation", "fewer starts", "parallel work", "all but the length"],
+        ),
+    ],
+)
+def test_a_speedup_is_drawn_by_the_finest_factors_that_are_known(
+    known: dict[str, float], labels: list[str], tables: dict[str, pd.DataFrame]
+) -> None:
+    chart = figures.split(tables | {"split": tables["split"].assign(**known)}, SummariseJob.of(everything()[0]))
+    assert chart and [text.get_text() for text in chart.figure.legends[0].get_texts()] == labels
