@@ -141,13 +141,24 @@ def test_an_end_of_an_interval_beyond_the_loads_is_told_as_such(
     assert break_even({"load": table_of(gains)}).speedup_told.item() == told
 
 
+def words_of(template: str, gains: dict[int, tuple[float, float, float]]) -> str:
+    """What a template says of these gains."""
+    tables = {"load": table_of(gains)} | {"break_even": break_even({"load": table_of(gains)})}
+    suite = config().suites["all"].model_copy(update={"alone": 0, "load": LoadBlocks(sizes=(*gains,), blocks=6)})
+    return said(f"studies/load/{template}.html.j2", config().model_copy(update={"suites": {"load": suite}}), tables)
+
+
+def test_where_nothing_is_decided_no_load_is_named_as_paying() -> None:
+    text = words_of("glance", {1: (1.1, 0.9, 1.3), 4: (0.7, 0.6, 0.8)})
+    assert (
+        "is at no load that was measured decidedly faster than the target alone; slower with 4; open with 1 (" in text
+    )
+
+
 def test_sentences_follow_from_the_intervals_at_each_load() -> None:
     gains = {1: (3.0, 2.8, 3.3), 4: (1.9, 1.8, 2.2), 8: (1.3, 1.2, 1.5), 16: (1.01, 0.95, 1.07)}
-    tables = {"load": table_of(gains)} | {"break_even": break_even({"load": table_of(gains)})}
-    suite = config().suites["all"].model_copy(update={"alone": 0, "load": LoadBlocks(sizes=(1, 4, 8, 16), blocks=6)})
-    settings = config().model_copy(update={"suites": {"load": suite}})
     for template in ("glance", "section"):
-        text = said(f"studies/load/{template}.html.j2", settings, tables)
+        text = words_of(template, gains)
         assert (
             "is faster than the target alone with 1, 4 and 8 at once; open with 16 (1.01 times [0.95, 1.07], " in text
         )
