@@ -101,7 +101,7 @@ def _stack(axes: Axes, row: pd.Series, at: int) -> None:
 
 
 def _known(row: pd.Series) -> Sequence[str]:
-    return next(names for names in KNOWN if row[[*names]].notna().all())
+    return next((names for names in KNOWN if row[[*names]].notna().all()), KNOWN[-1])
 
 
 def _look(name: str) -> dict[str, Any]:
