@@ -22,7 +22,7 @@ from dreamr.statistics.intervals import Quantity, mean, ratio
 LOAD: dict[str, Quantity] = {
     "speedup": ratio("baseline_seconds", "seconds"),  # of the mean latency
     "throughput_ratio": ratio("baseline_share", "share"),
-    # Of answers per device that is held, the target's over the method's.
+    # Answers per device that is held, the method's over the target's.
     "throughput_per_held_device": ratio("baseline_held_share", "held_share"),
     "seconds": mean("seconds"),
     "baseline_seconds": mean("baseline_seconds"),
@@ -54,11 +54,8 @@ def under_load(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """
     rows = on_one_device(rows[rows["mode"] == "load"]).reset_index(drop=True)
     blocks = pd.DataFrame(rows.load.to_list(), columns=["block", "questions", "seconds", "baseline_seconds"])
-    held, share, baseline = (
-        devices(rows, job),
-        blocks.seconds / blocks.questions,
-        blocks.baseline_seconds / blocks.questions,
-    )
+    held = devices(rows, job)
+    share, baseline = (seconds / blocks.questions for seconds in (blocks.seconds, blocks.baseline_seconds))
     rows = rows.assign(
         cluster=blocks.block,
         share=share,

@@ -48,9 +48,9 @@ def arms(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Summarise
 def _lines(timed: pd.DataFrame, expected: Mapping[str, float], job: SummariseJob) -> Iterator[dict[str, Any]]:
     """A line for each setting of a pair, the reference first; none where nothing stands beside the reference."""
     names = timed.method.unique()
-    if job.reference not in names or len(names) < 2:
-        return
     common = timed[timed.groupby("item").method.transform("nunique") == len(names)]
+    if job.reference not in names or len(names) < 2 or common.empty:
+        return
     reference = common.loc[common.method == job.reference, COLUMNS]
     for name in (job.reference, *(one for one in names if one != job.reference)):
         own = common.loc[common.method == name, COLUMNS]

@@ -194,6 +194,11 @@ def test_two_settings_are_the_ladder_of_the_schedule_ablation() -> None:
     assert twice.setting.nunique() == LADDER and target_speculation_measured({"arms": twice}, JOB) is None
 
 
+def test_settings_without_a_common_question_are_not_compared() -> None:
+    frame = score_frame([*timed("dreamr", [1.0]), *list(timed("schedule_pipelined", [1.0, 1.0]))[1:]])
+    assert arms(frame.assign(untimed=0.0), {}, JOB).empty
+
+
 def test_without_timed_answers_there_is_an_empty_table() -> None:
     frame = score_frame(row.model_copy(update={"mode": "batched"}) for row in timed("dreamr", [1.0]))
     found = arms(frame, {}, JOB)
