@@ -62,6 +62,7 @@ def under_load(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         baseline_share=baseline,
         held_share=share * (held.target + held.draft),
         baseline_held_share=baseline * held.alone,
+        weight=1.0,  # the block as it was asked
     )
     spoilt = (rows.refused == 1) | rows.baseline_seconds.isna()
     return rows[~spoilt.groupby([rows.target, rows.draft, rows.at_once, rows.cluster]).transform("any")]

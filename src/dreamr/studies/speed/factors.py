@@ -18,11 +18,11 @@ import pandas as pd
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import CELL, alone, tabulate
-from dreamr.statistics.intervals import Array, Quantity, product, quotient, ratio
+from dreamr.statistics.intervals import LOGARITHM, Array, Quantity, Scaled, product, quotient, ratio, times
 from dreamr.traces import Span, Trace
 
-FEWER_TOKENS = ratio("target_tokens_alone", "tokens_by_target")
-ANSWER = ["target", "draft", "method", "benchmark", "question"]
+FEWER_TOKENS = times("target_tokens_alone", "tokens_by_target")
+ANSWER = ["target", "draft", "method", "replicate", "benchmark", "question"]
 DRAFTED = ["drafting", "drafted_tokens", "beside"]  # seconds and tokens of draft steps, target-only's seconds
 
 
@@ -34,21 +34,22 @@ def time_per_token(suffix: str = "") -> Quantity:
     )
 
 
-def starts(sums: Mapping[str, Array]) -> Array:
+def _starts(sums: Mapping[str, Array]) -> Array:
     """The sequential method's time over that without what its draft's requests behind accepted steps take to start."""
     drift = sums["beside"] / sums["beside_alone"]  # both are timed, but in different jobs
     pace = sums["drafting_alone"] / sums["drafted_tokens_alone"] * drift
     return sums["seconds_other"] / (sums["seconds_other"] - sums["drafting"] + sums["drafted_tokens"] * pace)
 
 
+STARTS = Scaled(_starts, LOGARITHM)
 OVERLAP = quotient(time_per_token(), time_per_token("_other"))
 SPLIT: dict[str, Quantity] = {
-    "speedup": ratio("baseline_seconds", "seconds"),
+    "speedup": times("baseline_seconds", "seconds"),
     "fewer_tokens": FEWER_TOKENS,
     "delegation": time_per_token("_other"),
     "overlap": OVERLAP,
-    "starts": starts,
-    "parallel": quotient(OVERLAP, starts),
+    "starts": STARTS,
+    "parallel": quotient(OVERLAP, STARTS),
 }
 
 
@@ -78,7 +79,7 @@ def _with_drafting(
     rows: pd.DataFrame, traces: Iterable[Trace], twins: Mapping[str, str], job: SummariseJob
 ) -> pd.DataFrame:
     """Adds the drafting of the sequential twin behind accepted steps, and that of the same draft alone (X_alone)."""
-    timed = [one for one in traces if one.mode == "alone" and not one.replicate and not one.refusal]
+    timed = [one for one in traces if one.mode == "alone" and not one.refusal]
     lines = [(*(getattr(one, key) for key in ANSWER), *_drafting(one), one.baseline_seconds) for one in timed]
     found = pd.DataFrame(lines, columns=[*ANSWER, *DRAFTED]).astype(dict.fromkeys(DRAFTED, float))
     by_itself = {method.draft: name for name, method in job.methods.items() if not method.needs_target}

@@ -5,7 +5,7 @@ against the reference on the questions of a pair that have an answer under every
 """
 
 from collections.abc import Iterator, Mapping
-from math import exp, nan
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -13,29 +13,43 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablations, setting
-from dreamr.statistics.frame import ALL, Sums, alone, as_cells, estimates, sampling
-from dreamr.statistics.intervals import Interval, cluster_sums, difference, holm, mean
-from dreamr.statistics.paired import flip_p, student
+from dreamr.statistics.frame import (
+    ALL,
+    SIZES,
+    Group,
+    alone,
+    as_cells,
+    estimated,
+    first_training,
+    gathered,
+    sampling,
+    with_models,
+)
+from dreamr.statistics.intervals import Interval, Quantity, holm, mean, quotient, ratio
+from dreamr.statistics.paired import flip_p
 from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
 PAIR = ["target", "draft"]
-COLUMNS = ["item", "cluster", "n", "log_speed", "target_tokens"]
-CELLS = [f"{name}{end}" for name in ("speed_ratio", "target_tokens") for end in ("", "_low", "_high")]
-HEADINGS = [*PAIR, "method", "benchmark", "setting", "n", "clusters", *CELLS, "speed_ratio_p", "expected"]
+COLUMNS = ["item", "cluster", "n", "baseline_seconds", "seconds"]
+QUANTITIES: dict[str, Quantity] = {
+    "speed_ratio": quotient(ratio("baseline_seconds", "seconds"), ratio("baseline_seconds_other", "seconds_other")),
+    "target_tokens": mean("target_tokens"),
+}
+HEADINGS = [*PAIR, "method", "benchmark", "setting", *SIZES, *as_cells(dict.fromkeys(QUANTITIES, Interval(nan)))]
+HEADINGS += ["speed_ratio_p", "expected"]
 
 
 def arms(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:
     """How many times as fast as the reference each setting is, and what the target wrote for an answer.
 
-    On the questions of a pair that were timed under all of its settings. The ratio is a geometric mean over questions
-    with Student's interval, its p by exchanging settings in whole clusters, corrected by Holm over those of the pair.
-    `expected` is the ratio by the closed form, at the pair's measured costs and acceptance.
+    On the questions of a pair that were timed under all of its settings. The p of a ratio is by exchanging settings in
+    whole clusters, corrected by Holm over those of the pair. `expected` is the ratio by the closed form, at
+    the pair's measured costs and acceptance.
     """
     found = ablations(job).query("kind == 'schedule' and setting != 'sequential'")
     settings = {job.reference: setting("schedule", job.methods[job.reference])}
     settings |= dict(zip(found.method, found.setting, strict=True))
-    timed = alone(rows[rows.method.isin(settings)])
-    timed = timed.assign(log_speed=np.log(timed.baseline_seconds / timed.seconds))
+    timed = alone(first_training(rows[rows.method.isin(settings)]))
     lines = [
         {**dict(zip(PAIR, pair, strict=True)), "benchmark": ALL, "setting": settings[line["method"]], **line}
         for pair, part in timed.groupby(PAIR)
@@ -53,19 +67,19 @@ def _lines(timed: pd.DataFrame, expected: Mapping[str, float], job: SummariseJob
         return
     reference = common.loc[common.method == job.reference, COLUMNS]
     for name in (job.reference, *(one for one in names if one != job.reference)):
-        own = common.loc[common.method == name, COLUMNS]
-        paired = own.merge(reference, on=["item", "cluster"], suffixes=("", "_other"), validate="one_to_one")
-        sums = cluster_sums(paired.drop(columns=["item", "cluster"]).to_dict("list"), paired.cluster.tolist())
-        line = {"method": name, **estimates(sums, sampling(job), {"target_tokens": mean("target_tokens")})}
-        ratio, p = _ratio(sums, job) if name != job.reference else (Interval(1.0), nan)
-        yield line | as_cells({"speed_ratio": ratio}) | {"speed_ratio_p": p, "expected": expected.get(name, nan)}
+        paired = common[common.method == name].merge(
+            reference, on=["item", "cluster"], suffixes=("", "_other"), validate="one_to_one"
+        )
+        line, p = _line(gathered(with_models(paired).assign(recipe=False), job), name == job.reference, job)
+        yield {"method": name, **line, "speed_ratio_p": p, "expected": expected.get(name, nan)}
 
 
-def _ratio(sums: Sums, job: SummariseJob) -> tuple[Interval, float]:
-    """A setting's speed over the reference's, and the p that they are alike."""
-    distance = difference(mean("log_speed"), mean("log_speed_other", "n_other"))
-    found = student(sums, distance, job.statistics.confidence)
-    return Interval(exp(found.value), exp(found.low), exp(found.high)), flip_p(sums, distance, job.statistics.seed)
+def _line(answers: Group, own: bool, job: SummariseJob) -> tuple[dict[str, Any], float]:
+    """What a setting did, and the p that it is as fast as the reference; of the reference itself its ratio is 1."""
+    line = estimated(answers, sampling(job), QUANTITIES)
+    if own:
+        return line | as_cells({"speed_ratio": Interval(1.0)}), nan
+    return line, flip_p(answers.sums, QUANTITIES["speed_ratio"], job.statistics.seed)
 
 
 def _expected(pairs: pd.DataFrame | None, pair: tuple[str, str], job: SummariseJob) -> dict[str, float]:
