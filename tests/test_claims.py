@@ -98,10 +98,10 @@ def test_a_recipe_of_one_training_is_inconclusive_and_says_so() -> None:
     row = contrast("m", 1.2, 1.1, 1.3, 0.001, over=ONE_TRAINING)
     told, evidence = verdict_on(row, above=1)
     assert told == "inconclusive" and "rests on one training" in evidence
-    told, evidence = verdict_on({**row, "over": "questions and trainings"}, above=1)
+    told, evidence = verdict_on({**row, "over": "questions and trainings", "trainings": 5}, above=1)
     assert told == "consistent" and "one training" not in evidence
     assert evidence == (
-        "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b "
+        "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b, 5 trainings "
         "(p 0.001, over questions and trainings)."
     )
 
