@@ -49,6 +49,8 @@ ACCURACY: dict[str, Quantity] = {
     "refused": share("refused"),
 }
 IDENTICAL = "identical"  # to the target's, where it might be inferior
+# Of the target itself.
+UNTOLD = dict.fromkeys(("same_text_as_target", "lost", "won", "p", "non_inferior", "spread", "detectable_change"), nan)
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
@@ -88,8 +90,8 @@ def _accuracy_line(key: Key, answers: Group, job: SummariseJob) -> dict[str, Any
     `detectable_change` is told where intervals are over questions.
     """
     if key["method"] == BASELINE:
-        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
-        return line | _exact(line, answers, job)
+        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown})
+        return line | _exact(line, answers, job) | UNTOLD
     line = estimated(answers, sampling(job), ACCURACY)
     line |= _exact(line, answers, job) | {"same_text_as_target": _share(answers.sums["same"], answers.sums["compared"])}
     identical = job.methods[key["method"]].declared.lossless and line["same_text_as_target"] == 1
