@@ -16,7 +16,8 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Question
 from dreamr.scores import Score
-from dreamr.statistics.step_frame import Judgement, verified_steps
+from dreamr.statistics.frame import score_frame
+from dreamr.statistics.step_frame import Judgement, verified_steps, weighed
 from dreamr.traces import Load, Span, Step, Trace
 
 ROOT = Path(__file__).parents[1]
@@ -209,10 +210,11 @@ def traces(settings: Config) -> list[Trace]:
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
-    """A trace of each timed answer of the main methods: that of `traces`, as fast as it was scored."""
+    """A trace of each timed answer of the main and the sequential methods: that of `traces`, as fast as scored."""
     for score in timed:
         cell = Cell(score.target, score.draft, score.method, score.replicate)
-        if score.mode == "alone" and not score.replicate and _told(settings, cell):
+        known = _told(settings, cell) or settings.methods[cell.method].declared.sequential
+        if score.mode == "alone" and not score.replicate and known:
             trace = _trace(score.target, score.draft, score.method)
             pace = score.seconds / (trace.seconds + 0.01)
             spans = [
@@ -299,4 +301,4 @@ def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) 
 @cache
 def judged_steps() -> pd.DataFrame:
     """The verified steps of `verified_traces`, judged by their texts."""
-    return verified_steps(verified_traces(small()), asked(small()), says_right)
+    return weighed(verified_steps(verified_traces(small()), asked(small()), says_right), score_frame(scores(small())))

@@ -27,7 +27,7 @@ SCORING = "scoring.answers scoring.choices scoring.formulas scoring.marks scorin
     "scoring.values scoring.verdicts"
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
-FRAME = "scores statistics.frame statistics.intervals statistics.names traces"
+FRAME = "scores statistics.frame statistics.intervals statistics.names statistics.paired traces"
 COVERED = {
     "make_micro": MICRO_DATA,
     "make_calibration": f"{MICRO_DATA} micro.calibration",
@@ -43,10 +43,11 @@ COVERED = {
     "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
     "grade": f"{SCORING} data.prepared scoring.grading scoring.lmms_eval scoring.lmms_letters scoring.lmms_reasoning "
     "scores spans traces",
-    "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.interventions "
-    "statistics.paired statistics.published statistics.shares statistics.words",
+    "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.devices "
+    "statistics.interventions statistics.paired statistics.published statistics.shares statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
-    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.examples statistics.words",
+    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
+    "statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
     "report.packing report.page report.run_times report.sections runtime.starts statistics.words",
 }

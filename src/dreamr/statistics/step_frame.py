@@ -14,7 +14,7 @@ from dreamr.statistics.examples import AnswerKey
 from dreamr.statistics.frame import KEYS, batched
 from dreamr.traces import Step, Trace
 
-ANSWER = [*KEYS, "question"]
+ANSWER = [*KEYS, "replicate", "question"]
 ANSWER_LINE = "answer"  # the claim that an answer line makes
 
 
@@ -132,6 +132,13 @@ def _with_steps_before(trace: Trace) -> Iterator[tuple[Step, list[str]]]:
     """Each committed step with the texts of those before it."""
     for number, step in enumerate(trace.steps):
         yield step, [earlier.text for earlier in trace.steps[:number]]
+
+
+def weighed(steps: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Adds `weight`: a step weighs what its answer does in the score frame."""
+    if steps.empty:
+        return steps
+    return steps.merge(batched(scores)[[*ANSWER, "weight"]], on=ANSWER, validate="many_to_one")
 
 
 def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from math import isnan, nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
@@ -10,18 +11,21 @@ from dreamr.statistics.frame import (
     ALL,
     BASELINE,
     KEYS,
+    TRAINING,
+    Group,
     Key,
-    Sums,
     answered,
     as_cells,
     batched,
-    estimates,
+    estimated,
     of_pairs,
     pools,
     sampling,
     tabulate,
+    weights,
 )
 from dreamr.statistics.intervals import (
+    Array,
     Interval,
     Quantity,
     difference,
@@ -29,40 +33,50 @@ from dreamr.statistics.intervals import (
     mean,
     minimum_detectable,
     non_inferiority,
-    ratio,
+    share,
     total,
     unknown,
 )
 from dreamr.statistics.paired import flip_p
 from dreamr.statistics.shares import change_interval, share_interval
 
+CHANGE = difference(mean("correct"), mean("target_correct"))
 ACCURACY: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
-    "accuracy_change": difference(mean("correct"), mean("target_correct")),
-    "unresolved": mean("unresolved"),
-    "truncated": mean("truncated"),
-    "refused": mean("refused"),
+    "accuracy": share("correct"),
+    "accuracy_change": CHANGE,
+    "unresolved": share("unresolved"),
+    "truncated": share("truncated"),
+    "refused": share("refused"),
 }
+IDENTICAL = "identical"  # to the target's, where it might be inferior
+# Of the target itself.
+UNTOLD = dict.fromkeys(("same_text_as_target", "lost", "won", "p", "non_inferior", "spread", "detectable_change"), nan)
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
-    "our_accuracy": ratio("ours_right", "settled"),
-    "harness_accuracy": ratio("harness_right", "settled"),
-    "harness_unresolved": mean("harness_unresolved"),
-    "disagreement": ratio("disagreement", "settled"),
-    "only_ours": ratio("only_ours", "settled"),
-    "only_harness": ratio("only_harness", "settled"),
+    "our_accuracy": share("ours_right", "settled"),
+    "harness_accuracy": share("harness_right", "settled"),
+    "harness_unresolved": share("harness_unresolved"),
+    "disagreement": share("disagreement", "settled"),
+    "only_ours": share("only_ours", "settled"),
+    "only_harness": share("only_harness", "settled"),
 }
 
 
 def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy of every method and its change against the target on the same questions."""
+    """Accuracy of every method and its change against the target on the same questions.
+
+    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. If all have it,
+    and the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
+    standard deviation of a cluster's change, `detectable_change` the smallest true one that four of five runs find.
+    """
     rows = batched(rows).assign(
+        same=lambda r: r.target_text.eq(True).astype(float),
+        compared=lambda r: r.target_text.notna().astype(float),
         lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
         won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )
-    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job)]
-    table = pd.DataFrame(lines)
+    table = pd.DataFrame([key | _accuracy_line(key, answers, job) for key, answers in pools(rows, job)])
     # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
     # its own, so its test is corrected for none and corrects none.
     main = table[of_pairs(table, job)]
@@ -70,30 +84,51 @@ def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return table
 
 
-def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
-    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
-    bootstrap = sampling(job)
+def _accuracy_line(key: Key, answers: Group, job: SummariseJob) -> dict[str, Any]:
+    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority.
+
+    `detectable_change` is told where intervals are over questions.
+    """
     if key["method"] == BASELINE:
-        line = estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
-        return line | _exact(line, sums, job)
-    line = estimates(sums, bootstrap, ACCURACY)
-    line |= _exact(line, sums, job)
+        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown})
+        return line | _exact(line, answers, job) | UNTOLD
+    line = estimated(answers, sampling(job), ACCURACY)
+    line |= _exact(line, answers, job) | {"same_text_as_target": _share(answers.sums["same"], answers.sums["compared"])}
+    identical = job.methods[key["method"]].declared.lossless and line["same_text_as_target"] == 1
+    line |= as_cells({"accuracy_change": Interval(0.0)}) if identical else {}
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
-    lost, won = sums["lost"].sum(), sums["won"].sum()
-    per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
-    sides = {"correct": sums["correct"], "correct_other": sums["target_correct"]}
     return line | {
-        "lost": lost,
-        "won": won,
-        "p": flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed),
-        "non_inferior": non_inferiority(change, job.statistics.margin),
-        "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
+        "lost": answers.count("lost"),
+        "won": answers.count("won"),
+        "p": _p(answers, job),
+        "non_inferior": IDENTICAL if identical else non_inferiority(change, job.statistics.margin),
+        **_spread(answers, job),
     }
 
 
-def _exact(line: dict[str, Any], sums: Sums, job: SummariseJob) -> dict[str, float]:
-    """Cells of the intervals that the bootstrap left empty, since too few clusters differ, by exact limits."""
-    confidence = job.statistics.confidence
+def _share(hits: Array, counts: Array) -> float:
+    return float(hits.sum() / counts.sum()) if counts.any() else nan
+
+
+def _p(answers: Group, job: SummariseJob) -> float:
+    """Of no change: over trainings too, else by exchanging method and target in whole clusters."""
+    if answers.crossed:
+        return answers.crossed.p(CHANGE)
+    sides = {"correct": answers.sums["correct"], "correct_other": answers.sums["target_correct"]}
+    return flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed)
+
+
+def _spread(answers: Group, job: SummariseJob) -> dict[str, float]:
+    """Standard deviation of a problem's change, and what it lets these questions detect with the drafts at hand."""
+    sums = answers.sums
+    changes = (sums["correct"] - sums["target_correct"]) / sums["n"].mean()
+    detectable = nan if answers.crossed else minimum_detectable(changes, job.statistics.confidence)
+    return {"spread": float(np.std(changes, ddof=1)) if len(changes) > 1 else nan, "detectable_change": detectable}
+
+
+def _exact(line: dict[str, Any], answers: Group, job: SummariseJob) -> dict[str, float]:
+    """Cells of the intervals that were left empty, since too few clusters differ, by exact limits."""
+    sums, confidence = answers.sums, job.statistics.confidence
     empty = [name for name in ACCURACY if isnan(line[f"{name}_low"]) and not isnan(line[name])]
     found = {name: share_interval(sums[SHARES[name]], sums["n"], confidence) for name in empty if name in SHARES}
     if "accuracy_change" in empty:
@@ -107,8 +142,10 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     by_version = rows[rows.benchmark.isin(job.versioned)]
     rotated = rows[rows.benchmark.isin(job.circular)]
     judged = ["correct", "target_correct", "unresolved", "truncated", "refused", "n"]
-    whole = rotated.groupby([*KEYS, "mode", "cluster"], as_index=False)[judged].min().assign(version="circular")
-    parts = pd.concat([by_version, whole], ignore_index=True)
+    whole = (
+        rotated.groupby([*TRAINING, "benchmark", "cluster"], as_index=False)[judged].min().assign(version="circular")
+    )
+    parts = pd.concat([by_version, whole.assign(weight=weights(whole))], ignore_index=True)
     table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
     return table[table.benchmark != ALL].reset_index(drop=True)
 

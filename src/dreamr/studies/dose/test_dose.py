@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 from factories import config
+from sentences import said
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
@@ -25,6 +26,7 @@ def answers(correct: dict[str, list[int]]) -> pd.DataFrame:
     """One answer a question and method; the target gets the even questions right."""
     rows = [
         PAIR | {"method": name, "benchmark": "mmmu", "item": f"mmmu/{i}", "cluster": i, "n": 1.0}
+        | {"replicate": 0, "weight": 0.1}
         | {"correct": float(right), "target_correct": float(i % 2 == 0)}
         for name, column in correct.items()
         for i, right in enumerate(column)
@@ -35,7 +37,7 @@ def answers(correct: dict[str, list[int]]) -> pd.DataFrame:
 def steps(false_accept: int, false_reject: int, method: str = "real") -> pd.DataFrame:
     """Eight wrong and eight right steps of eight questions, so many of them judged wrongly."""
     rows = [
-        PAIR | {"method": method, "benchmark": "mmmu", "question": str(i), "cluster": i, "n": 1.0}
+        PAIR | {"method": method, "benchmark": "mmmu", "question": str(i), "cluster": i, "n": 1.0, "replicate": 0}
         | {"wrong": 1.0, "wrong_accepted": float(i < false_accept)}
         | {"right": 1.0, "right_rejected": float(i < false_reject)}
         for i in range(8)
@@ -97,3 +99,23 @@ def test_placed_are_methods_with_the_same_draft_one_of_a_kind() -> None:
 def test_without_nodes_the_map_is_empty() -> None:
     table = dose(answers({"real": [1] * 10}), steps(2, 1), JOB)
     assert table.empty and "distance_low" in table
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-0.072, 0.073, "cannot be told from what its rates predict, nor from much else: the interval of its distance "
+         "is wider than the margin of 3.0 points to either side. Excluded are distances beyond −7.2 and +7.3 points."),
+        (-0.01, 0.02, "is as accurate as its two rates predict, to within 2.0 points: a greater distance is excluded."),
+        (0.01, 0.09, "errors fall where less depends on them: +5.0 points [+1.0, +9.0]."),
+        (-0.09, -0.01, "errors fall where more depends on them: −5.0 points [−9.0, −1.0]."),
+        (math.nan, math.nan, "cannot be compared with the map: it lies outside, or too few answers differ."),
+    ],
+)  # fmt: skip
+def test_a_distance_that_is_not_excluded_is_no_agreement(low: float, high: float, told: str) -> None:
+    table = dose(answers(CORRECT), steps(2, 2), JOB)
+    row = table.method == "real"
+    table.loc[row, ["distance", "distance_low", "distance_high"]] = (low + high) / 2, low, high
+    text = said("studies/dose/section.html.j2", config(), {"dose": table})
+    assert told in text
+    assert ("is as accurate as" in text) == ("as accurate as its two" in told)

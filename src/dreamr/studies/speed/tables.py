@@ -2,27 +2,27 @@
 
 import pandas as pd
 
-from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, alone, fell_back, pools, tabulate
-from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.devices import devices
+from dreamr.statistics.frame import KEYS, alone, pools, tabulate
+from dreamr.statistics.intervals import Quantity, mean, ratio, share, times
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
 
 __all__ = ["speed", "split"]
 SPEED: dict[str, Quantity] = {
-    "speedup": ratio("baseline_seconds", "seconds"),
+    "speedup": times("baseline_seconds", "seconds"),
     "seconds": mean("seconds"),
     "baseline_seconds": mean("baseline_seconds"),
     "tokens": mean("tokens_by_target"),
     "seconds_per_token": ratio("seconds", "tokens_by_target"),
     "busy_device_seconds": mean("busy_device_seconds"),
-    "speedup_per_busy_device": ratio("baseline_device_seconds", "busy_device_seconds"),
+    "speedup_per_busy_device": times("baseline_device_seconds", "busy_device_seconds"),
     "held_device_seconds": mean("held_device_seconds"),
-    "speedup_per_held_device": ratio("baseline_device_seconds", "held_device_seconds"),
+    "speedup_per_held_device": times("baseline_device_seconds", "held_device_seconds"),
     # speed-up = fewer_tokens x time_per_token
     "fewer_tokens": FEWER_TOKENS,
     "time_per_token": time_per_token(),
-    "same_text": mean("same_text"),
+    "same_text": share("same_text"),
 }
 
 
@@ -30,21 +30,17 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Times of questions answered alone, each beside a target-only run of the same question.
 
     Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
-    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. An engine on several
-    threads of a CPU holds as many, and what fell back to the target alone holds no draft. `left_out` counts the timed
-    questions that a refusal took from all methods of the same target and draft.
+    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. `left_out` counts the
+    timed questions that a refusal took from all methods of the same target and draft.
     """
     timed = alone(rows)
-    target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
-    threads = {name: method.needs_target * (method.threads or 1) for name, method in job.methods.items()}
-    draft = draft.where(~fell_back(timed, job), 0.0)
-    held_target = target * timed.method.map(threads).astype(float)
+    held = devices(timed, job)
     columns = {
-        "busy_device_seconds": held_target * timed.target_busy + draft * timed.draft_busy,
-        "held_device_seconds": (held_target + draft) * timed.seconds,
-        "baseline_device_seconds": target * timed.baseline_seconds,
+        "busy_device_seconds": held.target * timed.target_busy + held.draft * timed.draft_busy,
+        "held_device_seconds": (held.target + held.draft) * timed.seconds,
+        "baseline_device_seconds": held.alone * timed.baseline_seconds,
     }
     table = tabulate(timed.assign(**columns), job, SPEED)
     asked = pools(rows[rows["mode"] == "alone"], job)
-    left_out = [key | {"left_out": int(sums["untimed"].sum())} for key, sums in asked]
+    left_out = [key | {"left_out": int(answers.count("untimed"))} for key, answers in asked]
     return table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)

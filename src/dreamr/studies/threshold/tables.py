@@ -10,7 +10,8 @@ from dreamr.certificates import Certificate
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.intervals import Interval, non_inferiority
 
-PAIR = ["target", "draft", "method", "replicate"]
+PAIR = ["target", "draft", "method"]
+PLACE = [*PAIR, "replicate"]
 SHOWN = {"accuracy": "accuracy_change", "speed": "speedup"}
 ENDS = ("", "_low", "_high")
 PROMISED = ["alpha", "risk", "confidence", "problems"]
@@ -23,24 +24,25 @@ def certificates(certificates: Sequence[Certificate]) -> pd.DataFrame:
     is the threshold that the method has on this pair.
     """
     rows = [
-        _pair(one) | tested.model_dump() | {"used": tested.alpha == one.alpha}
+        _told(one, PLACE) | tested.model_dump() | {"used": tested.alpha == one.alpha}
         for one in certificates
         for tested in one.tested
     ]
-    columns = [*PAIR, "alpha", "problems", "lost", "won", "loss", "p", "certified", "used"]
+    columns = [*PLACE, "alpha", "problems", "lost", "won", "loss", "p", "certified", "used"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def guarantee(certificates: Sequence[Certificate], written: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The threshold of each method on each pair (`alpha`; none where it is the target alone), and what is promised.
 
-    Beside them stand the change of accuracy and the speed-up on the benchmarks, as in the tables of these. `held`:
-    whether that change lies above minus the risk. The row over all pairs shows what became of the method as a whole.
+    Beside them stand the change of accuracy and the speed-up on the benchmarks, as in the tables of these: of all
+    trainings of the draft together. `held`: whether that change lies above minus the risk. The row over all pairs shows
+    what became of the method as a whole.
     """
     found = {name: _whole(written, name) for name in SHOWN}
     rows = [_row(one, found) | {"threshold": _in_words(one)} for one in certificates]
     rows += [_row(one, found) | {"threshold": "each pair's own"} for one in _pools(certificates)]
-    columns = [*PAIR, "threshold", *PROMISED, *(f"{name}{end}" for name in SHOWN.values() for end in ENDS), "held"]
+    columns = [*PLACE, "threshold", *PROMISED, *(f"{name}{end}" for name in SHOWN.values() for end in ENDS), "held"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -49,26 +51,26 @@ def _in_words(certificate: Certificate) -> str:
 
 
 def _row(certificate: Certificate, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    pair = _pair(certificate)
-    return pair | {name: getattr(certificate, name) for name in PROMISED} | _measured(found, pair, certificate.risk)
+    pair = _told(certificate, PAIR)
+    return _told(certificate, [*PLACE, *PROMISED]) | _measured(found, pair, certificate.risk)
 
 
-def _pair(certificate: Certificate) -> dict[str, Any]:
-    return {name: getattr(certificate, name) for name in PAIR}
+def _told(certificate: Certificate, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(certificate, name) for name in names}
 
 
 def _pools(certificates: Sequence[Certificate]) -> list[Certificate]:
     """One of each method, for its row over all pairs."""
-    usual = {one.method: one for one in certificates if one.replicate == 0}
-    return [one.model_copy(update={"target": ALL, "draft": ALL, "alpha": None}) for one in usual.values()]
+    each = {one.method: one for one in certificates}
+    return [one.model_copy(update={"target": ALL, "draft": ALL, "alpha": None}) for one in each.values()]
 
 
 def _whole(written: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
-    """A table's rows over all benchmarks, by pair and method; those of the usual training of a recipe."""
+    """A table's rows over all benchmarks, by pair and method."""
     if name not in written:
         return pd.DataFrame(columns=[*PAIR]).set_index(PAIR)
     rows = written[name]
-    return rows[rows.benchmark == ALL].assign(replicate=0).set_index(PAIR)
+    return rows[rows.benchmark == ALL].set_index(PAIR)
 
 
 def _measured(found: Mapping[str, pd.DataFrame], pair: Mapping[str, Any], risk: float) -> dict[str, Any]:
