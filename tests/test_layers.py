@@ -28,7 +28,7 @@ ALLOWED = {
     "data": "components config errors records",
     "scoring": "errors records scores spans traces",
     "engines": "config cpn errors prompts records runtime steps",
-    "verifiers": "components config cpn engines prompts",
+    "verifiers": "components config cpn engines prompts provenance",
     "methods": "components config engines prompts steps traces verifiers",
     "simulation": "config engines methods prompts",
     "planning": "components config errors methods provenance",

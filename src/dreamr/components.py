@@ -78,7 +78,7 @@ class Adapter:
 class Verdicts:
     """What a verifier needs, and what its verdicts are. `settings` are as in `Loop`."""
 
-    judges: Judged
+    judges: Judged | None  # None: it goes by neither, and fits every loop that asks for verdicts
     settings: frozenset[str]
     largest: float = 1.0  # value of a verdict
     by_target: bool = True  # False: the micro world's step oracle answers in the target's place

@@ -25,8 +25,9 @@ class Method(Spec):
     )
     verifier: VerifierName | None = Field(
         default=None,
-        description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), or "
-        "`oracle`, the micro world's step oracle with set errors. By a name with a dot, a module of your own.",
+        description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), "
+        "`oracle`, the micro world's step oracle with set errors, or `bernoulli`, which asks the target and accepts a "
+        "set share of steps whatever it says. By a name with a dot, a module of your own.",
     )
     alpha: Fraction | None = Field(
         default=None,
@@ -41,6 +42,9 @@ class Method(Spec):
     )
     false_reject: Share | None = Field(
         default=None, description="oracle: the share of right steps that it rejects, 0 to 1."
+    )
+    acceptance: Share | None = Field(
+        default=None, description="bernoulli: the probability with which it accepts a step, 0 to 1."
     )
     window: Count | None = Field(
         default=None,
@@ -118,8 +122,9 @@ class Method(Spec):
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""
         loop, verdicts = self.declared, components.verdicts(self.verifier) if self.verifier else None
-        if verdicts and loop.judges and verdicts.judges != loop.judges:
-            fitting = [name for name in components.VERIFIERS.names() if components.verdicts(name).judges == loop.judges]
+        if verdicts and loop.judges and verdicts.judges not in (None, loop.judges):
+            known = {name: components.verdicts(name).judges for name in components.VERIFIERS.names()}
+            fitting = [name for name, judged in known.items() if judged in (None, loop.judges)]
             raise ValueError(
                 f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
                 f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"

@@ -247,5 +247,6 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
             return whole, nothing
         case "rejected steps":
             steps = lengths.answer / lengths.step
-            written = (1 - lengths.accepted) * lengths.answer
+            accepted = lengths.accepted if method.acceptance is None else method.acceptance
+            written = (1 - accepted) * lengths.answer
             return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole

@@ -14,7 +14,7 @@ from dreamr.prompts import Prompt
 
 @dataclass(frozen=True)
 class Verdict:
-    """`value`: rho (CPN), score 0-9, or p(aligned); None where the texts alone decided.
+    """`value`: rho (CPN), score 0-9, or p(aligned), as the target gave it; None where the texts alone decided.
 
     `expected`: the mean digit of a score, each weighted by its probability among the ten (SpecReason's score mode
     "average"); it decides nothing here.

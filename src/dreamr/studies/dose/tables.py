@@ -66,7 +66,7 @@ def placed(methods: Mapping[str, Method], nodes: Sequence[str]) -> list[str]:
     """Methods that differ from the nodes in their verdicts and schedule alone, one of each kind of verdict."""
     node = methods[nodes[0]]
     found = {
-        (method.verifier, method.alpha, method.threshold): name
+        (method.verifier, method.alpha, method.threshold, method.acceptance): name
         for name, method in reversed([*methods.items()])
         if method.declared.judges == "step"
         and not method.asks_oracle
