@@ -13,7 +13,7 @@ class Step(Record):
 
     text: str  # without the blank line that ends it
     writer: Literal["draft", "target"]  # the model whose text it is
-    verdict: float | None = None  # rho (CPN), 0-9 score (SpecReason) or p(aligned) (lookahead); None: not verified
+    verdict: float | None = None  # rho (CPN), 0-9 score (SpecReason) or p(aligned) (lookahead); None: not asked about
     expected: float | None = None  # SpecReason's mean digit, 0-9, where `verdict` is the likeliest; it decides nothing
     accepted: bool | None = None  # of the draft step verified at this place; a rejected one is kept in `rejected`
     rejected: str | None = None  # text of the draft step that the target replaced here

@@ -25,17 +25,21 @@ class Method(Spec):
     )
     verifier: VerifierName | None = Field(
         default=None,
-        description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), "
-        "`oracle`, the micro world's step oracle with set errors, or `bernoulli`, which asks the target and accepts a "
-        "set share of steps whatever it says. By a name with a dot, a module of your own.",
+        description="How steps are judged: `cpn` (DREAM-R), `score` or `score_mean` (SpecReason), `align` (Lookahead "
+        "Reasoning), `oracle`, the micro world's step oracle with set errors, or `bernoulli`, which asks the target "
+        "and accepts a set share of steps whatever it says. By a name with a dot, a module of your own.",
     )
     alpha: Fraction | None = Field(
         default=None,
         description="Threshold of a verdict, between 0 and 1. cpn: a step is accepted if rho > alpha; align: if "
         "p(aligned) > alpha.",
     )
-    threshold: int | None = Field(
-        default=None, ge=0, le=9, description="score: a step is accepted if its digit, 0 to 9, is at least this."
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=9,
+        description="score: a step is accepted if its likeliest digit, 0 to 9, is at least this; score_mean: if the "
+        "mean of the ten digits, each weighted by its probability, is.",
     )
     false_accept: Share | None = Field(
         default=None, description="oracle: the share of wrong steps that it accepts, 0 to 1."

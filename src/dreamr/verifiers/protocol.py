@@ -16,8 +16,8 @@ from dreamr.prompts import Prompt
 class Verdict:
     """`value`: rho (CPN), score 0-9, or p(aligned), as the target gave it; None where the texts alone decided.
 
-    `expected`: the mean digit of a score, each weighted by its probability among the ten (SpecReason's score mode
-    "average"); it decides nothing here.
+    `expected`: where the value is the likeliest digit, the mean of the ten as well, each weighted by its probability;
+    it decides nothing.
     """
 
     value: float | None
