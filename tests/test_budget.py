@@ -214,6 +214,13 @@ def test_dice_are_planned_at_their_own_acceptance() -> None:
     assert found["never"] > found["usual"] == found["cpn"] > found["always"]
 
 
+def test_fewer_verdicts_take_less_time_and_more_is_rejected_by_each() -> None:
+    four = {"loop": "specreason", "steps_per_verdict": 4}
+    cpn, dice = {"verifier": "cpn", "alpha": 0.7}, {"verifier": "bernoulli", "acceptance": 0.85}
+    found = of_methods(one=dice | {"loop": "specreason"}, four=dice | four, four_by_cpn=cpn | four)
+    assert found["four"] < found["one"] and found["four"] < found["four_by_cpn"]  # .85 of one step, .52 of four
+
+
 def test_a_batch_is_written_and_judged_at_once_where_gpus_are_apart() -> None:
     plan = Plan(paper())
     training = next(iter(plan.trainings.values()))

@@ -36,10 +36,11 @@ COVERED = {
     "answering.work methods.protocol models.cards prompts provenance traces",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
-    "scores spans traces",
+    "prompts scores spans steps traces",
     "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
     "statistics.paired statistics.published statistics.shares statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts statistics.examples "
+    "statistics.step_frame steps",
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.examples statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
     "report.packing report.page report.run_times report.sections runtime.starts statistics.words",

@@ -81,6 +81,12 @@ class Method(Spec):
         default={}, description="Settings that a loop or a verifier of one's own declares, by name."
     )
     budget: Count = Field(default=1, description="Longest answer, in multiples of `generation.answer_tokens`.")
+    steps_per_verdict: int | None = Field(
+        default=None,
+        ge=2,
+        description="specreason, fpsr: so many steps are drafted, judged by one request, and accepted, or replaced by "
+        "as many of the target's; null: one. `window` counts such units then.",
+    )
     answers: Literal["target"] | None = Field(
         default=None,
         description="specreason, fpsr: `target` rejects every draft step that holds the answer line; null: either "
@@ -118,6 +124,11 @@ class Method(Spec):
         return self.model_copy(update={"loop": self.declared.batched, "own": own, **off})
 
     @property
+    def asks_about_a_step(self) -> bool:
+        """Whether the target is asked whether single steps are right."""
+        return self.declared.judges == "step" and self.steps_per_verdict is None and not self.asks_oracle
+
+    @property
     def asks_oracle(self) -> bool:
         """Whether the micro world's step oracle gives the verdicts in the target's place."""
         return self.verifier is not None and not components.verdicts(self.verifier).by_target
@@ -133,6 +144,8 @@ class Method(Spec):
                 f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
                 f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"
             )
+        if self.asks_oracle and self.steps_per_verdict:
+            raise ValueError(f"verifier {self.verifier!r} knows of single steps alone: no steps_per_verdict with it")
         if loop.batched:
             components.loop(loop.batched)
         needs, given = loop.settings | (verdicts.settings if verdicts else frozenset()), self._given

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from dreamr.engines.protocol import Generation, Meter, Refused
-from dreamr.methods.prefix import Prefix
+from dreamr.methods.prefix import Prefix, unit
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.traces import Span, Step
@@ -90,31 +90,50 @@ class QuestionRun:
         self._started = list(spared)
 
     async def write(self, writer: Writer, prefix: Prefix) -> Generation:
-        """The next step by `writer`, in a request of its own."""
+        """The next unit by `writer`, in a request of its own."""
         meter = Meter()
         with self._span(writer, prefix.index, meter):
-            step = await self._engines.of(writer).generate(
-                prefix.prompt, stop=STEP_BREAK, max_tokens=prefix.room, meter=meter
-            )
+            written = await self._unit(writer, prefix, meter)
         self._note_written(writer)
-        return prefix.taken(step, writer)
+        return written
+
+    async def _unit(self, writer: Writer, prefix: Prefix, meter: Meter) -> Generation:
+        """A single step ends in the engine; of several the request is dropped behind the last."""
+        if prefix.limits.unit == 1:
+            engine = self._engines.of(writer)
+            step = await engine.generate(prefix.prompt, stop=STEP_BREAK, max_tokens=prefix.room, meter=meter)
+            return prefix.taken(step, writer)
+        async with aclosing(self._single_steps(writer, prefix, meter)) as steps:
+            return await unit(steps, prefix.limits.unit)
 
     async def stream(
         self, writer: Writer, prefix: Prefix, window: float = math.inf
     ) -> AsyncGenerator[Generation, None]:
-        """All steps by `writer` from `prefix` to the end of the answer, in one request if the engine can.
+        """All units by `writer` from `prefix` to the end of the answer, in one request if the engine can.
 
-        Where the answer takes a step otherwise than it was written, a new request goes on from what was taken. Where
-        the window is full the request is dropped, as none can be held, and a new one goes on once there is room.
+        Where the window is full the request is dropped, as none can be held, and a new one goes on once there is room.
         """
         while prefix.finish is None:
             await self.opened(prefix.index, window)
-            meter, verbatim = Meter(), True
-            async with aclosing(self._request(writer, prefix, meter)) as steps:
-                while verbatim and prefix.finish is None and self.is_open(prefix.index, window):
+            meter = Meter()
+            async with aclosing(self._single_steps(writer, prefix, meter)) as steps:
+                while prefix.finish is None and self.is_open(prefix.index, window):
                     with self._span(writer, prefix.index, meter):
-                        written = await anext(steps)
+                        written = await unit(steps, prefix.limits.unit)
                     self._note_written(writer)
+                    prefix = prefix.after(written)
+                    yield written
+
+    async def _single_steps(self, writer: Writer, prefix: Prefix, meter: Meter) -> AsyncGenerator[Generation, None]:
+        """All steps by `writer`, one by one, as the answer takes them.
+
+        Where it takes one otherwise than it was written, a new request goes on from what was taken.
+        """
+        while prefix.finish is None:
+            verbatim = True
+            async with aclosing(self._request(writer, prefix, meter)) as steps:
+                while verbatim and prefix.finish is None:
+                    written = await anext(steps)
                     step = prefix.taken(written, writer)
                     verbatim, prefix = step.text == written.text, prefix.after(step)
                     yield step

@@ -246,7 +246,8 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
         case "all steps":
             return whole, nothing
         case "rejected steps":
-            steps = lengths.answer / lengths.step
-            accepted = lengths.accepted if method.acceptance is None else method.acceptance
-            written = (1 - accepted) * lengths.answer
-            return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
+            steps, size = lengths.answer / lengths.step, method.steps_per_verdict or 1
+            accepted = lengths.accepted**size if method.acceptance is None else method.acceptance
+            verdicts, written = steps / size, (1 - accepted) * lengths.answer
+            read = lengths.prompt + lengths.answer + verdicts * lengths.verdict
+            return Workload(written + verdicts, read), whole
