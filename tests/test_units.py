@@ -52,7 +52,7 @@ def in_order(pair: tuple[Refusing, Refusing], caps: Limits, size: int) -> Told:
             drafted, text = ahead(draft, "draft")
             blank = any(is_blank(part) for part in text.split(STEP_BREAK))
             forbidden = blank or (not caps.draft_answers and drafted.finish == "answer")
-            asked = verdict_prompt(prefix.prompt, (text,), VERIFY)
+            asked = verdict_prompt(prefix.prompt, (text,), VERIFY.replace(STEP, PART))
             verdicts.append(not forbidden and target.logprobs(asked, ("positive", "negative"))[0] > -0.1)
             prefix = drafted if verdicts[-1] else ahead(target, "target")[0]
     except Refused as refusal:
@@ -131,11 +131,29 @@ def test_the_window_counts_units() -> None:
     assert sorted(begun) == [("draft", 0), ("draft", 1), ("verify", 0), ("verify", 1)]
 
 
-def test_the_request_speaks_of_a_part_where_there_are_several_steps() -> None:
-    one, several = (verdict_prompt(Prompt("?", ()), (text,), VERIFY) for text in ("a", "a\n\nb"))
-    assert (one.request, several.answer) == (VERIFY, "a\n\nb\n\n")
-    assert several.request == "Is the last part right? Reply positive or negative."
-    assert all(STEP in request and PART not in request for request in (VERIFY, SCORE))
+@pytest.mark.parametrize(
+    ("settings", "request_", "words"),
+    [
+        ({"verifier": "cpn", "alpha": 0.7}, VERIFY, "Is the last part right? Reply positive or negative."),
+        ({"verifier": "score", "threshold": 7}, SCORE, "Rate the last part from 0 to 9."),
+        ({"verifier": "score_mean", "threshold": 7}, SCORE, "Rate the last part from 0 to 9."),
+        ({"verifier": "bernoulli", "acceptance": 1}, VERIFY, "Is the last part right? Reply positive or negative."),
+    ],
+)
+def test_the_request_is_about_all_of_a_unit(settings: dict[str, Any], request_: str, words: str) -> None:
+    asked: list[Prompt] = []
+
+    class Asked(Script):
+        def logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
+            asked.append(prompt)
+            return super().logprobs(prompt, keywords)
+
+    target = Asked(lambda done: "Answer: t", lambda done: 0.99)
+    for size in (None, 2):
+        method = Method(loop="specreason", steps_per_verdict=size, **settings)
+        answer(method, (target, listed(["a", "b", "Answer: d"])), EVEN, WIDE.under(method))
+    assert [prompt.request for prompt in asked] == [request_] * 3 + [words] * 2
+    assert asked[3].answer == "a\n\nb\n\n"
 
 
 def test_one_blank_step_forbids_its_unit() -> None:

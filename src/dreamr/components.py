@@ -31,7 +31,8 @@ from pydantic.dataclasses import dataclass
 
 FOLDERS = "DREAMR_COMPONENTS"  # environment variable: where modules of a user's own are looked for
 CLOSED = ConfigDict(extra="forbid")
-Judged = Literal["step", "versions"]  # whether a draft's step is right; whether it says what the target's version says
+# Whether a draft's step is right, or its answer; whether its step says what the target's version says.
+Judged = Literal["step", "answer", "versions"]
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -82,6 +83,13 @@ class Verdicts:
     settings: frozenset[str]
     largest: float = 1.0  # value of a verdict
     by_target: bool = True  # False: the micro world's step oracle answers in the target's place
+
+    def fits(self, asked: Judged) -> bool:
+        """Whether such verdicts can be given in a loop that asks about this.
+
+        Who judges steps judges answers by the same request; the oracle knows of single steps alone.
+        """
+        return self.judges in (None, asked) or (self.judges == "step" and asked == "answer" and self.by_target)
 
 
 @plain_dataclass(frozen=True)

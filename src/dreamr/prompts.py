@@ -19,7 +19,9 @@ END_VALUE = f"End with {ANSWER_MARK} and the value."
 
 VERIFY = "Is the last step right? Reply positive or negative."
 SCORE = "Rate the last step from 0 to 9."
-STEP, PART = "the last step", "the last part"  # what they ask about; of several steps, judged as one, the second
+STEP = "the last step"  # what both ask about; in its place:
+PART = "the last part"  # where several steps are judged as one
+WHOLE = "the answer"  # where all of it is
 ALIGN = "Do the last two steps mean the same? Reply aligned or unaligned."
 
 THINK_CLOSE = "\n</think>\n\n"  # ends an open thinking block (Qwen3-VL-Thinking opens it in the generation prompt)
@@ -73,7 +75,6 @@ def continued(prompt: Prompt, steps: tuple[str, ...]) -> Prompt:
 def verdict_prompt(prompt: Prompt, steps: tuple[str, ...], request: str) -> Prompt:
     """Ask `request` (VERIFY, SCORE) about the last of `steps`, or ALIGN about the last two.
 
-    `steps` follow `prompt.answer`; all of them count, not only the asked ones. The last may be several, judged as one.
+    `steps` follow `prompt.answer`; all of them count, not only the asked ones.
     """
-    asked = request.replace(STEP, PART) if STEP_BREAK in steps[-1] else request
-    return replace(continued(prompt, steps), request=asked)
+    return replace(continued(prompt, steps), request=request)

@@ -9,7 +9,11 @@ from dreamr import components
 from dreamr.config.base import PLAIN, Count, Fraction, LoopName, Name, NotNegative, Share, Spec, VerifierName
 
 TargetSpeculation = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
-JUDGED = {"step": "one step, right or wrong", "versions": "two versions of a step, the draft's and the target's"}
+JUDGED = {
+    "step": "one step, right or wrong",
+    "answer": "a whole answer, right or wrong",
+    "versions": "two versions of a step, the draft's and the target's",
+}
 
 
 class Method(Spec):
@@ -137,9 +141,10 @@ class Method(Spec):
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""
         loop, verdicts = self.declared, components.verdicts(self.verifier) if self.verifier else None
-        if verdicts and loop.judges and verdicts.judges not in (None, loop.judges):
-            known = {name: components.verdicts(name).judges for name in components.VERIFIERS.names()}
-            fitting = [name for name, judged in known.items() if judged in (None, loop.judges)]
+        if verdicts and loop.judges and not verdicts.fits(loop.judges):
+            assert verdicts.judges, "else it would fit"
+            known = components.VERIFIERS.names()
+            fitting = [name for name in known if components.verdicts(name).fits(loop.judges)]
             raise ValueError(
                 f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
                 f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"

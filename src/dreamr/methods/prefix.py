@@ -1,5 +1,6 @@
 """The answer so far, and the rules by which a step extends or ends it."""
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -47,9 +48,16 @@ class Prefix:
         return replace(step, text=answer[len(open_line) :], finish="end")
 
     def forbids(self, draft: Generation) -> bool:
-        """Whether a step of a taken `draft` says nothing, or is an answer line that only the target may write."""
+        """Whether a taken `draft` can never be accepted.
+
+        A step of it says nothing, or is an answer line that only the target may write. A whole answer has no answer
+        line.
+        """
+        answers = self.after(draft).finish == "answer"
+        if self.limits.unit == math.inf:
+            return not answers
         blank = any(map(is_blank, single_steps(draft.text)))
-        return blank or (not self.limits.draft_answers and self.after(draft).finish == "answer")
+        return blank or (answers and not self.limits.draft_answers)
 
     def after(self, step: Generation) -> "Prefix":
         """The answer with a taken `step` behind it. A capped step gets no blank line: it goes on."""

@@ -40,7 +40,7 @@ class Engines:
 class Limits:
     """Caps in tokens, on one step and on the committed answer, and what loops do with steps.
 
-    `unit`: how many steps are written, judged and committed as one; inf: the whole answer.
+    `unit`: how many steps are written, judged and committed as one; inf: all.
     """
 
     step_tokens: int

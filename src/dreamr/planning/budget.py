@@ -246,7 +246,8 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
         case "all steps":
             return whole, nothing
         case "rejected steps":
-            steps, size = lengths.answer / lengths.step, method.steps_per_verdict or 1
+            steps = lengths.answer / lengths.step
+            size = steps if method.declared.judges == "answer" else method.steps_per_verdict or 1
             accepted = lengths.accepted**size if method.acceptance is None else method.acceptance
             verdicts, written = steps / size, (1 - accepted) * lengths.answer
             read = lengths.prompt + lengths.answer + verdicts * lengths.verdict

@@ -11,11 +11,11 @@ from pathlib import Path
 from dreamr.components import Verdicts
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
-from dreamr.prompts import STEP_BREAK, Prompt
+from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 from dreamr.provenance import uniform
 from dreamr.verifiers.align import AlignVerifier
 from dreamr.verifiers.cpn import CpnVerifier
-from dreamr.verifiers.protocol import Verdict, Verifier
+from dreamr.verifiers.protocol import Verdict, Verifier, about
 
 VERDICTS = Verdicts(judges=None, settings=frozenset({"acceptance"}))
 
@@ -42,5 +42,5 @@ def _dice(prefix: Prompt) -> float:
 def verifier(method: Method) -> BernoulliVerifier:
     """Asks CPN's request or, in a loop that compares versions, that of Lookahead Reasoning; no threshold counts."""
     assert method.acceptance is not None, "the configuration sees to that"
-    asked: Verifier = AlignVerifier(0.5) if method.declared.judges == "versions" else CpnVerifier(0.5)
-    return BernoulliVerifier(asked, method.acceptance)
+    cpn, align = CpnVerifier(0.5, about(method, VERIFY)), AlignVerifier(0.5)
+    return BernoulliVerifier(align if method.declared.judges == "versions" else cpn, method.acceptance)

@@ -9,7 +9,7 @@ from typing import Protocol
 from dreamr import components
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
-from dreamr.prompts import Prompt
+from dreamr.prompts import PART, STEP, WHOLE, Prompt
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ class Verifier(Protocol):
     async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
         """Judge `step` behind `prefix`. `own` is the target's version of it, "" where the loop has none."""
         ...
+
+
+def about(method: Method, request: str) -> str:
+    """`request` (VERIFY, SCORE) about what a verdict of `method` judges: a step, several as one, or the answer."""
+    several = PART if method.steps_per_verdict else STEP
+    return request.replace(STEP, WHOLE if method.declared.judges == "answer" else several)
 
 
 def verifier(method: Method) -> Verifier:

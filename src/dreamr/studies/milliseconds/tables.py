@@ -58,7 +58,8 @@ def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> di
     """
     by_pair: dict[tuple[str, str], list[list[Place]]] = {}
     for trace, found in answers:
-        if trace.method in pooled and job.methods[trace.method].declared.sequential:
+        method = job.methods[trace.method]
+        if trace.method in pooled and method.declared.sequential and method.asks_about_a_step:
             by_pair.setdefault((trace.target, trace.draft), []).append(found)
     seen = {pair: pace(places) for pair, places in by_pair.items()}
     return {(*pair, method): one for pair, one in seen.items() for method in pooled}
