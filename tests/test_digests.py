@@ -16,7 +16,7 @@ from dreamr.planning.plan import DIGEST_EXCLUDED, SCORER, _by_name
 from dreamr.provenance import SOURCES, code_digest, import_closure
 from dreamr.studies.catalogue import LOADED, modules
 
-ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
+ENGINE = "cpn engines.chat engines.images engines.protocol engines.written runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
@@ -50,6 +50,8 @@ COVERED_BY_LOOPS = {
     "target_only": "methods.single",
     "draft_only": "methods.single",
     "spec_decoding": "methods.single",
+    "draft_model": "",
+    "cascade": "",
     "specreason": "",
     "lookahead": "methods.streams",
     "fpsr": "methods.streams",

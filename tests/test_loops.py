@@ -171,7 +171,7 @@ def test_the_record_adds_up(seed: int, pair_costs: tuple[Cost, Cost], caps: Limi
     assert written["draft"] <= outcome.draft_tokens and written["target"] <= outcome.target_tokens
     assert all(0 <= span.start <= span.end <= took for span in outcome.spans)
     finished = [span for span in outcome.spans if span.kind == "draft" and not span.cancelled]
-    assert len(finished) == outcome.drafted
+    assert len(finished) == outcome.drafted or method.declared.by_token  # there a span is no step
 
 
 def written(step: Step) -> tuple[Any, ...]:

@@ -49,6 +49,7 @@ class Loop:
     settings: frozenset[str] = frozenset()  # all have to be given, beside those of its verifier
     may_set: frozenset[str] = frozenset()  # may be given
     batched: str | None = None  # loop that writes the same text with the least work, for many questions at once
+    by_token: bool = False  # whether the target checks tokens of the draft: one tokenizer, and greedy sampling
 
     @property
     def target(self) -> bool:

@@ -76,6 +76,9 @@ class Method(Spec):
         default=None,
         description="spec_decoding: fewest and most tokens at the end of the text that are looked up in it.",
     )
+    proposed_tokens: Count | None = Field(
+        default=None, description="draft_model: tokens that the draft proposes before the target checks them."
+    )
     threads: int | None = Field(
         default=None,
         ge=2,

@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
-from dreamr.engines.protocol import Generation, Meter, Refused
+from dreamr.engines.protocol import Choice, Generation, Meter, Refused, TokenEngine
 from dreamr.methods.prefix import Prefix, unit
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
@@ -157,6 +158,23 @@ class QuestionRun:
             verdict = await verifier(self._engines.of("target"), prefix.prompt, draft.text, own)
             meter.tokens = 1
         return verdict
+
+    async def propose(self, draft: TokenEngine, prompt: Prompt, behind: tuple[int, ...], most: int) -> tuple[int, ...]:
+        """The draft's next tokens, so many at most, behind `prompt` and the tokens `behind` it."""
+        meter = Meter()
+        with self._span("draft", self.prefix.index, meter):
+            return await draft.propose(prompt, behind, max_tokens=most, meter=meter)
+
+    async def check(
+        self, target: TokenEngine, prompt: Prompt, behind: tuple[int, ...], proposed: tuple[int, ...]
+    ) -> tuple[Choice, ...]:
+        """The target's own tokens: those of the proposed ones that it would have written, and the next."""
+        meter = Meter()
+        with self._span("target", self.prefix.index, meter):
+            own = await target.choices(prompt, behind, proposed)
+            kept = sum(1 for _ in takewhile(lambda pair: pair[0].token == pair[1], zip(own, proposed, strict=False)))
+            meter.tokens = len(own[: kept + 1])
+        return own[: kept + 1]
 
     async def logprobs(self, reader: Writer, prefix: Prefix, step: Generation) -> tuple[float, ...]:
         """Log-probability of each token of a taken `step` behind `prefix` by `reader`, whoever wrote it."""

@@ -37,7 +37,8 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     each request takes as long as in the pair's sequential answers, where nothing runs beside it; unknown without such.
     `verdict`: seconds of a verdict behind the first step.
     """
-    known = {name for name, method in job.methods.items() if "." not in method.loop}  # by whose rules `places` reads
+    # By whose rules `places` reads: loops of this package that go step by step.
+    known = {name for name, method in job.methods.items() if "." not in method.loop and not method.declared.by_token}
     timed = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
     kept = [trace for trace in timed if trace.method in known]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
