@@ -16,7 +16,8 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Question
 from dreamr.scores import Score
-from dreamr.statistics.step_frame import Judgement, verified_steps
+from dreamr.statistics.frame import score_frame
+from dreamr.statistics.step_frame import Judgement, verified_steps, weighed
 from dreamr.traces import Load, Span, Step, Trace
 
 ROOT = Path(__file__).parents[1]
@@ -292,4 +293,4 @@ def says_right(benchmark: str, question: str, step: str, before: Sequence[str]) 
 @cache
 def judged_steps() -> pd.DataFrame:
     """The verified steps of `verified_traces`, judged by their texts."""
-    return verified_steps(verified_traces(small()), asked(small()), says_right)
+    return weighed(verified_steps(verified_traces(small()), asked(small()), says_right), score_frame(scores(small())))

@@ -43,8 +43,8 @@ from dreamr.report.drawing import Chart
 from dreamr.scores import Score
 from dreamr.simulation import target_speculation
 from dreamr.statistics.examples import AnswerKey
-from dreamr.statistics.frame import first_training, score_frame, write_table
-from dreamr.statistics.step_frame import answers, unread_steps, verified_steps
+from dreamr.statistics.frame import score_frame, write_table
+from dreamr.statistics.step_frame import answers, unread_steps, verified_steps, weighed
 from dreamr.traces import Fit, Step
 
 CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
@@ -168,8 +168,10 @@ def _write_verification(folder: Path, settings: Config) -> None:
     rows = [trace for trace in verified_traces(settings) if trace.benchmark in known]
     let_pass = {"steps": (*rows[0].steps, Step(text="wrong 3", writer="draft"))}
     rows = [trace.model_copy(update=let_pass if n % 9 == 0 else {}) for n, trace in enumerate(rows)]
-    steps, unread = (judged(rows, asked(settings), says_right) for judged in (verified_steps, unread_steps))
-    graded = answers(rows, first_training(score_frame(scores(settings))), says_right)
+    found = score_frame(scores(settings))
+    kinds = (verified_steps, unread_steps)
+    steps, unread = (weighed(judged(rows, asked(settings), says_right), found) for judged in kinds)
+    graded = answers(rows, found, says_right)
     timed = [*traces(settings)]
     right = {AnswerKey.of(trace) for trace in timed if trace.method != job.reference}
     made = Judged(steps, unread, graded, rows, timed, right, (), asked(settings), folder / "data", job)

@@ -5,16 +5,17 @@ tests/simulations.py 2000` runs as many as it is told and prints the rates.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from math import log, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy import stats
 
-from dreamr.statistics.intervals import Bootstrap, Interval, difference, ratio
-from dreamr.statistics.paired import crossed, flip_p, student
+from dreamr.statistics.intervals import Bootstrap, Interval, difference, quotient, ratio, share
+from dreamr.statistics.intervals import times as quotient_of
+from dreamr.statistics.paired import Crossed, flip_p, student
 from dreamr.statistics.shares import change_interval, share_interval
 from dreamr.studies.catalogue import files
 
@@ -49,6 +50,10 @@ def covers(found: Interval, truth: float) -> bool:
 
 def bootstrapped(above: np.ndarray, below: np.ndarray) -> Interval:
     return BOOTSTRAP.intervals({"a": above, "b": below}, {"r": ratio("a", "b")})["r"]
+
+
+def apart(sums: Mapping[str, np.ndarray]) -> Interval:
+    return BOOTSTRAP.intervals(sums, {"d": APART})["d"]
 
 
 def paired(own: np.ndarray, other: np.ndarray, count: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -92,22 +97,54 @@ def times(rng: Random, questions: int, speed: float, spread: float = 0.35) -> tu
 
 
 def total_times(questions: int) -> Callable[[Random], bool]:
-    return lambda rng: covers(bootstrapped(*times(rng, questions, 2)), 2 / np.exp(0.35**2 / 2))
+    """A speed-up: the quotient of mean times."""
 
-
-def log_times(questions: int) -> Callable[[Random], bool]:
     def hit(rng: Random) -> bool:
         baseline, seconds = times(rng, questions, 2)
-        return covers(student(paired(np.log(baseline), np.log(seconds)), APART, 0.95), log(2))
+        return covers(student({"a": baseline, "b": seconds}, quotient_of("a", "b"), 0.95), 2 / np.exp(0.35**2 / 2))
 
     return hit
+
+
+def speed_ratio(questions: int) -> Callable[[Random], bool]:
+    """The quotient of two speed-ups on the same questions, each beside a run of the target of its own."""
+
+    def hit(rng: Random) -> bool:
+        baseline = rng.lognormal(0, 0.5, size=questions)
+        sums = {
+            f"{name}{side}": baseline * rng.lognormal(0, 0.05, size=questions) / speed
+            for side, speed in (("", 2.0), ("_other", 1.5))
+            for name, speed in (("a", 1.0), ("b", speed))
+        }
+        return covers(student(sums, quotient(ratio("a", "b"), ratio("a_other", "b_other")), 0.95), 2 / 1.5)
+
+    return hit
+
+
+SIZES, RATES = (60, 24, 16, 12), (0.6, 0.75, 0.85, 0.9)
+
+
+def of_benchmarks(rng: Random) -> bool:
+    """Four benchmarks of unlike sizes, which weigh alike."""
+    hits = np.concatenate([rng.binomial(1, rate, size=size) for size, rate in zip(SIZES, RATES, strict=True)])
+    weights = np.concatenate([np.full(size, 1 / size) for size in SIZES])
+    return covers(bootstrapped(hits * weights, weights), float(np.mean(RATES)))
+
+
+def share_over_trainings(rng: Random) -> bool:
+    """A share near one, of four drafts that differ a little, on 60 questions that differ more."""
+    odds = 2.5 + rng.normal(0, 0.2, size=(4, 1)) + rng.normal(0, 0.8, size=60)
+    hits = rng.binomial(1, stats.logistic.cdf(odds)).astype(float)
+    place = np.indices(hits.shape).reshape(2, -1)
+    crossed = Crossed({"x": hits.ravel(), "n": np.ones(hits.size)}, place[1], place[0])
+    return covers(crossed.interval(share("x"), 0.95), SHARE)
 
 
 def accuracy_change(rng: Random) -> bool:
     """Two methods on five versions of 40 problems, one of them a little worse."""
     hard = rng.beta(4.8, 1.2, size=40)
     own, other = rng.binomial(5, 0.95 * hard).astype(float), rng.binomial(5, hard).astype(float)
-    return covers(student(paired(own, other, np.full(40, 5.0)), APART, 0.95), -0.04)
+    return covers(apart(paired(own, other, np.full(40, 5.0))), -0.04)
 
 
 def acceptance_change(rng: Random) -> bool:
@@ -116,12 +153,15 @@ def acceptance_change(rng: Random) -> bool:
     for side, base in (("", 2.0), ("_other", 1.5)):
         sums[f"n{side}"] = rng.integers(3, 12, size=48).astype(float)
         sums[f"x{side}"] = rng.binomial(sums[f"n{side}"].astype(int), stats.logistic.cdf(base + easy)).astype(float)
-    return covers(student(sums, APART, 0.95), ACCEPTANCE[2.0] - ACCEPTANCE[1.5])
+    return covers(apart(sums), ACCEPTANCE[2.0] - ACCEPTANCE[1.5])
 
 
 ACCEPTANCE = {
     base: stats.norm.expect(lambda easy, base=base: stats.logistic.cdf(base + easy), scale=0.5) for base in (2.0, 1.5)
 }
+
+
+SHARE = stats.norm.expect(lambda easy: stats.logistic.cdf(2.5 + easy), scale=sqrt(0.2**2 + 0.8**2))
 
 
 def over_trainings(
@@ -134,7 +174,7 @@ def over_trainings(
         cells += rng.normal(0, unit_spread, size=(units, 1, 1))
         place = np.indices(cells.shape).reshape(3, -1)
         columns = paired(cells.ravel(), np.zeros(cells.size))
-        return covers(crossed(columns, place[2], place[0], APART, 0.95)[0], 0)
+        return covers(Crossed(columns, place[2], place[0]).interval(APART, 0.95), 0)
 
     return hit
 
@@ -156,14 +196,17 @@ SHARED = (
     Simulation("bootstrap: accuracy, 40 problems of five versions", five_versions, 0.93, 0.97),
     Simulation("bootstrap: accuracy, 60 unequal clusters", unequal_clusters, 0.93, 0.97),
     Simulation("bootstrap: change of accuracy, 384 answers, few changes", rare_changes, 0.93, 0.97),
-    Simulation("bootstrap: ratio of total times, 96 questions", total_times(96), 0.93, 0.97),
-    Simulation("bootstrap: ratio of total times, 12 questions", total_times(12), 0.91, 0.96),
+    Simulation("bootstrap: four benchmarks of unlike sizes that weigh alike", of_benchmarks, 0.93, 0.98),
     Simulation("exact: accuracy near one, 24 clusters of three", near_one, 0.95, 1),
     Simulation("exact: change of accuracy, 60 questions, few changes", few_changes, 0.95, 1),
-    Simulation("Student: ratio of times by logarithms, 12 questions", log_times(12), 0.93, 0.97),
-    Simulation("Student: ratio of times by logarithms, 96 questions", log_times(96), 0.93, 0.97),
-    Simulation("Student: change of accuracy, 40 problems of five versions", accuracy_change, 0.93, 0.97),
-    Simulation("Student: change of acceptance, 48 questions", acceptance_change, 0.93, 0.97),
+    Simulation("bootstrap: change of accuracy, 40 problems of five versions", accuracy_change, 0.93, 0.97),
+    Simulation("bootstrap: change of acceptance, 48 questions", acceptance_change, 0.93, 0.97),
+    Simulation("Student: speed-up, 8 questions", total_times(8), 0.93, 0.97),
+    Simulation("Student: speed-up, 12 questions", total_times(12), 0.93, 0.97),
+    Simulation("Student: speed-up, 96 questions", total_times(96), 0.93, 0.97),
+    Simulation("Student: quotient of two speed-ups, 8 questions", speed_ratio(8), 0.93, 0.97),
+    Simulation("Student: quotient of two speed-ups, 96 questions", speed_ratio(96), 0.93, 0.97),
+    Simulation("crossed: a share near one, 4 drafts, 60 questions", share_over_trainings, 0.94, 1),
     Simulation("crossed: 4 drafts on 2 targets, 96 questions", over_trainings(4, 2, 96, 0.1, 0.25), 0.94, 1),
     Simulation("crossed: 4 drafts that are alike, 96 questions", over_trainings(4, 2, 96, 0, 0.25), 0.94, 1),
     Simulation("crossed: 4 drafts, 48 questions unlike each other", over_trainings(4, 2, 48, 0.05, 0.3), 0.94, 1),

@@ -101,7 +101,7 @@ def test_a_recipe_of_one_training_is_inconclusive_and_says_so() -> None:
     told, evidence = verdict_on({**row, "over": "questions and trainings"}, above=1)
     assert told == "consistent" and "one training" not in evidence
     assert evidence == (
-        "M is 1.20 times as fast as o, answer by answer [1.10, 1.30], 96 timed answers of t ← d on b "
+        "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b "
         "(p 0.001, over questions and trainings)."
     )
 
@@ -118,7 +118,7 @@ def test_the_evidence_of_many_rows_is_the_pool_s_sentence_and_the_numbers_of_the
     check = Check(table="contrasts", row={"method": "dreamr"}, quantity="speed_ratio", above=1)
     tables, job = {"contrasts": pd.DataFrame([single, {**pool, "other": "target_only"}])}, SummariseJob.of(config())
     assert judged([claim(check)], tables, job).evidence.tolist() == [
-        "DREAM-R is 2.10 times as fast as the target alone, answer by answer [1.84, 2.42], 12 timed questions x 8 "
+        "DREAM-R is 2.10 times as fast as the target alone [1.84, 2.42], 12 timed questions x 8 "
         "pairs (p <0.001, over questions). Apart: t ← d on b 1.90."
     ]
 

@@ -20,7 +20,7 @@ ENGINE = "cpn engines.chat engines.images engines.protocol engines.written runti
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
-FRAME = "scores statistics.frame statistics.intervals statistics.names traces"
+FRAME = "scores statistics.frame statistics.intervals statistics.names statistics.paired traces"
 COVERED = {
     "make_micro": MICRO_DATA,
     "prepare": "data.loading data.rows",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dreamr.statistics.intervals import Quantity, cluster_sums, difference, ratio, total
-from dreamr.statistics.paired import FLIPS, crossed, flip_p, sign_flips, student
+from dreamr.statistics.paired import FLIPS, Crossed, flip_p, sign_flips, student
 
 MEAN: Quantity = difference(ratio("x", "n"), ratio("x_other", "n_other"))
 
@@ -81,7 +81,8 @@ def test_crossed_variance_is_the_three_variances_of_means(units: int, questions:
     cells = np.random.default_rng(seed).normal(size=(units, questions))
     grid = np.indices(cells.shape).reshape(2, -1)
     columns = against_zero(cells.ravel())
-    found, p = crossed(columns, grid[1], grid[0], MEAN, 0.95)
+    crossed = Crossed(columns, grid[1], grid[0])
+    found, p = crossed.interval(MEAN, 0.95), crossed.p(MEAN)
     parts = [values.var(ddof=1) / values.size for values in (cells.mean(axis=1), cells.mean(axis=0), cells)]
     whole = max(parts[0], parts[1], parts[0] + parts[1] - parts[2])
     wide, narrow = stats.t.ppf(0.975, [units - 1, questions - 1])
@@ -92,7 +93,8 @@ def test_crossed_variance_is_the_three_variances_of_means(units: int, questions:
 
 def test_one_unit_says_nothing_of_units() -> None:
     columns = against_zero(np.arange(9.0))
-    found, p = crossed(columns, range(9), [0] * 9, MEAN, 0.95)
+    crossed = Crossed(columns, range(9), [0] * 9)
+    found, p = crossed.interval(MEAN, 0.95), crossed.p(MEAN)
     assert found.value == 4 and isnan(found.low) and isnan(p)
 
 

@@ -1,17 +1,20 @@
 """Tables from invented scores: keys, ids, and which methods are compared."""
 
 from pathlib import Path
+from statistics import mean
 
 import pandas as pd
 import pytest
 from factories import config
-from summarised import everything, written
+from summarised import everything, line, written
 
 from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablated, trained_twins
-from dreamr.statistics.frame import read_table, score_frame
+from dreamr.statistics.frame import ALL, read_table, score_frame, tabulate
+from dreamr.statistics.intervals import share
+from dreamr.statistics.paired import QUESTIONS, TRAININGS
 from dreamr.studies.catalogue import made_by
 
 
@@ -22,6 +25,34 @@ def test_every_table_has_its_keys_once(tables: dict[str, pd.DataFrame]) -> None:
     for name, table in told.items():
         keys = [*table.columns[: table.columns.get_loc("n")]]
         assert {"target", "draft", "method", "benchmark"} <= {*keys} and not table.duplicated(keys).any(), name
+
+
+def test_each_benchmark_training_and_pair_weighs_alike() -> None:
+    """By a slow definition: means of means. One benchmark is cut to an eighth, one training answers less of it."""
+    settings, rows = everything()
+    job = SummariseJob.of(settings)
+    rows = [row for row in rows if row.method in ("target_only", "dreamr") and row.mode == "batched"]
+    rows = [row for row in rows if row.benchmark != "mmmu" or int(row.question.removeprefix("q")) < 3]
+    pair = ("q3vl-deep-awq", "q3vl-2l")
+    more = [row.model_copy(update={"replicate": 1, "correct": row.benchmark == "mmbench"}) for row in rows]
+    rows += [row for row in more if (row.target, row.draft, row.method) == (*pair, "dreamr")]
+    nested: dict[tuple[str, str], dict[int, dict[str, list[bool]]]] = {}
+    for row in rows:
+        if row.method == "dreamr":
+            training = nested.setdefault((row.target, row.draft), {}).setdefault(row.replicate, {})
+            training.setdefault(row.benchmark, []).append(row.correct)
+    by_pair = {
+        key: mean(mean(mean(right) for right in training.values()) for training in trainings.values())
+        for key, trainings in nested.items()
+        if key in job.pairs
+    }
+    found = tabulate(score_frame(rows), job, {"accuracy": share("correct")})
+    single = line(found, method="dreamr", target=pair[0], draft=pair[1], benchmark=ALL)
+    pooled = line(found, method="dreamr", target=ALL, draft=ALL, benchmark=ALL)
+    assert (single.trainings, single.over) == (2, QUESTIONS)
+    assert (pooled.trainings, pooled.over) == (9, TRAININGS)
+    assert single.accuracy == pytest.approx(by_pair[pair])
+    assert pooled.accuracy == pytest.approx(mean(by_pair.values()))
 
 
 def test_devices_of_a_model_are_those_its_engine_is_spread_over() -> None:

@@ -17,7 +17,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.claims import judged, load_claims
-from dreamr.statistics.frame import NO_AUDIT, first_training, load_scores, read_table, write_table
+from dreamr.statistics.frame import NO_AUDIT, load_scores, read_table, write_table
 from dreamr.statistics.names import AUDITED
 from dreamr.studies import catalogue
 from dreamr.traces import Trace
@@ -29,8 +29,7 @@ CONFIG = Path(__file__).parents[3] / "config"
 class Answered:
     """What studies have for their tables."""
 
-    rows: pd.DataFrame  # of the usual training of each recipe
-    trainings: pd.DataFrame  # rows of all trainings
+    rows: pd.DataFrame  # of the score frame
     audited: Mapping[str, pd.DataFrame]  # tables of cli.audit
     written: Mapping[str, pd.DataFrame]  # what was made so far, of which a study takes its own, as it is read
     files: tuple[Path, ...]  # of traces
@@ -72,10 +71,9 @@ def main(
     """
     job = read_spec(SummariseJob, spec)
     audited = {name: read_table(audit / f"{name}.csv") for name in AUDITED} if audit else NO_AUDIT
-    trainings = load_scores(scores, audited["overlaps"])
-    rows = first_training(trainings)
+    rows = load_scores(scores, audited["overlaps"])
     written: dict[str, pd.DataFrame] = {}
-    for name, table in catalogue.make("summarise", Answered(rows, trainings, audited, written, traces, published, job)):
+    for name, table in catalogue.make("summarise", Answered(rows, audited, written, traces, published, job)):
         write_table(table, out / f"{name}.csv")
         written[name] = read_table(out / f"{name}.csv")
     write_table(judged(load_claims(*claims), written, job), out / "claims.csv")

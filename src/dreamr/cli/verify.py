@@ -22,7 +22,15 @@ from dreamr.records import Question, read_rows, write_rows
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.examples import AnswerKey, right_alone
 from dreamr.statistics.frame import first_training, load_scores, write_table
-from dreamr.statistics.step_frame import Judgement, StepOracle, answers, sound_answers, unread_steps, verified_steps
+from dreamr.statistics.step_frame import (
+    Judgement,
+    StepOracle,
+    answers,
+    sound_answers,
+    unread_steps,
+    verified_steps,
+    weighed,
+)
 from dreamr.studies.catalogue import make
 from dreamr.traces import Trace
 
@@ -60,11 +68,10 @@ def main(*, spec: str, traces: tuple[Path, ...], scores: tuple[Path, ...], data:
     benchmarks = {trace.benchmark for trace in [*verified, *timed]}
     questions = prepared_questions(data, benchmarks)
     judge = oracle(truth, benchmarks)
-    steps = verified_steps(verified, questions, judge)
-    found = first_training(load_scores(scores))
+    found = load_scores(scores)
+    steps, unread = (weighed(made(verified, questions, judge), found) for made in (verified_steps, unread_steps))
     graded = answers(verified, found, judge)
-    unread = unread_steps(verified, questions, judge)
-    right, sound = right_alone(found), sound_answers(timed, judge)
+    right, sound = right_alone(first_training(found)), sound_answers(timed, judge)
     write(Judged(steps, unread, graded, verified, timed, right, sound, questions, data, job), out)
 
 
@@ -78,8 +85,8 @@ def write(judged: Judged, out: Path) -> None:
 
 
 def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
-    """The batched answers to these benchmarks that a target verified, of the usual trainings; none: UserError."""
-    batched = (row for path in paths for row in read_rows(path, Trace) if row.mode == "batched" and row.replicate == 0)
+    """The batched answers to these benchmarks that a target verified; none: UserError."""
+    batched = (row for path in paths for row in read_rows(path, Trace) if row.mode == "batched")
     found = [row for row in batched if row.verified and row.benchmark in benchmarks]
     if not found:
         raise UserError(f"no verified step: no target verified any of the traces given of {', '.join(benchmarks)}")

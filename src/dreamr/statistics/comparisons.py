@@ -1,13 +1,15 @@
 """Two methods, drafts or targets side by side on the same questions: SAPO, ablations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from math import nan
 
 import pandas as pd
 
 from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import CELL, KEYS, alone, answered, batched, tabulate
-from dreamr.statistics.intervals import Quantity, difference, ratio
+from dreamr.statistics.frame import CELL, KEYS, SIZES, alone, answered, batched, tabulate
+from dreamr.statistics.intervals import Quantity, difference, ratio, share, times
+from dreamr.statistics.paired import ONE_TRAINING
 
 # What two methods, drafts or targets are compared by, on the same questions.
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {"accuracy": ("correct", "n")}
@@ -21,6 +23,8 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "tokens_alone": ("tokens_by_target", "n"),
     "target_tokens": ("target_tokens", "n"),
 }
+# How these are made of the two; the others are plain ratios.
+MADE: dict[str, Callable[[str, str], Quantity]] = {"accuracy": share, "acceptance": share, "speedup": times}
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
 KINDS: dict[str, set[str]] = {
     "window": {"window"},
@@ -41,24 +45,58 @@ def compare(
 ) -> pd.DataFrame:
     """Each quantity of `rows`, of `others` (X_<suffix>) and the change between them on the same questions.
 
-    `others` is matched on target, draft, method, mode and question; rename its keys first. Acceptance and tokens are of
-    questions that were answered on both sides, times of those that were timed on both; a refused one counts as wrong.
+    `others` is as `opposite` makes it. Acceptance and tokens are of questions that were answered on both sides, times
+    of those that were timed on both; a refused one counts as wrong. A change that rests on one training of a recipe has
+    no interval.
     """
     kinds = (COMPARED_BATCHED, COMPARED_ANSWERED, COMPARED_ALONE)
     columns = sorted({name for pairs in kinds for pair in pairs.values() for name in pair} | {"refused", "untimed"})
-    paired = rows.merge(others[CELL + columns], on=CELL, suffixes=("", "_other"), validate="many_to_one")
+    paired = beside(rows, others, columns, job)
     views = (batched(paired), answered(batched(paired)), alone(paired))
     accuracy_part, answered_part, time_part = (
         tabulate(view, job, _compared(pairs, suffix), keys) for view, pairs in zip(views, kinds, strict=True)
     )
-    table = accuracy_part.merge(answered_part.drop(columns=["n", "clusters"]), how="left", on=keys)
-    return table.merge(time_part.drop(columns="clusters").rename(columns={"n": "n_alone"}), how="left", on=keys)
+    table = accuracy_part.merge(answered_part.drop(columns=SIZES), how="left", on=keys)
+    timed = time_part.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
+    return _without_one_training(table.merge(timed, how="left", on=keys))
+
+
+def opposite(rows: pd.DataFrame, methods: Mapping[str, str]) -> pd.DataFrame:
+    """Answers that methods are held to, by the method that each stands beside: `methods` has the other of each."""
+    parts = [rows[rows.method == other].assign(method=name, against=other) for name, other in methods.items()]
+    return pd.concat([rows.iloc[:0].assign(against=""), *parts])
+
+
+def beside(rows: pd.DataFrame, others: pd.DataFrame, columns: Collection[str], job: SummariseJob) -> pd.DataFrame:
+    """Each answer with `columns` of the other one (X_other) to the same question, on the same target and draft.
+
+    Of two trained drafts those of the same replicate stand beside each other; where one of both was not trained, it
+    stands beside each training of the other. `recipe`: the drafts differ, so that the comparison speaks of a recipe.
+    """
+    recipes = {name: method.draft for name, method in job.methods.items()}
+    draft, other = (others[name].map(recipes) for name in ("method", "against"))
+    both = (draft != PLAIN) & (other != PLAIN)
+    others = others[[*CELL, *columns, "against"]]
+    alike = rows.merge(others[both], on=CELL, suffixes=("", "_other"), validate="many_to_one")
+    on = [name for name in CELL if name != "replicate"]
+    each = rows.merge(others[~both], on=on, suffixes=("", "_other"))
+    each = each.assign(weight=each.weight / each.groupby(CELL).weight.transform("size"))
+    each = each.assign(replicate=each[["replicate", "replicate_other"]].max(axis=1)).drop(columns="replicate_other")
+    paired = pd.concat([alike, each])
+    return paired.assign(recipe=paired.method.map(recipes) != paired.against.map(recipes))
+
+
+def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:
+    ends = [name for name in table if name.endswith(("_change_low", "_change_high"))]
+    table.loc[table.over == ONE_TRAINING, ends] = nan
+    return table
 
 
 def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:
     quantities: dict[str, Quantity] = {}
     for name, (above, below) in pairs.items():
-        here, there = ratio(above, below), ratio(f"{above}_other", f"{below}_other")
+        made = MADE.get(name, ratio)
+        here, there = made(above, below), made(f"{above}_other", f"{below}_other")
         quantities |= {name: here, f"{name}_{suffix}": there, f"{name}_change": difference(here, there)}
     return quantities
 

@@ -1,33 +1,43 @@
 """Scores as one frame, and how any of its quantities becomes a table with intervals.
 
-A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters` and for each quantity X the
-columns `X`, `X_low`, `X_high`; an empty cell is unknown. Rows of mode "batched" (all questions) carry accuracy,
-acceptance and tokens; rows of mode "alone" (one question at a time on a quiet machine) carry time, and those of mode
-"load" time under load. A question that an engine refused counts as wrong, and in nothing else: what there is of its
-answer is no answer's length or time.
+A table has key columns (`all` in one of them is a pool over it), then `n` rows, `clusters`, what intervals are `over`,
+`trainings` of drafts that took part, and for each quantity X the columns `X`, `X_low`, `X_high`; an empty cell is
+unknown. Each pair weighs alike in a number, in a pair each training, in a training each benchmark, there each question.
+
+Rows of mode "batched" (all questions) carry accuracy, acceptance and tokens; rows of mode "alone" (one question at a
+time on a quiet machine) carry time, and those of mode "load" time under load. A question that an engine refused counts
+as wrong, and in nothing else: what there is of its answer is no answer's length or time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from math import nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from dreamr.config import NO_DRAFT
+from dreamr.config import NO_DRAFT, PLAIN
 from dreamr.errors import UserError
 from dreamr.files import write_atomically
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
 from dreamr.scores import Score
-from dreamr.statistics.intervals import Array, Bootstrap, Interval, Quantity, cluster_sums
+from dreamr.statistics.intervals import LOGARITHM, Array, Bootstrap, Interval, Quantity, cluster_sums, scale_of
 from dreamr.statistics.names import AUDITED
+from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS, Crossed, student
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
-CELL = ["target", "draft", "method", "replicate", "mode", "at_once", "item"]
+TRAINING = ["target", "draft", "method", "replicate", "mode", "at_once"]
+CELL = [*TRAINING, "item"]
 ALL_BENCHMARKS = ["target", "draft", "method"]
 BASELINE = "target_only"
+SIZES = ["n", "clusters", "over", "trainings"]
+NO_QUANTITIES = {"cluster", "replicate", "weight"}  # numbers that nothing sums
 Key = dict[str, str]
 Sums = dict[str, Array]  # per column one sum a cluster
 
@@ -75,7 +85,15 @@ def score_frame(scores: Iterable[Score], overlaps: pd.DataFrame = NO_AUDIT["over
     for column in ("correct", "unresolved", "truncated", "refused", "same_text", "baseline_seconds"):
         rows[column] = rows[column].astype(float)
     rows = _beside_target(rows)
-    return rows.assign(untimed=_untimed(rows))
+    return rows.assign(untimed=_untimed(rows), weight=weights(rows))
+
+
+def weights(rows: pd.DataFrame) -> "pd.Series[float]":
+    """What an answer weighs: 1 for each pair and method, shared alike by its trainings, their benchmarks, questions."""
+    questions = rows.groupby([*TRAINING, "benchmark"]).benchmark.transform("size")
+    benchmarks = rows.groupby(TRAINING).benchmark.transform("nunique")
+    trainings = rows.groupby([name for name in TRAINING if name != "replicate"]).replicate.transform("nunique")
+    return 1 / (questions * benchmarks * trainings)
 
 
 def _beside_target(rows: pd.DataFrame) -> pd.DataFrame:
@@ -97,23 +115,110 @@ def _untimed(rows: pd.DataFrame) -> "pd.Series[float]":
     return lacking.groupby([rows.target, rows.draft, rows["mode"], rows.item]).transform("any").astype(float)
 
 
-def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Sums]]:
-    """Cluster sums of each single cell, then of the pools: over drafts, over pairs, each per benchmark and over all.
+@dataclass(frozen=True)
+class Group:
+    """The answers behind a row of a table, an entry each in every array."""
 
-    Where the benchmark is no key, there is nothing by benchmark.
+    columns: Mapping[str, Array]
+    weights: Array
+    clusters: Array
+    trainings: Array  # numbers of trained drafts; -1 of others
+    replicates: Array
+    drafts: NDArray[
+        np.object_
+    ]  # plain ones where a row speaks of their recipe, of which trainings are a sample; else ""
+
+    def at(self, place: Array) -> "Group":
+        """Some of the answers."""
+        columns = {name: column[place] for name, column in self.columns.items()}
+        others = (self.weights, self.clusters, self.trainings, self.replicates, self.drafts)
+        return Group(columns, *(one[place] for one in others))
+
+    @cached_property
+    def weighted(self) -> dict[str, Array]:
+        """The columns, each answer times its weight."""
+        return {name: column * self.weights for name, column in self.columns.items()}
+
+    @cached_property
+    def sums(self) -> Sums:
+        """Those of each cluster."""
+        return cluster_sums(self.weighted, self.clusters)
+
+    @property
+    def over(self) -> str:
+        """What intervals are over."""
+        if "" in self.drafts:
+            return QUESTIONS
+        return TRAININGS if self.crossed else ONE_TRAINING
+
+    @cached_property
+    def crossed(self) -> Crossed | None:
+        """Questions with units of trainings, where there are several: plain drafts, of one its replicates."""
+        units = self.drafts if len({*self.drafts}) > 1 else self.replicates
+        known = "" not in self.drafts and len({*units}) > 1
+        return Crossed(self.weighted, self.clusters, units) if known else None
+
+    def count(self, column: str) -> float:
+        """How many answers have it, whatever they weigh."""
+        return float(self.columns[column].sum())
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """What a table says of its rows."""
+        trainings = len({*self.trainings} - {-1})
+        return {"n": len(self.clusters), "clusters": len({*self.clusters}), "over": self.over, "trainings": trainings}
+
+    def intervals(self, quantities: Mapping[str, Quantity], bootstrap: Bootstrap) -> dict[str, Interval]:
+        """Each quantity with its interval: over trainings too, else over questions.
+
+        A quotient has Student's interval there: the bootstrap's covers too little with a dozen timed questions.
+        """
+        if self.crossed:
+            return {name: self.crossed.interval(one, bootstrap.confidence) for name, one in quantities.items()}
+        quotients = {name: one for name, one in quantities.items() if scale_of(one) is LOGARITHM}
+        found = {name: student(self.sums, one, bootstrap.confidence) for name, one in quotients.items()}
+        rest = {name: one for name, one in quantities.items() if name not in quotients}
+        found |= bootstrap.intervals(self.sums, rest) if rest else {}
+        return {name: found[name] for name in quantities}
+
+
+def pools(rows: pd.DataFrame, job: SummariseJob, keys: list[str] = KEYS) -> Iterator[tuple[Key, Group]]:
+    """Each single cell, then the pools: over drafts, over pairs, each per benchmark and over all.
+
+    Where the benchmark is no key, there is nothing by benchmark. A cell speaks of the drafts that it has, a pool over
+    drafts of their recipe. A column `recipe` says of a comparison whether it speaks of one.
     """
     whole = {} if "benchmark" in keys else {"benchmark": ALL}
-    pooled = complete(rows, job)
+    rows = with_models(rows)
+    pooled, rows = complete(rows, job), rows.assign(recipe=rows.get("recipe", default=False))
     for view in (rows, pooled.assign(draft=ALL), pooled.assign(target=ALL, draft=ALL)):
-        names = [
-            name for name, kind in view.dtypes.items() if kind.kind in "if" and name not in ("cluster", "replicate")
-        ]
-        numbers, clusters = view[names].to_numpy(dtype=float), view.cluster.to_numpy()
+        answers = gathered(view, job)
         parts = (view[keys],) if whole else (view[keys], view[keys].assign(benchmark=ALL))
         for part in parts:
             for key, place in part.groupby(keys, sort=True).indices.items():
-                columns = dict(zip(names, numbers[place].T, strict=True))
-                yield dict(zip(keys, key, strict=True)) | whole, cluster_sums(columns, clusters[place])
+                yield dict(zip(keys, key, strict=True)) | whole, answers.at(place)
+
+
+def with_models(rows: pd.DataFrame) -> pd.DataFrame:
+    """Adds which models answered, for rows whose keys will name a pool."""
+    return rows.assign(plain=rows.draft, judge=rows.target)
+
+
+def gathered(rows: pd.DataFrame, job: SummariseJob) -> Group:
+    """All answers of rows together, with their models; `recipe` says whether they speak of a draft's recipe."""
+    names = [name for name, kind in rows.dtypes.items() if kind.kind in "if" and name not in NO_QUANTITIES]
+    columns = dict(zip(names, rows[names].to_numpy(dtype=float).T, strict=True))
+    of_training = rows.method.isin(trained(job))
+    recipe = rows.get("recipe", default=of_training)
+    training = np.where(of_training | recipe, rows.groupby(["judge", "plain", "replicate"]).ngroup(), -1)
+    drafts = rows.plain.where(recipe, "")
+    weight, cluster, replicate = (rows[name].to_numpy() for name in ("weight", "cluster", "replicate"))
+    return Group(columns, weight, cluster, training, replicate, drafts.to_numpy())
+
+
+def trained(job: SummariseJob) -> Collection[str]:
+    """Methods whose draft a recipe of SAPO trained."""
+    return [name for name, method in job.methods.items() if method.needs_draft and method.draft != PLAIN]
 
 
 def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -137,9 +242,9 @@ def tabulate(
 ) -> pd.DataFrame:
     """One table row per group of `rows` with every quantity and its interval."""
     bootstrap = sampling(job)
-    lines = [key | estimates(sums, bootstrap, quantities) for key, sums in pools(rows, job, keys)]
+    lines = [key | estimated(answers, bootstrap, quantities) for key, answers in pools(rows, job, keys)]
     empty = dict.fromkeys(quantities, Interval(nan))
-    return pd.DataFrame(lines, columns=[*dict.fromkeys([*keys, "benchmark"]), "n", "clusters", *as_cells(empty)])
+    return pd.DataFrame(lines, columns=[*dict.fromkeys([*keys, "benchmark"]), *SIZES, *as_cells(empty)])
 
 
 def sampling(job: SummariseJob) -> Bootstrap:
@@ -147,8 +252,13 @@ def sampling(job: SummariseJob) -> Bootstrap:
     return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)
 
 
-def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+def estimated(answers: Group, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
     """Size and quantities of one group, each with its interval."""
+    return answers.size | as_cells(answers.intervals(quantities, bootstrap))
+
+
+def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+    """Size and quantities of sums by cluster, each with its interval over clusters."""
     size = {"n": int(sums["n"].sum()), "clusters": len(sums["n"])}
     return size | as_cells(bootstrap.intervals(sums, quantities))
 

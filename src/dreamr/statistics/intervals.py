@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import nan
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import special as scipy_special
 from scipy import stats as scipy_stats
 from statsmodels.stats.power import TTestPower
 
@@ -31,10 +33,39 @@ class Interval:
     high: float = nan
 
 
-class _Sums(dict[str, Array]):
+class Scale(NamedTuple):
+    """Where a quantity's interval by Student is symmetric: to that scale, and back."""
+
+    to: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+
+
+PLAIN_SCALE = Scale(np.asarray, np.asarray)
+LOGARITHM = Scale(np.log, np.exp)  # of quotients, where 1 is "alike"
+LOGIT = Scale(scipy_special.logit, scipy_special.expit)  # of shares, which end at 0 and 1
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A quantity with the scale of its interval."""
+
+    quantity: Quantity
+    scale: Scale
+
+    def __call__(self, sums: Mapping[str, Array]) -> Array:
+        """The quantity itself."""
+        return self.quantity(sums)
+
+
+def scale_of(quantity: Quantity) -> Scale:
+    """That of a Scaled quantity, else the plain one."""
+    return quantity.scale if isinstance(quantity, Scaled) else PLAIN_SCALE
+
+
+class LazySums(dict[str, Array]):
     """Sums of the columns that a quantity asks for, each made once."""
 
-    def __init__(self, columns: Mapping[str, Array], total: Callable[[Array], Array]) -> None:
+    def __init__(self, columns: Mapping[str, ArrayLike], total: Callable[[Array], Array]) -> None:
         super().__init__()
         self.columns, self.total = columns, total
 
@@ -58,9 +89,9 @@ class Bootstrap:
     def intervals(self, sums: Mapping[str, Array], quantities: Mapping[str, Quantity]) -> dict[str, Interval]:
         """Each quantity of `sums` (per column, one sum a cluster; shape (clusters,))."""
         weights = resampling_weights(len(next(iter(sums.values()))), self.resamples, self.seed)
-        total = _Sums(sums, lambda column: column.sum())
-        resampled = _Sums(sums, lambda column: weights @ column)
-        left_out = _Sums(sums, lambda column: column.sum() - column)
+        total = LazySums(sums, lambda column: column.sum())
+        resampled = LazySums(sums, lambda column: weights @ column)
+        left_out = LazySums(sums, lambda column: column.sum() - column)
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
                 name: self.interval(float(quantity(total)), quantity(resampled), quantity(left_out))
@@ -99,7 +130,7 @@ def informative(left_out: Array) -> bool:
     return bool(len(left_out) - np.max(counts) >= LEAST_DEVIANTS)
 
 
-def cluster_sums(columns: Mapping[str, Sequence[float]], clusters: Sequence[str | int]) -> dict[str, Array]:
+def cluster_sums(columns: Mapping[str, ArrayLike], clusters: ArrayLike) -> dict[str, Array]:
     """Sum each column within clusters, clusters in the order of their names; a NaN makes its cluster's sum NaN."""
     _, place = np.unique(np.asarray(clusters), return_inverse=True)
     return {
@@ -118,6 +149,16 @@ def ratio(above: str, below: str) -> Quantity:
     return lambda sums: sums[above] / sums[below]
 
 
+def share(hits: str, of: str = "n") -> Quantity:
+    """A ratio that lies between 0 and 1."""
+    return Scaled(ratio(hits, of), LOGIT)
+
+
+def times(above: str, below: str) -> Quantity:
+    """How many times as much: a ratio that is 1 where both are alike."""
+    return Scaled(ratio(above, below), LOGARITHM)
+
+
 def total(column: str) -> Quantity:
     """Sum of a column over questions."""
     return lambda sums: sums[column]
@@ -134,13 +175,13 @@ def unknown(sums: Mapping[str, Array]) -> Array:
 
 
 def product(first: Quantity, second: Quantity) -> Quantity:
-    """Product of two quantities over the same questions."""
-    return lambda sums: first(sums) * second(sums)
+    """Product of two quantities over the same questions, each a quotient."""
+    return Scaled(lambda sums: first(sums) * second(sums), LOGARITHM)
 
 
 def quotient(first: Quantity, second: Quantity) -> Quantity:
     """Ratio of two quantities over the same questions."""
-    return lambda sums: first(sums) / second(sums)
+    return Scaled(lambda sums: first(sums) / second(sums), LOGARITHM)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -15,7 +15,7 @@ from dreamr.statistics.frame import KEYS, batched
 from dreamr.steps import single_steps
 from dreamr.traces import Step, Trace
 
-ANSWER = [*KEYS, "question"]
+ANSWER = [*KEYS, "replicate", "question"]
 ANSWER_LINE = "answer"  # the claim that an answer line makes
 SEVERAL = "several steps"
 
@@ -151,6 +151,13 @@ def _singly(trace: Trace, judge: StepOracle) -> Iterator[tuple[Step, Judgement]]
     for step, before in _with_steps_before(trace):
         for judged in _each(trace, step.text, before, judge):
             yield step, judged
+
+
+def weighed(steps: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Adds `weight`: a step weighs what its answer does in the score frame."""
+    if steps.empty:
+        return steps
+    return steps.merge(batched(scores)[[*ANSWER, "weight"]], on=ANSWER, validate="many_to_one")
 
 
 def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, BASELINE
+from dreamr.statistics.paired import TRAININGS
 
 UNKNOWN = "–"
 
@@ -22,8 +23,7 @@ class Sentence(NamedTuple):
 # Those of several tables; `X_change` is a difference on the same questions, `X_ratio` a quotient.
 SENTENCES = {
     "speedup": Sentence("{method} is {value} times as fast as the target alone", "times", timed=True),
-    # Not the quotient of two speed-ups, which are ratios of total times.
-    "speed_ratio": Sentence("{method} is {value} times as fast as {other}, answer by answer", "times", timed=True),
+    "speed_ratio": Sentence("{method} is {value} times as fast as {other}", "times", timed=True),
     "overlap": Sentence(
         "{method} writes the same text {value} times as fast as one request after the other", "times", timed=True
     ),
@@ -120,9 +120,11 @@ def _sample(row: Mapping[str, Any], timed: bool, job: SummariseJob) -> str:
     """Tables with both kinds of answers count the timed as `n_alone`."""
     size = int(row["n_alone"] if timed and "n_alone" in row else row["n"])
     pairs = len(job.pairs)
-    if row["target"] == ALL and pairs > 1 and size % pairs == 0:
+    alike = row.get("over") != TRAININGS or row["trainings"] == pairs  # each pair has one training, so as many answers
+    if row["target"] == ALL and pairs > 1 and size % pairs == 0 and alike:
         return f"{size // pairs} {'timed ' if timed else ''}questions x {place(row, job)}"
-    return f"{size} {'timed ' if timed else ''}answers of {place(row, job)}"
+    drafts = f", {row['trainings']:.0f} trainings" if row.get("over") == TRAININGS else ""
+    return f"{size} {'timed ' if timed else ''}answers of {place(row, job)}{drafts}"
 
 
 def pair(row: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -3,20 +3,20 @@
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, alone, answered, batched, tabulate, verifying
-from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.frame import KEYS, SIZES, alone, answered, batched, tabulate, verifying
+from dreamr.statistics.intervals import Quantity, mean, share
 
 ACCEPTANCE: dict[str, Quantity] = {
-    "acceptance": ratio("accepted", "verified"),
+    "acceptance": share("accepted", "verified"),
     "verified": mean("verified"),
     "accepted": mean("accepted"),
     "unread": mean("unread"),  # draft steps that were committed and nobody judged
-    "unread_share": ratio("unread", "kept"),  # of the draft's committed steps
+    "unread_share": share("unread", "kept"),  # of the draft's committed steps
     "tokens": mean("tokens_by_target"),
 }
 # Work that may be thrown away is only done where latency counts, so it is read off the timed answers.
 WORK: dict[str, Quantity] = {
-    "acceptance_drafted": ratio("accepted", "drafted"),
+    "acceptance_drafted": share("accepted", "drafted"),
     "drafted": mean("drafted"),
     "draft_tokens": mean("draft_tokens"),
     "target_tokens": mean("target_tokens"),
@@ -26,5 +26,5 @@ WORK: dict[str, Quantity] = {
 def acceptance(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Steps drafted, verified and accepted, or committed unread; both readings of acceptance, tokens per answer."""
     rows = verifying(rows.assign(kept=rows.accepted + rows.unread))
-    work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns="clusters")
+    work = tabulate(alone(rows), job, WORK).rename(columns={"n": "n_alone"}).drop(columns=SIZES[1:])
     return tabulate(answered(batched(rows)), job, ACCEPTANCE).merge(work, how="left", on=KEYS)

@@ -10,16 +10,19 @@ from dreamr.statistics.frame import (
     ALL,
     BASELINE,
     KEYS,
+    TRAINING,
+    Group,
     Key,
     Sums,
     answered,
     as_cells,
     batched,
-    estimates,
+    estimated,
     of_pairs,
     pools,
     sampling,
     tabulate,
+    weights,
 )
 from dreamr.statistics.intervals import (
     Interval,
@@ -29,29 +32,30 @@ from dreamr.statistics.intervals import (
     mean,
     minimum_detectable,
     non_inferiority,
-    ratio,
+    share,
     total,
     unknown,
 )
 from dreamr.statistics.paired import flip_p
 from dreamr.statistics.shares import change_interval, share_interval
 
+CHANGE = difference(mean("correct"), mean("target_correct"))
 ACCURACY: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
-    "accuracy_change": difference(mean("correct"), mean("target_correct")),
-    "unresolved": mean("unresolved"),
-    "truncated": mean("truncated"),
-    "refused": mean("refused"),
+    "accuracy": share("correct"),
+    "accuracy_change": CHANGE,
+    "unresolved": share("unresolved"),
+    "truncated": share("truncated"),
+    "refused": share("refused"),
 }
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
-    "our_accuracy": ratio("ours_right", "settled"),
-    "harness_accuracy": ratio("harness_right", "settled"),
-    "harness_unresolved": mean("harness_unresolved"),
-    "disagreement": ratio("disagreement", "settled"),
-    "only_ours": ratio("only_ours", "settled"),
-    "only_harness": ratio("only_harness", "settled"),
+    "our_accuracy": share("ours_right", "settled"),
+    "harness_accuracy": share("harness_right", "settled"),
+    "harness_unresolved": share("harness_unresolved"),
+    "disagreement": share("disagreement", "settled"),
+    "only_ours": share("only_ours", "settled"),
+    "only_harness": share("only_harness", "settled"),
 }
 
 
@@ -61,8 +65,7 @@ def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
         won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )
-    lines = [key | _accuracy_line(key, sums, job) for key, sums in pools(rows, job)]
-    table = pd.DataFrame(lines)
+    table = pd.DataFrame([key | _accuracy_line(key, answers, job) for key, answers in pools(rows, job)])
     # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
     # its own, so its test is corrected for none and corrects none.
     main = table[of_pairs(table, job)]
@@ -70,30 +73,42 @@ def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return table
 
 
-def _accuracy_line(key: Key, sums: Sums, job: SummariseJob) -> dict[str, Any]:
-    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority."""
-    bootstrap = sampling(job)
+def _accuracy_line(key: Key, answers: Group, job: SummariseJob) -> dict[str, Any]:
+    """Accuracy; of all but the target itself also lost and won questions, their test, and non-inferiority.
+
+    `detectable_change` is told where intervals are over questions.
+    """
     if key["method"] == BASELINE:
-        line = estimates(sums, bootstrap, {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
-        return line | _exact(line, sums, job)
-    line = estimates(sums, bootstrap, ACCURACY)
-    line |= _exact(line, sums, job)
+        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
+        return line | _exact(line, answers, job)
+    line = estimated(answers, sampling(job), ACCURACY)
+    line |= _exact(line, answers, job)
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
-    lost, won = sums["lost"].sum(), sums["won"].sum()
-    per_cluster = (sums["correct"] - sums["target_correct"]) * (line["clusters"] / line["n"])
-    sides = {"correct": sums["correct"], "correct_other": sums["target_correct"]}
     return line | {
-        "lost": lost,
-        "won": won,
-        "p": flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed),
+        "lost": answers.count("lost"),
+        "won": answers.count("won"),
+        "p": _p(answers, job),
         "non_inferior": non_inferiority(change, job.statistics.margin),
-        "detectable_change": minimum_detectable(per_cluster, job.statistics.confidence),
+        "detectable_change": nan if answers.crossed else _detectable(answers.sums, job),
     }
 
 
-def _exact(line: dict[str, Any], sums: Sums, job: SummariseJob) -> dict[str, float]:
-    """Cells of the intervals that the bootstrap left empty, since too few clusters differ, by exact limits."""
-    confidence = job.statistics.confidence
+def _p(answers: Group, job: SummariseJob) -> float:
+    """Of no change: over trainings too, else by exchanging method and target in whole clusters."""
+    if answers.crossed:
+        return answers.crossed.p(CHANGE)
+    sides = {"correct": answers.sums["correct"], "correct_other": answers.sums["target_correct"]}
+    return flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed)
+
+
+def _detectable(sums: Sums, job: SummariseJob) -> float:
+    per_cluster = (sums["correct"] - sums["target_correct"]) / sums["n"].mean()
+    return minimum_detectable(per_cluster, job.statistics.confidence)
+
+
+def _exact(line: dict[str, Any], answers: Group, job: SummariseJob) -> dict[str, float]:
+    """Cells of the intervals that were left empty, since too few clusters differ, by exact limits."""
+    sums, confidence = answers.sums, job.statistics.confidence
     empty = [name for name in ACCURACY if isnan(line[f"{name}_low"]) and not isnan(line[name])]
     found = {name: share_interval(sums[SHARES[name]], sums["n"], confidence) for name in empty if name in SHARES}
     if "accuracy_change" in empty:
@@ -107,8 +122,10 @@ def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     by_version = rows[rows.benchmark.isin(job.versioned)]
     rotated = rows[rows.benchmark.isin(job.circular)]
     judged = ["correct", "target_correct", "unresolved", "truncated", "refused", "n"]
-    whole = rotated.groupby([*KEYS, "mode", "cluster"], as_index=False)[judged].min().assign(version="circular")
-    parts = pd.concat([by_version, whole], ignore_index=True)
+    whole = (
+        rotated.groupby([*TRAINING, "benchmark", "cluster"], as_index=False)[judged].min().assign(version="circular")
+    )
+    parts = pd.concat([by_version, whole.assign(weight=weights(whole))], ignore_index=True)
     table = tabulate(parts, job, ACCURACY, [*KEYS, "version"])
     return table[table.benchmark != ALL].reset_index(drop=True)
 

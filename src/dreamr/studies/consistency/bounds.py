@@ -12,13 +12,13 @@ from dreamr.config import NO_DRAFT
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, BASELINE, alone, tabulate
-from dreamr.statistics.intervals import Quantity, ratio
+from dreamr.statistics.intervals import Quantity, share, times
 
 BOUND: dict[str, Quantity] = {
-    "speedup": ratio("baseline_seconds", "seconds"),
-    "written_by_target": ratio("own_tokens", "tokens"),
+    "speedup": times("baseline_seconds", "seconds"),
+    "written_by_target": share("own_tokens", "tokens"),
     # S * tau * L1 / L0, question by question
-    "share_of_bound": ratio("least_seconds", "seconds"),
+    "share_of_bound": times("least_seconds", "seconds"),
 }
 
 

@@ -58,14 +58,14 @@ CLEAN: dict[str, Quantity] = {
 }
 
 
-def exposure(trainings: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+def exposure(rows: pd.DataFrame, exposures: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """One row a training and, where a method has several, one over all of them; `why` says what an effect lacks.
 
-    `trainings` are rows of all of them, `exposures` those of cli.audit. Groups: n answers in `exposed` and `clean`,
+    `exposures` is that of cli.audit. Groups: n answers in `exposed` and `clean`,
     problems in `exposed_clusters` and `clean_clusters`. `effect` is the difference in differences, `detectable` the
     smallest true one that four of five such experiments would show.
     """
-    answers = weighted(grouped(paired_with_others(trainings, job), trainings, exposures, job))
+    answers = weighted(grouped(paired_with_others(rows, job), rows, exposures, job))
     lines = []
     for (method, against), part in answers.groupby(["method", "against"]):
         each = [(key, one) for key, one in part.groupby(TRAINING)]

@@ -1,14 +1,16 @@
 """Figure of all contrasts."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import INK, ROW, Chart, interval, panels, plotted_rows
+from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, panels, plotted_rows
 from dreamr.statistics.frame import ALL
+from dreamr.statistics.words import pair
 
 POINTS = ("accuracy_change", "acceptance_change")
 RATIOS = ("tokens_ratio", "speed_ratio")
@@ -31,6 +33,35 @@ def contrasts(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | 
 def contrasts_all(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """All contrasts, by what differs."""
     return _forest(tables["contrasts"], POINTS + RATIOS, 2.1, job)
+
+
+def trainings(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
+    """Recipes with several trainings on one pair: each training by itself, and the mean with its interval."""
+    several = tables["recipes"]
+    if several.empty:
+        return None
+    keys = ["differs", "method", "other", "target", "draft"]
+    rows = several[keys].merge(tables["contrasts"][tables["contrasts"].benchmark == ALL], on=keys)
+    rows = rows.assign(line=[_named(row, job) for row in rows.to_dict("records")])
+    figure, axes_list = panels(1, len(FEW), 3.0, 0.9 + ROW * len(rows), sharey=True)
+    for axes, name in zip(axes_list, FEW, strict=True):
+        for at, (_, row) in enumerate(rows.iterrows()):
+            interval(axes, row, name, at, color=colour(row.method, job))
+            each = tables["trainings"].merge(row[keys].to_frame().T, on=keys).sort_values("replicate")
+            axes.plot(each[name], [at + 0.28] * len(each), "|", color=GREY, markersize=5)
+            axes.plot(each[name][:1], [at + 0.28], "|", color=INK, markersize=7, markeredgewidth=1.8)
+        axes.axvline(1 if name in RATIOS else 0, color=INK, linewidth=0.8)
+        axes.set_title(WORDS[name])
+    axes_list[0].xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
+    axes_list[0].set_yticks(range(len(rows)), rows.line)
+    axes_list[0].set_ylim(len(rows) - 0.4, -0.6)
+    alt = f"{len(rows)} contrasts between recipes: each training by itself, and the mean over trainings with intervals."
+    return Chart(figure, plotted_rows(rows, list(FEW), ["differs", "other", "trainings"]), alt)
+
+
+def _named(row: Mapping[str, Any], job: SummariseJob) -> str:
+    """What is held to what, and on which pair."""
+    return f"{job.label(row['method'])} against {job.label(row['other'])}\n{pair(row, job.names)}"
 
 
 def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float, job: SummariseJob) -> Chart | None:

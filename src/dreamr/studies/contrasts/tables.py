@@ -1,26 +1,40 @@
 """Contrasts: two methods on the same questions of the same pairs, how far they are apart, and a test of it.
 
-A change is in the quantity's own unit; a ratio is the geometric mean over questions. Where both methods have the same
-draft, the interval is over questions and the test exchanges the methods in whole clusters: both take pairs and drafts
-as given. Where a trained draft differs, a contrast speaks of a recipe, and a recipe is known only by its trainings:
-then interval and test cross questions with trainings (of a pool: with plain drafts, all trainings of one taken
-together, as they and the targets have much in common).
+A change is in the quantity's own unit; a ratio is one of means, as in all other tables. Where both methods have the
+same draft, the interval is over questions and the test exchanges the methods in whole clusters: both take pairs and
+drafts as given. Where a trained draft differs, a contrast speaks of a recipe, and a recipe is known only by its
+trainings: then interval and test cross questions with trainings (of a pool: with plain drafts, all trainings of one
+taken together, as they and the targets have much in common). One training has neither.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import nan
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import ablations, trained_twins
-from dreamr.statistics.frame import ALL, BASELINE, Key, alone, answered, as_cells, batched, complete
-from dreamr.statistics.intervals import Interval, cluster_sums, difference, holm, ratio
+from dreamr.statistics.comparisons import ablations, beside, opposite, trained_twins
+from dreamr.statistics.frame import (
+    ALL,
+    BASELINE,
+    CELL,
+    SIZES,
+    Group,
+    Key,
+    alone,
+    answered,
+    as_cells,
+    batched,
+    complete,
+    gathered,
+    sampling,
+    with_models,
+)
+from dreamr.statistics.intervals import Interval, Quantity, difference, holm, quotient, ratio
 from dreamr.statistics.interventions import intervened
-from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS, crossed, flip_p, student
+from dreamr.statistics.paired import ONE_TRAINING, flip_p
 
 
 class Contrast(NamedTuple):
@@ -45,38 +59,85 @@ BETWEEN = (
     Contrast("lookahead_published", "lookahead", "schedule"),
     Contrast("lookahead_continues", "lookahead", "schedule"),
 )
-# Distances between ratios of two columns' sums on the same questions; those of logarithms are shown as ratios.
-DISTANCES: dict[str, tuple[str, str]] = {
-    "accuracy_change": ("correct", "n"),
-    "acceptance_change": ("accepted", "verified"),
-    "tokens_ratio": ("log_tokens", "n"),
-    "speed_ratio": ("log_speed", "n"),
+
+
+def _apart(above: str, below: str) -> tuple[Quantity, Quantity]:
+    return ratio(above, below), ratio(f"{above}_other", f"{below}_other")
+
+
+DISTANCES: dict[str, Quantity] = {
+    "accuracy_change": difference(*_apart("correct", "n")),
+    "acceptance_change": difference(*_apart("accepted", "verified")),
+    "tokens_ratio": quotient(*_apart("tokens_by_target", "n")),
+    "speed_ratio": quotient(*_apart("baseline_seconds", "seconds")),
 }
-COLUMNS = [*dict.fromkeys(name for columns in DISTANCES.values() for name in columns), "refused", "untimed"]
-TARGET = ["target_correct", "target_log_tokens", "target_refused"]  # by itself, with the same question
+# Columns that these take, each with that of the target by itself with the same question; nothing of it is accepted.
+COLUMNS = {
+    "n": "n",
+    "correct": "target_correct",
+    "refused": "target_refused",
+    "untimed": "untimed",
+    "tokens_by_target": "target_tokens_alone",
+    "seconds": "baseline_seconds",
+    "baseline_seconds": "baseline_seconds",
+}
+JUDGED = ("accepted", "verified")
 PLACE = ["target", "draft", "benchmark"]
-ROW = ["target", "draft", "mode", "at_once", "item"]
-WHERE = ["method", "replicate", "benchmark", "cluster", "device"]
+TRAINING = ["target", "draft", "replicate"]
 P = [f"{name}_p" for name in DISTANCES]
 
 
-def contrasts(trainings: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+def contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """One row per contrast and place, with each distance, its interval, p, and p corrected by Holm over the family.
 
     A family holds one distance of all contrasts in which the same differs, in one kind of place: all pairs together,
     those by benchmark, or each pair. `over` says what varies in intervals and tests, `trainings` how many trained
     drafts took part; `n_alone` counts timed answers.
     """
-    rows = _with_logarithms(trainings)[[*ROW, *WHERE, *COLUMNS, *TARGET]]
     lines = [
-        {"family": f"{contrast.differs}, {kind}", **contrast._asdict(), **place, **_line(part, contrast, job)}
+        {"family": f"{contrast.differs}, {kind}", **contrast._asdict(), **place, **_line(part, job)}
         for contrast in _contrasts(job)
-        for kind, place, part in _places(_paired(rows, contrast, job), job)
+        for kind, place, part in _places(_paired(_narrow(rows), contrast, job), job)
     ]
     cells = [*as_cells(dict.fromkeys(DISTANCES, Interval(nan))), *P]
-    sizes = ["over", "trainings", "n", "clusters", "n_alone"]
-    table = pd.DataFrame(lines, columns=["family", *Contrast._fields, *PLACE, *sizes, *cells])
+    table = pd.DataFrame(lines, columns=["family", *Contrast._fields, *PLACE, *SIZES, "n_alone", *cells])
     return table.assign(**{f"{p}_holm": table.groupby("family")[p].transform(holm) for p in P})
+
+
+def trainings(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """What each single training would say of its recipe: distances of contrasts of SAPO and of rewards, all benchmarks.
+
+    No number here has an interval, since one training says nothing of the next.
+    """
+    lines = []
+    recipes = (one for one in _contrasts(job) if one.differs in ("training", "rewards"))
+    for contrast in recipes:
+        for key, part in _paired(_narrow(rows), contrast, job).groupby(TRAINING):
+            found = {name: interval.value for name, (interval, _) in _distances(part, job).items()}
+            lines.append({**contrast._asdict(), **dict(zip(TRAINING, key, strict=True)), "benchmark": ALL, **found})
+    columns = [*Contrast._fields, *TRAINING, "benchmark", *DISTANCES]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def recipes(written: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What the first training of each recipe would say by itself, beside the mean of its further ones on that pair.
+
+    `X_first` and `X_further` of each distance, `X_sd` between all trainings, what questions add to it included.
+    """
+    groups = written["trainings"].groupby([*Contrast._fields, "target", "draft"], sort=False)
+    lines = [dict(zip([*Contrast._fields, "target", "draft"], key, strict=True)) | _first(part) for key, part in groups]
+    cells = [f"{name}_{what}" for name in DISTANCES for what in ("first", "further", "sd")]
+    columns = [*Contrast._fields, "target", "draft", "benchmark", "trainings", *cells]
+    return pd.DataFrame([line for line in lines if line["trainings"] > 1], columns=columns)
+
+
+def _first(part: pd.DataFrame) -> dict[str, Any]:
+    part = part.sort_values("replicate")
+    cells = {"benchmark": ALL, "trainings": len(part)}
+    for name in DISTANCES:
+        first, further = part[name].iloc[0], part[name].iloc[1:]
+        cells |= {f"{name}_first": first, f"{name}_further": further.mean(), f"{name}_sd": part[name].std()}
+    return cells
 
 
 def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
@@ -92,29 +153,25 @@ def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     yield from (Contrast(change.method, change.without, "intervention") for change in intervened(job.methods))
 
 
-def _with_logarithms(rows: pd.DataFrame) -> pd.DataFrame:
-    """An answer without a token counts as one of one token; a refused one is in no mean of either."""
-    speed = np.log(rows.baseline_seconds) - np.log(rows.seconds)
-    tokens, target_tokens = (np.log(rows[name].clip(lower=1)) for name in ("tokens_by_target", "target_tokens_alone"))
-    return rows.assign(log_tokens=tokens, target_log_tokens=target_tokens, log_speed=speed)
+def _narrow(rows: pd.DataFrame) -> pd.DataFrame:
+    """Nothing but the columns that contrasts take."""
+    numbers = dict.fromkeys([*COLUMNS, *COLUMNS.values(), *JUDGED])
+    return rows[[*CELL, "benchmark", "cluster", "device", "weight", *numbers]]
 
 
 def _paired(rows: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> pd.DataFrame:
-    """Questions that both answered, the other's columns as X_other; a plain draft stands beside each training."""
+    """Questions that both answered, the other's columns as X_other."""
     own = rows[rows.method == contrast.method]
     if contrast.other == BASELINE:
-        target = {name.removeprefix("target_"): own[name] for name in TARGET}
-        baseline = own.assign(**target, accepted=0, verified=0, log_speed=0)
-        return own.join(baseline[COLUMNS].add_suffix("_other"))
-    other = rows[rows.method == contrast.other]
-    trained = [job.methods[name].draft != PLAIN for name in (contrast.method, contrast.other)]
-    on = [*ROW, "replicate"] if all(trained) else ROW
-    return own.merge(other[[*on, *COLUMNS]], on=on, suffixes=("", "_other"))
+        target = {f"{name}_other": own[column] for name, column in COLUMNS.items()}
+        recipe = job.methods[contrast.method].draft != PLAIN
+        return own.assign(**target, accepted_other=0.0, verified_other=0.0, recipe=recipe)
+    return beside(own, opposite(rows, {contrast.method: contrast.other}), [*COLUMNS, *JUDGED], job)
 
 
 def _places(paired: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, Key, pd.DataFrame]]:
     """Kind of place, keys and rows: all main pairs together, that by benchmark, and each pair."""
-    pooled = pd.concat([complete(part, job) for _, part in paired.groupby("replicate")] or [paired])
+    pooled = complete(paired, job)
     if len(pooled):
         yield "all pairs", dict.fromkeys(PLACE, ALL), pooled
     for benchmark, part in pooled.groupby("benchmark"):
@@ -123,37 +180,34 @@ def _places(paired: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, Key,
         yield "each pair", {"target": target, "draft": draft, "benchmark": ALL}, part
 
 
-def _line(paired: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> dict[str, Any]:
+def _line(paired: pd.DataFrame, job: SummariseJob) -> dict[str, Any]:
     """Sizes, distances, intervals and p of one contrast at one place."""
-    own, other = (job.methods[name].draft for name in (contrast.method, contrast.other))
-    paired = paired.assign(unit=paired.draft if paired.draft.nunique() > 1 else paired.replicate)
-    over = QUESTIONS if own == other else TRAININGS if paired.unit.nunique() > 1 else ONE_TRAINING
-    trained = 0 if own == other == PLAIN else len(paired[["target", "draft", "replicate"]].drop_duplicates())
-    asked, timed = batched(paired), alone(paired)
-    read = answered(asked)
-    sizes = {"n": len(asked), "clusters": asked.cluster.nunique(), "n_alone": len(timed)}
-    line: dict[str, Any] = {"over": over, "trainings": trained, **sizes}
-    views = {"accuracy_change": asked, "speed_ratio": timed}
-    for name, columns in DISTANCES.items():
-        interval, p = _distance(views.get(name, read), columns, over == TRAININGS, job)
-        line |= as_cells({name: _as_ratio(interval) if name.endswith("_ratio") else interval}) | {f"{name}_p": p}
+    line: dict[str, Any] = _gathered(batched(paired), job).size | {"n_alone": len(alone(paired))}
+    for name, (interval, p) in _distances(paired, job).items():
+        line |= as_cells({name: interval}) | {f"{name}_p": p}
     return line
 
 
-def _distance(
-    rows: pd.DataFrame, columns: tuple[str, str], over_units: bool, job: SummariseJob
-) -> tuple[Interval, float]:
+def _distances(paired: pd.DataFrame, job: SummariseJob) -> dict[str, tuple[Interval, float]]:
+    """Each distance with its p: of all questions, of those answered on both sides, of those timed on both."""
+    asked = batched(paired)
+    views = {"accuracy_change": asked, "speed_ratio": alone(paired)}
+    read = answered(asked)
+    return {name: _distance(views.get(name, read), quantity, job) for name, quantity in DISTANCES.items()}
+
+
+def _distance(rows: pd.DataFrame, quantity: Quantity, job: SummariseJob) -> tuple[Interval, float]:
     """Interval and p over clusters of questions, or over them and units of trainings."""
     if rows.empty:
         return Interval(nan), nan
-    distance = difference(ratio(*columns), ratio(*(f"{name}_other" for name in columns)))
-    names = [side for name in columns for side in (name, f"{name}_other")]
-    numbers, clusters = {name: rows[name].to_numpy(dtype=float) for name in names}, rows.cluster.to_numpy()
-    if over_units:
-        return crossed(numbers, clusters, rows.unit.to_numpy(), distance, job.statistics.confidence)
-    sums = cluster_sums(numbers, clusters)
-    return student(sums, distance, job.statistics.confidence), flip_p(sums, distance, job.statistics.seed)
+    answers = _gathered(rows, job)
+    if answers.crossed:
+        return answers.crossed.interval(quantity, job.statistics.confidence), answers.crossed.p(quantity)
+    interval = answers.intervals({"": quantity}, sampling(job))[""]
+    if answers.over == ONE_TRAINING:
+        return Interval(interval.value), nan
+    return interval, flip_p(answers.sums, quantity, job.statistics.seed)
 
 
-def _as_ratio(interval: Interval) -> Interval:
-    return Interval(*(float(np.exp(value)) for value in (interval.value, interval.low, interval.high)))
+def _gathered(rows: pd.DataFrame, job: SummariseJob) -> Group:
+    return gathered(with_models(rows), job)

@@ -19,8 +19,8 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, KEYS, estimates, sampling
-from dreamr.statistics.intervals import Array, Quantity, cluster_sums, difference, mean, ratio, unknown
+from dreamr.statistics.frame import ALL, KEYS, SIZES, estimated, first_training, gathered, sampling, with_models
+from dreamr.statistics.intervals import Array, Quantity, difference, mean, ratio, unknown
 
 RATES: dict[str, Quantity] = {
     "false_accept": ratio("wrong_accepted", "wrong"),
@@ -35,7 +35,7 @@ DOSE: dict[str, Quantity] = {
 JUDGED = ("wrong", "wrong_accepted", "right", "right_rejected")  # what rates are made of
 PREDICTED = ("predicted", "distance")  # by the map; of real verifiers
 Rates = tuple[float, float]  # false accepts of the wrong steps, false rejects of the right ones
-COLUMNS = [*KEYS, "kind", "set_false_accept", "set_false_reject", "n", "clusters"]
+COLUMNS = [*KEYS, "kind", "set_false_accept", "set_false_reject", *SIZES]
 
 
 def dose(answers: pd.DataFrame, steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -45,11 +45,11 @@ def dose(answers: pd.DataFrame, steps: pd.DataFrame, job: SummariseJob) -> pd.Da
     answered; the map is drawn for each pair by itself.
     """
     nodes = {name: rates for name, method in job.methods.items() if (rates := set_rates(method))}
-    lines = []
-    for (target, draft), part in answers.groupby(["target", "draft"]):
+    lines, usual = [], first_training(steps)
+    for (target, draft), part in first_training(answers).groupby(["target", "draft"]):
         here = {name: rates for name, rates in nodes.items() if name in {*part.method}}
         if here:
-            own = steps[(steps.target == target) & (steps.draft == draft)]
+            own = usual[(usual.target == target) & (usual.draft == draft)]
             lines += [{"target": target, "draft": draft} | line for line in _lines(part, own, here, job)]
     names = [f"{name}{end}" for name in (*DOSE, *PREDICTED) for end in ("", "_low", "_high")]
     return pd.DataFrame(lines, columns=[*COLUMNS, *names])
@@ -88,11 +88,10 @@ def _lines(
         part = part.join(judged.loc[name] if name in judged.index else judged.droplevel(0).iloc[:0], on="item")
         predicted = surface(nodes.values()) if name in real else unknown
         quantities = DOSE | dict(zip(PREDICTED, (predicted, difference(mean("correct"), predicted)), strict=True))
-        numbers = part.select_dtypes("number").drop(columns="cluster").fillna(dict.fromkeys(JUDGED, 0.0))
-        sums = cluster_sums(numbers.to_dict("series"), part.cluster)
+        part = with_models(part.fillna(dict.fromkeys(JUDGED, 0.0))).assign(recipe=False)
         rates = dict(zip(("set_false_accept", "set_false_reject"), nodes.get(name, (nan, nan)), strict=True))
         key = {"method": name, "benchmark": ALL, "kind": "set" if name in nodes else "measured"}
-        yield key | rates | estimates(sums, sampling(job), quantities)
+        yield key | rates | estimated(gathered(part, job), sampling(job), quantities)
 
 
 def _column(rates: Rates) -> str:

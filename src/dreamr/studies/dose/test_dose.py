@@ -25,6 +25,7 @@ def answers(correct: dict[str, list[int]]) -> pd.DataFrame:
     """One answer a question and method; the target gets the even questions right."""
     rows = [
         PAIR | {"method": name, "benchmark": "mmmu", "item": f"mmmu/{i}", "cluster": i, "n": 1.0}
+        | {"replicate": 0, "weight": 0.1}
         | {"correct": float(right), "target_correct": float(i % 2 == 0)}
         for name, column in correct.items()
         for i, right in enumerate(column)
@@ -35,7 +36,7 @@ def answers(correct: dict[str, list[int]]) -> pd.DataFrame:
 def steps(false_accept: int, false_reject: int, method: str = "real") -> pd.DataFrame:
     """Eight wrong and eight right steps of eight questions, so many of them judged wrongly."""
     rows = [
-        PAIR | {"method": method, "benchmark": "mmmu", "question": str(i), "cluster": i, "n": 1.0}
+        PAIR | {"method": method, "benchmark": "mmmu", "question": str(i), "cluster": i, "n": 1.0, "replicate": 0}
         | {"wrong": 1.0, "wrong_accepted": float(i < false_accept)}
         | {"right": 1.0, "right_rejected": float(i < false_reject)}
         for i in range(8)

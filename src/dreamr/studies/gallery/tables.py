@@ -24,8 +24,11 @@ def gallery(
 
 
 def worst(steps: pd.DataFrame, reference: str, each: int = 2) -> pd.DataFrame:
-    """The worst verdicts of each pair: wrong steps with the highest, right steps with the lowest; questions once."""
-    rows = steps[steps.method == reference]
+    """The worst verdicts of each pair's usual training: wrong steps with the highest, right ones with the lowest.
+
+    A question stands there once.
+    """
+    rows = steps[(steps.method == reference) & (steps.replicate == 0)]
     kinds = {
         "wrong, accepted": rows[rows.wrong_accepted == 1].sort_values(["verdict", "question"], ascending=[False, True]),
         "right, rejected": rows[rows.right_rejected == 1].sort_values(["verdict", "question"]),
@@ -59,7 +62,7 @@ def examples(
     wanted = {tuple(row[key] for key in keys): row for row in chosen.to_dict("records")}
     for trace in traces:
         row = wanted.get(tuple(getattr(trace, key) for key in keys))
-        if row is None or trace.mode != "batched":
+        if row is None or trace.mode != "batched" or trace.replicate:
             continue
         question = questions[trace.benchmark, trace.question]
         yield Example(

@@ -14,6 +14,7 @@ from dreamr.statistics.intervals import Quantity, difference, mean
 from dreamr.statistics.interventions import Intervention, intervened
 
 KINDED = [*KEYS, "kind"]
+SAME = ["target", "draft", "replicate", "item"]
 _GAP = difference(mean("correct"), mean("beside"))
 _GAP_WITHOUT = difference(mean("correct_without"), mean("beside_without"))
 QUANTITIES: dict[str, Quantity] = {
@@ -40,8 +41,8 @@ def interventions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 def _table(rows: pd.DataFrame, change: Intervention, job: SummariseJob) -> pd.DataFrame:
     own = rows[rows.method == change.method].assign(kind=change.kind)
-    without = rows[rows.method == change.without][["target", "draft", "item", "correct", "truncated"]]
-    paired = own.merge(without, on=["target", "draft", "item"], suffixes=("", "_without"), validate="one_to_one")
+    without = rows[rows.method == change.without][[*SAME, "correct", "truncated"]]
+    paired = own.merge(without, on=SAME, suffixes=("", "_without"), validate="one_to_one")
     paired = paired.assign(beside_without=paired.target_correct)
     if job.methods[change.method].needs_draft:
         alone = rows[rows.method == change.target_alone][["target", "item", "correct"]].rename(

@@ -46,6 +46,7 @@ def under_load(rows: pd.DataFrame) -> pd.DataFrame:
         cluster=blocks.block,
         share=blocks.seconds / blocks.questions,
         baseline_share=blocks.baseline_seconds / blocks.questions,
+        weight=1.0,  # the block as it was asked
     )
     spoilt = (rows.refused == 1) | rows.baseline_seconds.isna()
     return rows[~spoilt.groupby([rows.target, rows.draft, rows.at_once, rows.cluster]).transform("any")]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, alone, complete, tabulate
+from dreamr.statistics.frame import KEYS, alone, complete, first_training, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio
 from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
 from dreamr.studies.milliseconds.waits import KINDS, PARTS, Pace, openings, pace, waits
@@ -48,7 +48,7 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
         for trace, found in answers
     ]
     found = pd.DataFrame(lines, columns=FOUND)
-    return tabulate(alone(rows).merge(found, on=ANSWER, validate="one_to_one"), job, MILLISECONDS)
+    return tabulate(alone(first_training(rows)).merge(found, on=ANSWER, validate="one_to_one"), job, MILLISECONDS)
 
 
 def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> dict[tuple[str, str, str], Pace]:

@@ -27,7 +27,7 @@ PAIRS: dict[str, Quantity] = {
     "tokens_per_prompt": ratio("prompt_tokens", "prompts"),
     "acceptance": ratio("accepted", "verified"),
 }
-PLACE = ["target", "draft", "benchmark", "item", "cluster"]
+PLACE = ["target", "draft", "replicate", "benchmark", "item", "cluster", "weight"]
 # Columns of each part by those of the score frame that they sum.
 DRAFTING = {"draft_steps": "later_drafts", "draft_seconds": "later_drafts_seconds"}
 JUDGING = {"verdicts": "later_verdicts", "verdict_seconds": "later_verdicts_seconds", "n": "n"}
@@ -55,7 +55,8 @@ def pairs(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
         _part(_of_each(timed[timed.method == BASELINE], known), ALONE),
         _part(_of_each(asked[asked.method == BASELINE], known), ASKED),
     ]
-    return tabulate(pd.concat(parts, ignore_index=True).assign(method=job.reference), job, PAIRS)
+    rows = pd.concat(parts, ignore_index=True).assign(method=job.reference, recipe=False)  # of the models as they are
+    return tabulate(rows, job, PAIRS)
 
 
 def _part(rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -3,12 +3,10 @@
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import compare, trained_twins
+from dreamr.statistics.comparisons import compare, opposite, trained_twins
 
 
 def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """The trained draft against the plain one, same target and loop, on the usual training of each pair."""
+    """The trained draft against the plain one, same target and loop, over all trainings."""
     twins = trained_twins(job.methods, job.reference)
-    plain = rows[rows.method.isin(twins.values())]
-    plain = plain.assign(method=plain.method.map({old: new for new, old in twins.items()}))
-    return compare(rows[rows.method.isin(twins)], plain, job, "plain")
+    return compare(rows[rows.method.isin(twins)], opposite(rows, twins), job, "plain")

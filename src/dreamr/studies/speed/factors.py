@@ -13,9 +13,9 @@ import pandas as pd
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import CELL, alone, tabulate
-from dreamr.statistics.intervals import Quantity, product, quotient, ratio
+from dreamr.statistics.intervals import Quantity, product, quotient, ratio, times
 
-FEWER_TOKENS = ratio("target_tokens_alone", "tokens_by_target")
+FEWER_TOKENS = times("target_tokens_alone", "tokens_by_target")
 
 
 def time_per_token(suffix: str = "") -> Quantity:
@@ -27,7 +27,7 @@ def time_per_token(suffix: str = "") -> Quantity:
 
 
 SPLIT: dict[str, Quantity] = {
-    "speedup": ratio("baseline_seconds", "seconds"),
+    "speedup": times("baseline_seconds", "seconds"),
     "fewer_tokens": FEWER_TOKENS,
     "delegation": time_per_token("_other"),
     "overlap": quotient(time_per_token(), time_per_token("_other")),

@@ -5,24 +5,24 @@ import pandas as pd
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import KEYS, alone, pools, tabulate
-from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.intervals import Quantity, mean, ratio, share, times
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
 
 __all__ = ["speed", "split"]
 SPEED: dict[str, Quantity] = {
-    "speedup": ratio("baseline_seconds", "seconds"),
+    "speedup": times("baseline_seconds", "seconds"),
     "seconds": mean("seconds"),
     "baseline_seconds": mean("baseline_seconds"),
     "tokens": mean("tokens_by_target"),
     "seconds_per_token": ratio("seconds", "tokens_by_target"),
     "busy_device_seconds": mean("busy_device_seconds"),
-    "speedup_per_busy_device": ratio("baseline_device_seconds", "busy_device_seconds"),
+    "speedup_per_busy_device": times("baseline_device_seconds", "busy_device_seconds"),
     "held_device_seconds": mean("held_device_seconds"),
-    "speedup_per_held_device": ratio("baseline_device_seconds", "held_device_seconds"),
+    "speedup_per_held_device": times("baseline_device_seconds", "held_device_seconds"),
     # speed-up = fewer_tokens x time_per_token
     "fewer_tokens": FEWER_TOKENS,
     "time_per_token": time_per_token(),
-    "same_text": mean("same_text"),
+    "same_text": share("same_text"),
 }
 
 
@@ -45,5 +45,5 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     }
     table = tabulate(timed.assign(**columns), job, SPEED)
     asked = pools(rows[rows["mode"] == "alone"], job)
-    left_out = [key | {"left_out": int(sums["untimed"].sum())} for key, sums in asked]
+    left_out = [key | {"left_out": int(answers.count("untimed"))} for key, answers in asked]
     return table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)

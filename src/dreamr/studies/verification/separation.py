@@ -28,7 +28,7 @@ def areas(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def _methods(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
-    steps = steps.assign(stratum=steps.target + "/" + steps.draft)
+    steps = steps.assign(stratum=steps.target + "/" + steps.draft + "/" + steps.replicate.astype(str))
     for view in (steps, complete(steps, job).assign(target=ALL, draft=ALL)):
         for key, part in view.assign(benchmark=ALL).groupby(KEYS):
             yield dict(zip(KEYS, key, strict=True)), part
@@ -37,8 +37,9 @@ def _methods(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str,
 def area(steps: pd.DataFrame, job: SummariseJob, reading: str = "verdict") -> Interval:
     """Area under the ROC curve: how often a right step has the higher verdict than a wrong one (ties count half).
 
-    Steps are compared within their `stratum`, a pair of models, never across: one pair's verdicts may all lie higher
-    than another's. The interval resamples clusters: a resample's area is the weighted mean over pairs of clusters.
+    Steps are compared within their `stratum`, a pair of models after a training, never across: one pair's verdicts may
+    all lie higher than another's. The interval resamples clusters, and takes trainings as given: a resample's area is
+    the weighted mean over pairs of clusters.
     """
     names, place = np.unique(steps.cluster, return_inverse=True)
     wins, compared = np.zeros((2, len(names), len(names)))

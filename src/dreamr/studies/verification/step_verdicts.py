@@ -4,16 +4,16 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import KEYS, tabulate
-from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.intervals import Quantity, share
 from dreamr.statistics.step_frame import with_outcomes
 from dreamr.studies.verification.separation import areas
 
 VERIFICATION: dict[str, Quantity] = {
-    "right": mean("right"),  # of the draft's verified steps
-    "accepted": mean("accepted"),
-    "false_accept": ratio("wrong_accepted", "wrong"),  # of the wrong steps
-    "false_reject": ratio("right_rejected", "right"),  # of the right steps
-    "right_if_accepted": ratio("right_accepted", "accepted"),
+    "right": share("right"),  # of the draft's verified steps
+    "accepted": share("accepted"),
+    "false_accept": share("wrong_accepted", "wrong"),  # of the wrong steps
+    "false_reject": share("right_rejected", "right"),  # of the right steps
+    "right_if_accepted": share("right_accepted", "accepted"),
 }
 
 
@@ -26,7 +26,7 @@ def unread(unread: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """How many of the draft steps that nobody judged are wrong: of all, and of those with no wrong one before them."""
     if unread.empty:
         return pd.DataFrame(columns=[*KEYS, "n"])
-    return tabulate(unread, job, {"wrong": mean("wrong"), "wrong_clean": ratio("wrong_clean", "clean")})
+    return tabulate(unread, job, {"wrong": share("wrong"), "wrong_clean": share("wrong_clean", "clean")})
 
 
 def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
