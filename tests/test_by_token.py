@@ -95,7 +95,9 @@ def test_choices_are_what_the_target_writes(engines: Engines, run: Run, prompts:
         assert found[3] == (await target.propose(prompt, wrong, max_tokens=1, meter=Meter()))[0]
 
     for prompt in prompts[:4]:
-        run(ask(prompt))
+        run(target.reset())
+        for _ in range(2):  # the second time the cache holds what is asked about
+            run(ask(prompt))
 
 
 @pytest.mark.parametrize("beyond", [1, 2, 5, 30])

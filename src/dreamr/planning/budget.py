@@ -257,7 +257,7 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
 
 
 def _by_token(proposed: int, lengths: Text) -> tuple[Workload, Workload]:
-    """A pass of the target checks so many tokens of the draft, each taken with the share of steps that are accepted."""
+    """A pass of the target checks so many tokens of the draft, each kept with the share of steps that are accepted."""
     kept = sum(lengths.accepted**place for place in range(proposed + 1))  # with the target's own behind them
     passes = lengths.answer / kept
     read = lengths.prompt + passes * proposed

@@ -136,14 +136,25 @@ class VllmEngine:
         self, prompt: Prompt, behind: tuple[int, ...], *, max_tokens: int, meter: Meter
     ) -> tuple[int, ...]:
         """As in the protocol."""
-        written, ends = await self._greedy(prompt, behind, min(max_tokens, await self._room(prompt, behind)), meter)
-        return written[:-1] if ends else written
+        room = self._settings.context_tokens - await self._read_tokens(prompt, behind)
+        done = (await self._greedy(prompt, behind, max(1, min(max_tokens, room)), meter)).outputs[0]
+        return tuple(done.token_ids[:-1] if done.finish_reason == "stop" else done.token_ids)
 
     async def choices(self, prompt: Prompt, behind: tuple[int, ...], proposed: tuple[int, ...]) -> tuple[Choice, ...]:
-        """As in the protocol, by a request each, at once."""
-        places = range(min(len(proposed) + 1, await self._room(prompt, behind)))
-        own = (self._greedy(prompt, behind + proposed[:place], 1, Meter()) for place in places)
-        return tuple(Choice(written[0], ends) for written, ends in await asyncio.gather(*own))
+        """As in the protocol, by one request that reads the proposed tokens.
+
+        vLLM leaves its cache of prefixes alone where it has to tell of a prompt's tokens, unless it is told not to. Of
+        what the cache holds it then tells nothing, so where that is more than the answer so far, it is asked anew.
+        """
+        first = await self._read_tokens(prompt, behind)
+        proposed = proposed[: max(0, self._settings.context_tokens - first - 1)]
+        ask = partial(self._greedy, prompt, behind + proposed, 1, Meter(), prompt_logprobs=1)
+        read = await ask(skip_reading_prefix_cache=False)
+        if read.num_cached_tokens >= first:
+            read = await ask()
+        likeliest = map(_likeliest, read.prompt_logprobs[first:])
+        tokens = (*likeliest, read.outputs[0].token_ids[0])
+        return tuple(Choice(token, token in self._vllm.end_tokens) for token in tokens)
 
     def steps(
         self, prompt: Prompt, tokens: Source, *, stop: str, step_tokens: int, max_tokens: int
@@ -151,14 +162,13 @@ class VllmEngine:
         """As in the protocol."""
         return steps_of(self._words, prompt, tokens, stop=stop, step_tokens=step_tokens, max_tokens=max_tokens)
 
-    async def _room(self, prompt: Prompt, behind: tuple[int, ...]) -> int:
-        """Tokens that the context has left; one at least, for a request that is refused."""
-        return max(1, self._settings.context_tokens - len(await self._inputs.tokens(prompt)) - len(behind))
+    async def _read_tokens(self, prompt: Prompt, behind: tuple[int, ...]) -> int:
+        """How many tokens the model reads."""
+        return len(await self._inputs.tokens(prompt)) + len(behind)
 
     async def _greedy(
-        self, prompt: Prompt, behind: tuple[int, ...], max_tokens: int, meter: Meter
-    ) -> tuple[tuple[int, ...], bool]:
-        """The next tokens, and whether the last of them is the end token."""
+        self, prompt: Prompt, behind: tuple[int, ...], max_tokens: int, meter: Meter, **asked: Any
+    ) -> "RequestOutput":
         from vllm.sampling_params import RequestOutputKind
 
         if self._sampling.temperature > 0:
@@ -166,9 +176,8 @@ class VllmEngine:
                 f"{self.name}: token by token all is greedy: generation.temperature is {self._sampling.temperature}, "
                 "and has to be 0"
             )
-        params = self._params(prompt, max_tokens, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY)
-        done = (await self._last(prompt, params, meter, behind)).outputs[0]
-        return tuple(done.token_ids), done.finish_reason == "stop"
+        params = self._params(prompt, max_tokens, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY, **asked)
+        return await self._last(prompt, params, meter, behind)
 
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
@@ -291,6 +300,11 @@ def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, fl
 def _cause(dtype: str) -> str:
     """Why a model gives no numbers."""
     return "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
+
+
+def _likeliest(told: Mapping[int, Any]) -> int:
+    """Of the tokens that are told of one place."""
+    return max(told, key=lambda token: told[token].logprob)
 
 
 def _log_sum_exp(values: list[float]) -> float:
