@@ -19,6 +19,7 @@ from dreamr.cli.app import FOR_PEOPLE, OF_RULES, run
 from dreamr.cli.make_schema import schemas
 from dreamr.statistics.claims import Check, load_claims
 from dreamr.statistics.names import AUDITED
+from dreamr.statistics.published import load_published
 from dreamr.studies.catalogue import files, studies
 
 ROOT = Path(__file__).parent.parent
@@ -167,6 +168,11 @@ def published() -> Iterator[str]:
     yield from table(
         ("size", "value", "source", "remark"), (["" if cell is None else cell for cell in row] for row in rows)
     )
+    numbers = load_published(ROOT / "config/published.yaml")
+    costs = (
+        (f"c of {one.text}, if decoding is bound by reading weights", f"{one.cost:.2f}") for one in numbers.decoding
+    )
+    yield from table(("assumed here, and published nowhere", "value"), [("v, a verdict", numbers.verdict), *costs])
 
 
 LISTS: dict[str, Callable[[], Iterator[str]]] = {

@@ -203,10 +203,11 @@ def traces(settings: Config) -> list[Trace]:
 
 
 def timed_traces(settings: Config, timed: Sequence[Score]) -> Iterator[Trace]:
-    """A trace of each timed answer of the main methods: that of `traces`, as fast as it was scored."""
+    """A trace of each timed answer of the main and the sequential methods: that of `traces`, as fast as scored."""
     for score in timed:
         cell = Cell(score.target, score.draft, score.method, score.replicate)
-        if score.mode == "alone" and not score.replicate and _told(settings, cell):
+        known = _told(settings, cell) or settings.methods[cell.method].declared.sequential
+        if score.mode == "alone" and not score.replicate and known:
             trace = _trace(score.target, score.draft, score.method)
             pace = score.seconds / (trace.seconds + 0.01)
             spans = [

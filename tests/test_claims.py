@@ -98,10 +98,10 @@ def test_a_recipe_of_one_training_is_inconclusive_and_says_so() -> None:
     row = contrast("m", 1.2, 1.1, 1.3, 0.001, over=ONE_TRAINING)
     told, evidence = verdict_on(row, above=1)
     assert told == "inconclusive" and "rests on one training" in evidence
-    told, evidence = verdict_on({**row, "over": "questions and trainings"}, above=1)
+    told, evidence = verdict_on({**row, "over": "questions and trainings", "trainings": 5}, above=1)
     assert told == "consistent" and "one training" not in evidence
     assert evidence == (
-        "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b "
+        "M is 1.20 times as fast as o [1.10, 1.30], 96 timed answers of t ← d on b, 5 trainings "
         "(p 0.001, over questions and trainings)."
     )
 
@@ -179,6 +179,24 @@ def test_a_claim_may_bring_the_sentence_of_its_quantity() -> None:
     table = pd.DataFrame([{**ROW, "n": 7, "steps": 4.0, "steps_low": 3.0, "steps_high": 5.0}])
     (found,) = judged([claim(check)], {"lengths": table}, SummariseJob.of(config())).evidence
     assert found.startswith("M takes 4 steps [3, 5], 7 answers of t ← d on b (p ")
+
+
+def test_a_verdict_says_on_what_it_depends() -> None:
+    """Where SpecReason accepts nine of ten steps it may be the faster; the paper's accepts one in seven."""
+    (known,) = (entry for entry in load_claims(FILE) if entry.id == "specreason-below-lookahead")
+    pool = {"target": "all", "draft": "all", "benchmark": "all", "n": 904}
+    ratio = {"speed_ratio": 1.21, "speed_ratio_low": 1.18, "speed_ratio_high": 1.24, "speed_ratio_p": 0.001}
+    contrasts = pd.DataFrame([pool | ratio | {"method": "specreason", "other": "lookahead", "n_alone": 64}])
+    accepted = {"acceptance": 0.898, "acceptance_low": 0.876, "acceptance_high": 0.916}
+    acceptance = pd.DataFrame([pool | accepted | {"method": name} for name in ("specreason", "lookahead", "dreamr")])
+    job = SummariseJob.of(config())
+    found = judged([known], {"contrasts": contrasts, "acceptance": acceptance}, job).iloc[0]
+    assert found.verdict == "inconsistent" and "14.60 %" in found.remark and "depends_on" not in found
+    told = "It depends on this. The target accepts 89.8 % of the steps that it verifies in SpecReason [87.6, 91.6]. The"
+    assert told in found.evidence and found.evidence.endswith("in Lookahead Reasoning [87.6, 91.6].")
+    alone = judged([known], {"contrasts": contrasts}, job).iloc[0]
+    assert alone.verdict == "inconsistent" and "depends" not in alone.evidence
+    assert "depends" not in judged([known], {"acceptance": acceptance}, job).iloc[0].evidence, "it was not run"
 
 
 def test_four_claims_are_the_headline_and_each_can_be_tested_everywhere() -> None:

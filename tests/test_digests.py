@@ -37,11 +37,12 @@ COVERED = {
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "prompts scores spans steps traces",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.interventions "
+    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.devices statistics.interventions "
     "statistics.paired statistics.published statistics.shares statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts statistics.examples "
     "statistics.step_frame steps",
-    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.examples statistics.words",
+    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
+    "statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
     "report.packing report.page report.run_times report.sections runtime.starts statistics.words",
 }

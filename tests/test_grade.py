@@ -69,6 +69,17 @@ def test_same_text_is_unknown_without_a_batched_run() -> None:
     assert [row.same_text for row in scored([trace(mode="alone"), trace(text="other")], questions)] == [False, None]
 
 
+def test_a_batched_text_is_held_against_that_of_the_target_alone_in_the_same_job() -> None:
+    questions = {("mini", "7"): QUESTION}
+    target = trace(method="target_only", draft="none")
+    same, other = trace(method="ngram", draft="none"), trace(method="ngram", draft="none", text="Answer: A")
+    timed = trace(method="ngram", draft="none", mode="alone")
+    assert [row.target_text for row in scored([target, same, timed], questions)] == [True, True, None]
+    assert [row.target_text for row in scored([target, other], questions)] == [True, False]
+    assert [row.target_text for row in scored([same], questions)] == [None], "asked in another job, if at all"
+    assert [row.target_text for row in scored([target.model_copy(update={"target": "u"}), same], questions)][1] is None
+
+
 def test_harness_verdict_stands_beside_ours() -> None:
     question = QUESTION.model_copy(update={"dataset": "mmmu"})
     rows = scored([trace(text="**B**"), trace(text="The answer is (A)", method="x")], {("mini", "7"): question})

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from factories import ROOT, config
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 
+from dreamr.statistics.frame import read_table
 from dreamr.statistics.power import non_inferiority_power
 
 
@@ -14,3 +17,12 @@ def test_power_is_how_often_simulated_intervals_clear_the_margin() -> None:
     cleared = float(np.mean(draws.mean(axis=1) - half > -0.03))
     assert non_inferiority_power(40, 0.1, 0.0, 0.03, 0.95) == pytest.approx(cleared, abs=0.01)
     assert non_inferiority_power(40, 0.1, -0.03, 0.03, 0.95) == pytest.approx(0.025, abs=0.001)
+
+
+def test_the_configured_spread_is_that_of_the_kept_run() -> None:
+    """By the smallest change that it could find, which is so many spreads. Set `estimates.spread` anew with the run."""
+    table = read_table(ROOT / "reports/kept/accuracy.csv")
+    pooled = (table[["target", "draft", "benchmark"]] == "all").all(axis=1)
+    (row,) = table[pooled & (table.method == "dreamr")].itertuples()
+    effect = TTestPower().solve_power(nobs=row.clusters, alpha=0.05, power=0.8)
+    assert config().estimates.spread == pytest.approx(row.detectable_change / effect, rel=0.05)

@@ -82,7 +82,7 @@ def test_the_page_shows_what_was_computed(smoke: Path) -> None:
     accuracy = pd.read_csv(smoke / "tables" / "accuracy.csv")
     assert "DREAM-R, smoke run" in page and len(re.findall(r"<section", page)) == 8
     assert all(method in page for method in accuracy.method.unique())
-    assert "over questions of one training" in page and "In one training, which cannot speak of others" in page
+    assert "over questions of one training" in page and "one training says nothing of the next" in page
 
 
 @pytest.mark.browser

@@ -49,6 +49,7 @@ class Loop:
     settings: frozenset[str] = frozenset()  # all have to be given, beside those of its verifier
     may_set: frozenset[str] = frozenset()  # may be given
     batched: str | None = None  # loop that writes the same text with the least work, for many questions at once
+    lossless: bool = False  # whether its text is what the target alone writes, as with speculation in its engine
     by_token: bool = False  # whether the target checks tokens of the draft: one tokenizer, and greedy sampling
 
     @property

@@ -21,6 +21,7 @@ class Score(Answered):
     harness_correct: bool | None = None  # by lmms-eval 0.7.3's rules; None: no rule, or it would draw or ask a judge
     truncated: bool  # the token budget ran out
     same_text: bool | None  # alone: the same text as the batched run of the same cell
+    target_text: bool | None = None  # batched: the text of the target alone, where the same job asked that too
     draft_busy: float  # seconds the draft's engine had work
     target_busy: float  # seconds the target's engine had work
     answer_writer: Literal["draft", "target"] | None = None  # who wrote the step that holds the answer

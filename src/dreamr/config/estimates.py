@@ -68,7 +68,8 @@ class Estimates(Spec):
     text: Text = Field(description="How long texts are.")
     spread: Positive = Field(
         description="Standard deviation, over problems, of DREAM-R's change of accuracy against the target, each the "
-        "mean over pairs, as a share of 1. The power that a plan prints rests on it, and nothing else."
+        "mean over pairs, as a share of 1: column `spread` of `accuracy.csv`, where target, draft and benchmark are "
+        "`all`. The power that a plan prints rests on it, and nothing else."
     )
     questions: dict[Name, Count] = Field(
         description="Questions of each benchmark of the hub; `micro.clusters` says it of generated ones, and those of "

@@ -23,6 +23,7 @@ LOOP = Loop(
     target_writes="all steps",
     settings=frozenset({"proposed_tokens"}),
     batched="target_only",
+    lossless=True,
     by_token=True,
 )
 

@@ -16,6 +16,7 @@ LOOP = Loop(
     draft=False,
     target_writes="all steps",
     settings=frozenset({"ngram_tokens", "ngram_lookup"}),
+    lossless=True,  # without sampling, up to rounding
 )
 
 

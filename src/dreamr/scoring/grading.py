@@ -13,18 +13,31 @@ from dreamr.steps import single_steps
 from dreamr.traces import Answered, Trace
 
 CellKey = tuple[str, ...]
+TARGET_ONLY = "target_only"  # the method
 
 
 def scored(traces: Sequence[Trace], questions: Mapping[tuple[str, str], Question]) -> list[Score]:
-    """One score a trace. `same_text` compares a trace of mode "alone" with the batched one of its cell and question."""
+    """One score a trace.
+
+    `same_text` compares a trace of mode "alone" with the batched one of its cell and question, `target_text` a batched
+    one with that of the target alone.
+    """
     twice = [key for key, count in Counter(cell(trace) for trace in traces).items() if count > 1]
     if twice:
         raise UserError(f"traces hold one cell and question twice: {twice[0]}")
     for trace in traces:
         if (trace.benchmark, trace.question) not in questions:
             raise UserError(f"a trace of {trace.benchmark} names the unknown question {trace.question!r}")
-    batched = {cell(trace)[:-2]: trace.text for trace in traces if trace.mode == "batched" and not trace.refusal}
-    return [score(trace, questions[trace.benchmark, trace.question], batched.get(cell(trace)[:-2])) for trace in traces]
+    batched = [trace for trace in traces if trace.mode == "batched" and not trace.refusal]
+    own = {cell(trace)[:-2]: trace.text for trace in batched}
+    target = {place(trace): trace.text for trace in batched if trace.method == TARGET_ONLY}
+    rows = ((one, questions[one.benchmark, one.question]) for one in traces)
+    return [score(one, asked, own.get(cell(one)[:-2]), target.get(place(one))) for one, asked in rows]
+
+
+def place(trace: Trace) -> CellKey:
+    """The question of a target, whoever answers it."""
+    return trace.target, trace.benchmark, trace.question
 
 
 def cell(trace: Trace) -> CellKey:
@@ -33,15 +46,19 @@ def cell(trace: Trace) -> CellKey:
     return trace.target, trace.draft, trace.method, trace.benchmark, trace.question, trace.mode, at_once
 
 
-def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
-    """The score of one trace. What there is of a refused answer is not read: it is wrong, by any rule."""
+def score(trace: Trace, question: Question, batched_text: str | None, target_text: str | None = None) -> Score:
+    """The score of one trace. What there is of a refused answer is not read: it is wrong, by any rule.
+
+    Its text is held against the batched one of its cell, and against that of the target alone.
+    """
     truncated = trace.finish == "budget"
     verdict, harness = Grade(None, False, True), None
     if not trace.refusal:
         verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
         harness = lmms_eval.grade(question, trace.text).correct
     drafts, owns, verdicts = (later_steps(trace.spans, kind) for kind in ("draft", "target", "verify"))
-    alone = trace.mode == "alone" and batched_text is not None
+    alone = trace.mode == "alone" and batched_text is not None and not trace.refusal
+    beside = trace.mode == "batched" and target_text is not None and not trace.refusal
     return Score(
         **{name: getattr(trace, name) for name in Answered.model_fields},
         cluster=question.cluster,
@@ -53,7 +70,8 @@ def score(trace: Trace, question: Question, batched_text: str | None) -> Score:
         unresolved=verdict.unresolved,
         harness_correct=harness,
         truncated=truncated,
-        same_text=trace.text == batched_text if alone and not trace.refusal else None,
+        same_text=trace.text == batched_text if alone else None,
+        target_text=trace.text == target_text if beside else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,

@@ -16,8 +16,9 @@ from dreamr.methods.protocol import Engines, Limits, Outcome, load
 from dreamr.prompts import STEP_BREAK, Prompt
 
 ACCEPTANCE = (0.3, 0.5, 0.7, 0.85, 0.95)
-COST = 0.15  # of a draft's step, in steps of the target: about what the micro scale has; assumed of the paper's pairs
-# Of a verdict, likewise: at steps of 50 tokens, as is assumed of the paper's models, and at the micro scale's.
+COST = 0.15  # of a draft's step, in steps of the target: about what the micro scale has
+# Of a verdict, likewise: at steps of 50 tokens, as is assumed of the paper's models and published nowhere, and at the
+# micro scale's.
 VERDICTS = (0.03, 0.2)
 CROWDING = (0.0, 0.1, 0.3)  # n requests at once each take 1 + crowding * (n - 1) times as long
 SETTINGS: tuple[tuple[TargetSpeculation, bool], ...] = (

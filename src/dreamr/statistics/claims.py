@@ -48,15 +48,12 @@ NO_TABLE = pd.DataFrame()  # of a study that is not there
 CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
 
 
-class Check(Spec):
-    """A quantity of every row with these keys, against a bound."""
+class Cell(Spec):
+    """A quantity of every row with these keys."""
 
     table: str
     row: dict[str, str]
     quantity: str
-    above: float | None = None
-    below: float | None = None
-    contains: float | None = None
     sentence: Sentence | None = None  # of a quantity that has another meaning in this table, or none elsewhere
 
     @model_validator(mode="after")
@@ -68,17 +65,25 @@ class Check(Spec):
             raise ValueError(f"no number looks like {self.told.kind!r}; allowed: {', '.join(FORMATS)}")
         return self
 
+    @property
+    def told(self) -> Sentence:
+        """Its quantity in words."""
+        return self.sentence or SENTENCES[self.quantity]
+
+
+class Check(Cell):
+    """A cell against a bound."""
+
+    above: float | None = None
+    below: float | None = None
+    contains: float | None = None
+
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
         given = [name for name in ("above", "below", "contains") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"a test takes one of above, below and contains, not {given}")
         return self
-
-    @property
-    def told(self) -> Sentence:
-        """Its quantity in words."""
-        return self.sentence or SENTENCES[self.quantity]
 
     @property
     def bound(self) -> float:
@@ -105,6 +110,7 @@ class PaperClaim(Spec):
     section: str  # of the page, where the evidence lies
     headline: bool = False  # stands open on the page
     tests: tuple[Check, ...] = ()  # none: no table holds what it takes
+    depends_on: tuple[Cell, ...] = ()  # what may turn its verdict: told with the evidence, and tested by nothing
 
 
 @dataclass(frozen=True)
@@ -146,11 +152,12 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
         checks = [
             (check, list(findings(check, tables.get(check.table, NO_TABLE), confidence))) for check in claim.tests
         ]
-        facts = claim.model_dump(exclude={"tests"})
+        facts = claim.model_dump(exclude={"tests", "depends_on"})
         ran = any(rows for _, rows in checks)
         results = outcomes([rows for _, rows in checks], 1 - confidence)
         answer = verdict(claim, results, job, ran)
         texts = [evidence(check, rows, job) for check, rows in checks] if ran or answer == "not run" else []
+        texts += conditions(claim.depends_on, tables, job) if ran else []
         told = {"verdict": answer, "met": results.count("met"), "checks": len(results)}
         left = open_parts(checks, results, job) if answer == "inconclusive" else ""
         lines.append({**facts, **told, "open": left, "evidence": " ".join(dict.fromkeys(texts))})
@@ -173,18 +180,23 @@ def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], job: SummariseJo
 
 def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[Finding]:
     """The quantity in every row that has the check's keys; an unknown column is an error."""
-    if table.empty:
-        return
     name = check.quantity
-    if missing := ({*check.row, name, f"{name}_low"} - {*table}):
-        raise UserError(f"a claim asks for {', '.join(sorted(missing))}, which its table does not have")
-    for row in table.to_dict("records"):
-        if any(row[key] != value for key, value in check.row.items()):
-            continue
+    for row in _rows(check, table):
         interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
         tested = check.bound == check.no_difference and f"{name}_p" in row
         p = row[f"{name}_p"] if tested else p_of_interval(interval, check.bound, confidence)
         yield Finding(check, row, interval, p)
+
+
+def _rows(cell: Cell, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows that have the cell's keys; an unknown column is an error."""
+    if table.empty:
+        return []
+    name = cell.quantity
+    if missing := ({*cell.row, name, f"{name}_low"} - {*table}):
+        raise UserError(f"a claim asks for {', '.join(sorted(missing))}, which its table does not have")
+    rows = table.to_dict("records")
+    return [row for row in rows if all(row[key] == value for key, value in cell.row.items())]
 
 
 def p_of_interval(interval: Interval, bound: float, confidence: float) -> float:
@@ -252,6 +264,13 @@ def evidence(check: Check, rows: Sequence[Finding], job: SummariseJob) -> str:
     more = [f"{formatted(other.interval.value, kind)}{bounds(other.row, check.quantity, kind)}" for other in others]
     parts = [f"{place(other.row, job)} {number}{_test(other)}" for other, number in zip(others, more, strict=True)]
     return f"{text}. {'Apart: ' + '; '.join(parts) + '.' if parts else ''}".strip()
+
+
+def conditions(cells: Sequence[Cell], tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> list[str]:
+    """What a verdict depends on, as it is in this run."""
+    found = [(cell, row) for cell in cells for row in _rows(cell, tables.get(cell.table, NO_TABLE))]
+    told = [f"{estimate(row, cell.quantity, cell.told, job)}." for cell, row in found]
+    return ["It depends on this.", *told] if told else []
 
 
 def _test(finding: Finding) -> str:

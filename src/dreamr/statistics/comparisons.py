@@ -139,5 +139,10 @@ def setting(kind: str, method: Method) -> str:
         return str(getattr(method, {"rewards": "draft"}.get(kind, kind))).replace("_", "-")
     if method.declared.sequential:
         return "sequential"
-    written = f"target speculation {method.target_speculation}, {'writes on' if method.continues else 'asked anew'}"
-    return SCHEDULES.get((method.target_speculation, method.continues), written)
+    return schedule(method.target_speculation, method.continues)
+
+
+def schedule(target_speculation: TargetSpeculation | None, continues: bool | None) -> str:
+    """What a schedule of FPSR is called; measured and computed ones alike."""
+    written = f"target speculation {target_speculation}, {'writes on' if continues else 'asked anew'}"
+    return SCHEDULES.get((target_speculation, continues), written)

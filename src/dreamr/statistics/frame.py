@@ -166,7 +166,7 @@ class Group:
     def size(self) -> dict[str, Any]:
         """What a table says of its rows."""
         trainings = len({*self.trainings} - {-1})
-        return {"n": len(self.clusters), "clusters": len({*self.clusters}), "over": self.over, "trainings": trainings}
+        return {"n": int(self.count("n")), "clusters": len({*self.clusters}), "over": self.over, "trainings": trainings}
 
     def intervals(self, quantities: Mapping[str, Quantity], bootstrap: Bootstrap) -> dict[str, Interval]:
         """Each quantity with its interval: over trainings too, else over questions.

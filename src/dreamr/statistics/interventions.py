@@ -22,13 +22,18 @@ def intervened(methods: Mapping[str, Method]) -> list[Intervention]:
     """All interventions whose method stands in the configuration without them as well, and so does their target."""
     usual = {method: name for name, method in methods.items() if _usual(method) == method}
     changed = {name: method for name, method in methods.items() if _usual(method) in usual and method not in usual}
-    alone = {name: method for name, method in methods.items() if method.loop == BASELINE and method.threads is None}
-    targets = {method.budget: name for name, method in alone.items()}
+    # Not one of other settings, such as the target on two threads.
+    targets = {method.budget: name for name, method in methods.items() if method == _target(method.budget)}
     return [
         Intervention(name, usual[_usual(method)], _kind(method), targets[method.budget])
         for name, method in changed.items()
         if method.budget in targets
     ]
+
+
+def _target(budget: int) -> Method:
+    """The target by itself, with no setting but the budget."""
+    return Method(loop=BASELINE, budget=budget)
 
 
 def _usual(method: Method) -> Method:

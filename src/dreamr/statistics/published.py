@@ -45,9 +45,37 @@ class PublishedSize(Spec):
         return self
 
 
+class Weights(Spec):
+    """A model's weights as a decoded token reads them, and the devices that share them."""
+
+    parameters: Annotated[float, Field(gt=0)]  # of a mixture of experts those that a token meets
+    bits: Annotated[float, Field(gt=0)]
+    kept: Annotated[float, Field(ge=0)] = 0  # parameters of these that quantization leaves at 16 bits
+    devices: Count
+
+    @property
+    def gb(self) -> float:
+        """Of each device."""
+        return ((self.parameters - self.kept) * self.bits + self.kept * 16) / 8e9 / self.devices
+
+
+class Decoding(Spec):
+    """What a pair's token costs where decoding is bound by reading weights: assumed, and measured nowhere."""
+
+    text: str
+    draft: Weights
+    target: Weights
+
+    @property
+    def cost(self) -> float:
+        """A draft's token, or step of as many tokens, over a target's."""
+        return self.draft.gb / self.target.gb
+
+
 class Published(Spec):
     window: PublishedCount  # drafted steps that may be unverified at once
-    verdict: Fraction  # in units of a target's step: assumed
+    verdict: Fraction  # in units of a target's step: assumed, published nowhere
+    decoding: tuple[Decoding, ...]
     speedups: Annotated[tuple[PublishedSpeedup, ...], Field(min_length=1)]
     regime: tuple[PublishedSize, ...]
 

@@ -100,12 +100,13 @@ def bounds(row: Mapping[str, Any], quantity: str, kind: str, margin: float = nan
 def standing(row: Mapping[str, Any] | None) -> str:
     """How a method's accuracy stands to the target's: its `non_inferior`, told apart where that is "undecided".
 
-    "alike" if no question was right for one of them alone; "less" if the interval lies below 0.
+    "alike" if no question was right for one of them alone; "less" if the interval lies below 0. "identical" it is where
+    the method writes the target's own text.
     """
     if row is None:
         return "unknown"
     if row.get("lost") == row.get("won") == 0:
-        return "alike"
+        return "identical" if row["non_inferior"] == "identical" else "alike"
     high = row["accuracy_change_high"]
     less = row["non_inferior"] == "undecided" and high is not None and high < 0
     return "less" if less else str(row["non_inferior"])

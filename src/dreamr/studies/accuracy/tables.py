@@ -3,6 +3,7 @@
 from math import isnan, nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
@@ -13,7 +14,6 @@ from dreamr.statistics.frame import (
     TRAINING,
     Group,
     Key,
-    Sums,
     answered,
     as_cells,
     batched,
@@ -25,6 +25,7 @@ from dreamr.statistics.frame import (
     weights,
 )
 from dreamr.statistics.intervals import (
+    Array,
     Interval,
     Quantity,
     difference,
@@ -47,6 +48,9 @@ ACCURACY: dict[str, Quantity] = {
     "truncated": share("truncated"),
     "refused": share("refused"),
 }
+IDENTICAL = "identical"  # to the target's, where it might be inferior
+# Of the target itself.
+UNTOLD = dict.fromkeys(("same_text_as_target", "lost", "won", "p", "non_inferior", "spread", "detectable_change"), nan)
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
@@ -60,8 +64,15 @@ HARNESS: dict[str, Quantity] = {
 
 
 def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy of every method and its change against the target on the same questions."""
+    """Accuracy of every method and its change against the target on the same questions.
+
+    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. If all have it,
+    and the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
+    standard deviation of a cluster's change, `detectable_change` the smallest true one that four of five runs find.
+    """
     rows = batched(rows).assign(
+        same=lambda r: r.target_text.eq(True).astype(float),
+        compared=lambda r: r.target_text.notna().astype(float),
         lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
         won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )
@@ -79,18 +90,24 @@ def _accuracy_line(key: Key, answers: Group, job: SummariseJob) -> dict[str, Any
     `detectable_change` is told where intervals are over questions.
     """
     if key["method"] == BASELINE:
-        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown}) | {"p": nan}
-        return line | _exact(line, answers, job)
+        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown})
+        return line | _exact(line, answers, job) | UNTOLD
     line = estimated(answers, sampling(job), ACCURACY)
-    line |= _exact(line, answers, job)
+    line |= _exact(line, answers, job) | {"same_text_as_target": _share(answers.sums["same"], answers.sums["compared"])}
+    identical = job.methods[key["method"]].declared.lossless and line["same_text_as_target"] == 1
+    line |= as_cells({"accuracy_change": Interval(0.0)}) if identical else {}
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
     return line | {
         "lost": answers.count("lost"),
         "won": answers.count("won"),
         "p": _p(answers, job),
-        "non_inferior": non_inferiority(change, job.statistics.margin),
-        "detectable_change": nan if answers.crossed else _detectable(answers.sums, job),
+        "non_inferior": IDENTICAL if identical else non_inferiority(change, job.statistics.margin),
+        **_spread(answers, job),
     }
+
+
+def _share(hits: Array, counts: Array) -> float:
+    return float(hits.sum() / counts.sum()) if counts.any() else nan
 
 
 def _p(answers: Group, job: SummariseJob) -> float:
@@ -101,9 +118,12 @@ def _p(answers: Group, job: SummariseJob) -> float:
     return flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed)
 
 
-def _detectable(sums: Sums, job: SummariseJob) -> float:
-    per_cluster = (sums["correct"] - sums["target_correct"]) / sums["n"].mean()
-    return minimum_detectable(per_cluster, job.statistics.confidence)
+def _spread(answers: Group, job: SummariseJob) -> dict[str, float]:
+    """Standard deviation of a problem's change, and what it lets these questions detect with the drafts at hand."""
+    sums = answers.sums
+    changes = (sums["correct"] - sums["target_correct"]) / sums["n"].mean()
+    detectable = nan if answers.crossed else minimum_detectable(changes, job.statistics.confidence)
+    return {"spread": float(np.std(changes, ddof=1)) if len(changes) > 1 else nan, "detectable_change": detectable}
 
 
 def _exact(line: dict[str, Any], answers: Group, job: SummariseJob) -> dict[str, float]:

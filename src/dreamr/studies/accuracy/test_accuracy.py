@@ -1,10 +1,12 @@
 """Accuracy, versions, the harness, refused questions and fits, against the slow definition."""
 
 from math import isnan
+from statistics import stdev
 
 import pandas as pd
 import pytest
 from factories import config
+from sentences import said
 from summarised import HIT, PAIR, WHY, cell_of, everything, hit, line, of, with_refused
 
 from dreamr.planning.jobs import SummariseJob
@@ -107,6 +109,44 @@ def test_the_harness_stands_beside_our_verdicts() -> None:
     assert found.disagreement == pytest.approx(10 / 60)
     assert found.only_ours == pytest.approx(sum(row.correct and not theirs(row) for row in settled) / 60)
     assert found.only_ours + found.only_harness == pytest.approx(found.disagreement)
+
+
+@pytest.mark.parametrize(
+    ("method", "differ", "expected"),
+    [("ngram", 0, "identical"), ("ngram", 1, "undecided"), ("specreason", 0, "undecided")],
+)
+def test_only_a_lossless_loop_with_the_target_s_text_is_identical(method: str, differ: int, expected: str) -> None:
+    """Right on the same questions are all three. What writes other text may be so by chance, and has an interval."""
+    settings, _ = everything()
+    target = [row for row in of("target_only", target=PAIR["target"]) if row.benchmark == "realworldqa"]
+    changes = {"method": method, "draft": "none" if method == "ngram" else PAIR["draft"]}
+    own = [row.model_copy(update=changes | {"target_text": n >= differ}) for n, row in enumerate(target)]
+    table = accuracy(score_frame([*target, *own]), SummariseJob.of(settings))
+    found = line(table, method=method, benchmark="realworldqa", target=PAIR["target"], draft=changes["draft"])
+    assert (found.lost, found.won, found.accuracy_change, found.non_inferior) == (0, 0, 0, expected)
+    assert isnan(found.accuracy_change_low) == (expected == "identical")
+    assert found.same_text_as_target == pytest.approx(1 - differ / len(target))
+    shown = said("studies/accuracy/section.html.j2", settings, {**NOTHING, "accuracy": table})
+    assert ("n-gram speculation writes the target's own text by construction" in shown) == (expected == "identical")
+    assert ("identical answers" in shown.partition("Detectable")[2]) == (expected == "identical")
+
+
+NOTHING = {name: pd.DataFrame(columns=["benchmark", "target", "draft", "method"]) for name in ("refusals", "fitting")}
+NOTHING |= {"harness": NOTHING["fitting"], "versions": NOTHING["fitting"]}
+
+
+def test_the_spread_is_that_of_a_problem_s_change() -> None:
+    """Four problems of five questions: changes of 1, 0, 0 and -.6, whose standard deviation is that of four numbers."""
+    settings, _ = everything()
+    wrong = {"dreamr": range(12, 15), "target_only": range(5)}
+    rows = [
+        row.model_copy(update={"correct": int(row.question[1:]) not in wrong[row.method]})
+        for method in wrong
+        for row in of(method, "mathverse", target=PAIR["target"])
+        if method == "target_only" or cell_of(row, method)
+    ]
+    found = line(accuracy(score_frame(rows), SummariseJob.of(settings)), **PAIR, method="dreamr", benchmark="mathverse")
+    assert found.spread == pytest.approx(stdev([1, 0, -0.6, 0]))
 
 
 def test_without_the_target_a_change_is_unknown() -> None:

@@ -14,6 +14,12 @@ def best_speedup(schedule: Schedule, acceptance: float, cost: float = 0.0, verdi
     return 1 / (cost + verdict + rejected if schedule == "sequential" else cost * acceptance + rejected)
 
 
+def largest_cost(schedule: Schedule, acceptance: float, speedup: float, verdict: float = 0.0) -> float:
+    """The cost of a draft's step up to which `best_speedup` reaches this; below 0 where not even free drafts do."""
+    left = 1 / speedup - (1 - acceptance)
+    return left - verdict if schedule == "sequential" else left / acceptance
+
+
 def hidden_acceptance(shown: float, window: int) -> float:
     """The largest share of accepted among verified steps that shows as `shown` when counted among drafted ones.
 

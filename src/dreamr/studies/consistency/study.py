@@ -6,5 +6,5 @@ STUDY = Study(
     heading="Do the numbers in our sources fit together?",
     chapter="appendix",
     order=5,
-    tables={"summarise": ("consistency", "bound")},
+    tables={"summarise": ("consistency", "decoding", "bound")},
 )

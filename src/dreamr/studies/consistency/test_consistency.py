@@ -12,6 +12,8 @@ import yaml
 from factories import ROOT, config, scores
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sentences import said
+from test_plan import merged
 from worlds import METHODS, WIDE, answer, listed, random_pair
 
 from dreamr.engines.virtual import Cost
@@ -22,7 +24,7 @@ from dreamr.statistics.intervals import Bootstrap, ratio
 from dreamr.statistics.published import load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
 from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance
-from dreamr.studies.consistency.tables import bound, consistency
+from dreamr.studies.consistency.tables import bound, consistency, decoding
 
 FILE = ROOT / "config" / "published.yaml"
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
@@ -60,6 +62,48 @@ def test_the_table_says_what_each_number_needs() -> None:
     assert sequential[["needed_0", "needed_0.05"]].tolist() == pytest.approx([1.025, 1.121], abs=0.001)
     assert sequential.hidden_acceptance == 0.146 and sequential.hidden_bound == sequential.bound
     assert table.pairing.str.len().min() > 0
+
+
+def test_dear_drafts_ask_for_longer_answers_of_the_target() -> None:
+    """By hand: 1 / (.45 * .5261 + .4739) is 1.41, 1 / (.45 + .03 + .854) .75. Up to c = .12 1.86 asks for nothing."""
+    table = consistency(FILE).set_index(["schedule", "acceptance", "speedup"])
+    fast, sequential = table.loc[("parallel", 0.5261, 2.38)], table.loc[("sequential", 0.146, 1.2)]
+    assert fast["needed_0.45"] == pytest.approx(2.38 * (0.45 * 0.5261 + 0.4739))
+    assert sequential["needed_0.45"] == pytest.approx(1.2 * (0.45 + 0.03 + 0.854)) and sequential.verdict == 0.03
+    assert np.isnan(fast.largest_cost) and np.isnan(sequential.largest_cost), "not even free drafts do"
+    most = table.largest_cost[("parallel", 0.5261, 1.86)]
+    assert most == pytest.approx((1 / 1.86 - 0.4739) / 0.5261)
+    assert best_speedup("parallel", 0.5261, most) == pytest.approx(1.86)
+
+
+def test_what_a_draft_costs_by_its_weights_is_shown_with_its_arithmetic() -> None:
+    """2.1 billion parameters of 16 bits on two devices; 31.3 of 4 and 2.1 of 16 bits on four."""
+    table = decoding(FILE).set_index("text")
+    small = table.loc["Qwen3-VL-2B for Qwen3-VL-32B"]
+    assert small.draft_gb == pytest.approx(2.1 * 2 / 2) and small.target_gb == pytest.approx((31.3 / 2 + 2.1 * 2) / 4)
+    assert small.c == pytest.approx(2.1 / 4.9625) and small.target_devices == 4
+    whole = table.loc["Qwen3-VL-2B for Qwen3-VL-32B, were the target not quantized"]
+    assert whole.c == pytest.approx(2.1 / (33.4 * 2 / 4))
+
+
+def test_sizes_that_costs_are_worked_out_from_are_those_of_the_paper_s_scale() -> None:
+    """So that two files do not say two things of one model."""
+    planned = merged("config/paper.yaml").estimates.models
+    seen = {(one.parameters, one.kept) for pair in load_published(FILE).decoding for one in (pair.draft, pair.target)}
+    large, mixed = planned["qwen3-vl-32b"], planned["qwen3-vl-235b-awq"]
+    assert seen == {
+        (planned["qwen3-vl-2b"].parameters, 0), (planned["qwen3-vl-4b"].parameters, 0),
+        (large.parameters, large.kept), (large.parameters, 0), (mixed.active, mixed.kept),
+    }  # fmt: skip
+
+
+def test_the_section_says_what_is_assumed() -> None:
+    bound = pd.DataFrame(columns=["target", "draft", "method", "benchmark"])
+    tables = {"consistency": consistency(FILE), "decoding": decoding(FILE), "bound": bound}
+    text = said("studies/consistency/section.html.j2", config(), tables)
+    assert "there each costs v = 0.03 of a target's step. That is assumed here and published nowhere" in text
+    assert "With Qwen3-VL-2B for Qwen3-VL-32B c is then 2.10 / 4.96 = 0.42" in text
+    assert "an assumption, not a measurement" in text
 
 
 def test_what_no_source_names_is_no_number() -> None:

@@ -1,6 +1,6 @@
 """Exposure: which answers count, the difference in differences by hand, and how often its interval holds the truth."""
 
-from math import isnan, sqrt
+from math import isnan, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from factories import config, scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sentences import said
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, NO_AUDIT, score_frame
@@ -219,3 +220,53 @@ def test_clean_leaves_out_every_version_of_an_overlapping_problem() -> None:
     mmmu = table.loc[(*PAIR.values(), "specreason", "mmmu")]
     change = there.correct.mean() - there.target_correct.mean()
     assert mmmu.target_change == mmmu.target_change_clean == pytest.approx(change)
+
+
+def section(control: dict[str, float], usual: dict[str, float]) -> str:
+    """The section where these are the lower ends of the effects of trainings by replicate; NaN: no interval."""
+    settings = config()
+    recipes = settings.sapo.recipes | {
+        "planted": settings.sapo.recipes["balanced"].model_copy(update={"planted": True})
+    }
+    methods = settings.methods | {"dreamr_planted": settings.methods["dreamr"].model_copy(update={"draft": "planted"})}
+    sapo = settings.sapo.model_copy(update={"recipes": recipes})
+    settings = settings.model_copy(update={"sapo": sapo, "methods": methods})
+    rows = [
+        {**PAIR, "method": method, "against": "dreamr_ns", "replicate": number, "n": 9, "effect": low + 0.1}
+        | {"effect_low": low, "effect_high": low + 0.2, "detectable": 0.1, "why": ""}
+        | dict.fromkeys(("exposed_clusters", "clean_clusters", "change_exposed", "change_clean"), 1.0)
+        for method, ends in (("dreamr_planted", control), ("dreamr", usual))
+        for number, low in ends.items()
+    ]
+    empty = {name: pd.DataFrame(columns=["target", "draft", "method", "benchmark"]) for name in ("clean", "overlaps")}
+    tables = {"exposure": pd.DataFrame(rows), "contamination": empty["clean"], "exposures": empty["clean"], **empty}
+    return said("studies/contamination/section.html.j2", settings, tables, "control")
+
+
+SHOWS = "Exposure to benchmark questions shows in the positive control"
+CANNOT = "Whether exposure to benchmark questions raises accuracy cannot be told: "
+
+
+@pytest.mark.parametrize(
+    ("control", "usual", "told"),
+    [
+        ([0.01, -0.1], [-0.1, -0.2], f"{SHOWS} (1 of 2 intervals lie above 0), and not in the usual trainings (0 of 2)"
+         ", where an effect below 10.0 points would not have been found in four of five experiments."),
+        ([0.01], [0.02, -0.2], f"{SHOWS} (1 of 1 intervals lie above 0), and in the usual trainings as well (1 of 2)."),
+        ([-0.01, nan], [0.02], f"{CANNOT}not even the positive control, a training on them alone, shows it (0 of "
+         "1 intervals lie above 0). What the usual trainings show (1 of 1) says nothing."),
+        ([], [0.02], f"{CANNOT}no training on benchmark questions, the positive control, was run."),
+    ],
+)  # fmt: skip
+def test_the_section_opens_with_what_the_positive_control_allows(
+    control: list[float], usual: list[float], told: str
+) -> None:
+    lows = ({str(number): low for number, low in enumerate(ends)} for ends in (control, usual))
+    opening = section(*lows).partition("Benchmark questions that also stand")[0]
+    assert told in opening and "By chance 2.5 in 100 such intervals lie above 0." in opening
+
+
+def test_trainings_of_one_method_are_told_by_the_row_over_all_of_them() -> None:
+    """Else a few of many trainings would show an effect by chance."""
+    text = section({"0": 0.01}, {"all": -0.1, "0": 0.1, "1": 0.2})
+    assert "and not in the usual trainings (0 of 1)" in text

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 from factories import config
+from sentences import said
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
@@ -98,3 +99,23 @@ def test_placed_are_methods_with_the_same_draft_one_of_a_kind() -> None:
 def test_without_nodes_the_map_is_empty() -> None:
     table = dose(answers({"real": [1] * 10}), steps(2, 1), JOB)
     assert table.empty and "distance_low" in table
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-0.072, 0.073, "cannot be told from what its rates predict, nor from much else: the interval of its distance "
+         "is wider than the margin of 3.0 points to either side. Excluded are distances beyond −7.2 and +7.3 points."),
+        (-0.01, 0.02, "is as accurate as its two rates predict, to within 2.0 points: a greater distance is excluded."),
+        (0.01, 0.09, "errors fall where less depends on them: +5.0 points [+1.0, +9.0]."),
+        (-0.09, -0.01, "errors fall where more depends on them: −5.0 points [−9.0, −1.0]."),
+        (math.nan, math.nan, "cannot be compared with the map: it lies outside, or too few answers differ."),
+    ],
+)  # fmt: skip
+def test_a_distance_that_is_not_excluded_is_no_agreement(low: float, high: float, told: str) -> None:
+    table = dose(answers(CORRECT), steps(2, 2), JOB)
+    row = table.method == "real"
+    table.loc[row, ["distance", "distance_low", "distance_high"]] = (low + high) / 2, low, high
+    text = said("studies/dose/section.html.j2", config(), {"dose": table})
+    assert told in text
+    assert ("is as accurate as" in text) == ("as accurate as its two" in told)

@@ -58,9 +58,10 @@ def test_interventions_are_found_with_what_they_are_held_to() -> None:
     assert intervened({name: METHODS[name] for name in ("target_only", "dreamr_target_answers")}) == []
 
 
-def test_a_method_is_held_to_the_target_on_one_thread() -> None:
+@pytest.mark.parametrize("setting", [{"threads": 2}, {"own": {"quick": True}}, {"draft": "balanced"}])
+def test_a_method_is_held_to_the_target_without_other_settings(setting: dict[str, object]) -> None:
     """In the usual configuration the target on two threads stands behind it."""
-    more = METHODS | {"target_only_two_threads": Method(loop="target_only", threads=2)}
+    more = METHODS | {"target_only_changed": METHODS["target_only"].model_copy(update=setting)}
     assert [one.target_alone for one in intervened(more)] == [one.target_alone for one in intervened(METHODS)]
 
 

@@ -1,12 +1,13 @@
 """How often the intervals of a gain under load cover it."""
 
 from collections.abc import Callable
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from simulations import BOOTSTRAP, Random, Simulation, covers
 
-from dreamr.statistics.intervals import ratio
+from dreamr.statistics.intervals import Interval, ratio
 from dreamr.studies.load.tables import crossing
 
 
@@ -32,9 +33,14 @@ def gain_under_load(blocks: int) -> Callable[[Random], bool]:
 
 def break_even(blocks: int) -> Callable[[Random], bool]:
     """Where the gain falls to 1, between the loads that were measured."""
-    at = crossing("a", "b", [*GAINS])
-    exact = float(at({f"{side} {n}": np.array(g if side == "a" else 1) for n, g in AS_DRAWN.items() for side in "ab"}))
-    return lambda rng: covers(BOOTSTRAP.intervals(under_load(rng, blocks), {"at": at})["at"], exact)
+    exact = crossing([*GAINS], [*AS_DRAWN.values()])
+    gains = {str(size): ratio(f"a {size}", f"b {size}") for size in GAINS}
+
+    def hit(rng: Random) -> bool:
+        found = BOOTSTRAP.intervals(under_load(rng, blocks), gains).values()
+        return covers(Interval(*(crossing([*GAINS], ends) for ends in zip(*map(astuple, found), strict=True))), exact)
+
+    return hit
 
 
 SIMULATIONS = (

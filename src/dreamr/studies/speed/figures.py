@@ -38,20 +38,27 @@ def speed(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     return Chart(figure, plotted_rows(rows, ["speedup"]), alt)
 
 
-FACTORS = {"fewer_tokens": "length of the answer", "delegation": "delegation", "overlap": "overlap"}
-UNSPLIT = {"fewer_tokens": "length of the answer", "time_per_token": "delegation and overlap"}
-HATCHES = {
-    "fewer_tokens": "////",
-    "delegation": "|||||",
-    "overlap": "",
-    "time_per_token": "xxxx",
-}  # colours are methods'
+# In words, and how their bars are hatched: colours are methods'.
+FACTORS = {
+    "fewer_tokens": ("length of the answer", "////"),
+    "delegation": ("delegation", "|||||"),
+    "starts": ("fewer starts", "...."),
+    "parallel": ("parallel work", ""),
+    "overlap": ("fewer starts and parallel work", "++++"),
+    "time_per_token": ("all but the length", "xxxx"),
+}
+# The finest factors that are known of a speed-up are drawn.
+KNOWN = (
+    ("fewer_tokens", "delegation", "starts", "parallel"),
+    ("fewer_tokens", "delegation", "overlap"),
+    ("fewer_tokens", "time_per_token"),
+)
 
 
 def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
     """Speed-ups as products: logarithmic bars, a factor above 1 to the right, one below 1 to the left.
 
-    Three factors where the sequential method was timed too, elsewhere two; the pool, and the pairs with three.
+    Three or four factors where the sequential method was timed too, elsewhere two; the pool, and the pairs with more.
     """
     table, factors = (main_pairs(tables[name], job) for name in ("speed", "split"))
     if table.empty:
@@ -76,33 +83,30 @@ def split(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None
     for axes in axes_list[len(pairs) :]:
         axes.set_axis_off()
     figure.supxlabel("factor of the speed-up; the point is their product", fontsize=9, color=INK)
-    handles = [_patch(name, words) for name, words in (FACTORS | UNSPLIT).items()]
-    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+    drawn = {name for _, row in rows.iterrows() for name in _known(row)}
+    handles = [Patch(label=FACTORS[name][0], **_look(name)) for name in FACTORS if name in drawn]
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3)
     alt = "Speed-up as a product of its factors on a logarithmic scale, per pair and method."
-    return Chart(figure, plotted_rows(rows, ["speedup", *FACTORS, "time_per_token"]), alt)
+    return Chart(figure, plotted_rows(rows, ["speedup", *FACTORS]), alt)
 
 
 def _stack(axes: Axes, row: pd.Series, at: int) -> None:
     """One speed-up: its factors end to end from 1 on either side, and the point where their product lies."""
     right = left = 1.0
-    for name in UNSPLIT if pd.isna(row.overlap) else FACTORS:
+    for name in _known(row):
         start = right if row[name] >= 1 else left
         axes.barh(at, start * row[name] - start, left=start, height=0.6, **_look(name))
         right, left = (right * row[name], left) if row[name] >= 1 else (right, left * row[name])
     interval(axes, row, "speedup", at, color=INK)
 
 
+def _known(row: pd.Series) -> Sequence[str]:
+    return next((names for names in KNOWN if row[[*names]].notna().all()), KNOWN[-1])
+
+
 def _look(name: str) -> dict[str, Any]:
-    return {
-        "facecolor": GREY if name == "overlap" else "none",
-        "edgecolor": INK,
-        "hatch": HATCHES[name],
-        "linewidth": 0.6,
-    }
-
-
-def _patch(name: str, words: str) -> Patch:
-    return Patch(label=words, **_look(name))
+    face = GREY if name == "parallel" else "none"
+    return {"facecolor": face, "edgecolor": INK, "hatch": FACTORS[name][1], "linewidth": 0.6}
 
 
 def _panel_each(pairs: Sequence[str], methods: int) -> tuple[Figure, list[Axes]]:

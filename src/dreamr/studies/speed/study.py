@@ -1,4 +1,4 @@
-"""Speed over the target alone, and its factors: tokens, delegation, overlap; device time."""
+"""Speed over the target alone, and its factors: tokens, delegation, starts, parallel work; device time."""
 
 from dreamr.report.sections import TIMED, Section, table
 from dreamr.studies.catalogue import Study

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.devices import devices
 from dreamr.statistics.frame import KEYS, alone, pools, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio, share, times
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
@@ -30,18 +30,15 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Times of questions answered alone, each beside a target-only run of the same question.
 
     Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
-    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. An engine on several
-    threads of a CPU holds as many. `left_out` counts the timed questions that a refusal took from all methods of the
-    same target and draft.
+    had work, *held* ones the whole answer, since a device that is reserved and idles is not free. `left_out` counts the
+    timed questions that a refusal took from all methods of the same target and draft.
     """
     timed = alone(rows)
-    target, draft = (names.map({**job.devices, NO_DRAFT: 0}).astype(float) for names in (timed.target, timed.draft))
-    threads = {name: method.needs_target * (method.threads or 1) for name, method in job.methods.items()}
-    held_target = target * timed.method.map(threads).astype(float)
+    held = devices(timed, job)
     columns = {
-        "busy_device_seconds": held_target * timed.target_busy + draft * timed.draft_busy,
-        "held_device_seconds": (held_target + draft) * timed.seconds,
-        "baseline_device_seconds": target * timed.baseline_seconds,
+        "busy_device_seconds": held.target * timed.target_busy + held.draft * timed.draft_busy,
+        "held_device_seconds": (held.target + held.draft) * timed.seconds,
+        "baseline_device_seconds": held.alone * timed.baseline_seconds,
     }
     table = tabulate(timed.assign(**columns), job, SPEED)
     asked = pools(rows[rows["mode"] == "alone"], job)

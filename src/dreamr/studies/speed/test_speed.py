@@ -14,8 +14,9 @@ from dreamr.report.colours import OTHER, colour
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.speed import figures
-from dreamr.studies.speed.factors import sequential_twins
+from dreamr.studies.speed.factors import sequential_twins, split
 from dreamr.studies.speed.tables import speed
+from dreamr.traces import Span, Step, Trace
 
 
 def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.DataFrame]) -> None:
@@ -88,6 +89,55 @@ def test_a_speedup_is_split_where_the_sequential_twin_was_timed_on_the_same_ques
     assert itself.overlap == pytest.approx(1) and isnan(itself.overlap_low)
 
 
+def answered(method: str, steps: list[bool | None], drafts: list[tuple[int, float, int]], beside: float) -> Trace:
+    """A timed answer of the first pair: whether each step was accepted, and step, seconds and tokens of each draft."""
+    spans = [Span(engine="draft", kind="draft", step=at, start=at, end=at + s, tokens=n) for at, s, n in drafts]
+    return Trace(
+        question="q0", benchmark="mmmu", **PAIR, method=method, mode="alone", digest="d", text="", finish="answer",
+        steps=tuple(Step(text="s", writer="draft", accepted=one) for one in steps), spans=tuple(spans), device="test",
+        drafted=4, verified=4, accepted=3, tokens=40, tokens_by_target=40, draft_tokens=40, target_tokens=4,
+        seconds=1.0, baseline_seconds=beside,
+    )  # fmt: skip
+
+
+def test_an_overlap_is_fewer_starts_of_requests_and_parallel_work() -> None:
+    """By hand. Alone the draft takes .1 s for 10 tokens, on a machine on which the target takes 2 s, not 1.
+
+    Beside the sequential method's target 20 tokens behind accepted steps would take .1 s then. They took .3, so starts
+    take .2 s of its second. The first step reads the question, the step behind the rejected one is asked for anew by
+    every schedule, and what was cancelled is no step.
+    """
+    settings, rows = everything()
+    chosen = [row for row in rows if cell_of(row, "dreamr", "schedule_sequential") and row.question == "q0"]
+    quick = {"dreamr": 0.5, "schedule_sequential": 1.0}
+    times = [
+        row.model_copy(update={"baseline_seconds": 1.0, "seconds": quick[row.method], "tokens_by_target": 40})
+        for row in chosen
+        if row.benchmark == "mmmu" and row.mode == "alone"
+    ]
+    by_itself = of("target_only", "mmmu", target=PAIR["target"])
+    steps = [True, True, False, True]
+    traces = [
+        answered("schedule_sequential", steps, [(0, 9, 9), (1, 0.1, 10), (2, 0.2, 10), (3, 8, 8)], beside=1.0),
+        answered("draft_only_sapo", [None, None], [(0, 7, 7), (1, 0.1, 10)], beside=2.0),
+    ]
+    found = line(
+        split(score_frame([*times, *by_itself]), traces, SummariseJob.of(settings)),
+        method="dreamr",
+        **PAIR,
+        benchmark=ALL,
+    )
+    assert found.overlap == pytest.approx(2.0)
+    assert found.starts == pytest.approx(1 / 0.8) and found.parallel == pytest.approx(1.6)
+    alone = split(score_frame([*times, *by_itself]), traces[:1], SummariseJob.of(settings))
+    assert alone.starts.isna().all() and line(alone, method="dreamr", **PAIR, benchmark=ALL).overlap == found.overlap
+
+
+def test_a_sequential_method_starts_no_fewer_requests_than_itself(tables: dict[str, pd.DataFrame]) -> None:
+    split = tables["split"].query("method == 'schedule_sequential'")
+    assert len(split) and split[["starts", "parallel"]].isna().all(axis=None)
+
+
 def test_only_a_schedule_of_the_same_text_splits_a_speedup(tables: dict[str, pd.DataFrame]) -> None:
     twins = sequential_twins(config().methods)
     assert {name: twins[name] for name in ("dreamr", "schedule_pipelined", "specreason")} == {
@@ -153,3 +203,20 @@ def test_a_main_method_of_ones_own_is_drawn_with_the_others_in_a_colour_of_its_o
     assert usual and wider and {*wider.data.method} - {*usual.data.method} == {"alpha_05"}
     colours = [colour(name, widened) for name in display.main]
     assert len({*colours}) == len(colours) and OTHER not in colours and colour("alpha_05", job) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("known", "labels"),
+    [
+        ({}, ["length of the answer", "delegation", "fewer starts and parallel work", "all but the length"]),
+        (
+            {"starts": 1.1, "parallel": 1.2},
+            ["length of the answer", "delegation", "fewer starts", "parallel work", "all but the length"],
+        ),
+    ],
+)
+def test_a_speedup_is_drawn_by_the_finest_factors_that_are_known(
+    known: dict[str, float], labels: list[str], tables: dict[str, pd.DataFrame]
+) -> None:
+    chart = figures.split(tables | {"split": tables["split"].assign(**known)}, SummariseJob.of(everything()[0]))
+    assert chart and [text.get_text() for text in chart.figure.legends[0].get_texts()] == labels

@@ -11,14 +11,14 @@ from dreamr.config import TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
 from dreamr.report.drawing import GREY, INK, Chart, interval, panels
-from dreamr.statistics.frame import ALL
+from dreamr.statistics.comparisons import schedule
 from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
 PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
 LADDER = 2  # settings in the schedule ablation; more are an experiment of their own
 # Of settings; colours are methods'.
-MARKERS = {"all": "o", "frontier": "^", "none": "s"}
-FILLS = {"all": INK, "frontier": "none", "none": GREY}
+MARKERS: dict[TargetSpeculation, str] = {"all": "o", "frontier": "^", "none": "s"}
+FILLS: dict[TargetSpeculation, str] = {"all": INK, "frontier": "none", "none": GREY}
 
 
 def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
@@ -27,15 +27,9 @@ def target_speculation(tables: Mapping[str, pd.DataFrame]) -> Chart | None:
 
 
 def target_speculation_measured(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
-    """What the ablation of the schedule says, where it has more settings than its ladder."""
-    settings = ahead(tables["ablation"]) if "ablation" in tables else pd.DataFrame(columns=["setting"])
-    return measured(settings, job) if settings.setting.nunique() > LADDER else None
-
-
-def ahead(ablation: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the settings of what the target does ahead of a verdict, on single pairs."""
-    schedules = ablation[(ablation.benchmark == ALL) & (ablation.kind == "schedule") & (ablation.draft != ALL)]
-    return schedules[schedules.setting != "sequential"]
+    """Settings beside the reference, on the questions that all have, where there are more than in the ladder."""
+    table = tables["arms"]
+    return measured(table, job) if table.setting.nunique() > LADDER else None
 
 
 def computed(table: pd.DataFrame) -> Chart:
@@ -54,14 +48,14 @@ def computed(table: pd.DataFrame) -> Chart:
         axes.set_title(f"a verdict costs {verdict:g}, crowding {crowding:g}", fontsize=8)
     figure.supxlabel("acceptance", fontsize=9, color=INK)
     figure.supylabel("speed-up over the pipelined arm's", fontsize=9, color=INK)
-    handles = [Line2D([], [], label=f"target speculation: {name}", **_look(name)) for name in MARKERS]
+    handles = [Line2D([], [], label=schedule(name, True), **_look(name)) for name in MARKERS]
     handles.append(Line2D([], [], linestyle=":", color=GREY, label="closed form"))
-    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles))
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2)
     alt = "Gain of target speculation over a pipeline without it, by acceptance, verdict and crowding: computed."
     return Chart(figure, table, alt)
 
 
-def _look(setting: str) -> dict[str, Any]:
+def _look(setting: TargetSpeculation) -> dict[str, Any]:
     return {"color": INK, "marker": MARKERS[setting], "markersize": 4, "markerfacecolor": FILLS[setting]}
 
 
@@ -74,18 +68,23 @@ def _gain(acceptance: float, cost: float, verdict: float, target_speculation: Ta
 
 
 def measured(table: pd.DataFrame, job: SummariseJob) -> Chart:
-    """Speed-up, and the tokens that the target wrote, for rows of the ablation that commit the same text."""
+    """Speed over the reference's, and the tokens that the target wrote, of settings that commit the same text."""
+    reference = job.label(job.reference)
     quantities = {
-        "speedup": "speed-up over the target alone",
+        "speed_ratio": f"times as fast as {reference}",
         "target_tokens": "tokens that the target wrote, an answer",
     }
-    settings = list(dict.fromkeys(table.sort_values("speedup", ascending=False).setting))
+    settings = list(dict.fromkeys(table.sort_values("speed_ratio", ascending=False).setting))
     figure, axes_list = panels(1, len(quantities), 3.4, 0.7 + 0.3 * len(settings), sharey=True)
     for axes, (name, words) in zip(axes_list, quantities.items(), strict=True):
         for _, row in table.iterrows():
-            interval(axes, row, name, settings.index(row.setting), color=colour(row.method, job))
+            if name != "speed_ratio" or row.method != job.reference:  # whose ratio to itself is no estimate
+                interval(axes, row, name, settings.index(row.setting), color=colour(row.method, job))
         axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
+    axes_list[0].axvline(1, color=INK, linewidth=0.8)
     axes_list[0].set_yticks(range(len(settings)), settings)
-    cells = [f"{name}{end}" for name in quantities for end in ("", "_low", "_high")]
-    data = table[["setting", "target", "draft", "method", "benchmark", "n_alone", *cells]]
-    return Chart(figure, data, f"Speed-up and the target's tokens with intervals, of {len(settings)} settings.")
+    alt = (
+        f"Speed of {len(settings)} settings over that of {reference}, and the target's tokens, with intervals, on the "
+        "questions that were timed under all of them."
+    )
+    return Chart(figure, table, alt)
