@@ -213,6 +213,33 @@ def test_less_work_or_a_faster_device_takes_less_time(overlay: dict[str, Any], r
     assert all(after[models] <= time for models, time in before.items())
 
 
+def of_methods(**methods: dict[str, Any]) -> dict[str, float]:
+    """Seconds of a micro job by the one method that it has."""
+
+    def job(method: str) -> Config:
+        run = {"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": [method], "suites": ["all"]}
+        others = dict.fromkeys(("baseline", "main", "ablation", "quantization"))
+        return merged("config/config.yaml", {"methods": methods, "runs": {**others, "own": run}})
+
+    return {method: seconds(job(method))["generate"] for method in methods}
+
+
+def test_dice_are_planned_at_their_own_acceptance() -> None:
+    dice = {"loop": "specreason", "verifier": "bernoulli"}
+    cpn = {"loop": "specreason", "verifier": "cpn", "alpha": 0.7}
+    found = of_methods(
+        never=dice | {"acceptance": 0}, usual=dice | {"acceptance": 0.85}, always=dice | {"acceptance": 1}, cpn=cpn
+    )
+    assert found["never"] > found["usual"] == found["cpn"] > found["always"]
+
+
+def test_fewer_verdicts_take_less_time_and_more_is_rejected_by_each() -> None:
+    four = {"loop": "specreason", "steps_per_verdict": 4}
+    cpn, dice = {"verifier": "cpn", "alpha": 0.7}, {"verifier": "bernoulli", "acceptance": 0.85}
+    found = of_methods(one=dice | {"loop": "specreason"}, four=dice | four, four_by_cpn=cpn | four)
+    assert found["four"] < found["one"] and found["four"] < found["four_by_cpn"]  # .85 of one step, .52 of four
+
+
 def test_a_batch_is_written_and_judged_at_once_where_gpus_are_apart() -> None:
     plan = Plan(paper())
     training = next(iter(plan.trainings.values()))

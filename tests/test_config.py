@@ -269,7 +269,7 @@ WRONG = {
             "methods.new",
             "'align' judges two versions",
             "loop 'fpsr' asks about one step",
-            "it takes cpn, oracle, score",
+            "it takes bernoulli, cpn, oracle, score, score_mean",
         ],
     ),
     "who answers": (

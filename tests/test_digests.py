@@ -16,7 +16,7 @@ from dreamr.planning.plan import DIGEST_EXCLUDED, SCORER, _by_name
 from dreamr.provenance import SOURCES, code_digest, import_closure
 from dreamr.studies.catalogue import LOADED, modules
 
-ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
+ENGINE = "cpn engines.chat engines.images engines.protocol engines.written runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
 )
 ANSWERING = (
@@ -41,11 +41,12 @@ COVERED = {
     "generate": f"{ANSWERING} answering.thresholds certificates",
     "answer": f"{ANSWERING} answering.thresholds certificates",
     "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
-    "grade": f"{SCORING} data.prepared scoring.grading scoring.lmms_eval scoring.lmms_letters scoring.lmms_reasoning "
-    "scores spans traces",
+    "grade": f"{SCORING} data.prepared prompts scoring.grading scoring.lmms_eval scoring.lmms_letters "
+    "scoring.lmms_reasoning scores spans steps traces",
     "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.devices "
     "statistics.interventions statistics.paired statistics.published statistics.shares statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts statistics.examples "
+    "statistics.step_frame steps",
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
     "statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
@@ -56,6 +57,8 @@ COVERED_BY_LOOPS = {
     "target_only": "methods.single",
     "draft_only": "methods.single",
     "spec_decoding": "methods.single",
+    "draft_model": "",
+    "cascade": "",
     "specreason": "",
     "lookahead": "methods.streams",
     "fpsr": "methods.streams",

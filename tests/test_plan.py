@@ -307,7 +307,7 @@ def test_a_sweep_is_all_combinations_around_its_method() -> None:
     [
         ({"of": "dream", "vary": {"alpha": [0.5]}}, r"sweeps\.grid\.of: unknown name 'dream'; allowed: .*dreamr"),
         ({"of": "dreamr", "vary": {"alpha": [5]}}, r"sweeps\.grid\.vary\.alpha: .*less than 1 \(found: 5\)"),
-        ({"of": "dreamr", "vary": {"alhpa": [0.5]}}, r"unknown setting 'alhpa'; known: alpha, "),
+        ({"of": "dreamr", "vary": {"alhpa": [0.5]}}, r"unknown setting 'alhpa'; known: acceptance, alpha, "),
         ({"of": "dreamr", "vary": {"threshold": [5]}}, r"sweeps\.grid\.vary: loop 'fpsr' .* does not take threshold"),
         ({"of": "dreamr", "vary": {"own": [{"a": 1}]}}, r"unknown setting 'own'"),
         ({"of": "dreamr", "vary": {"window": [2, 2]}}, r"two of its methods would have one name"),

@@ -13,7 +13,7 @@ from dreamr.micro.datasets import write_all
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import write_rows
 from dreamr.statistics.frame import ALL, read_table, score_frame
-from dreamr.statistics.step_frame import Judgement, answers, unread_steps, verified_steps
+from dreamr.statistics.step_frame import SEVERAL, Judgement, answers, sound_answers, unread_steps, verified_steps
 from dreamr.studies.verification.step_verdicts import unread
 from dreamr.traces import Step
 
@@ -58,6 +58,35 @@ def test_a_wrong_answer_line_is_no_error_before_it() -> None:
 
     traces = [verified_traces(small())[0].model_copy(update={"steps": steps})]
     assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
+
+
+# Steps that were judged two by two: a right pair, one whose second step is wrong, and a rejected one.
+TWO_BY_TWO = (
+    Step(text="right 1\n\nright 2", writer="draft", verdict=0.9, accepted=True),
+    Step(text="right 3\n\nwrong 4", writer="draft", verdict=0.8, accepted=True),
+    Step(text="own, wrong\n\nright 6", writer="target", verdict=0.1, accepted=False, rejected="right 5\n\nwrong 6"),
+    Step(text="wrong answer", writer="draft", verdict=0.9, accepted=True),
+)
+
+
+def test_several_steps_under_one_verdict_are_right_if_each_is_and_errors_are_single_steps() -> None:
+    traces = [verified_traces(small())[0].model_copy(update={"steps": TWO_BY_TWO})]
+    seen: list[tuple[str, Sequence[str]]] = []
+
+    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> Judgement:
+        seen.append((step, before))
+        return Judgement(step.startswith("right"), "answer" if step.endswith("answer") else "read")
+
+    found = verified_steps(traces, asked(small()), judge)
+    assert found.right.tolist() == [1, 0, 0, 0]
+    assert found.claim.tolist() == [SEVERAL, SEVERAL, SEVERAL, "answer"]
+    assert found.clean.tolist() == [True, True, False, False]
+    assert found.own_right.fillna(-1).tolist() == [-1, -1, 0, -1]
+    assert ("wrong 6", ["right 1", "right 2", "right 3", "wrong 4", "right 5"]) in seen
+    assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
+    assert sound_answers(traces, judge) == set()
+    right = [traces[0].model_copy(update={"steps": TWO_BY_TWO[:1]})]
+    assert len(sound_answers(right, judge)) == 1
 
 
 # Two steps that a loop let pass, an accepted one, and the target's own.

@@ -22,6 +22,7 @@ from dreamr.config.models import (
     Model,
     ModelRef,
     ZooModel,
+    tokenizer_digest,
 )
 from dreamr.config.runs import LoadBlocks, Run, Slice, Suite
 from dreamr.config.sweeps import Sweep
@@ -74,4 +75,5 @@ __all__ = [
     "faults",
     "sapo_model",
     "sapo_recipe",
+    "tokenizer_digest",
 ]

@@ -13,7 +13,7 @@ from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
-from dreamr.config.models import LocalModel, Model
+from dreamr.config.models import HubModel, LocalModel, Model, folder_tokenizer
 from dreamr.config.runs import Run, Slice, Suite
 from dreamr.config.sweeps import Sweep, with_sweeps
 from dreamr.config.training import Awq, Sapo
@@ -215,6 +215,36 @@ class Config(Spec):
                         "suites with alone 0 and without load"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> Self:
+        """Where a target checks a draft's tokens, sampling is greedy and both have one tokenizer."""
+        for name, run in self.runs.items():
+            asked = [method for method in run.methods if self.methods[method].declared.by_token]
+            if asked and self.generation.temperature > 0:
+                raise ValueError(
+                    f"runs.{name}.methods: {asked[0]!r} keeps what is the target's likeliest token, and "
+                    f"generation.temperature is {self.generation.temperature}; allowed: 0"
+                )
+            for method, target, draft in product(asked, run.targets, run.drafts):
+                if self._other_tokenizer(target, draft):
+                    fitting = [model for model in self.models if not self._other_tokenizer(target, model)]
+                    raise ValueError(
+                        f"runs.{name}.methods: {method!r} goes token by token, and {draft!r} has another tokenizer "
+                        f"than {target!r}; it takes {', '.join(sorted({*fitting} - {target}))}"
+                    )
+        return self
+
+    def _other_tokenizer(self, target: str, draft: str) -> bool:
+        """Whether two models are known not to share a tokenizer; of those of the hub it shows in the job."""
+        digests = {self._tokenizer(target), self._tokenizer(draft)} - {None}
+        return len(digests) > 1
+
+    def _tokenizer(self, name: str) -> str | None:
+        model = self.models[name]
+        if model.maker == "awq":
+            return self._tokenizer(model.base)
+        return None if isinstance(model, HubModel) else folder_tokenizer(model.path)
 
     def is_micro(self, name: str) -> bool:
         """Whether a data set is made by the micro world, which alone knows the truth of its questions."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from dreamr.config import NO_DRAFT, Method
+from dreamr.config import NO_DRAFT, Method, Text
 from dreamr.planning.costs import TERA, ServedModel, served, size, text, trained, training_engines, weights_gb
 from dreamr.planning.plan import Group, Plan, Training
 from dreamr.planning.questions import known
@@ -273,9 +273,22 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
     match method.declared.target_writes:
         case "nothing":
             return nothing, whole
+        case "all steps" if method.proposed_tokens:
+            return _by_token(method.proposed_tokens, lengths)
         case "all steps":
             return whole, nothing
         case "rejected steps":
             steps = lengths.answer / lengths.step
-            written = (1 - lengths.accepted) * lengths.answer
-            return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
+            size = steps if method.declared.judges == "answer" else method.steps_per_verdict or 1
+            accepted = lengths.accepted**size if method.acceptance is None else method.acceptance
+            verdicts, written = steps / size, (1 - accepted) * lengths.answer
+            read = lengths.prompt + lengths.answer + verdicts * lengths.verdict
+            return Workload(written + verdicts, read), whole
+
+
+def _by_token(proposed: int, lengths: Text) -> tuple[Workload, Workload]:
+    """A pass of the target checks so many tokens of the draft, each kept with the share of steps that are accepted."""
+    kept = sum(lengths.accepted**place for place in range(proposed + 1))  # with the target's own behind them
+    passes = lengths.answer / kept
+    read = lengths.prompt + passes * proposed
+    return Workload(tokens=passes, read=read), Workload(tokens=passes * proposed, read=lengths.prompt)

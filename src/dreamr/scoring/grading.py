@@ -9,6 +9,7 @@ from dreamr.scores import Score
 from dreamr.scoring import lmms_eval
 from dreamr.scoring.verdicts import trace_grade
 from dreamr.spans import busy_seconds, later_steps
+from dreamr.steps import single_steps
 from dreamr.traces import Answered, Trace
 
 CellKey = tuple[str, ...]
@@ -68,7 +69,7 @@ def score(trace: Trace, question: Question, batched_text: str | None, target_tex
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
-        steps=len(trace.steps),
+        steps=sum(len(single_steps(step.text)) for step in trace.steps),
         unread=sum(step.unread for step in trace.steps),
         own_tokens=sum(step.tokens for step in trace.steps if step.writer == "target"),
         later_drafts=drafts[0],
