@@ -13,7 +13,15 @@ from dreamr.micro.datasets import write_all
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import write_rows
 from dreamr.statistics.frame import ALL, read_table, score_frame
-from dreamr.statistics.step_frame import SEVERAL, Judgement, answers, sound_answers, unread_steps, verified_steps
+from dreamr.statistics.step_frame import (
+    SEVERAL,
+    Judgement,
+    answers,
+    sound_answers,
+    unread_steps,
+    verified_steps,
+    weighed,
+)
 from dreamr.studies.verification.step_verdicts import unread
 from dreamr.traces import Step
 
@@ -104,9 +112,10 @@ def test_a_step_that_nobody_judged_is_told_apart_and_a_wrong_one_counts() -> Non
     found = unread_steps(traces, asked(small()), says_right)
     assert (found.text.tolist(), found.wrong.tolist(), found.clean.tolist()) == (["wrong 1", "right 2"], [1, 0], [1, 0])
     assert verified_steps(traces, asked(small()), says_right).text.tolist() == ["wrong 3"]
-    counted = answers(traces, score_frame(scores(small())), says_right)
+    scored = score_frame(scores(small()))
+    counted = answers(traces, scored, says_right)
     assert (counted.errors.tolist(), counted.unread_errors.tolist()) == ([2], [1])
-    table = unread(found, SummariseJob.of(small()))
+    table = unread(weighed(found, scored), SummariseJob.of(small()))
     assert table.wrong.tolist()[0] == 0.5 and table.wrong_clean.tolist()[0] == 1.0
     assert unread(found.iloc[:0], SummariseJob.of(small())).empty
 

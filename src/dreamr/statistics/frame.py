@@ -124,9 +124,8 @@ class Group:
     clusters: Array
     trainings: Array  # numbers of trained drafts; -1 of others
     replicates: Array
-    drafts: NDArray[
-        np.object_
-    ]  # plain ones where a row speaks of their recipe, of which trainings are a sample; else ""
+    # Plain ones where a row speaks of their recipe, of which trainings are a sample; else "".
+    drafts: NDArray[np.object_]
 
     def at(self, place: Array) -> "Group":
         """Some of the answers."""
@@ -255,12 +254,6 @@ def sampling(job: SummariseJob) -> Bootstrap:
 def estimated(answers: Group, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
     """Size and quantities of one group, each with its interval."""
     return answers.size | as_cells(answers.intervals(quantities, bootstrap))
-
-
-def estimates(sums: Sums, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
-    """Size and quantities of sums by cluster, each with its interval over clusters."""
-    size = {"n": int(sums["n"].sum()), "clusters": len(sums["n"])}
-    return size | as_cells(bootstrap.intervals(sums, quantities))
 
 
 def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:

@@ -83,7 +83,7 @@ COLUMNS = {
 }
 JUDGED = ("accepted", "verified")
 PLACE = ["target", "draft", "benchmark"]
-TRAINING = ["target", "draft", "replicate"]
+TRAINED = ["target", "draft", "replicate"]
 P = [f"{name}_p" for name in DISTANCES]
 
 
@@ -112,10 +112,10 @@ def trainings(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     lines = []
     recipes = (one for one in _contrasts(job) if one.differs in ("training", "rewards"))
     for contrast in recipes:
-        for key, part in _paired(_narrow(rows), contrast, job).groupby(TRAINING):
+        for key, part in _paired(_narrow(rows), contrast, job).groupby(TRAINED):
             found = {name: interval.value for name, (interval, _) in _distances(part, job).items()}
-            lines.append({**contrast._asdict(), **dict(zip(TRAINING, key, strict=True)), "benchmark": ALL, **found})
-    columns = [*Contrast._fields, *TRAINING, "benchmark", *DISTANCES]
+            lines.append({**contrast._asdict(), **dict(zip(TRAINED, key, strict=True)), "benchmark": ALL, **found})
+    columns = [*Contrast._fields, *TRAINED, "benchmark", *DISTANCES]
     return pd.DataFrame(lines, columns=columns)
 
 
