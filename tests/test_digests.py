@@ -31,9 +31,9 @@ COVERED = {
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
     "sapo.trainer steps verifiers.cpn verifiers.protocol",
     "generate": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work methods.protocol models.cards prompts provenance traces",
+    "answering.work machine.background methods.protocol models.cards prompts provenance traces",
     "answer": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work methods.protocol models.cards prompts provenance traces",
+    "answering.work machine.background methods.protocol models.cards prompts provenance traces",
     "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
     "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
     "scores spans traces",

@@ -35,7 +35,8 @@ ALLOWED = {
     "machine": "config errors planning provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
-    "answering": "config engines errors files methods models planning prompts provenance records runtime traces",
+    "answering": "config engines errors files machine methods models planning prompts provenance records runtime "
+    "traces",
     "endpoint": "config engines methods prompts records traces",
     "statistics": "config errors files planning records scores traces",
     "report": "config planning provenance records runtime statistics traces",
