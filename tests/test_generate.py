@@ -179,6 +179,15 @@ def test_only_answers_given_alone_have_a_baseline(bench: Bench) -> None:
     assert all(pairs[trace.benchmark, trace.question] == trace.baseline_seconds for trace in alone)
 
 
+def test_what_others_did_meanwhile_is_kept_of_timed_answers(bench: Bench) -> None:
+    traces = [*bench.run(job(["dreamr", "specreason"])), *bench.run(under_load(["dreamr"]))]
+    shares = {
+        mode: {trace.background for trace in traces if trace.mode == mode} for mode in ("batched", "alone", "load")
+    }
+    assert shares["batched"] == {None}
+    assert all(0 <= share <= 1 for share in shares["alone"] | shares["load"])
+
+
 def test_every_answer_is_counted_by_the_target_s_tokenizer(bench: Bench) -> None:
     """The scripted tokenizer of a model adds the letters of its name."""
     for trace in bench.run(job(["draft_only", "dreamr"])):

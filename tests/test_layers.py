@@ -36,8 +36,8 @@ ALLOWED = {
     "machine": "config errors planning provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
-    "answering": "certificates config engines errors files methods models planning prompts provenance records runtime "
-    "traces",
+    "answering": "certificates config engines errors files machine methods models planning prompts provenance records "
+    "runtime traces",
     "calibration": "answering certificates models planning records scoring statistics traces",
     "endpoint": "config engines methods prompts records traces",
     "statistics": "config errors files planning records scores steps traces",

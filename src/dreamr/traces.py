@@ -77,6 +77,7 @@ class Answered(Record):
     seconds: float  # wall clock of this question; no latency where mode is "batched"
     baseline_seconds: float | None = None  # timed: target-only run of the same question, right beside this one
     load: Load | None = None  # mode "load": under which
+    background: float | None = None  # timed: share of the machine's CPU time that others took meanwhile, 0 to 1
     refused_by: str | None = None  # model whose engine refused what the answer needed next; steps are those before
     refusal: str | None = None  # why, and what would mend it
     fits: tuple[Fit, ...] = ()  # of the models that take part, target first

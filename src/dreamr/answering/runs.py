@@ -25,6 +25,7 @@ from dreamr.answering.questions import Asked, Mode, TimedBlock
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine, Reader
 from dreamr.errors import UserError
+from dreamr.machine.background import Background
 from dreamr.methods import protocol as methods
 from dreamr.methods.protocol import Engines, Limits, Outcome
 from dreamr.prompts import Prompt
@@ -70,6 +71,7 @@ class CellRun:
         timed: "Timed",
         baseline: float | None = None,
         load: Load | None = None,
+        background: float | None = None,
     ) -> Trace:
         """A finished answer with its seconds and, timed by itself or under load, those of the target beside it."""
         return Trace(
@@ -84,6 +86,7 @@ class CellRun:
             seconds=timed.seconds,
             baseline_seconds=baseline,
             load=load,
+            background=background,
             device=self.device,
             thinking=self.thinking,
             fits=self.fits[asked],
@@ -209,9 +212,11 @@ class Stopwatch:
                 await self._round(cells, TimedBlock("alone", (warm_up,)))
         for block, missing in zip(blocks, left, strict=True):
             if missing:
+                background = Background()
                 *timed, baseline = await self._round(missing, block)
+                share = background.share()
                 for cell, own in zip(missing, timed, strict=True):
-                    cell.file.append(*_traces(cell, block, own, baseline))
+                    cell.file.append(*_traces(cell, block, own, baseline, share))
                     done(len(block.asked))
 
     async def _round(self, cells: Sequence[CellRun], block: TimedBlock) -> list[BlockResult]:
@@ -235,8 +240,13 @@ class Stopwatch:
             return BlockResult(answers, time.perf_counter() - start)
 
 
-def _traces(cell: CellRun, block: TimedBlock, timed: BlockResult, baseline: BlockResult) -> Iterator[Trace]:
-    """A cell's answers to a block beside target-only; a question that was refused to that has no baseline."""
+def _traces(
+    cell: CellRun, block: TimedBlock, timed: BlockResult, baseline: BlockResult, background: float
+) -> Iterator[Trace]:
+    """A cell's answers to a block beside target-only; a question that was refused to that has no baseline.
+
+    `background` is the share of the machine's CPU time that other processes took while the block was answered.
+    """
     load = None
     if block.mode == "load":
         load = Load(
@@ -248,7 +258,7 @@ def _traces(cell: CellRun, block: TimedBlock, timed: BlockResult, baseline: Bloc
         )
     for question, own, of_target in zip(block.asked, timed.answers, baseline.answers, strict=True):
         seconds = None if of_target.outcome.refusal else of_target.seconds
-        yield cell.trace(question, block.mode, own, seconds, load)
+        yield cell.trace(question, block.mode, own, seconds, load, background)
 
 
 @contextmanager
