@@ -21,7 +21,7 @@ ENGINE = "cpn engines.chat engines.images engines.protocol engines.written runti
 )
 ANSWERING = (
     f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs answering.work "
-    "methods.protocol models.cards prompts provenance traces"
+    "machine.background methods.protocol models.cards prompts provenance traces"
 )
 SCORING = "scoring.answers scoring.choices scoring.formulas scoring.marks scoring.numerals scoring.quantities " + (
     "scoring.values scoring.verdicts"
