@@ -181,6 +181,7 @@ def _timed(settings: Config, rng: np.random.Generator, score: Score) -> Score:
             "baseline_seconds": baseline,
             "seconds": baseline / speed * float(rng.lognormal(0, 0.15)),
             "same_text": bool(rng.random() < 0.98),
+            "background": 0.01,
         }
     )
 
@@ -197,6 +198,7 @@ def under_load(settings: Config) -> list[Score]:
                 question = (benchmark, f"q{4 * block + number}", f"q{number}", "")
                 score = _score(settings, rng, Cell(*place, run.replicate), question, 0.5, "test")
                 timed = {"mode": "load", "load": told, "seconds": 1 / gain, "baseline_seconds": 1.0}
+                timed["background"] = 0.02
                 rows.append(score.model_copy(update=timed))
     return rows
 

@@ -10,13 +10,13 @@ from factories import ROOT
 
 from dreamr.config import Config
 from dreamr.planning.jobs import SummariseJob
-from dreamr.report.page import _environment, records
+from dreamr.report.page import _environment, everything, records
 from dreamr.statistics.frame import ALL
 
 
 def said(template: str, settings: Config, tables: Mapping[str, pd.DataFrame], *studies: str) -> str:
     """Its words; `studies` are those that the run has."""
-    job = SummariseJob.of(settings)
+    job, rows = SummariseJob.of(settings), {name: records(table) for name, table in tables.items()}
     text = (
         _environment(settings, ROOT / "reports")
         .get_template(template)
@@ -25,7 +25,12 @@ def said(template: str, settings: Config, tables: Mapping[str, pd.DataFrame], *s
             job=job,
             reference=job.reference,
             planted=settings.micro is not None,
-            tables={name: records(table) for name, table in tables.items()},
+            tables=rows,
+            everything=everything(rows),
+            in_depth={},
+            pairs=len(job.pairs),
+            margin="3",
+            confidence="95",
             files=defaultdict(lambda: None),
             figures={},
             studies=defaultdict(bool, dict.fromkeys(studies, True)),

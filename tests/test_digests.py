@@ -50,7 +50,7 @@ COVERED = {
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
     "statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
-    "report.packing report.page report.run_times report.sections runtime.starts statistics.words",
+    "report.packing report.page report.run_times report.sections runtime.forecast runtime.starts statistics.words",
 }
 LOOP = "methods.prefix methods.run steps verifiers.protocol"  # what the loops share
 COVERED_BY_LOOPS = {

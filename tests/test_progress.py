@@ -7,7 +7,7 @@ import pytest
 
 from dreamr.planning.progress import announcement, job_seconds, minutes
 from dreamr.runtime import forecast
-from dreamr.runtime.forecast import Forecast, speedups
+from dreamr.runtime.forecast import Forecast, crowded, speedups
 
 
 def benchmark(path: Path, seconds: float) -> None:
@@ -89,3 +89,21 @@ def test_the_first_result_is_a_ratio_of_total_times(tmp_path: Path) -> None:
     assert speedups(traces) == "times as fast as the target, on 2 questions: dreamr 2.00"
     traces.write_text(json.dumps(rows[-1]) + "\n")
     assert speedups(traces) == ""
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ([None, None], ""),
+        ([None, 0.0, 0.1], ""),
+        (
+            [None, 0.02, 0.42, 0.31],
+            "other processes took 25% of the machine's CPU time: these are times of a busy machine",
+        ),
+    ],
+)
+def test_times_of_a_busy_machine_are_told(shares: list[float | None], told: str, tmp_path: Path) -> None:
+    """By the mean over timed answers; those given many at once measure nothing."""
+    traces = tmp_path / "all.jsonl"
+    traces.write_text("".join(json.dumps({"background": share}) + "\n" for share in shares))
+    assert crowded(traces) == told

@@ -24,7 +24,7 @@ from dreamr.files import write_atomically
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
-from dreamr.report.page import first, machines, records
+from dreamr.report.page import first, machines, records, select
 from dreamr.report.run_times import rule_times
 from dreamr.report.sections import Row
 from dreamr.runtime.endings import exit_on_user_error
@@ -105,6 +105,8 @@ def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     named = " and ".join(machine["device"] for machine in run["machines"])
     yield f"Run of {run['ended']} on {named}; scale {run['scale']}, question seed {run['seed']}."
+    for timed in select(records(read_table(folder / "background.csv")), mode="alone"):
+        yield f"While it timed questions, other processes took {formatted(timed['share'], 'share')} % of the CPU time."
     yield ""
     tables = {table: records(read_table(folder / f"{table}.csv")) for table, _, _ in COLUMNS.values()}
     yield f"| method | {' | '.join(COLUMNS)} |"

@@ -24,6 +24,7 @@ from dreamr.report.models import models
 from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
+from dreamr.runtime.forecast import MOST_BACKGROUND
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, limit, pair, sample, sentence, standing, value_of
 from dreamr.traces import Trace
@@ -124,6 +125,7 @@ def _environment(config: Config, templates: Path) -> Environment:
         "sentence": sentence,
         "sample": sample,
         "ALL": ALL,
+        "MOST_BACKGROUND": MOST_BACKGROUND,
         "MAIN": job.display.main,
         "ORDER": order,
         "COMPARED": job.compared,

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
 SETTLED = 60.0  # expected seconds of finished jobs from which on this run's own pace counts (our decision)
 LONG = 5.0  # expected seconds of a job that is worth a word about the time
+MOST_BACKGROUND = 0.05  # share of the machine's CPU time that others may take from timed answers (our decision)
 
 # Expected seconds that a job of each rule adds to this run: the workflow enters them before the first job.
 EXPECTED: dict[str, float] = {}
@@ -54,3 +56,12 @@ def speedups(traces: Path) -> str:
                 questions.add((row["benchmark"], row["question"]))
     ratios = ", ".join(f"{method} {target[method] / own[method]:.2f}" for method in own if verified[method])
     return f"times as fast as the target, on {len(questions)} questions: {ratios}" if ratios else ""
+
+
+def crowded(traces: Path) -> str:
+    """What other processes did to the machine while the questions of a file of traces were timed; "" where little."""
+    with traces.open(encoding="utf-8") as rows:
+        shares = [row["background"] for row in map(json.loads, rows) if row["background"] is not None]
+    if not shares or mean(shares) <= MOST_BACKGROUND:
+        return ""
+    return f"other processes took {mean(shares):.0%} of the machine's CPU time: these are times of a busy machine"

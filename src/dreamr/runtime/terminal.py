@@ -12,7 +12,7 @@ from typing import NamedTuple
 from dreamr.errors import Cause
 from dreamr.runtime.causes import STOPPED, TO_GO_ON, Ended, note_path, read_note
 from dreamr.runtime.ctrl_c import PRESSED
-from dreamr.runtime.forecast import Forecast, speedups
+from dreamr.runtime.forecast import Forecast, crowded, speedups
 from dreamr.runtime.output import path_from_here
 
 WIDTH = 400  # characters of a cause
@@ -92,10 +92,17 @@ class Terminal:
     def _done(self, job: Started) -> Iterator[str]:
         time_left = self.forecast.words(job.rule, time.monotonic() - self._begun)
         yield stamped(f"{job.name}: done, {self.done} of {self.total} jobs{time_left}")
-        if job.rule == ANSWERS and not self._first:
+        if job.rule == ANSWERS:
+            yield from self._answers(job)
+
+    def _answers(self, job: Started) -> Iterator[str]:
+        """What the first timed answers show; and, of every job, that they were timed beside other work."""
+        if not self._first:
             self._first = speedups(Path(job.output))
             if self._first:
                 yield stamped(f"first result, {job.values}: {self._first}")
+        if busy := crowded(Path(job.output)):
+            yield stamped(f"{job.values}: {busy}")
 
     def failed(self, job: int, rule: str, logs: Sequence[str], said: str | None) -> str:
         """A job failed; `said` is what Snakemake's executor knows of that."""

@@ -28,8 +28,8 @@ STUDY = Study(
             order=4,
         ),
     },
-    tables={"summarise": ("speed", "split")},
-    kept={"speed": ("target", "draft")},
+    tables={"summarise": ("speed", "split", "background")},
+    kept={"speed": ("target", "draft"), "background": ()},
     figures={
         "speed": "Right of 1 is faster than the target alone. Points are all pairs together, upright marks single "
         "pairs. From DREAM-R-NS to DREAM-R is what SAPO's training brings.",

@@ -8,7 +8,7 @@ from dreamr.statistics.frame import KEYS, alone, pools, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio, share, times
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
 
-__all__ = ["speed", "split"]
+__all__ = ["background", "speed", "split"]
 SPEED: dict[str, Quantity] = {
     "speedup": times("baseline_seconds", "seconds"),
     "seconds": mean("seconds"),
@@ -44,3 +44,14 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     asked = pools(rows[rows["mode"] == "alone"], job)
     left_out = [key | {"left_out": int(answers.count("untimed"))} for key, answers in asked]
     return table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)
+
+
+def background(rows: pd.DataFrame) -> pd.DataFrame:
+    """What other processes did to the machine while answers were timed, by mode: alone, under load.
+
+    `share` is the mean share of the machine's CPU time, between 0 and 1, and `greatest` that beside the most disturbed
+    answer. A mode of which nothing is known has no row.
+    """
+    known = rows[rows.background.notna()].assign(background=lambda known: known.background.astype(float))
+    shares = known.groupby("mode").background
+    return shares.agg(n="size", share="mean", greatest="max").reset_index()

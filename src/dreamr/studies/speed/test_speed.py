@@ -5,6 +5,7 @@ from math import isnan, prod
 import pandas as pd
 import pytest
 from factories import calibrated, config
+from sentences import said
 from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refused
 
 from dreamr.config import Method
@@ -15,7 +16,7 @@ from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.studies.speed import figures
 from dreamr.studies.speed.factors import sequential_twins, split
-from dreamr.studies.speed.tables import speed
+from dreamr.studies.speed.tables import background, speed
 from dreamr.traces import Span, Step, Trace
 
 DRAFTS = (PAIR["draft"], "r4b-2l")
@@ -232,3 +233,29 @@ def test_a_speedup_is_drawn_by_the_finest_factors_that_are_known(
 ) -> None:
     chart = figures.split(tables | {"split": tables["split"].assign(**known)}, SummariseJob.of(everything()[0]))
     assert chart and [text.get_text() for text in chart.figure.legends[0].get_texts()] == labels
+
+
+def test_what_others_did_meanwhile_is_a_mean_over_timed_answers_of_a_mode() -> None:
+    rows = [*of("dreamr"), *of("dreamr", mode="alone")]
+    shares = iter([0.0, 0.3, *[0.1] * len(rows)])
+    rows = [row.model_copy(update={"background": next(shares)}) if row.mode == "alone" else row for row in rows]
+    table = background(score_frame(rows))
+    timed = len(of("dreamr", mode="alone"))
+    assert table.to_dict("records") == [
+        {"mode": "alone", "n": timed, "share": pytest.approx((0.3 + 0.1 * (timed - 2)) / timed), "greatest": 0.3}
+    ]
+    unknown = background(score_frame([row.model_copy(update={"background": None}) for row in rows]))
+    assert list(unknown) == list(table) and not len(unknown)
+
+
+@pytest.mark.parametrize(("share", "busy"), [(0.05, False), (0.38, True)])
+def test_times_of_a_busy_machine_are_told_on_the_first_screen(
+    share: float, busy: bool, tables: dict[str, pd.DataFrame]
+) -> None:
+    settings, _ = everything()
+    table = pd.DataFrame([{"mode": "alone", "n": 90, "share": share, "greatest": 0.9}])
+    words = f"other processes took {100 * share:.1f} % of the machine's CPU time"
+    for template in ("glance.lead.html.j2", "studies/speed/section.html.j2"):
+        told = said(template, settings, tables | {"background": table}, "speed")
+        assert (words in told) == (busy or template.startswith("studies"))
+        assert ("times of a busy machine" in told) == busy

@@ -8,9 +8,9 @@ from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, BASELINE, KEYS
 
-SIZES = {"n": "n_timed", "clusters": "clusters_timed"}  # of the timed questions
+SIZES = {"n": "n_alone", "clusters": "clusters_alone"}  # of the timed questions
 SHOWN = [f"{name}{end}" for name in ("accuracy_change", "speedup") for end in ("", "_low", "_high")]
-COLUMNS = ["target", "draft", "method", "sweep", "settings", "n", "n_timed", *SHOWN, "on_front"]
+COLUMNS = ["target", "draft", "method", "sweep", "settings", "n", "n_alone", *SHOWN, "on_front"]
 
 
 def tradeoff(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:
