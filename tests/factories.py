@@ -21,7 +21,15 @@ from dreamr.statistics.step_frame import Judgement, verified_steps, weighed
 from dreamr.traces import Load, Span, Step, Trace
 
 ROOT = Path(__file__).parents[1]
-LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
+LOOP_SPEED = {
+    "target_only": 1.0,
+    "spec_decoding": 1.1,
+    "draft_model": 1.2,
+    "specreason": 1.2,
+    "lookahead": 1.5,
+    "cascade": 0.95,
+    "fpsr": 1.9,
+}
 HOSTILE = '<script>alert("x")</script></pre>'
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 

@@ -147,7 +147,9 @@ def methods_of_depth(*names: str) -> Overlay:
 
 
 def suite(scale: str, **settings: Any) -> Overlay:
-    slices = [{"benchmark": name} for name in configured(scale, bare(scale)).asked]
+    whole = configured(scale, bare(scale))
+    half = {} if whole.micro else {"share": [0.5, 1]}  # the other one may be calibrated on
+    slices = [{"benchmark": name} | half for name in whole.asked]
     return {"suites": {"added": {"slices": slices, "alone": 0} | settings}}
 
 
