@@ -15,6 +15,7 @@ PLACE = [*PAIR, "replicate"]
 SHOWN = {"accuracy": "accuracy_change", "speed": "speedup"}
 ENDS = ("", "_low", "_high")
 PROMISED = ["alpha", "risk", "confidence", "problems"]
+IDENTICAL = "identical answers"
 
 
 def certificates(certificates: Sequence[Certificate]) -> pd.DataFrame:
@@ -36,8 +37,8 @@ def guarantee(certificates: Sequence[Certificate], written: Mapping[str, pd.Data
     """The threshold of each method on each pair (`alpha`; none where it is the target alone), and what is promised.
 
     Beside them stand the change of accuracy and the speed-up on the benchmarks, as in the tables of these: of all
-    trainings of the draft together. `held`: whether that change lies above minus the risk. The row over all pairs shows
-    what became of the method as a whole.
+    trainings of the draft together. `held`: whether that change lies above minus the risk; the target's own answers are
+    identical. The row over all pairs shows what became of the method as a whole.
     """
     found = {name: _whole(written, name) for name in SHOWN}
     rows = [_row(one, found) | {"threshold": _in_words(one)} for one in certificates]
@@ -52,7 +53,9 @@ def _in_words(certificate: Certificate) -> str:
 
 def _row(certificate: Certificate, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     pair = _told(certificate, PAIR)
-    return _told(certificate, [*PLACE, *PROMISED]) | _measured(found, pair, certificate.risk)
+    cells = _measured(found, pair, certificate.risk)
+    alone = certificate.alpha is None and certificate.target != ALL
+    return _told(certificate, [*PLACE, *PROMISED]) | (_as_the_target(cells) if alone else cells)
 
 
 def _told(certificate: Certificate, names: Sequence[str]) -> dict[str, Any]:
@@ -81,3 +84,8 @@ def _measured(found: Mapping[str, pd.DataFrame], pair: Mapping[str, Any], risk: 
             cells |= {f"{SHOWN[name]}{end}": row[f"{SHOWN[name]}{end}"] for end in ENDS}
     change = Interval(*(cells[f"accuracy_change{end}"] for end in ENDS))
     return cells | {"held": non_inferiority(change, risk)}
+
+
+def _as_the_target(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the method is the target alone its answers are the target's own, so that their change has no interval."""
+    return {**cells, "accuracy_change_low": nan, "accuracy_change_high": nan, "held": IDENTICAL}

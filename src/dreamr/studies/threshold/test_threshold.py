@@ -44,5 +44,7 @@ def test_what_was_not_answered_is_unknown(tables: dict[str, pd.DataFrame]) -> No
     for one, made in ((certificate(method="new"), tables), (certificate(), {})):
         row = guarantee([one], made).iloc[0]
         assert pd.isna(row.accuracy_change) and pd.isna(row.speedup) and row.held == "unknown"
-    assert guarantee([certificate(alpha=None)], tables).iloc[0].threshold == "none: the target alone"
+    alone, pooled = (guarantee([certificate(alpha=None)], tables).iloc[place] for place in (0, 1))
+    assert alone.threshold == "none: the target alone" and alone.held == "identical answers"
+    assert pd.isna(alone.accuracy_change_low) and not pd.isna(pooled.accuracy_change_low)
     assert guarantee([], tables).empty and certificates([]).empty
