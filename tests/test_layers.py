@@ -30,7 +30,7 @@ ALLOWED = {
     "scoring": "errors records scores spans steps traces",
     "engines": "config cpn errors prompts records runtime steps",
     "verifiers": "components config cpn engines prompts provenance",
-    "methods": "components config engines prompts steps traces verifiers",
+    "methods": "components config engines errors prompts steps traces verifiers",
     "simulation": "config engines methods prompts",
     "planning": "components config errors methods provenance",
     "machine": "config errors planning provenance",

@@ -126,7 +126,7 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
 
     write_all(tmp_path / "micro", micro_size(1, 10, 10))
     settings = small()
-    names = list(settings.benchmarks)
+    names = list(settings.asked)
     known = {}
     for name in names:
         spec = settings.benchmarks[name].model_copy(update={"path": str(tmp_path / "micro" / name)})
@@ -148,8 +148,8 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
     ]
     write_rows(tmp_path / "scores.jsonl", graded)
     given = {"traces": (tmp_path / "traces.jsonl",), "scores": (tmp_path / "scores.jsonl",)}
-    spec = VerifyJob(benchmarks=tuple(settings.benchmarks)[:judged], tables=SummariseJob.of(settings))
-    for name in (*settings.benchmarks,)[judged:]:
+    spec = VerifyJob(benchmarks=tuple(settings.asked)[:judged], tables=SummariseJob.of(settings))
+    for name in settings.asked[judged:]:
         (tmp_path / "micro" / name / "truth.jsonl").unlink()
     verify(spec=spec.model_dump_json(), **given, **where)
     table = read_table(tmp_path / "out" / "verification.csv")
