@@ -32,6 +32,8 @@ METHODS = {
     "twice": Method(loop="target_only", budget=2),
 }
 
+PROMISES = {"dreamr": {"alpha": 0.7, "risk": 0.03, "confidence": 0.95}}
+
 
 class Counted(ScriptedEngine):
     """Knows how many of its requests are under way, and dies when it is told to."""
@@ -75,7 +77,9 @@ class Endpoint:
         self.target, self.draft = Counted("big", delay), Counted("small", delay)
         engines = Engines(target=self.target, draft=self.draft)
         thinks = bounds.get("thinks", False)
-        served = {name: Served(method, engines, self.target, thinks) for name, method in METHODS.items()}
+        served = {
+            name: Served(method, engines, self.target, thinks, PROMISES.get(name)) for name, method in METHODS.items()
+        }
         self.service = Service(served, SAMPLING, LIMITS, bounds.get("concurrency", 4), bounds.get("queue", 4))
         most_bytes = bounds.get("most_bytes", 1 << 20)
         pictures = Pictures(SIZE, allowed, bounds.get("most_pixels", 10_000), most_bytes)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from dreamr.config import NO_DRAFT, PLAIN, Config, LoadBlocks, Method, Run
+from dreamr.config import NO_DRAFT, PLAIN, Config, Guarantee, LoadBlocks, Method, Run
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import load, read
 from dreamr.records import IMAGE_MARK, Question
@@ -21,7 +21,15 @@ from dreamr.statistics.step_frame import Judgement, verified_steps, weighed
 from dreamr.traces import Load, Span, Step, Trace
 
 ROOT = Path(__file__).parents[1]
-LOOP_SPEED = {"target_only": 1.0, "spec_decoding": 1.1, "specreason": 1.2, "lookahead": 1.5, "fpsr": 1.9}
+LOOP_SPEED = {
+    "target_only": 1.0,
+    "spec_decoding": 1.1,
+    "draft_model": 1.2,
+    "specreason": 1.2,
+    "lookahead": 1.5,
+    "cascade": 0.95,
+    "fpsr": 1.9,
+}
 HOSTILE = '<script>alert("x")</script></pre>'
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 
@@ -84,6 +92,13 @@ def with_arms(settings: Config) -> Config:
     runs["window"] = runs["arms"].model_copy(update={"methods": ("window_2",)})
     methods, runs = {**settings.methods, **methods}, {**settings.runs, **runs}
     return settings.model_copy(update={"methods": methods, "runs": runs})
+
+
+def calibrated(job: SummariseJob, method: str) -> SummariseJob:
+    """The same, where the threshold of a method is a guarantee."""
+    promised = Guarantee(risk=0.03, confidence=0.95, problems=100)
+    methods = {**job.methods, method: job.methods[method].model_copy(update={"alpha": promised})}
+    return job.model_copy(update={"methods": methods})
 
 
 class Cell(NamedTuple):

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 LIBRARIES = ("snakemake.cli", "smart_open", "cyclopts", "rich.console", "pydantic", "pandas", "scipy.stats", "seaborn")
-COMMANDS = ("app", "answer", "generate")
+COMMANDS = ("app", "answer", "calibrate", "generate")
 METHODS = ("target_only", "spec_decoding", "draft_only", "specreason", "fpsr")
 SERVER = get_context("forkserver")  # has one thread, other than the process of the tests
 SERVER.set_forkserver_preload(

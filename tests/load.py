@@ -93,7 +93,7 @@ async def overhead(config: Config, chosen: Chosen, asked: list[Question], data: 
     """Seconds of the endpoint above those of the loop, question by question, in turns."""
     pair = ("--target", chosen.target, "--draft", chosen.draft)
     live = live_methods(config, chosen, ())
-    method, roles = live["dreamr"]
+    method, roles, _ = live["dreamr"]
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     taken: list[tuple[float, float]] = []
     async with AsyncExitStack() as stack:

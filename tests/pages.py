@@ -26,6 +26,7 @@ from factories import (
 )
 from PIL import Image
 
+from dreamr.certificates import Certificate, Trial
 from dreamr.cli.audit import write as write_audit
 from dreamr.cli.plot import Sources
 from dreamr.cli.plot import main as plot
@@ -74,11 +75,32 @@ def page(settings: Config, folder: Path, drawn: bool = True) -> Path:
         traces=(folder / "timed.jsonl",),
         audit=folder / "audit",
         out=folder / "tables",
+        certificates=certificates(folder / "calibration", settings),
     )
     write_table(computed_speculation(), folder / "tables" / "target_speculation.csv")
     with nullcontext() if drawn else patch("dreamr.cli.plot.svg", _empty):
         plot(**drawing(folder, settings), out=folder / "figures")
     return shown(settings, folder)
+
+
+def certificates(folder: Path, settings: Config) -> tuple[Path, ...]:
+    """Of each threshold that is calibrated: the first is .9, of the others none is certified."""
+    folder.mkdir()
+    tried = {0.995: True, 0.9: True, 0.5: False}
+    for number, (calibrated, group) in enumerate(Plan(settings).calibrations.items()):
+        alphas = [0.995] if number else list(tried)
+        counts = {"problems": 200, "lost": 20, "won": 2, "loss": 0.09, "p": 0.04}
+        made = Certificate(
+            **calibrated._asdict(),
+            draft=group.draft,
+            replicate=settings.runs[group.run].replicate,
+            **settings.methods[calibrated.method].guarantee.model_dump(),
+            tested=tuple(Trial(alpha=alpha, certified=not number and tried[alpha], **counts) for alpha in alphas),
+            alpha=None if number else 0.9,
+            models={},
+        )
+        (folder / f"{number}.json").write_text(made.model_dump_json())
+    return tuple(sorted(folder.iterdir()))
 
 
 def _empty(chart: Chart, name: str) -> str:

@@ -38,6 +38,7 @@ FILES = {
     "verify": outputs("verify"),
     "audit": [f"{table}.csv" for table in AUDITED],
     "make_micro": ["planted.csv", *(f"{name}/{split}.parquet" for name, split in MICRO.items())],
+    "make_calibration": [f"{name}/{split}.parquet" for name, split in MICRO.items() if split != "train"],
     "make_environment": ["ready.txt"],
 }
 command = sys.argv[1].replace("-", "_") if sys.argv[0].endswith("dreamr/__main__.py") else ""

@@ -16,6 +16,7 @@ from scipy import stats
 from dreamr.statistics.intervals import Bootstrap, Interval, difference, quotient, ratio, share
 from dreamr.statistics.intervals import times as quotient_of
 from dreamr.statistics.paired import Crossed, flip_p, student
+from dreamr.statistics.risk import risk_test
 from dreamr.statistics.shares import change_interval, share_interval
 from dreamr.studies.catalogue import files
 
@@ -192,6 +193,14 @@ def finds(questions: int, own: float, other: float, noise: float) -> Callable[[R
     return hit
 
 
+def certifies(problems: int, discordant: float, loss: float) -> Callable[[Random], bool]:
+    """Whether a mean loss is found to be below .03; `discordant` problems are right for one of both alone."""
+    odds = [(discordant + loss) / 2, 1 - discordant, (discordant - loss) / 2]
+    return lambda rng: (
+        risk_test(rng.choice([1.0, 0.0, -1.0], p=odds, size=problems), 0.03, 0.05, problems).decision == "certified"
+    )
+
+
 SHARED = (
     Simulation("bootstrap: accuracy, 40 problems of five versions", five_versions, 0.93, 0.97),
     Simulation("bootstrap: accuracy, 60 unequal clusters", unequal_clusters, 0.93, 0.97),
@@ -215,6 +224,9 @@ SHARED = (
     Simulation("sign flips: size, 12 questions (all flips)", finds(12, 1.5, 1.5, 0.15), 0.03, 0.06),
     Simulation("sign flips: size, 40 questions (sampled)", finds(40, 1.5, 1.5, 0.15), 0.03, 0.06),
     Simulation("sign flips: power, 1.5 against 1.7, 40 questions", finds(40, 1.7, 1.5, 0.15), 0.9, 1),
+    Simulation("betting: a loss of the risk, 200 problems, 10 % discordant", certifies(200, 0.1, 0.03), 0, 0.05),
+    Simulation("betting: a loss of the risk, 2,000 problems, 10 % discordant", certifies(2000, 0.1, 0.03), 0, 0.05),
+    Simulation("betting: power, no loss, 2,000 problems, 10 % discordant", certifies(2000, 0.1, 0), 0.95, 1),
 )
 
 

@@ -1,11 +1,14 @@
 """One question, live."""
 
 import io
+import json
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,8 +18,10 @@ from snakemake.cli import parse_args
 
 from dreamr.cli import ask
 from dreamr.cli.app import run
-from dreamr.cli.live import Chosen, live_method, model_names
+from dreamr.cli.live import Chosen, LiveMethod, live_method, model_names
+from dreamr.config import Method
 from dreamr.errors import UserError
+from dreamr.models.cards import model_digest
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import read
 from dreamr.records import Question, write_rows
@@ -130,6 +135,80 @@ def test_the_target_does_not_stand_in_for_the_step_oracle() -> None:
     plan = Plan(read([ROOT / "config" / name for name in ("config.yaml", "depth.yaml")]))
     with pytest.raises(UserError, match="'oracle_000_00': its verdicts are the step oracle's"):
         live_method(plan, "oracle_000_00", "q3vl-deep-awq", "q3vl-2l")
+
+
+CERTIFIED = """
+methods:
+  certified: {loop: fpsr, draft: balanced, verifier: cpn, alpha: {risk: 0.03, confidence: 0.95, problems: 200},
+    window: 4, target_speculation: all, continues: true}
+runs: {certified: {targets: [q3vl-deep-awq], drafts: [q3vl-2l, r4b-2l], methods: [certified], suites: [all]}}
+"""
+DRAFTER = "q3vl-2l.balanced.q3vl-deep-awq"
+FOUND = f"results/calibration/q3vl-deep-awq/{DRAFTER}/certified.json"
+
+
+@pytest.fixture
+def calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LiveMethod]:
+    """The method on its pair, with a certificate of such content where it is given one."""
+    configured(tmp_path, monkeypatch)
+    (tmp_path / "mine.yaml").write_text(CERTIFIED)
+    digests = {}
+    for name in ("q3vl-deep-awq", DRAFTER):
+        (tmp_path / "results/models" / name).mkdir(parents=True)
+        (tmp_path / "results/models" / name / "model.safetensors").write_text(name)
+        (tmp_path / "results/models" / name / "card.json").write_text("{}")
+        digests[name] = model_digest(tmp_path / "results/models" / name)
+    plan = Plan(read([Path("config/config.yaml"), Path("mine.yaml")]))
+
+    def live(draft: str = "q3vl-2l", **content: Any) -> LiveMethod:
+        if content:
+            told = {
+                "method": "certified",
+                "target": "q3vl-deep-awq",
+                "draft": draft,
+                "drafter": DRAFTER,
+                "replicate": 0,
+            }
+            told |= {"risk": 0.03, "confidence": 0.95, "problems": 200, "tested": [], "models": digests}
+            Path(FOUND).parent.mkdir(parents=True, exist_ok=True)
+            Path(FOUND).write_text(json.dumps(told | content))
+        return live_method(plan, "certified", "q3vl-deep-awq", draft, [Path("mine.yaml")])
+
+    return live
+
+
+def test_a_calibrated_method_has_the_threshold_of_its_pair(calibrated: Callable[..., LiveMethod]) -> None:
+    live = calibrated(alpha=0.95)
+    assert live.method.alpha == 0.95 and {role: key.model.name for role, key in live.engines.items()} == {
+        "target": "q3vl-deep-awq",
+        "draft": DRAFTER,
+    }
+    assert "alpha 0.95, loses less than 3 points of accuracy, confidence 0.95" in str(live.certificate)
+
+
+def test_a_method_without_a_certified_threshold_is_served_as_the_target_alone(
+    calibrated: Callable[..., LiveMethod],
+) -> None:
+    live = calibrated(alpha=None)
+    assert live.method == Method(loop="target_only") and list(live.engines) == ["target"]
+    assert "no threshold is certified" in str(live.certificate) and "target alone" in str(live.certificate)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, rf"{FOUND}: no such file; make it with: snakemake --cores all {FOUND} --configfile mine.yaml"),
+        ({"alpha": 0.9, "risk": 0.05}, "another promise than methods.certified.alpha; make it anew with: snakemake"),
+        ({"alpha": 0.9, "models": {DRAFTER: "old"}}, "other weights of its models"),
+        ({"alpha": "?"}, "no certificate of a threshold"),
+        ({"draft": "q3vl-3l"}, "is not calibrated for .*q3vl-3l.*; it is for: .*r4b-2l.* A run with this pair"),
+    ],
+)
+def test_what_is_not_calibrated_is_not_served(
+    calibrated: Callable[..., LiveMethod], given: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UserError, match=told):
+        calibrated(**given)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from projects import ROOT, Project, copied
 from prose import block
-from test_plan import merged
+from test_plan import CERTIFIED, merged
 
 from dreamr.cli.plan import lines, main
 from dreamr.config import Config, Device, EngineSpec, Size, Text
@@ -107,6 +107,25 @@ def test_a_benchmark_of_one_s_own_has_as_many_questions_as_the_estimates_say() -
     assert any("With 42 problems" in line for line in lines(plan(30)))
 
 
+def test_of_a_share_as_many_questions_are_planned() -> None:
+    """To be answered, and for what the design can find."""
+    slices = [{"benchmark": name, "share": [0.75, 1]} for name in ("mathverse", "realworldqa")]
+    plan = Plan(merged({"suites": {"all": {"slices": slices}}}))
+    assert questions(plan, Group("baseline", "q3vl-deep", "none", "all"))[0] == 12 * 5 / 4 + 16 / 4
+    assert any(f"With {12 // 4 + 16 // 4} problems" in line for line in lines(plan))
+
+
+def test_a_calibration_is_planned_with_all_of_its_candidates_and_its_target_s_answers_once() -> None:
+    plan = Plan(merged(CERTIFIED))
+    jobs = [job for job in estimates(plan) if job.rule in ("ask_target", "calibrate")]
+    counted = [(job.rule, job.models, round(job.tokens / plan.config.estimates.text.answer)) for job in jobs]
+    targets, drafts = CERTIFIED["runs"]["certified"]["targets"], CERTIFIED["runs"]["certified"]["drafts"]
+    assert sorted(counted) == sorted(
+        [("ask_target", target, 400) for target in targets]
+        + [("calibrate", f"{draft} for {target}", 6 * 400) for target in targets for draft in drafts]
+    )
+
+
 # -- by hand
 
 
@@ -192,6 +211,33 @@ def test_less_work_or_a_faster_device_takes_less_time(overlay: dict[str, Any], r
     before, after = papers(rule), times(paper(**overlay), rule)
     assert sum(after.values()) < sum(before.values())
     assert all(after[models] <= time for models, time in before.items())
+
+
+def of_methods(**methods: dict[str, Any]) -> dict[str, float]:
+    """Seconds of a micro job by the one method that it has."""
+
+    def job(method: str) -> Config:
+        run = {"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": [method], "suites": ["all"]}
+        others = dict.fromkeys(("baseline", "main", "ablation", "quantization"))
+        return merged("config/config.yaml", {"methods": methods, "runs": {**others, "own": run}})
+
+    return {method: seconds(job(method))["generate"] for method in methods}
+
+
+def test_dice_are_planned_at_their_own_acceptance() -> None:
+    dice = {"loop": "specreason", "verifier": "bernoulli"}
+    cpn = {"loop": "specreason", "verifier": "cpn", "alpha": 0.7}
+    found = of_methods(
+        never=dice | {"acceptance": 0}, usual=dice | {"acceptance": 0.85}, always=dice | {"acceptance": 1}, cpn=cpn
+    )
+    assert found["never"] > found["usual"] == found["cpn"] > found["always"]
+
+
+def test_fewer_verdicts_take_less_time_and_more_is_rejected_by_each() -> None:
+    four = {"loop": "specreason", "steps_per_verdict": 4}
+    cpn, dice = {"verifier": "cpn", "alpha": 0.7}, {"verifier": "bernoulli", "acceptance": 0.85}
+    found = of_methods(one=dice | {"loop": "specreason"}, four=dice | four, four_by_cpn=cpn | four)
+    assert found["four"] < found["one"] and found["four"] < found["four_by_cpn"]  # .85 of one step, .52 of four
 
 
 def test_a_batch_is_written_and_judged_at_once_where_gpus_are_apart() -> None:

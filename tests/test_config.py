@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
-from dreamr.config import Config, EngineSpec
+from dreamr.config import Config, EngineSpec, Guarantee
 from dreamr.errors import UserError
 from dreamr.planning.plan import Plan
 from dreamr.planning.reading import load, read
@@ -63,15 +63,78 @@ def test_trainings_at_paper_scale_have_gpus_for_the_draft() -> None:
 
 
 MINE = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}
+CERTIFIED = {
+    "methods": {
+        "certified": {
+            "loop": "specreason",
+            "verifier": "cpn",
+            "alpha": {"risk": 0.03, "confidence": 0.95, "problems": 9},
+        }
+    },
+    "runs": {
+        "certified": {
+            "targets": ["q3vl-deep-awq"],
+            "drafts": ["q3vl-2l"],
+            "methods": ["certified"],
+            "suites": ["all"],
+        }
+    },
+}
 WRONG = {
     "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key", "resamples"]),
-    "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key", "benchmarks, context_tokens"]),
+    "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key", "benchmarks, calibration, context_tokens"]),
     "unknown key of a model": ({"models": {"q3vl-2l": {"pth": "x"}}}, ["pth", "here: engine, from, path"]),
     "unknown key of a slice": ({"suites": {"all": {"slices": [{"bench": 1}]}}}, ["bench", "benchmark, shard"]),
     "unknown main method": ({"display": {"main": ["gated"]}}, ["display.main", "'gated'", "dreamr_ns"]),
     "name of what is not there": ({"display": {"labels": {"gated": "Gate"}}}, ["display.labels", "'gated'", "mmmu"]),
     "colour": ({"display": {"colours": {"dreamr": "blue"}}}, ["display.colours.dreamr", "'blue'", "#"]),
     "alpha": ({"methods": {"dreamr": {"alpha": 1.3}}}, ["methods.dreamr.alpha", "1.3", "less than 1"]),
+    "a guarantee in part": (
+        {"methods": {"dreamr": {"alpha": {"risk": 3, "confidence": 0.95, "promise": 1}}}},
+        [
+            "methods.dreamr.alpha.risk: Input should be less than 1 (found: 3)",
+            "methods.dreamr.alpha.problems: Field required",
+            "methods.dreamr.alpha.promise: unknown key; known here: confidence, problems, risk",
+        ],
+    ),
+    "a guarantee without alpha's verifier": (
+        {"methods": {"target_only": {"alpha": {"risk": 0.03, "confidence": 0.95, "problems": 20}}}},
+        ["methods.target_only", "does not take alpha"],
+    ),
+    "candidates from loose to strict": (
+        {"calibration": {"candidates": [0.5, 0.7]}},
+        ["calibration.candidates", "[0.5, 0.7]", "must fall"],
+    ),
+    "a guarantee without problems": (CERTIFIED | {"calibration": None}, ["methods.certified.alpha", "null"]),
+    "calibrated on what a run asks": (
+        CERTIFIED | {"suites": {"calibration": {"slices": [{"benchmark": "mmmu", "shard": [1, 2]}]}}},
+        ["suites.calibration: problems of mmmu are asked in suites.all too", "share: [0.5, 1]"],
+    ),
+    "calibrated on the data of a training": (
+        CERTIFIED
+        | {
+            "training_sets": {"ocr_vqa": {"path": "my/books"}},
+            "benchmarks": {"books": {"adapter": "ocr_vqa", "path": "my/books", "split": "train"}},
+            "suites": {"calibration": {"slices": [{"benchmark": "books", "share": [0, 0.5]}]}},
+        },
+        ["suites.calibration: books is the data of training_sets.ocr_vqa", "another split"],
+    ),
+    "calibrated on the clock": (
+        CERTIFIED | {"suites": {"calibration": {"alone": 1}}},
+        ["suites.calibration", "alone 0"],
+    ),
+    "calibrated on what is not there": (
+        CERTIFIED
+        | {
+            "benchmarks": {"mine": MINE | {"path": "my/own/folder"}},
+            "suites": {"calibration": {"slices": [{"benchmark": "mine"}]}},
+        },
+        ["benchmarks.mine.path", "'my/own/folder'", "no such file or folder"],
+    ),
+    "empty share": (
+        {"suites": {"all": {"slices": [{"benchmark": "mmmu", "share": [0.5, 0.5]}]}}},
+        ["suites.all.slices.0.share", "[0.5, 0.5] selects nothing", "that grow"],
+    ),
     "unknown method": ({"runs": {"main": {"methods": ["dreamer"]}}}, ["runs.main.methods", "'dreamer'", "dreamr_ns"]),
     "unknown target": ({"runs": {"main": {"targets": ["q4"]}}}, ["runs.main.targets", "'q4'", "q3vl-deep-awq"]),
     "plain answers of another training": (
@@ -91,7 +154,7 @@ WRONG = {
     "unknown draft": ({"runs": {"main": {"drafts": ["q4"]}}}, ["runs.main.drafts", "'q4'", "none", "q3vl-2l"]),
     "unknown benchmark": (
         {"suites": {"all": {"slices": [{"benchmark": "mmlu"}]}}},
-        ["suites.all.slices", "'mmlu'", "mathverse, mmbench, mmmu, realworldqa"],
+        ["suites.all.slices", "'mmlu'", "mathverse, mathverse_apart, mmbench"],
     ),
     "unknown recipe": (
         {"methods": {"dreamr": {"draft": "best"}}},
@@ -206,7 +269,7 @@ WRONG = {
             "methods.new",
             "'align' judges two versions",
             "loop 'fpsr' asks about one step",
-            "it takes cpn, oracle, score",
+            "it takes bernoulli, cpn, oracle, score, score_mean",
         ],
     ),
     "who answers": (
@@ -251,6 +314,22 @@ def test_a_wrong_value_is_named(case: str) -> None:
         load(tree(overlay))
     missing = [word for word in words if word not in str(stop.value)]
     assert not missing, f"{missing} not in {stop.value}"
+
+
+def test_a_threshold_is_a_number_or_a_guarantee() -> None:
+    config = load(tree(CERTIFIED))
+    assert config.methods["certified"].guarantee == Guarantee(risk=0.03, confidence=0.95, problems=9)
+    assert str(config.methods["certified"].alpha) == "calibrated, risk 0.03, confidence 0.95"
+    assert config.methods["dreamr"].guarantee is None and list(config.guarantees) == ["certified"]
+    assert not load(tree()).guarantees
+
+
+def test_shares_divide_a_benchmark_between_calibration_and_runs() -> None:
+    """Nothing is said of a suite that is asked by no run."""
+    mmmu = {"benchmark": "mmmu", "share": [0, 0.5]}
+    suites = {"calibration": {"slices": [mmmu]}, "all": {"slices": [mmmu | {"share": [0.5, 1]}]}, "old": {"alone": 0}}
+    suites["old"] |= {"slices": [mmmu]}
+    assert load(tree(CERTIFIED, {"suites": suites})).calibrated_on[0].width == 0.5
 
 
 def test_every_wrong_value_is_named_at_once() -> None:

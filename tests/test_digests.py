@@ -16,13 +16,21 @@ from dreamr.planning.plan import DIGEST_EXCLUDED, SCORER, _by_name
 from dreamr.provenance import SOURCES, code_digest, import_closure
 from dreamr.studies.catalogue import LOADED, modules
 
-ENGINE = "cpn engines.chat engines.images engines.protocol runtime.processes " + " ".join(
+ENGINE = "cpn engines.chat engines.images engines.protocol engines.written runtime.processes " + " ".join(
     f"engines.vllm.{name}" for name in ("engine", "inputs", "internals", "kernels", "launch", "remote")
+)
+ANSWERING = (
+    f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs answering.work "
+    "machine.background methods.protocol models.cards prompts provenance traces"
+)
+SCORING = "scoring.answers scoring.choices scoring.formulas scoring.marks scoring.numerals scoring.quantities " + (
+    "scoring.values scoring.verdicts"
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
 FRAME = "scores statistics.frame statistics.intervals statistics.names statistics.paired traces"
 COVERED = {
     "make_micro": MICRO_DATA,
+    "make_calibration": f"{MICRO_DATA} micro.calibration",
     "prepare": "data.loading data.rows",
     "audit": "data.contamination data.plants data.sampling",
     "quantize": "data.plants data.sampling engines.chat engines.images models.awq models.cards models.folders "
@@ -30,16 +38,15 @@ COVERED = {
     "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
     "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
     "sapo.trainer steps verifiers.cpn verifiers.protocol",
-    "generate": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work machine.background methods.protocol models.cards prompts provenance traces",
-    "answer": f"{ENGINE} answering.cells answering.engines answering.fitting answering.questions answering.runs "
-    "answering.work machine.background methods.protocol models.cards prompts provenance traces",
-    "grade": "data.prepared scoring.answers scoring.choices scoring.formulas scoring.grading scoring.lmms_eval "
-    "scoring.lmms_letters scoring.lmms_reasoning scoring.marks scoring.numerals scoring.quantities scoring.values "
-    "scores spans traces",
-    "summarise": f"{FRAME} statistics.claims statistics.comparisons statistics.devices statistics.interventions "
-    "statistics.paired statistics.published statistics.shares statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps statistics.examples statistics.step_frame",
+    "generate": f"{ANSWERING} answering.thresholds certificates",
+    "answer": f"{ANSWERING} answering.thresholds certificates",
+    "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
+    "grade": f"{SCORING} data.prepared prompts scoring.grading scoring.lmms_eval scoring.lmms_letters "
+    "scoring.lmms_reasoning scores spans steps traces",
+    "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.devices "
+    "statistics.interventions statistics.paired statistics.published statistics.shares statistics.words",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts statistics.examples "
+    "statistics.step_frame steps",
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
     "statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
@@ -50,6 +57,8 @@ COVERED_BY_LOOPS = {
     "target_only": "methods.single",
     "draft_only": "methods.single",
     "spec_decoding": "methods.single",
+    "draft_model": "",
+    "cascade": "",
     "specreason": "",
     "lookahead": "methods.streams",
     "fpsr": "methods.streams",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoints import LIMITS, METHODS, Endpoint, asking, connected, inline, picture, with_image
+from endpoints import LIMITS, METHODS, PROMISES, Endpoint, asking, connected, inline, picture, with_image
 from hostile import attack
 from scripted import ScriptedEngine
 
@@ -47,6 +47,7 @@ def test_a_client_gets_the_loops_answer_whole_and_step_by_step(endpoint: Endpoin
     assert whole.choices[0].message.content == expected.text and whole.choices[0].finish_reason == "stop"
     assert whole.usage.completion_tokens == expected.tokens == whole.usage.total_tokens - whole.usage.prompt_tokens
     told = whole.dreamr
+    assert told.get("guarantee") == PROMISES.get(name)
     assert [step["text"] for step in told["steps"]] == [step.text for step in expected.steps]
     assert [step["writer"] for step in told["steps"]] == [step.writer for step in expected.steps]
     assert (told["drafted"], told["verified"], told["accepted"])[1:] == (expected.verified, expected.accepted)
@@ -101,6 +102,7 @@ def test_models_are_listed_by_name(endpoint: Endpoint) -> None:
     models = endpoint.client().models
     assert [model.id for model in models.list()] == list(METHODS)
     assert models.retrieve("target-only").id == "target-only"
+    assert models.retrieve("dreamr").dreamr == {"guarantee": PROMISES["dreamr"]}
     with pytest.raises(NotFoundError) as told:
         models.retrieve("gpt-4o")
     assert told.value.code == "model_not_found"

@@ -28,7 +28,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder, processor = tmp_path_factory.mktemp("data"), AutoProcessor.from_pretrained(MODEL)
     write_all(folder / "micro", config.micro)
     shown = []
-    for name, data in {**config.benchmarks, **config.training_sets}.items():
+    benchmarks = {name: config.benchmarks[name] for name in config.asked}
+    for name, data in {**benchmarks, **config.training_sets}.items():
         here = data.model_copy(update={"path": str(folder / "micro" / Path(data.path).name)})
         question = prepare_questions(name, here, folder)[0]
         prompt = question_prompt(question, str(folder))

@@ -155,7 +155,7 @@ def test_what_the_target_wrote_and_what_later_steps_took_is_summed() -> None:
     steps = (
         Step(text="a", writer="draft", verdict=0.9, accepted=True, tokens=4),
         Step(text="b", writer="target", verdict=0.1, accepted=False, rejected="c", tokens=7),
-        Step(text="d", writer="target", tokens=6),
+        Step(text="d\n\ne", writer="target", tokens=6),  # two under one verdict
     )
     work = [("draft", 0, 0.5, False), ("draft", 1, 0.1, False), ("draft", 2, 0.2, True), ("verify", 1, 0.3, False)]
     work += [("target", 1, 1.0, False), ("target", 2, 3.0, False), ("verify", 0, 9.0, False)]
@@ -164,7 +164,7 @@ def test_what_the_target_wrote_and_what_later_steps_took_is_summed() -> None:
         for kind, step, end, cut in work
     )
     (found,) = scored([trace(steps=steps, spans=spans)], {("mini", "7"): QUESTION})
-    assert (found.steps, found.own_tokens, found.tokens_by_target) == (3, 13, 10)
+    assert (found.steps, found.own_tokens, found.tokens_by_target) == (4, 13, 10)
     assert (found.later_drafts, found.later_drafts_seconds) == (1, 0.1), "neither the first step nor a dropped one"
     assert (found.later_owns, found.later_owns_seconds) == (2, 4.0)
     assert (found.later_verdicts, found.later_verdicts_seconds) == (1, 0.3)

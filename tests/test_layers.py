@@ -22,32 +22,34 @@ ALLOWED = {
     "records": "errors files",
     "traces": "records",
     "scores": "traces",
+    "certificates": "errors records",
     "spans": "traces",
     "prompts": "records",
     "steps": "prompts",
     "data": "components config errors records",
-    "scoring": "errors records scores spans traces",
+    "scoring": "errors records scores spans steps traces",
     "engines": "config cpn errors prompts records runtime steps",
-    "verifiers": "components config cpn engines prompts",
-    "methods": "components config engines prompts steps traces verifiers",
+    "verifiers": "components config cpn engines prompts provenance",
+    "methods": "components config engines errors prompts steps traces verifiers",
     "simulation": "config engines methods prompts",
     "planning": "components config errors methods provenance",
     "machine": "config errors planning provenance",
     "models": "engines errors planning prompts provenance records",
     "sapo": "config data engines errors models planning prompts records runtime scoring steps verifiers",
-    "answering": "config engines errors files machine methods models planning prompts provenance records runtime "
-    "traces",
+    "answering": "certificates config engines errors files machine methods models planning prompts provenance records "
+    "runtime traces",
+    "calibration": "answering certificates models planning records scoring statistics traces",
     "endpoint": "config engines methods prompts records traces",
-    "statistics": "config errors files planning records scores traces",
+    "statistics": "config errors files planning records scores steps traces",
     "report": "config planning provenance records runtime statistics traces",
-    "studies": "components config errors planning records report spans statistics traces",
+    "studies": "certificates components config errors planning records report spans statistics traces",
     "micro": "config data engines errors prompts provenance records steps",
     "notebook": "config errors planning records report scores statistics studies traces",
     "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
-    "cli": "answering components config data endpoint engines errors exports files machine methods micro "
-    "models notebook planning prompts provenance records report runtime sapo scoring simulation spans "
-    "statistics studies traces",
+    "cli": "answering calibration certificates components config data endpoint engines errors exports files "
+    "machine methods micro models notebook planning prompts provenance records report runtime sapo "
+    "scoring simulation spans statistics studies traces",
 }
 
 

@@ -200,7 +200,7 @@ def test_what_is_wrong_with_a_loop_is_told_with_its_file_and_what_is_allowed(stu
     [
         ("x = 1\n", "declares no VERDICTS; expected: VERDICTS = Verdicts(...)"),
         (VERIFIER.replace("def verifier", "def other"), "has no such function: def verifier(method)"),
-        (VERIFIER.replace('"step"', '"steps"'), "judges: Input should be 'step' or 'versions' (found: 'steps')"),
+        (VERIFIER.replace('"step"', '"steps"'), "judges: Input should be 'step', 'answer' or 'versions' (found"),
     ],
 )
 def test_what_is_wrong_with_a_verifier_is_told(study: Path, text: str, words: str) -> None:
@@ -213,8 +213,8 @@ def test_what_is_wrong_with_a_verifier_is_told(study: Path, text: str, words: st
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        ({"verifier": "cpn", "alpha": 0.5, "own": {"most": 3}}, "does not take own.most; it takes alpha, answers, ver"),
-        ({"verifier": "{lab}.short"}, "needs own.most; it takes answers, own.most, verifier"),
+        ({"verifier": "cpn", "alpha": 0.5, "own": {"most": 3}}, "does not take own.most; it takes alpha, answers, ste"),
+        ({"verifier": "{lab}.short"}, "needs own.most; it takes answers, own.most, steps_per_verdict, verifier"),
         ({"verifier": "cpn", "own": {"alpha": 0.5}}, "own: alpha stand beside `loop`, not in `own`"),
         ({"verifier": True, "alpha": 0.5}, "methods.mine.verifier: found True, expected a name or a text; YAML reads"),
         ({"verifier": 12, "alpha": 0.5}, "methods.mine.verifier: found 12, expected a name or a text; YAML reads"),

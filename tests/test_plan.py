@@ -11,7 +11,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from dreamr.config import Config, sapo_model
+from dreamr.config import Config, Method, sapo_model
 from dreamr.errors import UserError
 from dreamr.planning import plan as planning
 from dreamr.planning.jobs import GenerateJob, SummariseJob, TrainJob, VerifyJob
@@ -307,7 +307,7 @@ def test_a_sweep_is_all_combinations_around_its_method() -> None:
     [
         ({"of": "dream", "vary": {"alpha": [0.5]}}, r"sweeps\.grid\.of: unknown name 'dream'; allowed: .*dreamr"),
         ({"of": "dreamr", "vary": {"alpha": [5]}}, r"sweeps\.grid\.vary\.alpha: .*less than 1 \(found: 5\)"),
-        ({"of": "dreamr", "vary": {"alhpa": [0.5]}}, r"unknown setting 'alhpa'; known: alpha, "),
+        ({"of": "dreamr", "vary": {"alhpa": [0.5]}}, r"unknown setting 'alhpa'; known: acceptance, alpha, "),
         ({"of": "dreamr", "vary": {"threshold": [5]}}, r"sweeps\.grid\.vary: loop 'fpsr' .* does not take threshold"),
         ({"of": "dreamr", "vary": {"own": [{"a": 1}]}}, r"unknown setting 'own'"),
         ({"of": "dreamr", "vary": {"window": [2, 2]}}, r"two of its methods would have one name"),
@@ -322,6 +322,93 @@ def test_a_sweep_that_cannot_be_is_told_where_it_is_wrong(sweep: dict, told: str
 def test_a_sweep_has_a_name_of_its_own() -> None:
     with pytest.raises(UserError, match=r"sweeps\.dreamr: a method has this name already"):
         merged({"sweeps": {"dreamr": GRID["sweeps"]["grid"]}})
+
+
+CERTIFIED = {
+    "methods": {
+        "certified": {
+            **{"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "window": 4, "target_speculation": "all"},
+            **{"continues": True, "alpha": {"risk": 0.03, "confidence": 0.95, "problems": 400}},
+        }
+    },
+    "runs": {
+        "certified": {
+            **{"targets": ["q3vl-deep-awq", "q3vl-moe-awq"], "drafts": ["q3vl-2l", "r4b-2l"]},
+            **{"methods": ["certified", "alpha_05"], "suites": ["all"]},
+        },
+        "ablation": None,
+    },
+}
+
+
+def test_a_threshold_is_calibrated_once_for_the_models_of_a_pair() -> None:
+    """Whatever runs and suites ask for it; a draft of another training has its own."""
+    again = {**CERTIFIED["runs"]["certified"], "methods": ["certified"], "replicate": 1}
+    later = {**again, "suites": ["later"], "replicate": 0}
+    suites = {"later": {"slices": [{"benchmark": "mmmu"}], "alone": 0}}
+    plan = Plan(merged(CERTIFIED, {"runs": {"later": later, "again": again}, "suites": suites}))
+    drafters = [(target, f"{draft}.balanced.{target}{end}") for target in ("q3vl-deep-awq", "q3vl-moe-awq")
+                for draft in ("q3vl-2l", "r4b-2l") for end in ("", ".1")]  # fmt: skip
+    assert {one[:2] for one in plan.calibrations} == {*drafters} and len(plan.calibrations) == 8
+    of_main, of_later = (
+        plan.calibrated(Group(run, *PAIR, suite)) for run, suite in (("certified", "all"), ("later", "later"))
+    )
+    assert of_main == of_later and plan.calibrated(MAIN) == []
+    paths = plan.outputs()
+    assert "results/calibration/q3vl-moe-awq/r4b-2l.balanced.q3vl-moe-awq.1/certified.json" in paths["calibrate"]
+    assert len(paths["ask_target"]) == 2 and {*plan.datasets} >= {"mathverse_apart", "mmmu_apart"}
+
+
+def test_without_a_guarantee_nothing_is_calibrated() -> None:
+    plan = Plan(merged())
+    assert not plan.calibrations and not plan.calibration_files and plan.outputs()["ask_target"] == []
+
+
+def test_a_guarantee_changes_no_other_cell_and_its_risk_no_answer() -> None:
+    """The value of a threshold is added to the digest by the job that knows it."""
+    before, after = digests(merged({"runs": {"ablation": None}})), digests(merged(CERTIFIED))
+    assert {cell[0].run for cell in changed(before, after)} == {"certified"}
+    riskier = deepcopy(CERTIFIED)
+    riskier["methods"]["certified"]["alpha"] |= {"risk": 0.05, "confidence": 0.9}
+    assert not changed(after, digests(merged(riskier)))
+    plans = [Plan(merged(tree)) for tree in (CERTIFIED, riskier)]
+    jobs = [plan.calibrate(next(iter(plan.calibrations))) for plan in plans]
+    assert jobs[0].answers == jobs[1].answers and jobs[0] != jobs[1]
+
+
+def test_every_candidate_is_the_method_with_its_threshold() -> None:
+    plan = Plan(merged(CERTIFIED))
+    job = plan.calibrate(next(iter(plan.calibrations)))
+    whole = plan.config.methods["dreamr"]
+    assert [cell.method for cell in job.answers.cells.values()] == [
+        whole.model_copy(update={"alpha": alpha}) for alpha in plan.config.calibration.candidates
+    ]
+    assert len({cell.digest for cell in job.answers.cells.values()}) == 6
+    assert (job.answers.suite.alone, job.answers.sample.problems, job.answers.drafts["balanced"].name) == (
+        0,
+        400,
+        job.drafter,
+    )
+    (alone,) = plan.ask_target("q3vl-moe-awq").cells.values()
+    assert alone.method == Method(loop="target_only")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "affects"),
+    [
+        ({"calibration": {"seed": 1}}, True),
+        ({"methods": {"certified": {"alpha": {"problems": 500}}}}, True),
+        ({"calibration": {"candidates": [0.9, 0.8]}}, False),
+        ({"micro": {"seed": 1}}, False),
+    ],
+)
+def test_what_is_asked_of_the_target_to_calibrate(overlay: dict, affects: bool) -> None:
+    """Other questions of the benchmarks are another quantized target, and the problems stay what they are."""
+    names = ("mathverse_apart", "mmmu_apart")
+    before, after = (
+        [Plan(merged(*trees)).data_digest(name) for name in names] for trees in ([CERTIFIED], [CERTIFIED, overlay])
+    )
+    assert (before != after) == affects
 
 
 def test_pools_are_over_the_pairs_of_the_main_run() -> None:

@@ -17,6 +17,7 @@ from pages import drawing, hostile, shown
 
 from dreamr.cli.plot import main as plot
 from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.names import swept_names
 from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK, main_pairs, pairs_in
 from dreamr.report.packing import Source
@@ -301,7 +302,7 @@ def test_every_method_has_a_name_for_people_and_schedules_have_theirs(made: Simp
     overlays = [ROOT / "config" / f"{name}.yaml" for name in ("config", "depth")]
     settings = read_config(overlays)
     named = {name for name in settings.methods if not name.startswith("oracle_")}
-    assert named <= settings.display.labels.keys()
+    assert named <= settings.display.labels.keys() | swept_names(settings).keys()
     ablation = pd.read_csv(made.folder / "tables" / "ablation.csv")
     schedules = ablation[ablation.kind == "schedule"].set_index("method").setting.to_dict()
     expected = {"schedule_sequential": "sequential", "schedule_pipelined": "pipelined", "dreamr": "fully parallel"}

@@ -147,8 +147,21 @@ def methods_of_depth(*names: str) -> Overlay:
 
 
 def suite(scale: str, **settings: Any) -> Overlay:
-    slices = [{"benchmark": name} for name in configured(scale, bare(scale)).asked]
+    whole = configured(scale, bare(scale))
+    half = {} if whole.micro else {"share": [0.5, 1]}  # the other one may be calibrated on
+    slices = [{"benchmark": name} | half for name in whole.asked]
     return {"suites": {"added": {"slices": slices, "alone": 0} | settings}}
+
+
+def divided(scale: str) -> Overlay:
+    """Half of the problems to calibrate on where they are not generated; the other half to answer."""
+    settings = configured(scale, bare(scale))
+    suites = {
+        name: settings.suites[name].model_dump(mode="json") for run in settings.runs.values() for name in run.suites
+    }
+    parts = {name: [part | {"share": [0.5, 1]} for part in one["slices"]] for name, one in suites.items()}
+    asked = [{"benchmark": name, "share": [0, 0.5]} for name in settings.asked]
+    return {"suites": {"calibration": {"slices": asked}, **{name: {"slices": part} for name, part in parts.items()}}}
 
 
 WINDOW = {
@@ -158,6 +171,11 @@ WINDOW = {
     "alpha": 0.7,
     "window": 2,
     "target_speculation": "all",
+}
+CERTIFIED = WINDOW | {
+    "window": 4,
+    "continues": True,
+    "alpha": {"risk": 0.03, "confidence": 0.95, "problems": 500},
 }
 ARMS = ("speculation_frontier", "speculation_none", "anew_all")
 ORACLE = ("oracle_000_00", "oracle_000_50", "oracle_100_00", "oracle_100_50")
@@ -181,6 +199,10 @@ ADDED = {
     ),
     "arms": (lambda at: [methods_of_depth(*ARMS), run(at, *ARMS)], {"schedule", "arms"}),
     "published": (lambda at: [methods_of_depth("lookahead_published"), run(at, "lookahead_published")], {"published"}),
+    "threshold": (
+        lambda at: [{"methods": {"certified": CERTIFIED}}, divided(at), run(at, "certified")],
+        {"threshold"},
+    ),
     "interventions": (
         lambda at: [methods_of_depth("dreamr_target_answers"), run(at, "dreamr_target_answers")],
         {"interventions"},

@@ -21,7 +21,7 @@ from dreamr.runtime.ctrl_c import PRESSED
 from dreamr.runtime.output import Lines
 from dreamr.runtime.terminal import Failure, Terminal
 
-MAIN = "    job = read_spec("  # where a command begins
+MAIN = "    job = "  # where a command begins
 ENGINE = """
     from dreamr.engines.protocol import EngineDied
     from dreamr.errors import Cause

@@ -13,7 +13,15 @@ from dreamr.micro.datasets import write_all
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.records import write_rows
 from dreamr.statistics.frame import ALL, read_table, score_frame
-from dreamr.statistics.step_frame import Judgement, answers, unread_steps, verified_steps, weighed
+from dreamr.statistics.step_frame import (
+    SEVERAL,
+    Judgement,
+    answers,
+    sound_answers,
+    unread_steps,
+    verified_steps,
+    weighed,
+)
 from dreamr.studies.verification.step_verdicts import unread
 from dreamr.traces import Step
 
@@ -60,6 +68,35 @@ def test_a_wrong_answer_line_is_no_error_before_it() -> None:
     assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
 
 
+# Steps that were judged two by two: a right pair, one whose second step is wrong, and a rejected one.
+TWO_BY_TWO = (
+    Step(text="right 1\n\nright 2", writer="draft", verdict=0.9, accepted=True),
+    Step(text="right 3\n\nwrong 4", writer="draft", verdict=0.8, accepted=True),
+    Step(text="own, wrong\n\nright 6", writer="target", verdict=0.1, accepted=False, rejected="right 5\n\nwrong 6"),
+    Step(text="wrong answer", writer="draft", verdict=0.9, accepted=True),
+)
+
+
+def test_several_steps_under_one_verdict_are_right_if_each_is_and_errors_are_single_steps() -> None:
+    traces = [verified_traces(small())[0].model_copy(update={"steps": TWO_BY_TWO})]
+    seen: list[tuple[str, Sequence[str]]] = []
+
+    def judge(benchmark: str, question: str, step: str, before: Sequence[str]) -> Judgement:
+        seen.append((step, before))
+        return Judgement(step.startswith("right"), "answer" if step.endswith("answer") else "read")
+
+    found = verified_steps(traces, asked(small()), judge)
+    assert found.right.tolist() == [1, 0, 0, 0]
+    assert found.claim.tolist() == [SEVERAL, SEVERAL, SEVERAL, "answer"]
+    assert found.clean.tolist() == [True, True, False, False]
+    assert found.own_right.fillna(-1).tolist() == [-1, -1, 0, -1]
+    assert ("wrong 6", ["right 1", "right 2", "right 3", "wrong 4", "right 5"]) in seen
+    assert answers(traces, score_frame(scores(small())), judge).errors.tolist() == [1]
+    assert sound_answers(traces, judge) == set()
+    right = [traces[0].model_copy(update={"steps": TWO_BY_TWO[:1]})]
+    assert len(sound_answers(right, judge)) == 1
+
+
 # Two steps that a loop let pass, an accepted one, and the target's own.
 LET_PASS = (
     Step(text="wrong 1", writer="draft"),
@@ -89,7 +126,7 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
 
     write_all(tmp_path / "micro", micro_size(1, 10, 10))
     settings = small()
-    names = list(settings.benchmarks)
+    names = list(settings.asked)
     known = {}
     for name in names:
         spec = settings.benchmarks[name].model_copy(update={"path": str(tmp_path / "micro" / name)})
@@ -111,8 +148,8 @@ def test_the_command_asks_the_micro_world_of_what_it_made(tmp_path: Path, judged
     ]
     write_rows(tmp_path / "scores.jsonl", graded)
     given = {"traces": (tmp_path / "traces.jsonl",), "scores": (tmp_path / "scores.jsonl",)}
-    spec = VerifyJob(benchmarks=tuple(settings.benchmarks)[:judged], tables=SummariseJob.of(settings))
-    for name in (*settings.benchmarks,)[judged:]:
+    spec = VerifyJob(benchmarks=tuple(settings.asked)[:judged], tables=SummariseJob.of(settings))
+    for name in settings.asked[judged:]:
         (tmp_path / "micro" / name / "truth.jsonl").unlink()
     verify(spec=spec.model_dump_json(), **given, **where)
     table = read_table(tmp_path / "out" / "verification.csv")

@@ -16,6 +16,7 @@ from dreamr.engines.protocol import Refused
 from dreamr.engines.vllm import engine as vllm
 from dreamr.engines.vllm.inputs import Vocabulary, pieces
 from dreamr.engines.vllm.launch import Ngram, engine_arguments, environment, visible_devices
+from dreamr.engines.written import Written
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.verifiers.align import AlignVerifier
@@ -43,7 +44,7 @@ def test_a_step_more_leaves_earlier_pieces_as_they_are(before: list[str], step: 
 @given(words, st.integers(1, 6))
 def test_a_stream_of_tokens_falls_into_its_steps(texts: list[str], cap: int) -> None:
     """Each step ends at the first stop string behind the step before, at the cap, or with the request."""
-    written = vllm.Written(texts.__getitem__, STEP_BREAK, "", (), cap)
+    written = Written(texts.__getitem__, STEP_BREAK, "", (), cap)
     steps, sizes = [], []
     for token in range(len(texts)):
         step = written.add(token, "end" if token == len(texts) - 1 else None)
@@ -63,7 +64,7 @@ def test_a_stream_of_tokens_falls_into_its_steps(texts: list[str], cap: int) -> 
 
 def test_a_piece_is_what_a_new_request_would_tokenize_as_one() -> None:
     texts = ["Row", " 1", ".\n\n", "So", " 2", "\n\n\n", "x"]
-    written = vllm.Written(texts.__getitem__, STEP_BREAK, "I say: ", (90, 91), 2)
+    written = Written(texts.__getitem__, STEP_BREAK, "I say: ", (90, 91), 2)
     seen = []
     for token in range(len(texts)):
         if written.add(token, None):

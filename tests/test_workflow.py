@@ -118,6 +118,59 @@ def test_a_run_at_the_papers_scale_begins_with_its_pins(project: Project) -> Non
     assert "Traceback" not in done.stderr and not (project.folder / "results").exists()
 
 
+CERTIFIED = {
+    "methods": {
+        "certified": {
+            **{"loop": "fpsr", "draft": "balanced", "verifier": "cpn", "window": 4, "target_speculation": "all"},
+            **{"continues": True, "alpha": {"risk": 0.03, "confidence": 0.95, "problems": 200}},
+        }
+    },
+    "runs": {
+        "certified": {
+            **{"targets": ["q3vl-deep-awq"], "drafts": ["q3vl-2l"], "methods": ["certified"], "suites": ["all"]},
+        }
+    },
+}
+
+
+def test_a_method_with_a_guarantee_is_calibrated_before_it_answers(project: Project) -> None:
+    """On problems of its own; what answers is told the certificate, and other jobs are told nothing."""
+    smoke = ["--configfile", "config/smoke.yaml", project.overlay(CERTIFIED)[1]]
+    done = project.succeed("-n", "-p", *smoke)
+    more = {
+        "make_calibration": 1,
+        "ask_target": 1,
+        "calibrate": 1,
+        "prepare": 11,
+        "generate": 4,
+        "grade": 4,
+        "total": 36,
+    }
+    assert counted(done.stdout) == SMOKE_JOBS | more
+    certificate = "results/smoke/calibration/q3vl-deep-awq/q3vl-2l.balanced.q3vl-deep-awq/certified.json"
+    rules = r"^rule (\w+):\n    input: (.*)\n    output: (.*)\n"
+    inputs = {(name, made): read for name, read, made in re.findall(rules, done.stdout, re.M)}
+    told = {made for (name, made), read in inputs.items() if name == "generate" and certificate in read}
+    assert told == {"results/smoke/traces/q3vl-deep-awq/q3vl-2l/certified/all.jsonl"}
+    assert done.stdout.count(f"--calibrated {certificate}") == done.stdout.count(f"--certificates {certificate}") == 1
+    asked = inputs["calibrate", certificate]
+    assert "data/mmmu_apart.jsonl" in asked and "data/mmmu.jsonl" not in asked and "none/target_only.jsonl" in asked
+    (overlaps,) = {read for (name, _), read in inputs.items() if name == "audit"}
+    assert "apart" not in overlaps
+
+
+@pytest.mark.slow
+def test_a_run_with_a_guarantee_comes_to_its_page_and_another_risk_calibrates_alone(project: Project) -> None:
+    smoke = ["--configfile", "config/smoke.yaml", project.overlay(CERTIFIED)[1]]
+    done = stubbed(project).succeed(*smoke)
+    assert "1 ask_target, 1 calibrate, 4 generate and " in done.stdout
+    assert (project.folder / "results/smoke/report/index.html").exists()
+    assert "Nothing to be done" in project.snakemake(*smoke).stderr
+    project.edit("overlay.yaml", lambda text: text.replace("risk: 0.03", "risk: 0.05"))
+    jobs = project.planned(*smoke)
+    assert [jobs[rule] for rule in ("train_sapo", "ask_target", "calibrate", "generate")] == [0, 0, 1, 1]
+
+
 def test_ranks_of_a_training_are_started_by_torchrun(project: Project) -> None:
     """One process needs nobody to start it; of several each has a core."""
 
@@ -174,7 +227,7 @@ def test_what_takes_seconds_is_not_submitted() -> None:
     """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     submitted = {rule.partition(":")[0] for rule in rules if "    localrule: True\n" not in rule}
-    assert submitted == {"quantize", "train_sapo", "answer", "generate", "train_zoo"}
+    assert submitted == {*LIMITED, "train_zoo"}
 
 
 @pytest.mark.slow

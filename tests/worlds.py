@@ -20,6 +20,8 @@ METHODS = {
     "draft_only": Method(loop="draft_only"),
     "specreason": Method(loop="specreason", verifier="cpn", alpha=0.7),
     "lookahead": Method(loop="lookahead", verifier="align", alpha=0.5, window=4, continues=False),
+    "cascade": Method(loop="cascade", verifier="cpn", alpha=0.7),
+    "draft_model": Method(loop="draft_model", proposed_tokens=3),
     "fpsr": Method(loop="fpsr", verifier="cpn", alpha=0.7, window=4, target_speculation="all", continues=True),
 }
 

@@ -31,7 +31,8 @@ from pydantic.dataclasses import dataclass
 
 FOLDERS = "DREAMR_COMPONENTS"  # environment variable: where modules of a user's own are looked for
 CLOSED = ConfigDict(extra="forbid")
-Judged = Literal["step", "versions"]  # whether a draft's step is right; whether it says what the target's version says
+# Whether a draft's step is right, or its answer; whether its step says what the target's version says.
+Judged = Literal["step", "answer", "versions"]
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -49,6 +50,7 @@ class Loop:
     may_set: frozenset[str] = frozenset()  # may be given
     batched: str | None = None  # loop that writes the same text with the least work, for many questions at once
     lossless: bool = False  # whether its text is what the target alone writes, as with speculation in its engine
+    by_token: bool = False  # whether the target checks tokens of the draft: one tokenizer, and greedy sampling
 
     @property
     def target(self) -> bool:
@@ -79,10 +81,17 @@ class Adapter:
 class Verdicts:
     """What a verifier needs, and what its verdicts are. `settings` are as in `Loop`."""
 
-    judges: Judged
+    judges: Judged | None  # None: it goes by neither, and fits every loop that asks for verdicts
     settings: frozenset[str]
     largest: float = 1.0  # value of a verdict
     by_target: bool = True  # False: the micro world's step oracle answers in the target's place
+
+    def fits(self, asked: Judged) -> bool:
+        """Whether such verdicts can be given in a loop that asks about this.
+
+        Who judges steps judges answers by the same request; the oracle knows of single steps alone.
+        """
+        return self.judges in (None, asked) or (self.judges == "step" and asked == "answer" and self.by_target)
 
 
 @plain_dataclass(frozen=True)

@@ -189,7 +189,7 @@ def _serve(options: Sequence[str], project: Path) -> tuple["subprocess.Popen[str
     pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     server = subprocess.Popen(command, cwd=project, text=True, **pipes)
     assert server.stdout and server.stderr
-    if f":{port}/" not in server.stdout.readline():  # its only line, once it listens
+    if f":{port}/" not in server.stdout.readline():  # its first line, once it listens
         raise UserError(server.stderr.read().strip() or f"{' '.join(command)}: ended without a word")
     return server, f"http://127.0.0.1:{port}/v1"
 

@@ -19,6 +19,9 @@ END_VALUE = f"End with {ANSWER_MARK} and the value."
 
 VERIFY = "Is the last step right? Reply positive or negative."
 SCORE = "Rate the last step from 0 to 9."
+STEP = "the last step"  # what both ask about; in its place:
+PART = "the last part"  # where several steps are judged as one
+WHOLE = "the answer"  # where all of it is
 ALIGN = "Do the last two steps mean the same? Reply aligned or unaligned."
 
 THINK_CLOSE = "\n</think>\n\n"  # ends an open thinking block (Qwen3-VL-Thinking opens it in the generation prompt)

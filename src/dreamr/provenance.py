@@ -152,6 +152,12 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(data, "sha256").hexdigest()
 
 
+def uniform(*specs: Any) -> float:
+    """A number in [0, 1), spread evenly over all specs: dice that fall alike whenever they are thrown for the same."""
+    digits = spec_digest(*specs)[:13]  # 52 bits, which a float holds
+    return float(int(digits, 16) / 16 ** len(digits))
+
+
 def environment_folder(lock: Path) -> str:
     """Where a lock's environment is made. The name carries the lock's digest: another lock, another environment."""
     return f"environments/{lock.stem}-{file_digest(lock)[:10]}"

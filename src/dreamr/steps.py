@@ -24,6 +24,11 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(parts if parts[-1].strip() else parts[:-1])
 
 
+def single_steps(text: str) -> list[str]:
+    """The steps that were written, judged and committed as one; mostly one."""
+    return text.split(STEP_BREAK)
+
+
 def through_answer(text: str, whole: bool = True) -> str | None:
     """`text` up to the end of its first answer line; None without one.
 

@@ -9,11 +9,11 @@ from dreamr.records import Record
 
 
 class Step(Record):
-    """One committed reasoning step."""
+    """One committed reasoning step; or several, with blank lines between them, that one verdict was about."""
 
     text: str  # without the blank line that ends it
     writer: Literal["draft", "target"]  # the model whose text it is
-    verdict: float | None = None  # rho (CPN), 0-9 score (SpecReason) or p(aligned) (lookahead); None: not verified
+    verdict: float | None = None  # rho (CPN), 0-9 score (SpecReason) or p(aligned) (lookahead); None: not asked about
     expected: float | None = None  # SpecReason's mean digit, 0-9, where `verdict` is the likeliest; it decides nothing
     accepted: bool | None = None  # of the draft step verified at this place; a rejected one is kept in `rejected`
     rejected: str | None = None  # text of the draft step that the target replaced here
@@ -66,6 +66,7 @@ class Answered(Record):
     method: str  # its name in the configuration
     replicate: int = 0  # which training of its recipe a SAPO draft is from
     mode: Literal["batched", "alone", "load"]  # many questions at once, untimed; one at a time; timed under load
+    # What one verdict was about counts as one step.
     drafted: int  # draft steps written, cancelled ones included
     verified: int  # draft steps decided on; verdicts that came too late for that are not counted
     accepted: int  # draft steps committed

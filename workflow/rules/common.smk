@@ -19,7 +19,7 @@ from dreamr.planning.doubts import doubts
 from dreamr.planning.jobs import SummariseJob, VerifyJob
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.pins import refuse_unpinned
-from dreamr.planning.plan import Group, Plan, as_json, command_digest
+from dreamr.planning.plan import Calibrated, Group, Plan, as_json, command_digest
 from dreamr.planning.progress import added_seconds, announcement, job_seconds
 from dreamr.planning.reading import load
 from dreamr.planning.site import LIMITED, site_of
@@ -155,7 +155,7 @@ def data(names):
 
 def local_files(wildcards):
     """The files of a data set that lies on this machine, or will; none of the hub's."""
-    made = PLAN.micro_files.get(wildcards.dataset)
+    made = PLAN.made_files.get(wildcards.dataset)
     return made or list(map(str, PLAN.datasets[wildcards.dataset].files))
 
 
@@ -174,6 +174,11 @@ def option(flag, name):
     return lambda wildcards, input, output: [flag, folder(name)(wildcards, input, output)] if input.get(name) else []
 
 
+def option_of_files(flag, name):
+    """A parameter: `flag` with these input files, nothing where there are none."""
+    return lambda wildcards, input: [flag, *input.get(name)] if input.get(name) else []
+
+
 def one_of(names):
     """A wildcard pattern that matches these names and nothing else."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -181,6 +186,11 @@ def one_of(names):
 
 def group(wildcards):
     return Group(wildcards.run, wildcards.target, wildcards.draft, wildcards.suite)
+
+
+def certificates(wildcards):
+    """The thresholds that a group's job has to know."""
+    return list(map(PLAN.certificate, PLAN.calibrated(group(wildcards))))
 
 
 def per_group(pattern):

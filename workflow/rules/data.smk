@@ -46,7 +46,7 @@ rule prepare:
     params:
         code=lambda wildcards: PLAN.adapter_digest(wildcards.dataset),
         spec=lambda wildcards: as_json(PLAN.prepare(wildcards.dataset)),
-        offline=lambda wildcards: int(PLAN.is_micro(wildcards.dataset)),
+        offline=lambda wildcards: int(wildcards.dataset in PLAN.made_files),
     shell:
         """
         HF_HUB_OFFLINE={params.offline:q} python -m dreamr prepare \
@@ -57,11 +57,12 @@ rule prepare:
 
 
 AUDIT = expand("<results>/audit/{table}.csv", table=list(AUDITED))
+AUDITING = PLAN.audit()
 
 
 rule audit:
     input:
-        data=data(PLAN.datasets),
+        data=data([*AUDITING.benchmarks, *AUDITING.training_sets]),
         planted=PLANTED,
     output:
         tables=AUDIT,
@@ -74,7 +75,7 @@ rule audit:
         "../../envs/workflow.yaml"
     params:
         code=command_digest("audit"),
-        spec=as_json(PLAN.audit()),
+        spec=as_json(AUDITING),
         data=folder("data"),
         folder=folder("tables"),
     shell:

@@ -12,6 +12,7 @@ rule answer:
         environment("models"),
         cards=lambda wildcards: cards(PLAN.models_of(group(wildcards))),
         data=lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
+        calibrated=certificates,
     output:
         answered=ANSWERED,
     log:
@@ -34,6 +35,7 @@ rule answer:
         models=folder("cards", up=2),
         data=folder("data"),
         cells=f"{RESULTS}/cells",
+        calibrated=option_of_files("--calibrated", "calibrated"),
     shell:
         """
         {params.begin} {log:q}
@@ -42,6 +44,7 @@ rule answer:
             --models {params.models:q} \
             --data {params.data:q} \
             --cells {params.cells:q} \
+            {params.calibrated:q} \
             --out {output.answered:q} \
             >> {log:q} 2>&1
         """
@@ -54,6 +57,7 @@ rule generate:
         environment("models"),
         cards=lambda wildcards: cards(PLAN.models_of(group(wildcards))),
         data=lambda wildcards: data(PLAN.benchmarks(group(wildcards))),
+        calibrated=certificates,
         answered=lambda wildcards: ANSWERED.format(**wildcards) if PLAN.apart(group(wildcards)) else [],
     output:
         traces="<results>/traces/{target}/{draft}/{run}/{suite}.jsonl",
@@ -81,6 +85,7 @@ rule generate:
         models=folder("cards", up=2),
         data=folder("data"),
         cells=f"{RESULTS}/cells",
+        calibrated=option_of_files("--calibrated", "calibrated"),
     shell:
         """
         {params.begin} {log:q}
@@ -89,6 +94,7 @@ rule generate:
             --models {params.models:q} \
             --data {params.data:q} \
             --cells {params.cells:q} \
+            {params.calibrated:q} \
             --out {output.traces:q} \
             >> {log:q} 2>&1
         """

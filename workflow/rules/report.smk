@@ -9,6 +9,7 @@ rule summarise:
         claims=CLAIMS,
         published="config/published.yaml",
         audit=AUDIT,
+        certificates=list(map(PLAN.certificate, PLAN.calibrations)),
     output:
         tables=[
             report(
@@ -27,6 +28,7 @@ rule summarise:
         code=command_digest("summarise", *catalogue.modules("summarise")),
         spec=as_json(SummariseJob.of(CONFIG)),
         audit=folder("audit"),
+        certificates=option_of_files("--certificates", "certificates"),
         folder=folder("tables"),
     shell:
         """
@@ -37,6 +39,7 @@ rule summarise:
             --claims {input.claims:q} \
             --published {input.published:q} \
             --audit {params.audit:q} \
+            {params.certificates:q} \
             --out {params.folder:q} \
             > {log:q} 2>&1
         """

@@ -1,11 +1,14 @@
 """The questions of a suite as they are put to the models, and which of them are timed."""
 
+import hashlib
+import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from dreamr.config import LoadBlocks, Slice, Suite
 from dreamr.errors import UserError
+from dreamr.planning.jobs import Sample
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.provenance import spec_digest
 from dreamr.records import Question, read_rows
@@ -48,13 +51,39 @@ def suite_questions(suite: Suite, data: Path) -> list[list[Asked]]:
 
 def _slice_questions(part: Slice, data: Path) -> list[Asked]:
     path = data / f"{part.benchmark}.jsonl"
-    questions = list(read_rows(path, Question))
+    whole = list(read_rows(path, Question))
+    low, high = part.share or (0, 1)
+    questions = [row for row in whole if low <= _place(row.cluster) < high]
     number, shards = part.shard
     chosen = questions[len(questions) * (number - 1) // shards : len(questions) * number // shards]
     if not chosen:
-        raise UserError(f"{path}: shard {number} of {shards} holds none of its {len(questions)} questions")
+        share = f" of share {list(part.share)}" if part.share else ""
+        raise UserError(f"{path}: shard {number} of {shards}{share} holds none of its {len(whole)} questions")
     folder = str(data.resolve())
     return [Asked(part.benchmark, row.id, row.cluster, question_prompt(row, folder)) for row in chosen]
+
+
+def _place(cluster: str) -> float:
+    """A problem's hash as a number from 0 to 1, which is not reached: the same for all of its versions."""
+    return int.from_bytes(hashlib.sha256(cluster.encode()).digest()[:6]) / 2**48
+
+
+def sampled(slices: Iterable[Sequence[Asked]], sample: Sample) -> list[Asked]:
+    """One question of each problem, in random order, the first so many: for one seed fewer are the begin of more.
+
+    Too few problems stop the job.
+    """
+    problems: dict[tuple[str, str], list[Asked]] = {}
+    for question in (question for part in slices for question in part):
+        problems.setdefault((question.benchmark, question.cluster), []).append(question)
+    if len(problems) < sample.problems:
+        raise UserError(
+            f"calibration.suite: its slices hold {len(problems)} problems, and {sample.problems} are asked for "
+            "(`problems` of an alpha): ask for fewer, or give it more"
+        )
+    rng = random.Random(sample.seed)
+    order = rng.sample(sorted(problems), len(problems))
+    return [rng.choice(problems[one]) for one in order][: sample.problems]
 
 
 def spread(asked: Sequence[Asked], wanted: int, draft: str) -> list[Asked]:

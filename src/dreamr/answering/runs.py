@@ -131,10 +131,11 @@ async def closed_loop(work: Callable[[Asked], Awaitable[T]], asked: Iterable[Ask
 
 def take_over(cell: CellRun, other: CellFile, asked: Iterable[Asked]) -> int:
     """Take answers that are left from a method that writes the same text, as far as it has given them; how many."""
-    keys = [question.key("batched") for question in asked]
-    given = [other.traces[key] for key in keys if key in other.traces and key not in cell.file.traces]
+    keys = {question: question.key("batched") for question in asked}
+    given = [one for one, key in keys.items() if key in other.traces and key not in cell.file.traces]
     own = {"method": cell.name, "digest": cell.file.digest}
-    cell.file.append(*(trace.model_copy(update=own) for trace in given))
+    traces = [other.traces[keys[one]].model_copy(update=own | {"fits": cell.fits[one]}) for one in given]
+    cell.file.append(*traces)
     return len(given)
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import cached_property
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -15,7 +16,7 @@ from dreamr import provenance
 from dreamr.answering.cells import CellFile
 from dreamr.answering.engines import EngineKey, started
 from dreamr.answering.fitting import fit, in_words
-from dreamr.answering.questions import AnswerKey, Asked, TimedBlock, load_blocks, spread, suite_questions
+from dreamr.answering.questions import AnswerKey, Asked, TimedBlock, load_blocks, sampled, spread, suite_questions
 from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals, take_over
 from dreamr.config import PLAIN, Method
 from dreamr.engines.protocol import Engine, EngineDied, Refused
@@ -42,7 +43,8 @@ class Work:
     def __init__(self, job: GenerateJob, models: Path, data: Path, cells: Path) -> None:
         self.job, self.models = job, models
         self.limits = Limits(job.generation.step_tokens, job.generation.answer_tokens)
-        self.slices = suite_questions(job.suite, data)
+        slices = suite_questions(job.suite, data)
+        self.slices = [sampled(slices, job.sample)] if job.sample else slices
         self.questions = [question for part in self.slices for question in part]
         self.device = provenance.device(job.device)
         self.paths = {name: cells / f"{self._digest(cell)}.jsonl" for name, cell in job.cells.items()}
@@ -155,9 +157,14 @@ class Work:
 
 
 def answer(work: Work) -> None:
-    """Answer what is left; where that is cut off, say how much is kept."""
+    """Answer what is left."""
+    finish(work, _answer(work))
+
+
+def finish(work: Work, answering: Coroutine[Any, Any, None]) -> None:
+    """Run what answers; where that is cut off, say how much is kept."""
     try:
-        asyncio.run(_answer(work))
+        asyncio.run(answering)
     except (EngineDied, asyncio.CancelledError) as error:
         why = error.words if isinstance(error, EngineDied) else "told to stop"
         answers = "answer is" if work.kept == 1 else "answers are"
@@ -165,19 +172,8 @@ def answer(work: Work) -> None:
 
 
 async def _answer(work: Work) -> None:
-    """Start the engines that are still needed and answer what is left; to be told to stop ends them too."""
-    task = asyncio.current_task()
-    assert task is not None
-    async with AsyncExitStack() as stack:
-        with _phase_logged("engines started"):
-            engines = await _start(work, stack)
-        # Not before: while an engine is loaded the loop stands still, and the command's own handler does not need it.
-        stops = Stops(task.cancel, task.cancel)
-        for number in stop_signals():
-            asyncio.get_running_loop().add_signal_handler(number, stops)
-        with _phase_logged("questions measured"):
-            fits = await _fits(work, engines)
-        cells = [_cell_run(work, name, engines, fits) for name in work.left]
+    """Many at once, then those that are timed."""
+    async with opened(work) as (engines, cells):
         with tqdm(total=sum(work.left.values()), unit="question", mininterval=5.0) as bar:
             with _phase_logged("batched"):
                 for cell in cells:
@@ -191,6 +187,23 @@ async def _answer(work: Work) -> None:
                 watch = Stopwatch(list(engines.values()), engines[EngineKey(work.job.target)], work.limits)
                 warm_up = next((question for question in work.warm_ups if not work.refused(question)), None)
                 await watch.answer(cells, work.timed, warm_up, bar.update)
+
+
+@asynccontextmanager
+async def opened(work: Work) -> AsyncIterator[tuple[Mapping[EngineKey, TimedEngine], list[CellRun]]]:
+    """The engines that are still needed, and unfinished cells on them; to be told to stop ends them too."""
+    task = asyncio.current_task()
+    assert task is not None
+    async with AsyncExitStack() as stack:
+        with _phase_logged("engines started"):
+            engines = await _start(work, stack)
+        # Not before: while an engine is loaded the loop stands still, and the command's own handler does not need it.
+        stops = Stops(task.cancel, task.cancel)
+        for number in stop_signals():
+            asyncio.get_running_loop().add_signal_handler(number, stops)
+        with _phase_logged("questions measured"):
+            fits = await _fits(work, engines)
+        yield engines, [_cell_run(work, name, engines, fits) for name in work.left]
 
 
 async def _start(work: Work, stack: AsyncExitStack) -> Mapping[EngineKey, TimedEngine]:

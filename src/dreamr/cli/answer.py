@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from dreamr.answering.questions import TimedBlock
+from dreamr.answering.thresholds import with_thresholds
 from dreamr.answering.work import Work, answer
-from dreamr.cli.common import read_spec
+from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.files import write_atomically
 from dreamr.planning.jobs import GenerateJob
 from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
@@ -30,7 +31,7 @@ class Untimed(Work):
 
 
 @exit_on_user_error()
-def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None:
+def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path, calibrated: PerhapsFiles = ()) -> None:
     """Answer what is not timed, and leave the mark.
 
     Args:
@@ -39,8 +40,9 @@ def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None
         data: folder of the prepared questions
         cells: folder where finished questions are kept
         out: the mark, JSON
+        calibrated: certificates of the thresholds that are calibrated
     """
-    job = read_spec(GenerateJob, spec)
+    job = with_thresholds(read_spec(GenerateJob, spec), calibrated)
     set_threads(job.device)
     work = Untimed(job, models, data, cells)
     with exit_or_requeue(cells), only_writer(*work.paths.values()):

@@ -32,8 +32,8 @@ FOR_PEOPLE = (
     "make_schema",
 )
 OF_RULES = (
-    *("make_environment", "make_micro", "prepare", "audit", "fetch_model", "quantize", "train_sapo"),
-    *("answer", "generate", "grade", "summarise", "simulate", "verify", "plot", "report"),
+    *("make_environment", "make_micro", "make_calibration", "prepare", "audit", "fetch_model", "quantize"),
+    *("train_sapo", "calibrate", "answer", "generate", "grade", "summarise", "simulate", "verify", "plot", "report"),
 )
 WITH_ALLOCATOR = ("quantize", "train-sapo")  # large tensors come and go in them
 WRONG_USE = 2  # exit status, as of other commands

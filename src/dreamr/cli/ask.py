@@ -135,9 +135,11 @@ async def answer(config: Config, live: Mapping[str, LiveMethod], prompt: Prompt,
                 with suppress(Refused):  # told by the answer itself, with the steps before it
                     await engine.warm_up(prompt)
         with printing(live.keys(), console) as add_line:
-            for name, (method, roles) in live.items():
+            for name, (method, roles, certificate) in live.items():
                 for engine in engines.values():
                     await engine.reset()
+                if certificate:
+                    add_line(name, Text(str(certificate), style="dim"))
                 WATCHER.set(lambda *step, name=name: add_line(name, line(*step)))
                 own = Engines(**{role: engines[key] for role, key in roles.items()})
                 add_line(

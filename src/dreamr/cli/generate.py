@@ -9,8 +9,9 @@ OUT is written last, in a fixed order. Snakemake prints the whole command of eac
 
 from pathlib import Path
 
+from dreamr.answering.thresholds import with_thresholds
 from dreamr.answering.work import Work, answer
-from dreamr.cli.common import read_spec
+from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import GenerateJob
 from dreamr.records import write_rows
 from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
@@ -19,7 +20,7 @@ from dreamr.runtime.processes import set_threads
 
 
 @exit_on_user_error()
-def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None:
+def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path, calibrated: PerhapsFiles = ()) -> None:
     """Answer what is left, and write all traces.
 
     Args:
@@ -28,8 +29,9 @@ def main(*, spec: str, models: Path, data: Path, cells: Path, out: Path) -> None
         data: folder of the prepared questions
         cells: folder where finished questions are kept
         out: traces, JSON lines
+        calibrated: certificates of the thresholds that are calibrated
     """
-    job = read_spec(GenerateJob, spec)
+    job = with_thresholds(read_spec(GenerateJob, spec), calibrated)
     set_threads(job.device)
     work = Work(job, models, data, cells)
     with exit_or_requeue(cells), only_writer(*work.paths.values()):

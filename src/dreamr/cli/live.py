@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 from cyclopts import Parameter
 
 from dreamr.answering.engines import EngineKey, started
-from dreamr.config import PLAIN, REFERENCE, Config, Method, sapo_model
+from dreamr.answering.thresholds import certified
+from dreamr.certificates import Certificate, read_certificate
+from dreamr.config import PLAIN, REFERENCE, Config, Guarantee, Method, sapo_model
 from dreamr.errors import UserError
+from dreamr.models.cards import model_digest
 from dreamr.planning.jobs import SummariseJob
-from dreamr.planning.plan import Plan
+from dreamr.planning.plan import Calibrated, Plan
 from dreamr.provenance import SOURCES, environment_folder
 
 if TYPE_CHECKING:
@@ -53,26 +56,55 @@ class LiveMethod(NamedTuple):
 
     method: Method
     engines: dict[str, EngineKey]
+    certificate: Certificate | None = None  # of a threshold that was calibrated
 
 
 def live_methods(config: Config, chosen: Chosen, overlays: Sequence[Path]) -> dict[str, LiveMethod]:
     """The chosen ones by name; all of their models are there."""
     target, draft = SummariseJob.of(config).pairs[0]
     live = {
-        name: live_method(Plan(config), name, chosen.target or target, chosen.draft or draft) for name in chosen.method
+        name: live_method(Plan(config), name, chosen.target or target, chosen.draft or draft, overlays)
+        for name in chosen.method
     }
     for name in {key.model.name: None for method in live.values() for key in method.engines.values()}:
         result_file(config, f"models/{name}/card.json", overlays)
     return live
 
 
-def live_method(plan: Plan, name: str, target: str, draft: str) -> LiveMethod:
-    """The method of this name on the models of this pair."""
+def live_method(plan: Plan, name: str, target: str, draft: str, overlays: Sequence[Path] = ()) -> LiveMethod:
+    """The method of this name on the models of this pair, with the threshold that was calibrated for it."""
     method = known(plan.config.methods, name, "method")
     if method.asks_oracle:
         raise UserError(f"{name!r}: its verdicts are the step oracle's, which is asked by the workflow alone")
-    models = model_names(plan, method, target, draft)
-    return LiveMethod(method, {role: EngineKey.of(plan.ref(model), method, role) for role, model in models.items()})
+    models, certificate = model_names(plan, method, target, draft), None
+    if method.guarantee:
+        certificate = found_certificate(plan, Calibrated(target, models["draft"], name), method.guarantee, overlays)
+        method = certified(method, certificate)
+        models = model_names(plan, method, target, draft)
+    engines = {role: EngineKey.of(plan.ref(model), method, role) for role, model in models.items()}
+    return LiveMethod(method, engines, certificate)
+
+
+def found_certificate(plan: Plan, calibrated: Calibrated, promised: Guarantee, overlays: Sequence[Path]) -> Certificate:
+    """That of a method on a pair; a UserError where there is none, or one of another promise or of other models."""
+    target, drafter, name = calibrated
+    if calibrated not in plan.calibrations:
+        pairs = [f"{one.target} with {one.drafter}" for one in plan.calibrations if one.method == name]
+        raise UserError(
+            f"{name!r}: its threshold is not calibrated for {target} with {drafter}; it is for: "
+            f"{', '.join(pairs) or 'none'}. A run with this pair and method calibrates it"
+        )
+    results = Path(plan.config.pathvars.results)
+    path = result_file(plan.config, str(Path(plan.certificate(calibrated)).relative_to(results)), overlays)
+    found = read_certificate(path)
+    cards = {model: result_file(plan.config, f"models/{model}/card.json", overlays) for model in found.models}
+    weights = {model: model_digest(card.parent) for model, card in cards.items()}
+    if found.models != weights or any(getattr(found, part) != value for part, value in promised):
+        raise UserError(
+            f"{path}: was made for other weights of its models, or for another promise than methods.{name}.alpha; make "
+            f"it anew with: {making(str(path), overlays)}"
+        )
+    return found
 
 
 def model_names(plan: Plan, method: Method, target: str, draft: str) -> dict[str, str]:

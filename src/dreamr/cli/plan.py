@@ -164,8 +164,9 @@ def _places(gpus: Sequence[int]) -> str:
 def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
-    per_cluster = {name: components.adapter(config.benchmarks[name].adapter).per_cluster for name in config.asked}
-    clusters = sum(round(known(config, name) / each) for name, each in per_cluster.items())
+    widths = {name: max(part.width for part in config.asked_slices if part.benchmark == name) for name in config.asked}
+    each = {name: components.adapter(config.benchmarks[name].adapter).per_cluster for name in widths}
+    clusters = sum(round(width * known(config, name) / each[name]) for name, width in widths.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
     for change in (0.0, -margin / 3, -margin / 2):
@@ -192,7 +193,8 @@ def totals(plan: Plan, jobs: Sequence[Estimate]) -> Iterator[str]:
 
 def _by_rule(jobs: Sequence[Estimate], number: Callable[[Estimate], float]) -> str:
     """A number of all jobs in sum, and by rule: `15,060.0 (train_sapo 7,110.3, ...)`."""
-    sums = {rule: sum(number(job) for job in jobs if job.rule == rule) for rule in LIMITED}
+    planned = [rule for rule in LIMITED if any(job.rule == rule for job in jobs)]
+    sums = {rule: sum(number(job) for job in jobs if job.rule == rule) for rule in planned}
     return f"{_shown(sum(sums.values()))} ({', '.join(f'{rule} {_shown(one)}' for rule, one in sums.items())})"
 
 

@@ -123,7 +123,8 @@ async def serve(
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn hears it, and raises it again once it has ended
         stack.callback(asyncio.create_task(watch(service, list(engines.values()), server)).cancel)
         warn_of_strangers(settings.host, key, terminal)
-        words = f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1"
+        promises = [f"\n{method.certificate}" for method in live.values() if method.certificate]
+        words = f"{', '.join(service.methods)} on http://{settings.host}:{settings.port}/v1{''.join(promises)}"
         stack.callback(asyncio.create_task(announce(server, words, terminal)).cancel)
         await server.serve()
     if service.dead:
@@ -170,10 +171,11 @@ def serving(
     from dreamr.endpoint.service import Served, Service
 
     methods = {}
-    for name, (method, roles) in live.items():
+    for name, (method, roles, certificate) in live.items():
         own = {role: engines[key] for role, key in roles.items()}
         reader, key = next(iter(own.values())), next(iter(roles.values()))
-        methods[name.replace("_", "-")] = Served(method, Engines(**own), reader, key.model.thinking)
+        promise = certificate.promise if certificate else None
+        methods[name.replace("_", "-")] = Served(method, Engines(**own), reader, key.model.thinking, promise)
     limits = Limits(config.generation.step_tokens, config.generation.answer_tokens)
     return Service(methods, config.generation, limits, settings.concurrency, settings.queue)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dreamr.certificates import Certificate, read_certificate
 from dreamr.cli.common import PerhapsFiles, read_spec
 from dreamr.planning.jobs import SummariseJob
 from dreamr.records import read_rows
@@ -34,6 +35,7 @@ class Answered:
     written: Mapping[str, pd.DataFrame]  # what was made so far, of which a study takes its own, as it is read
     files: tuple[Path, ...]  # of traces
     published: Path  # numbers of the paper
+    certificates: tuple[Certificate, ...]  # of the thresholds that were calibrated
     job: SummariseJob
 
     @property
@@ -57,6 +59,7 @@ def main(
     claims: tuple[Path, ...] = (CONFIG / "claims.yaml", *catalogue.files("claims.yaml")),
     published: Path = CONFIG / "published.yaml",
     audit: Path | None = None,
+    certificates: PerhapsFiles = (),
 ) -> None:
     """Write every table.
 
@@ -68,12 +71,15 @@ def main(
         claims: claims to judge (YAML)
         published: numbers of the paper (YAML)
         audit: folder of the audit's tables, where audited
+        certificates: of the thresholds that were calibrated
     """
     job = read_spec(SummariseJob, spec)
     audited = {name: read_table(audit / f"{name}.csv") for name in AUDITED} if audit else NO_AUDIT
     rows = load_scores(scores, audited["overlaps"])
     written: dict[str, pd.DataFrame] = {}
-    for name, table in catalogue.make("summarise", Answered(rows, audited, written, traces, published, job)):
+    found = tuple(map(read_certificate, certificates))
+    answered = Answered(rows, audited, written, traces, published, found, job)
+    for name, table in catalogue.make("summarise", answered):
         write_table(table, out / f"{name}.csv")
         written[name] = read_table(out / f"{name}.csv")
     write_table(judged(load_claims(*claims), written, job), out / "claims.csv")

@@ -7,6 +7,7 @@ them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec, faults
+from dreamr.config.calibration import Calibration, Guarantee
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
 from dreamr.config.estimates import Device, Size, Text
@@ -21,6 +22,7 @@ from dreamr.config.models import (
     Model,
     ModelRef,
     ZooModel,
+    tokenizer_digest,
 )
 from dreamr.config.runs import LoadBlocks, Run, Slice, Suite
 from dreamr.config.sweeps import Sweep
@@ -35,6 +37,7 @@ __all__ = [
     "REFERENCE",
     "Awq",
     "AwqModel",
+    "Calibration",
     "Clusters",
     "Config",
     "Count",
@@ -44,6 +47,7 @@ __all__ = [
     "Drawing",
     "EngineSpec",
     "Fraction",
+    "Guarantee",
     "HubModel",
     "ImageSize",
     "LoadBlocks",
@@ -71,4 +75,5 @@ __all__ = [
     "faults",
     "sapo_model",
     "sapo_recipe",
+    "tokenizer_digest",
 ]

@@ -54,6 +54,11 @@ class DataSpec(Spec):
         outside = path.is_absolute() or len(path.parts) > 2 or self.path.startswith(".") or path.suffix in FILES
         return named or outside or path.exists()
 
+    @property
+    def source(self) -> tuple[str | None, ...]:
+        """What two data sets have in common if they may hold the same questions."""
+        return self.path, self.config, self.split
+
     @model_validator(mode="after")
     def _read_as_it_is(self) -> Self:
         """Columns are named for an adapter that asks for that."""

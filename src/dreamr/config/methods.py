@@ -6,10 +6,15 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from dreamr import components
-from dreamr.config.base import PLAIN, Count, Fraction, LoopName, Name, NotNegative, Share, Spec, VerifierName
+from dreamr.config.base import PLAIN, Count, LoopName, Name, NotNegative, Share, Spec, VerifierName
+from dreamr.config.calibration import Alpha, Guarantee
 
 TargetSpeculation = Literal["all", "frontier", "none"]  # of which undecided steps the target writes its own version
-JUDGED = {"step": "one step, right or wrong", "versions": "two versions of a step, the draft's and the target's"}
+JUDGED = {
+    "step": "one step, right or wrong",
+    "answer": "a whole answer, right or wrong",
+    "versions": "two versions of a step, the draft's and the target's",
+}
 
 
 class Method(Spec):
@@ -25,22 +30,31 @@ class Method(Spec):
     )
     verifier: VerifierName | None = Field(
         default=None,
-        description="How steps are judged: `cpn` (DREAM-R), `score` (SpecReason), `align` (Lookahead Reasoning), or "
-        "`oracle`, the micro world's step oracle with set errors. By a name with a dot, a module of your own.",
+        description="How steps are judged: `cpn` (DREAM-R), `score` or `score_mean` (SpecReason), `align` (Lookahead "
+        "Reasoning), `oracle`, the micro world's step oracle with set errors, or `bernoulli`, which asks the target "
+        "and accepts a set share of steps whatever it says. By a name with a dot, a module of your own.",
     )
-    alpha: Fraction | None = Field(
+    alpha: Alpha = Field(
         default=None,
         description="Threshold of a verdict, between 0 and 1. cpn: a step is accepted if rho > alpha; align: if "
-        "p(aligned) > alpha.",
+        "p(aligned) > alpha. Or a guarantee, such as `{risk: 0.03, confidence: 0.95, problems: 2000}`: then it is "
+        "calibrated on each pair.",
     )
-    threshold: int | None = Field(
-        default=None, ge=0, le=9, description="score: a step is accepted if its digit, 0 to 9, is at least this."
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=9,
+        description="score: a step is accepted if its likeliest digit, 0 to 9, is at least this; score_mean: if the "
+        "mean of the ten digits, each weighted by its probability, is.",
     )
     false_accept: Share | None = Field(
         default=None, description="oracle: the share of wrong steps that it accepts, 0 to 1."
     )
     false_reject: Share | None = Field(
         default=None, description="oracle: the share of right steps that it rejects, 0 to 1."
+    )
+    acceptance: Share | None = Field(
+        default=None, description="bernoulli: the probability with which it accepts a step, 0 to 1."
     )
     window: Count | None = Field(
         default=None,
@@ -64,6 +78,9 @@ class Method(Spec):
         default=None,
         description="spec_decoding: fewest and most tokens at the end of the text that are looked up in it.",
     )
+    proposed_tokens: Count | None = Field(
+        default=None, description="draft_model: tokens that the draft proposes before the target checks them."
+    )
     threads: int | None = Field(
         default=None,
         ge=2,
@@ -73,6 +90,12 @@ class Method(Spec):
         default={}, description="Settings that a loop or a verifier of one's own declares, by name."
     )
     budget: Count = Field(default=1, description="Longest answer, in multiples of `generation.answer_tokens`.")
+    steps_per_verdict: int | None = Field(
+        default=None,
+        ge=2,
+        description="specreason, fpsr: so many steps are drafted, judged by one request, and accepted, or replaced by "
+        "as many of the target's; null: one. `window` counts such units then.",
+    )
     answers: Literal["target"] | None = Field(
         default=None,
         description="specreason, fpsr: `target` rejects every draft step that holds the answer line; null: either "
@@ -87,6 +110,11 @@ class Method(Spec):
     def declared(self) -> components.Loop:
         """What its loop declares."""
         return components.loop(self.loop)
+
+    @property
+    def guarantee(self) -> Guarantee | None:
+        """What is promised of its threshold, if that is still to be calibrated."""
+        return self.alpha if isinstance(self.alpha, Guarantee) else None
 
     @property
     def needs_draft(self) -> bool:
@@ -110,6 +138,11 @@ class Method(Spec):
         return self.model_copy(update={"loop": self.declared.batched, "own": own, **off})
 
     @property
+    def asks_about_a_step(self) -> bool:
+        """Whether the target is asked whether single steps are right."""
+        return self.declared.judges == "step" and self.steps_per_verdict is None and not self.asks_oracle
+
+    @property
     def asks_oracle(self) -> bool:
         """Whether the micro world's step oracle gives the verdicts in the target's place."""
         return self.verifier is not None and not components.verdicts(self.verifier).by_target
@@ -118,12 +151,16 @@ class Method(Spec):
     def _complete(self) -> Self:
         """Each loop has exactly the settings it reads, so that no setting is without effect."""
         loop, verdicts = self.declared, components.verdicts(self.verifier) if self.verifier else None
-        if verdicts and loop.judges and verdicts.judges != loop.judges:
-            fitting = [name for name in components.VERIFIERS.names() if components.verdicts(name).judges == loop.judges]
+        if verdicts and loop.judges and not verdicts.fits(loop.judges):
+            assert verdicts.judges, "else it would fit"
+            known = components.VERIFIERS.names()
+            fitting = [name for name in known if components.verdicts(name).fits(loop.judges)]
             raise ValueError(
                 f"verifier {self.verifier!r} judges {JUDGED[verdicts.judges]}, loop {self.loop!r} asks about "
                 f"{JUDGED[loop.judges]}; it takes {', '.join(fitting)}"
             )
+        if self.asks_oracle and self.steps_per_verdict:
+            raise ValueError(f"verifier {self.verifier!r} knows of single steps alone: no steps_per_verdict with it")
         if loop.batched:
             components.loop(loop.batched)
         needs, given = loop.settings | (verdicts.settings if verdicts else frozenset()), self._given

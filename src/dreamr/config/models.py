@@ -1,6 +1,9 @@
 """Models: where each comes from, and how it is served."""
 
+import hashlib
+import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +13,20 @@ from dreamr.config.base import Count, Fraction, Name, Spec
 
 FETCHED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
 FETCHED_CODE = ("*.py",)  # of a model whose own code may run
+LENGTHS = ("truncation", "padding")  # of a tokenizer's outputs: the last use of it leaves them in its file
+
+
+def tokenizer_digest(told: str) -> str:
+    """What tells a tokenizer from another, by the text of its tokenizer.json."""
+    rules = {name: rule for name, rule in json.loads(told).items() if name not in LENGTHS}
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def folder_tokenizer(folder: str) -> str | None:
+    """That of the model in a folder; None where the folder, or its tokenizer.json, is not here."""
+    file = Path(folder, "tokenizer.json")
+    return tokenizer_digest(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 class EngineSpec(Spec):

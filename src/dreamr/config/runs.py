@@ -5,16 +5,23 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from dreamr.config.base import NO_DRAFT, Count, Name, Spec
+from dreamr.config.base import NO_DRAFT, Count, Name, Share, Spec
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class Slice(Spec):
-    """Part of one benchmark: all of it, or shard i of n (1-based)."""
+    """Part of one benchmark: all of it, a share of its problems, or shard i of n (1-based)."""
 
     benchmark: Name = Field(description="A name in `benchmarks`.")
-    shard: tuple[Count, Count] = Field(default=(1, 1), description="[i, n]: part i of n, counted from 1; [1, 1]: all.")
+    share: tuple[Share, Share] | None = Field(
+        default=None,
+        description="[0, 0.5]: the problems whose hash, a number from 0 to 1, lies in this part; null: all. Slices "
+        "whose parts do not meet have no problem in common.",
+    )
+    shard: tuple[Count, Count] = Field(
+        default=(1, 1), description="[i, n]: part i of n of these, counted from 1; [1, 1]: all."
+    )
 
     @field_validator("shard")
     @classmethod
@@ -22,6 +29,24 @@ class Slice(Spec):
         if shard[0] > shard[1]:
             raise ValueError(f"shard {shard[0]} of {shard[1]} selects nothing; allowed: 1 to {shard[1]}")
         return shard
+
+    @field_validator("share")
+    @classmethod
+    def _holds_some(cls, share: tuple[float, float] | None) -> tuple[float, float] | None:
+        if share and share[0] >= share[1]:
+            raise ValueError(f"share {list(share)} selects nothing; allowed: two numbers from 0 to 1 that grow")
+        return share
+
+    @property
+    def width(self) -> float:
+        """The expected share of the benchmark's problems in it and in the other shards of its share."""
+        low, high = self.share or (0, 1)
+        return high - low
+
+    def meets(self, other: Self) -> bool:
+        """Whether slices of one benchmark may have a problem in common; versions of it may lie in several shards."""
+        (low, high), (other_low, other_high) = self.share or (0, 1), other.share or (0, 1)
+        return max(low, other_low) < min(high, other_high)
 
 
 class LoadBlocks(Spec):

@@ -8,12 +8,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Spec
+from dreamr.config.calibration import Calibration, Guarantee
 from dreamr.config.data import FILES, GENERATED, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
 from dreamr.config.estimates import Estimates, Resources
 from dreamr.config.methods import Method, Sampling
-from dreamr.config.models import LocalModel, Model
-from dreamr.config.runs import Run, Suite
+from dreamr.config.models import HubModel, LocalModel, Model, folder_tokenizer
+from dreamr.config.runs import Run, Slice, Suite
 from dreamr.config.sweeps import Sweep, with_sweeps
 from dreamr.config.training import Awq, Sapo
 
@@ -67,6 +68,9 @@ class Config(Spec):
     methods: dict[Name, Method] = Field(description="Methods by name. An ablation is one more of them.")
     suites: dict[Name, Suite] = Field(description="Suites by name: the questions of one job each.")
     runs: dict[Name, Run] = Field(description="Runs by name. An overlay drops one by null.")
+    calibration: Calibration | None = Field(
+        description="How thresholds are calibrated where a method's `alpha` is a guarantee; null: no method has one."
+    )
     display: Display = Field(description="What methods and data sets are called, and which methods are the main ones.")
     generation: Sampling = Field(description="How answers are sampled, and how long they may be.")
     context_tokens: Count = Field(description="Most tokens of a prompt with its answer that an engine takes.")
@@ -140,9 +144,14 @@ class Config(Spec):
     @property
     def asked(self) -> tuple[str, ...]:
         """The benchmarks that some run asks, in the order of the configuration."""
-        suites = {suite for run in self.runs.values() for suite in run.suites}
-        named = {part.benchmark for suite in suites for part in self.suites[suite].slices}
+        named = {part.benchmark for part in self.asked_slices}
         return tuple(name for name in self.benchmarks if name in named)
+
+    @property
+    def asked_slices(self) -> list[Slice]:
+        """The slices of all suites that some run asks."""
+        suites = {suite for run in self.runs.values() for suite in run.suites}
+        return [part for suite in sorted(suites) for part in self.suites[suite].slices]
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:
@@ -207,10 +216,88 @@ class Config(Spec):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> Self:
+        """Where a target checks a draft's tokens, sampling is greedy and both have one tokenizer."""
+        for name, run in self.runs.items():
+            asked = [method for method in run.methods if self.methods[method].declared.by_token]
+            if asked and self.generation.temperature > 0:
+                raise ValueError(
+                    f"runs.{name}.methods: {asked[0]!r} keeps what is the target's likeliest token, and "
+                    f"generation.temperature is {self.generation.temperature}; allowed: 0"
+                )
+            for method, target, draft in product(asked, run.targets, run.drafts):
+                if self._other_tokenizer(target, draft):
+                    fitting = [model for model in self.models if not self._other_tokenizer(target, model)]
+                    raise ValueError(
+                        f"runs.{name}.methods: {method!r} goes token by token, and {draft!r} has another tokenizer "
+                        f"than {target!r}; it takes {', '.join(sorted({*fitting} - {target}))}"
+                    )
+        return self
+
+    def _other_tokenizer(self, target: str, draft: str) -> bool:
+        """Whether two models are known not to share a tokenizer; of those of the hub it shows in the job."""
+        digests = {self._tokenizer(target), self._tokenizer(draft)} - {None}
+        return len(digests) > 1
+
+    def _tokenizer(self, name: str) -> str | None:
+        model = self.models[name]
+        if model.maker == "awq":
+            return self._tokenizer(model.base)
+        return None if isinstance(model, HubModel) else folder_tokenizer(model.path)
+
     def is_micro(self, name: str) -> bool:
         """Whether a data set is made by the micro world, which alone knows the truth of its questions."""
         data = {**self.benchmarks, **self.training_sets}[name]
         return self.micro is not None and name in GENERATED and data.path == f"{self.micro.folder}/{name}"
+
+    def is_calibration(self, name: str) -> bool:
+        """Whether a benchmark is made by the micro world to calibrate on."""
+        data, made = self.benchmarks.get(name), self.calibration
+        return bool(data and made and made.generated and data.path == f"{made.generated}/{data.adapter}")
+
+    @property
+    def guarantees(self) -> dict[str, Guarantee]:
+        """What is promised of the methods that some run asks for and whose threshold is calibrated."""
+        asked = dict.fromkeys(method for run in self.runs.values() for method in run.methods)
+        found = {name: self.methods[name].guarantee for name in asked}
+        return {name: promised for name, promised in found.items() if promised}
+
+    @property
+    def calibrated_on(self) -> tuple[Slice, ...]:
+        """The slices that thresholds are calibrated on; none where no method asks for that."""
+        return self.suites[self.calibration.suite].slices if self.calibration and self.guarantees else ()
+
+    @model_validator(mode="after")
+    def _calibrated_by_itself(self) -> Self:
+        """Calibration problems are neither asked by a run nor drawn by a training: else the promise is void."""
+        if not self.guarantees:
+            return self
+        name = next(iter(self.guarantees))
+        if self.calibration is None:
+            raise ValueError(
+                f"methods.{name}.alpha is a guarantee, and `calibration` is null: say on what to calibrate"
+            )
+        place, suite = f"suites.{self.calibration.suite}", self.suites[self.calibration.suite]
+        if suite.alone or suite.load:
+            raise ValueError(f"{place} is calibrated on, which times nothing; allowed: alone 0 and no load")
+        for part in suite.slices:
+            self._only_calibrated_on(place, part)
+        return self
+
+    def _only_calibrated_on(self, place: str, part: Slice) -> None:
+        """A ValueError with who else may use problems of this slice."""
+        source = self.benchmarks[part.benchmark].source
+        for name in {*self.sapo.training_sets, *self.awq.training_sets}:
+            if self.training_sets[name].source == source:
+                raise ValueError(f"{place}: {part.benchmark} is the data of training_sets.{name}: take another split")
+        for name in sorted({suite for run in self.runs.values() for suite in run.suites}):
+            for other in self.suites[name].slices:
+                if self.benchmarks[other.benchmark].source == source and part.meets(other):
+                    raise ValueError(
+                        f"{place}: problems of {part.benchmark} are asked in suites.{name} too; give both slices a "
+                        "share, such as share: [0, 0.5] here and share: [0.5, 1] there"
+                    )
 
     @model_validator(mode="after")
     def _trained_as_judged(self) -> Self:
@@ -226,7 +313,8 @@ class Config(Spec):
     def _files_are_there(self) -> Self:
         """Local data that are used have files, unless the workflow makes them."""
         trained = {*self.sapo.training_sets, *self.awq.training_sets}
-        used = {"benchmarks": self.asked, "training_sets": sorted(trained)}
+        calibrated = [part.benchmark for part in self.calibrated_on if not self.is_calibration(part.benchmark)]
+        used = {"benchmarks": [*self.asked, *calibrated], "training_sets": sorted(trained)}
         for part, name in ((part, name) for part, names in used.items() for name in names):
             data: DataSpec = getattr(self, part)[name]
             if data.is_local and not data.files and not self.is_micro(name):
@@ -260,6 +348,7 @@ class Config(Spec):
             yield f"runs.{name}.trained_with", [run.trained_with] if run.trained_with else [], models
         for name, suite in self.suites.items():
             yield f"suites.{name}.slices", [part.benchmark for part in suite.slices], self.benchmarks
+        yield "calibration.suite", [self.calibration.suite] if self.calibration else [], self.suites
         for name, method in self.methods.items():
             yield f"methods.{name}.draft", [method.draft], {PLAIN, *self.sapo.recipes}
         for name, model in self.models.items():

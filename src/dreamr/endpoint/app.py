@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, TypeVar
 
@@ -51,12 +51,11 @@ def app(service: Service, pictures: Pictures, bodies: Bodies, access: Access) ->
 
     @made.get("/v1/models", dependencies=guarded)
     async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [listed(name) for name in service.methods]}
+        return {"object": "list", "data": [listed(service, name) for name in service.methods]}
 
     @made.get("/v1/models/{name}", dependencies=guarded)
     async def model(name: str) -> dict[str, Any]:
-        service.served(name)
-        return listed(name)
+        return listed(service, name)
 
     @made.post("/v1/responses", dependencies=guarded)
     async def responses() -> None:
@@ -99,9 +98,11 @@ def tell_failures(made: FastAPI, metrics: Metrics) -> None:
         return await failed(request, Failure(500, "the server failed; its log says why"))
 
 
-def listed(name: str) -> dict[str, Any]:
+def listed(service: Service, name: str) -> dict[str, Any]:
     """A method as a model of the API."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": "dreamr"}
+    promise = service.served(name).promise
+    told = {"dreamr": {"guarantee": promise}} if promise else {}
+    return {"id": name, "object": "model", "created": 0, "owned_by": "dreamr", **told}
 
 
 def chat_of(body: bytearray) -> Chat:
@@ -114,7 +115,7 @@ def chat_of(body: bytearray) -> Chat:
 
 async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
     """The answer to a chat. What is refused before its first step is a failure with a status of its own."""
-    method, _, reader, thinking = service.served(chat.model)
+    method, _, reader, thinking, promise = service.served(chat.model)
     chat.check_sampling(service.sampling)
     chat.check_images(MOST_IMAGES)
     turns = chat.turns()
@@ -127,7 +128,7 @@ async def respond(service: Service, pictures: Pictures, chat: Chat) -> Response:
         first = await anext(items)
         check_answered(first)
         tokens = len(await reader.prompt_tokens(prompt))
-        answer = Answer(chat, chat.ignored(service.sampling), tokens, thinking)
+        answer = Answer(chat, chat.ignored(service.sampling), tokens, thinking, promise)
         if not chat.stream:
             return JSONResponse(await answer.whole(first, items))
         return EventSourceResponse(answer.events(first, items, stack.pop_all()))
@@ -147,12 +148,15 @@ def check_answered(item: Told | Outcome) -> None:
 class Answer:
     """One answer in the words of the API."""
 
-    def __init__(self, chat: Chat, ignored: list[str], prompt_tokens: int, thinking: bool) -> None:
+    def __init__(
+        self, chat: Chat, ignored: list[str], prompt_tokens: int, thinking: bool, promise: Mapping[str, Any] | None
+    ) -> None:
         self._chat, self._ignored, self._prompt_tokens = chat, ignored, prompt_tokens
         self._named = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": chat.model}
         self._seconds: list[float] = []
         self._told = 0  # characters of a stream
         self._apart = ToldApart(thinking)
+        self._promised = {"guarantee": promise} if promise else {}
 
     async def whole(self, first: Told | Outcome, rest: AsyncIterator[Told | Outcome]) -> dict[str, Any]:
         """The body of a response that is not streamed."""
@@ -217,7 +221,7 @@ class Answer:
         ]
         counts = {"drafted": outcome.drafted, "verified": outcome.verified, "accepted": outcome.accepted}
         ended = {"finish": outcome.finish, "refusal": outcome.refusal, "ignored": self._ignored}
-        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), **ended}
+        return {"steps": steps, **counts, "cancelled_tokens": cancelled_tokens(outcome), **ended, **self._promised}
 
 
 async def _behind(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:

@@ -39,12 +39,16 @@ class Told:
 
 
 class Served(NamedTuple):
-    """A method on its engines, the one whose tokens a prompt is counted in, and whether that one thinks first."""
+    """A method on its engines, the one whose tokens a prompt is counted in, and whether that one thinks first.
+
+    `promise`: what a calibrated threshold is and promises; an alpha of None: the method is the target alone.
+    """
 
     method: Method
     engines: Engines
     reader: Reader
     thinking: bool = False
+    promise: Mapping[str, float | None] | None = None
 
 
 @dataclass

@@ -3,14 +3,17 @@
 Two engines speak this protocol: vLLM (measured time) and the virtual clock (simulated time). Loops know nothing else.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from dreamr.errors import Died, UserError
 from dreamr.prompts import Prompt
 
 Finish = Literal["stop", "end", "length"]  # stop string seen, end token, cap on tokens reached
+Last = Literal["end", "length"]  # how tokens end that no stop string ends
+Tokens = AsyncGenerator[tuple[int, Last | None], None]  # each with how they ended, if it is the last one
+Source = Callable[[Prompt, int], Tokens]  # of tokens behind a prompt, so many at most
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,45 @@ class Engine(Protocol):
 
     def now(self) -> float:
         """Seconds on this engine's clock."""
+        ...
+
+
+class Choice(NamedTuple):
+    """A model's likeliest next token, and whether it ends the answer."""
+
+    token: int
+    ends: bool
+
+
+@runtime_checkable
+class TokenEngine(Engine, Protocol):
+    """An engine that is asked token by token too, for models that share a tokenizer. All is greedy.
+
+    `behind` are tokens behind `prompt.answer`; the prompt has no request.
+    """
+
+    @property
+    def tokenizer(self) -> str:
+        """What tells its tokenizer from another: models of one have the same numbers for the same tokens."""
+        ...
+
+    async def propose(
+        self, prompt: Prompt, behind: tuple[int, ...], *, max_tokens: int, meter: Meter
+    ) -> tuple[int, ...]:
+        """The next tokens, up to the end token, which is not among them, or to the end of the context."""
+        ...
+
+    async def choices(self, prompt: Prompt, behind: tuple[int, ...], proposed: tuple[int, ...]) -> tuple[Choice, ...]:
+        """This model's own next token behind none, one, ... and all of the `proposed` ones, as far as the context goes.
+
+        That is one more than are proposed, and one at least.
+        """
+        ...
+
+    def steps(
+        self, prompt: Prompt, tokens: Source, *, stop: str, step_tokens: int, max_tokens: int
+    ) -> AsyncGenerator[Generation, None]:
+        """The steps that `stream` would yield if it wrote these tokens."""
         ...
 
 

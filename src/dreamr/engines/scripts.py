@@ -10,6 +10,31 @@ from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.steps import split
 
 _WORD = re.compile(r"\s*\S+|\s+")
+END = 0  # the end token
+
+
+class WordTokens:
+    """The tokenizer of simulated models: a token is a word with the blanks before it; its number holds all of that."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The tokens of a text."""
+        return tuple(int.from_bytes(word.encode(), "big") for word in _WORD.findall(text))
+
+    def decode(self, *tokens: int) -> str:
+        """The text of tokens; that of the end token is empty."""
+        return b"".join(token.to_bytes((token.bit_length() + 7) // 8, "big") for token in tokens).decode()
+
+    def detokenizer(self) -> Callable[[int], str]:
+        """`decode`, one token after the other."""
+        return self.decode
+
+    def of(self, step: Generation) -> tuple[int, ...]:
+        """The tokens of a step, those of the blank line or the end behind it among them."""
+        text = step.text + STEP_BREAK * (step.finish == "stop")
+        return self.encode(text) + (END,) * (step.finish == "end")
+
+
+WORDS = WordTokens()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ import asyncio
 import math
 import selectors
 from collections.abc import AsyncGenerator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from dreamr.engines.protocol import Generation, Meter
+from dreamr.engines.protocol import Choice, Generation, Meter, Source
+from dreamr.engines.scripts import END, WORDS
+from dreamr.engines.written import steps_of
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.steps import split
 
@@ -203,6 +205,32 @@ class VirtualEngine:
         await self._machine.work(self._cost.request + self._cost.prefill * words + self._cost.verdict)
         return self._model.text_logprobs(prompt, text)
 
+    tokenizer = "words"
+
+    async def propose(
+        self, prompt: Prompt, behind: tuple[int, ...], *, max_tokens: int, meter: Meter
+    ) -> tuple[int, ...]:
+        told: tuple[int, ...] = ()
+        await self._read(_extended(prompt, behind))
+        while len(told) < max_tokens and END not in told:
+            step = self._model.write(_extended(prompt, behind + told), max_tokens - len(told))
+            await self._decode(step, meter)
+            told += WORDS.of(step)
+        return tuple(token for token in told if token != END)
+
+    async def choices(self, prompt: Prompt, behind: tuple[int, ...], proposed: tuple[int, ...]) -> tuple[Choice, ...]:
+        """In the time that one token takes."""
+        await self._read(_extended(prompt, behind + proposed))
+        await self._machine.work(self._cost.decode)
+        places = (_extended(prompt, behind + proposed[:place]) for place in range(len(proposed) + 1))
+        own = [WORDS.of(self._model.write(place, 1))[0] for place in places]
+        return tuple(Choice(token, token == END) for token in own)
+
+    def steps(
+        self, prompt: Prompt, tokens: Source, *, stop: str, step_tokens: int, max_tokens: int
+    ) -> AsyncGenerator[Generation, None]:
+        return steps_of(WORDS, prompt, tokens, stop=stop, step_tokens=step_tokens, max_tokens=max_tokens)
+
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -220,6 +248,10 @@ class VirtualEngine:
         finally:
             dropped = piece.left / seconds if seconds and piece.done.cancelled() else 0.0
             meter.tokens = before + math.floor(step.tokens * (1 - dropped) + 1e-9)
+
+
+def _extended(prompt: Prompt, tokens: tuple[int, ...]) -> Prompt:
+    return replace(prompt, answer=prompt.answer + WORDS.decode(*tokens))
 
 
 def _behind(prompt: Prompt, step: Generation) -> Prompt:

@@ -66,7 +66,7 @@ BFLOAT16 = (8, 0)  # the capability below which vLLM refuses bfloat16
 class Jobs:
     """Jobs of one rule that work on models."""
 
-    rule: str  # quantize, train_sapo, answer or generate
+    rule: str  # of `planning.site.LIMITED`
     count: int
     threads: int | None  # None: all cores
     memory_gb: int
@@ -140,13 +140,13 @@ def everything(plan: Plan) -> dict[str, int]:
 
 def jobs_on_models(plan: Plan) -> Iterator[Jobs]:
     """All jobs on models of a plan by rule."""
-    threads = {"quantize": 1, "train_sapo": plan.config.sapo.ranks, "answer": None, "generate": None}
+    threads = {"quantize": 1, "train_sapo": plan.config.sapo.ranks}
     for rule, paths in plan.outputs().items():
         planned: Planned = LIMITED[rule]
         wanted = plan.config.resources[planned]
         gpus = wanted.gpus if wanted.gpus is not None else max(map(plan.gpus, plan.groups), default=0)
         if paths:
-            yield Jobs(rule, len(paths), threads[rule], wanted.memory_gb, gpus)
+            yield Jobs(rule, len(paths), threads.get(rule), wanted.memory_gb, gpus)
 
 
 def unmade(config: Config) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ LOOP = Loop(
     target_writes="rejected steps",
     judges="step",
     settings=frozenset({"verifier", "window", "target_speculation", "continues"}),
-    may_set=frozenset({"answers"}),
+    may_set=frozenset({"answers", "steps_per_verdict"}),
     batched="specreason",
 )
 

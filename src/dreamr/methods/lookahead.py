@@ -13,6 +13,7 @@ differs, as FPSR's does; as published it is asked anew.
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from dreamr import components
 from dreamr.components import Loop
 from dreamr.config import Method
 from dreamr.engines.protocol import Generation
@@ -22,7 +23,7 @@ from dreamr.methods.run import PendingTask, QuestionRun, running
 from dreamr.methods.streams import Feed, Stream, Versions
 from dreamr.prompts import Prompt
 from dreamr.steps import is_blank, same
-from dreamr.verifiers.protocol import Verdict, Verifier, verifier
+from dreamr.verifiers.protocol import Verdict, verifier
 
 LOOP = Loop(
     label="Lookahead Reasoning",
@@ -35,11 +36,10 @@ LOOP = Loop(
 
 async def answer(prompt: Prompt, engines: Engines, method: Method, limits: Limits) -> Outcome:
     """The answer of both models, `method.window` places at a time."""
-    assert method.window is not None, "the configuration sees to that"
     async with running(prompt, engines, limits) as run:
         own = Versions(run, method.continues is True)
         while run.prefix.finish is None:
-            await _Lookahead(run, verifier(method), method.window, own).extend()
+            await _Lookahead(run, method, own).extend()
     return run.outcome()
 
 
@@ -54,12 +54,14 @@ class _Place:
 class _Lookahead:
     """One chain of drafts from the committed prefix, and the target's version of each step."""
 
-    def __init__(self, run: QuestionRun, judge: Verifier, window: int, own: Versions) -> None:
+    def __init__(self, run: QuestionRun, method: Method, own: Versions) -> None:
+        assert method.window is not None and method.verifier, "the configuration sees to that"
         self._run = run
-        self._judge = judge
-        self._window = window
+        self._judge = verifier(method)
+        self._compares = components.verdicts(method.verifier).judges is not None
+        self._window = method.window
         self._own = own
-        self._drafts = Stream(run, "draft", run.prefix, window)
+        self._drafts = Stream(run, "draft", run.prefix, self._window)
 
     async def extend(self) -> None:
         """Commit step by step until the target's version differs or the answer ends."""
@@ -85,8 +87,12 @@ class _Lookahead:
             prefix = prefix.after(draft)
 
     async def _compare(self, prefix: Prefix, draft: Generation, own: Feed[Generation]) -> Verdict:
-        """The verdict once both versions are there; text that is equal and ends alike needs no judge, unless capped."""
+        """The verdict once both versions are there; text that is equal and ends alike needs no judge, unless capped.
+
+        A verifier that goes by no text is asked all the same.
+        """
         version = await own.at(prefix.index)
-        if not is_blank(draft.text) and draft.finish == version.finish != "length" and same(draft.text, version.text):
+        alike = draft.finish == version.finish != "length" and same(draft.text, version.text)
+        if self._compares and alike and not is_blank(draft.text):
             return Verdict(None, True)
         return await self._run.verify(self._judge, prefix, draft, version.text)

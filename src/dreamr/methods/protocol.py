@@ -38,16 +38,21 @@ class Engines:
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps in tokens, on one step and on the committed answer, and whether a draft's step may hold the answer line."""
+    """Caps in tokens, on one step and on the committed answer, and what loops do with steps.
+
+    `unit`: how many steps are written, judged and committed as one; inf: all.
+    """
 
     step_tokens: int
     answer_tokens: int
-    draft_answers: bool = True
+    draft_answers: bool = True  # whether a draft's step may hold the answer line
+    unit: float = 1
 
     def under(self, method: Method) -> "Limits":
         """These limits, common to all methods, with what `method` changes about them."""
         tokens = self.answer_tokens * method.budget
-        return replace(self, answer_tokens=tokens, draft_answers=method.answers != "target")
+        draft_answers, unit = method.answers != "target", method.steps_per_verdict or 1
+        return replace(self, answer_tokens=tokens, draft_answers=draft_answers, unit=unit)
 
 
 @dataclass(frozen=True)

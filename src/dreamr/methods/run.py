@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
-from dreamr.engines.protocol import Generation, Meter, Refused
-from dreamr.methods.prefix import Prefix
+from dreamr.engines.protocol import Choice, Generation, Meter, Refused, TokenEngine
+from dreamr.methods.prefix import Prefix, unit
 from dreamr.methods.protocol import Engines, Limits, Outcome, Writer
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.traces import Span, Step
@@ -90,31 +91,50 @@ class QuestionRun:
         self._started = list(spared)
 
     async def write(self, writer: Writer, prefix: Prefix) -> Generation:
-        """The next step by `writer`, in a request of its own."""
+        """The next unit by `writer`, in a request of its own."""
         meter = Meter()
         with self._span(writer, prefix.index, meter):
-            step = await self._engines.of(writer).generate(
-                prefix.prompt, stop=STEP_BREAK, max_tokens=prefix.room, meter=meter
-            )
+            written = await self._unit(writer, prefix, meter)
         self._note_written(writer)
-        return prefix.taken(step, writer)
+        return written
+
+    async def _unit(self, writer: Writer, prefix: Prefix, meter: Meter) -> Generation:
+        """A single step ends in the engine; of several the request is dropped behind the last."""
+        if prefix.limits.unit == 1:
+            engine = self._engines.of(writer)
+            step = await engine.generate(prefix.prompt, stop=STEP_BREAK, max_tokens=prefix.room, meter=meter)
+            return prefix.taken(step, writer)
+        async with aclosing(self._single_steps(writer, prefix, meter)) as steps:
+            return await unit(steps, prefix.limits.unit)
 
     async def stream(
         self, writer: Writer, prefix: Prefix, window: float = math.inf
     ) -> AsyncGenerator[Generation, None]:
-        """All steps by `writer` from `prefix` to the end of the answer, in one request if the engine can.
+        """All units by `writer` from `prefix` to the end of the answer, in one request if the engine can.
 
-        Where the answer takes a step otherwise than it was written, a new request goes on from what was taken. Where
-        the window is full the request is dropped, as none can be held, and a new one goes on once there is room.
+        Where the window is full the request is dropped, as none can be held, and a new one goes on once there is room.
         """
         while prefix.finish is None:
             await self.opened(prefix.index, window)
-            meter, verbatim = Meter(), True
-            async with aclosing(self._request(writer, prefix, meter)) as steps:
-                while verbatim and prefix.finish is None and self.is_open(prefix.index, window):
+            meter = Meter()
+            async with aclosing(self._single_steps(writer, prefix, meter)) as steps:
+                while prefix.finish is None and self.is_open(prefix.index, window):
                     with self._span(writer, prefix.index, meter):
-                        written = await anext(steps)
+                        written = await unit(steps, prefix.limits.unit)
                     self._note_written(writer)
+                    prefix = prefix.after(written)
+                    yield written
+
+    async def _single_steps(self, writer: Writer, prefix: Prefix, meter: Meter) -> AsyncGenerator[Generation, None]:
+        """All steps by `writer`, one by one, as the answer takes them.
+
+        Where it takes one otherwise than it was written, a new request goes on from what was taken.
+        """
+        while prefix.finish is None:
+            verbatim = True
+            async with aclosing(self._request(writer, prefix, meter)) as steps:
+                while verbatim and prefix.finish is None:
+                    written = await anext(steps)
                     step = prefix.taken(written, writer)
                     verbatim, prefix = step.text == written.text, prefix.after(step)
                     yield step
@@ -138,6 +158,23 @@ class QuestionRun:
             verdict = await verifier(self._engines.of("target"), prefix.prompt, draft.text, own)
             meter.tokens = 1
         return verdict
+
+    async def propose(self, draft: TokenEngine, prompt: Prompt, behind: tuple[int, ...], most: int) -> tuple[int, ...]:
+        """The draft's next tokens, so many at most, behind `prompt` and the tokens `behind` it."""
+        meter = Meter()
+        with self._span("draft", self.prefix.index, meter):
+            return await draft.propose(prompt, behind, max_tokens=most, meter=meter)
+
+    async def check(
+        self, target: TokenEngine, prompt: Prompt, behind: tuple[int, ...], proposed: tuple[int, ...]
+    ) -> tuple[Choice, ...]:
+        """The target's own tokens: those of the proposed ones that it would have written, and the next."""
+        meter = Meter()
+        with self._span("target", self.prefix.index, meter):
+            own = await target.choices(prompt, behind, proposed)
+            kept = sum(1 for _ in takewhile(lambda pair: pair[0].token == pair[1], zip(own, proposed, strict=False)))
+            meter.tokens = len(own[: kept + 1])
+        return own[: kept + 1]
 
     async def logprobs(self, reader: Writer, prefix: Prefix, step: Generation) -> tuple[float, ...]:
         """Log-probability of each token of a taken `step` behind `prefix` by `reader`, whoever wrote it."""

@@ -1,7 +1,8 @@
 """Token-level speculative decoding (a baseline of the paper): the same loop as the target alone.
 
 The engine speculates, by n-grams of the text so far, and verifies token by token; the text is the target's own. A
-draft *model* inside the engine is not possible for these vision-language families today (vLLM refuses it).
+draft *model* inside the engine is not possible for these vision-language families today (vLLM refuses it); the loop
+`draft_model` has one beside it.
 """
 
 from dreamr.components import Loop

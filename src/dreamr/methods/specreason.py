@@ -18,7 +18,7 @@ LOOP = Loop(
     target_writes="rejected steps",
     judges="step",
     settings=frozenset({"verifier"}),
-    may_set=frozenset({"answers"}),
+    may_set=frozenset({"answers", "steps_per_verdict"}),
 )
 
 

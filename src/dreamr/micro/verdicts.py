@@ -14,7 +14,7 @@ from dreamr.micro.datasets import Fact
 from dreamr.micro.oracle import is_right
 from dreamr.micro.world import Truth
 from dreamr.prompts import VERIFY, Prompt
-from dreamr.provenance import spec_digest
+from dreamr.provenance import uniform
 from dreamr.records import read_rows
 from dreamr.steps import split
 
@@ -60,7 +60,7 @@ class OracleEngine:
 
     def _share(self, prompt: Prompt) -> float:
         images = [Path(image).name for image in prompt.images]  # named by their content, wherever they lie
-        return int(spec_digest(self.seed, prompt.user, images, prompt.answer), 16) / 16**16
+        return uniform(self.seed, prompt.user, images, prompt.answer)
 
     def now(self) -> float:
         return self.engine.now()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from dreamr.config import NO_DRAFT, Method
+from dreamr.config import NO_DRAFT, Method, Text
 from dreamr.planning.costs import TERA, ServedModel, served, size, text, trained, training_engines, weights_gb
 from dreamr.planning.plan import Group, Plan, Training
 from dreamr.planning.questions import known
@@ -70,6 +70,7 @@ def estimates(plan: Plan) -> Iterator[Estimate]:
         yield quantization(plan, name)
     for training in plan.trainings.values():
         yield sapo(plan, training)
+    yield from calibrations(plan)
     for group in plan.groups:
         yield from answers(plan, group)
 
@@ -137,6 +138,35 @@ def batch(plan: Plan, training: Training) -> dict[str, float]:
     }
 
 
+# -- calibrations
+
+
+def calibrations(plan: Plan) -> Iterator[Estimate]:
+    """The target's own answers, then the candidates of each pair: all of them, though most are decided before."""
+    targets = {calibrated.target: group for calibrated, group in plan.calibrations.items()}
+    for target, group in targets.items():
+        yield _calibration(plan, "ask_target", group, [target], TARGET_ONLY, plan.calibration_problems)
+    for calibrated, group in plan.calibrations.items():
+        method, made = plan.config.methods[calibrated.method], plan.config.calibration
+        assert method.guarantee and made, "the configuration sees to that"
+        asked = len(made.candidates) * method.guarantee.problems
+        yield _calibration(plan, "calibrate", group, [calibrated.target, calibrated.drafter], method, asked)
+
+
+def _calibration(plan: Plan, rule: str, group: Group, models: list[str], method: Method, asked: int) -> Estimate:
+    """A job that gives so many answers, many at once; one that is cut off loses those that are under way."""
+    gpus, at_once = plan.config.resources["generate"].gpus, plan.config.generation.concurrency
+    return Estimate(
+        rule=rule,
+        models=pair(group.target, group.draft if method.needs_draft else NO_DRAFT),
+        starting=sum(served(plan, "generate", name).starting_seconds() for name in models),
+        working=_batched(plan, group, method, asked, at_once),
+        gpus=plan.gpus_of(models) if gpus is None else gpus,
+        tokens=asked * text(plan).answer,
+        unit=_batched(plan, group, method, at_once, at_once),
+    )
+
+
 # -- answers
 
 
@@ -197,7 +227,7 @@ def _timed(plan: Plan, group: Group) -> Answers:
 def questions(plan: Plan, group: Group) -> tuple[int, int]:
     """How many questions a job answers, and how many of them one at a time too."""
     suite = plan.config.suites[group.suite]
-    counts = [math.ceil(known(plan.config, part.benchmark) / part.shard[1]) for part in suite.slices]
+    counts = [math.ceil(known(plan.config, part.benchmark) * part.width / part.shard[1]) for part in suite.slices]
     return sum(counts), sum(min(suite.alone, count) for count in counts)
 
 
@@ -243,9 +273,22 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
     match method.declared.target_writes:
         case "nothing":
             return nothing, whole
+        case "all steps" if method.proposed_tokens:
+            return _by_token(method.proposed_tokens, lengths)
         case "all steps":
             return whole, nothing
         case "rejected steps":
             steps = lengths.answer / lengths.step
-            written = (1 - lengths.accepted) * lengths.answer
-            return Workload(written + steps, lengths.prompt + steps * (lengths.step + lengths.verdict)), whole
+            size = steps if method.declared.judges == "answer" else method.steps_per_verdict or 1
+            accepted = lengths.accepted**size if method.acceptance is None else method.acceptance
+            verdicts, written = steps / size, (1 - accepted) * lengths.answer
+            read = lengths.prompt + lengths.answer + verdicts * lengths.verdict
+            return Workload(written + verdicts, read), whole
+
+
+def _by_token(proposed: int, lengths: Text) -> tuple[Workload, Workload]:
+    """A pass of the target checks so many tokens of the draft, each kept with the share of steps that are accepted."""
+    kept = sum(lengths.accepted**place for place in range(proposed + 1))  # with the target's own behind them
+    passes = lengths.answer / kept
+    read = lengths.prompt + passes * proposed
+    return Workload(tokens=passes, read=read), Workload(tokens=passes * proposed, read=lengths.prompt)

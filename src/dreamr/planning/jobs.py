@@ -17,6 +17,7 @@ from dreamr.config import (
     DataSpec,
     Display,
     Drawing,
+    Guarantee,
     ImageSize,
     Method,
     Model,
@@ -31,8 +32,17 @@ from dreamr.config import (
     Sweep,
 )
 from dreamr.planning.names import names
+from dreamr.provenance import spec_digest
 
 MAIN_RUN = "main"  # the run whose pairs are pooled
+
+
+class MakeCalibrationJob(Spec):
+    """cli.make_calibration: problems like those of the micro benchmarks, to calibrate on."""
+
+    seed: int
+    problems: int  # in all
+    benchmarks: tuple[str, ...]  # of each about as many
 
 
 class PrepareJob(Spec):
@@ -114,6 +124,17 @@ class Cell(Spec):
     method: Method
     digest: str  # of name, method, models, suite, limits and the code that ran it
 
+    def run_as(self, method: Method) -> Self:
+        """The cell of a method whose threshold is calibrated, as it is run: the value is in the digest."""
+        return self.model_copy(update={"method": method, "digest": spec_digest(self.digest, method.alpha)})
+
+
+class Sample(Spec):
+    """Which of a suite's questions a calibration asks: of so many problems one each, in an order of its own."""
+
+    problems: int
+    seed: int
+
 
 class GenerateJob(Spec):
     """cli.generate: all cells of one target, draft and suite."""
@@ -129,6 +150,16 @@ class GenerateJob(Spec):
     images: ImageSize
     device: Literal["cpu", "cuda"]
     truth: str | None = None  # folder of the generated data sets, where a method asks the step oracle
+    sample: Sample | None = None  # where thresholds are calibrated
+
+
+class CalibrateJob(Spec):
+    """cli.calibrate: the threshold of one method on one pair."""
+
+    method: str
+    drafter: str  # the model that drafts
+    guarantee: Guarantee
+    answers: GenerateJob  # a cell for each candidate, by any names
 
 
 class SummariseJob(Spec):

@@ -5,10 +5,12 @@ depends on and no more: that decides what an edit reruns.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from dreamr import components
 from dreamr.config import (
@@ -24,10 +26,23 @@ from dreamr.config import (
     Run,
     SapoSettings,
     Spec,
+    Suite,
     sapo_model,
 )
 from dreamr.methods.protocol import ORACLE
-from dreamr.planning.jobs import AuditJob, Cell, Draw, FetchJob, GenerateJob, PrepareJob, QuantizeJob, TrainJob
+from dreamr.planning.jobs import (
+    AuditJob,
+    CalibrateJob,
+    Cell,
+    Draw,
+    FetchJob,
+    GenerateJob,
+    MakeCalibrationJob,
+    PrepareJob,
+    QuantizeJob,
+    Sample,
+    TrainJob,
+)
 from dreamr.planning.site import Limit, Site, limit_of
 from dreamr.provenance import code_digest, settings_in_use, spec_digest
 
@@ -71,6 +86,17 @@ class Training(NamedTuple):
     target: Name
     draft: Name
     replicate: int
+
+
+class Calibrated(NamedTuple):
+    """What a threshold is calibrated for: a method on a target and the model that drafts."""
+
+    target: Name
+    drafter: str
+    method: Name
+
+
+TARGET_ONLY = "target_only"  # the method against which a guarantee is given
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +145,7 @@ class Plan:
         names = {name for group in self.groups for name in self.benchmarks(group)}
         names |= {*config.sapo.training_sets} if self.trainings else set()
         names |= {*config.awq.training_sets} if self.models["awq"] else set()
+        names |= {*self.calibrated_on}
         return {name: data for name, data in {**config.benchmarks, **config.training_sets}.items() if name in names}
 
     def run(self, group: Group) -> Run:
@@ -131,7 +158,7 @@ class Plan:
 
     def benchmarks(self, group: Group) -> list[str]:
         """The benchmarks of a group, each once."""
-        return list(dict.fromkeys(part.benchmark for part in self.config.suites[group.suite].slices))
+        return _benchmarks(self.config.suites[group.suite])
 
     def base(self, model: str) -> str:
         """The model that an AWQ model is made from."""
@@ -151,7 +178,11 @@ class Plan:
 
     def gpus(self, group: Group) -> int:
         """How many GPUs a generate job's engines hold: a baseline asks for none that only a draft would use."""
-        engines = [self.ref(name).engine for name in self.models_of(group)]
+        return self.gpus_of(self.models_of(group))
+
+    def gpus_of(self, models: Iterable[str]) -> int:
+        """How many GPUs the engines of these models hold."""
+        engines = [self.ref(name).engine for name in models]
         return max(engine.gpus for engine in engines) if self.config.device == "cuda" else 0
 
     def times(self, group: Group) -> bool:
@@ -170,7 +201,52 @@ class Plan:
         """The time limit of a rule's jobs."""
         return limit_of(self.config, self.site, rule)
 
+    # Thresholds that are calibrated.
+
+    @cached_property
+    def calibrations(self) -> dict[Calibrated, Group]:
+        """What is calibrated, each with a group that asks for it; others of the same models share the threshold."""
+        found: dict[Calibrated, Group] = {}
+        for group in self.groups:
+            for calibrated in self.calibrated(group):
+                found.setdefault(calibrated, group)
+        return found
+
+    @property
+    def calibrated_on(self) -> list[str]:
+        """The benchmarks whose problems thresholds are calibrated on."""
+        return list(dict.fromkeys(part.benchmark for part in self.config.calibrated_on))
+
+    def calibrated(self, group: Group) -> list[Calibrated]:
+        """What a group's job has to know the thresholds of."""
+        asking = {name: method for name, method in self.methods(group).items() if method.guarantee}
+        drafts = self.drafts(group)
+        return [Calibrated(group.target, drafts[method.draft], name) for name, method in asking.items()]
+
+    def certificate(self, calibrated: Calibrated) -> str:
+        """The file with a threshold and how it was found."""
+        return f"{self.config.pathvars.results}/calibration/{'/'.join(calibrated)}.json"
+
+    def reference(self, target: Name) -> str:
+        """The file with the target's own answers to calibration problems."""
+        return f"{self.config.pathvars.results}/calibration/{target}/{NO_DRAFT}/{TARGET_ONLY}.jsonl"
+
+    @property
+    def calibration_problems(self) -> int:
+        """On how many problems some threshold is tested at most."""
+        return max((promised.problems for promised in self.config.guarantees.values()), default=0)
+
     # The specs of the jobs.
+
+    def make_calibration(self) -> MakeCalibrationJob:
+        """The spec of the calibration problems that the micro world makes."""
+        made = self.config.calibration
+        assert made, "asked for where there are such files"
+        return MakeCalibrationJob(
+            seed=made.seed,
+            problems=self.calibration_problems,
+            benchmarks=tuple(self.datasets[name].adapter for name in self.calibration_files),
+        )
 
     def prepare(self, name: str) -> PrepareJob:
         """The spec of a data set's preparation."""
@@ -216,7 +292,7 @@ class Plan:
             (training.recipe, training.replicate): self.train(name) for name, training in self.trainings.items()
         }
         return AuditJob(
-            benchmarks=tuple(name for name in config.benchmarks if name in self.datasets),
+            benchmarks=config.asked,
             training_sets=tuple(name for name in config.training_sets if name in self.datasets),
             draws=tuple(
                 Draw(recipe=recipe, replicate=replicate, drawing=job.drawing)
@@ -243,23 +319,75 @@ class Plan:
             truth=self._truth(group),
         )
 
+    def ask_target(self, target: Name) -> GenerateJob:
+        """The spec of the target's own answers to calibration problems: as many as its pairs' methods ask at most."""
+        return self._calibration_answers(target, {TARGET_ONLY: Method(loop=TARGET_ONLY)}, self.calibration_problems)
+
+    def calibrate(self, calibrated: Calibrated) -> CalibrateJob:
+        """The spec of a calibration."""
+        name, group, made = calibrated.method, self.calibrations[calibrated], self.config.calibration
+        method = self.config.methods[name]
+        assert method.guarantee and made, "the configuration sees to that"
+        answers = self._calibration_answers(
+            group.target,
+            {f"{name}_{alpha}": method.model_copy(update={"alpha": alpha}) for alpha in made.candidates},
+            method.guarantee.problems,
+            draft=group.draft,
+            drafts={method.draft: self.ref(calibrated.drafter)},
+            replicate=self.run(group).replicate,
+        )
+        return CalibrateJob(method=name, drafter=calibrated.drafter, guarantee=method.guarantee, answers=answers)
+
+    def _calibration_answers(
+        self,
+        target: Name,
+        methods: dict[str, Method],
+        problems: int,
+        draft: Name = NO_DRAFT,
+        drafts: Mapping[str, ModelRef] = MappingProxyType({}),
+        replicate: int = 0,
+    ) -> GenerateJob:
+        config, made = self.config, self.config.calibration
+        assert made, "the configuration sees to that"
+        suite, sample = config.suites[made.suite], Sample(problems=problems, seed=made.seed)
+        models = [self.ref(target), *drafts.values()]
+        return GenerateJob(
+            target=self.ref(target),
+            draft=draft,
+            replicate=replicate,
+            drafts=dict(drafts),
+            cells={name: self._cell(name, method, models, suite, sample) for name, method in methods.items()},
+            suite=suite,
+            generation=config.generation,
+            context_tokens=config.context_tokens,
+            images=config.images,
+            device=config.device,
+            sample=sample,
+        )
+
     def _truth(self, group: Group) -> str | None:
         """Where the truth of a group's questions lies, if a method asks for it."""
         micro, methods = self.config.micro, self.methods(group).values()
         return micro.folder if micro and any(method.asks_oracle for method in methods) else None
 
     def cell(self, group: Group, name: str) -> Cell:
-        """A method's cell, with the code of all that takes part in it."""
-        method, config = self.config.methods[name], self.config
+        """A method's cell. Of a threshold that is still to be calibrated its job adds the value to the digest."""
+        method = self.config.methods[name]
         models = [group.target, *([self.drafts(group)[method.draft]] if method.needs_draft else [])]
+        return self._cell(name, method, list(map(self.ref, models)), self.config.suites[group.suite])
+
+    def _cell(self, name: str, method: Method, models: list[ModelRef], suite: Suite, *others: Spec) -> Cell:
+        """A cell, with the code of all that takes part in it."""
+        config = self.config
         digest = spec_digest(
             name,
-            method,
-            [self.ref(model).wherever_served() for model in models],
-            config.suites[group.suite],
-            [self.data_digest(benchmark) for benchmark in self.benchmarks(group)],
+            method.model_copy(update={"alpha": None}) if method.guarantee else method,
+            [model.wherever_served() for model in models],
+            suite,
+            [self.data_digest(benchmark) for benchmark in _benchmarks(suite)],
             [config.generation, config.context_tokens, config.images, config.device],
             command_digest("generate", *_by_name(method)),
+            *others,
         )
         return Cell(method=method, digest=digest)
 
@@ -300,7 +428,9 @@ class Plan:
     @cache  # noqa: B019
     def data_digest(self, name: str) -> str:
         """Digest of what a prepared data set is made from; for a micro one also the world's size, seed and code."""
-        generated = [self.config.micro, command_digest("make_micro")] if self.is_micro(name) else []
+        generated: list[Any] = [self.config.micro, command_digest("make_micro")] if self.is_micro(name) else []
+        if name in self.calibration_files:
+            generated = [self.make_calibration(), command_digest("make_calibration")]
         return spec_digest(self.datasets[name], self.adapter_digest(name), *generated)
 
     def adapter_digest(self, name: str) -> str:
@@ -317,7 +447,15 @@ class Plan:
         apart = [
             f"{results}/answered/{g.target}/{g.draft}/{g.run}/{g.suite}.json" for g in self.groups if self.apart(g)
         ]
-        return {"quantize": cards["awq"], "train_sapo": cards["sapo"], "answer": apart, "generate": traces}
+        targets = dict.fromkeys(calibrated.target for calibrated in self.calibrations)
+        return {
+            "quantize": cards["awq"],
+            "train_sapo": cards["sapo"],
+            "ask_target": list(map(self.reference, targets)),
+            "calibrate": list(map(self.certificate, self.calibrations)),
+            "answer": apart,
+            "generate": traces,
+        }
 
     def weights(self, name: str) -> list[str]:
         """Files of a fetched model that lie on this machine."""
@@ -341,6 +479,22 @@ class Plan:
         return {
             name: f"{data.path}/{data.split}.parquet" for name, data in self.datasets.items() if self.is_micro(name)
         }
+
+    @property
+    def made_files(self) -> dict[str, str]:
+        """The parquet file of each data set that is generated."""
+        return self.micro_files | self.calibration_files
+
+    @cached_property
+    def calibration_files(self) -> dict[str, str]:
+        """The generated parquet file of each data set that the micro world makes to calibrate on."""
+        data = {name: self.config.benchmarks[name] for name in self.calibrated_on if self.config.is_calibration(name)}
+        return {name: f"{one.path}/{one.split}.parquet" for name, one in data.items()}
+
+
+def _benchmarks(suite: Suite) -> list[str]:
+    """The benchmarks of a suite, each once."""
+    return list(dict.fromkeys(part.benchmark for part in suite.slices))
 
 
 def _by_name(method: Method) -> list[str]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean
 
-LONG = ("environment", "image", "quantize", "train_sapo", "answer", "generate")  # rules whose jobs take minutes
-ALONE = frozenset({"answer", "generate"})  # rules whose jobs take the whole machine
+# Rules whose jobs take minutes.
+LONG = ("environment", "image", "quantize", "train_sapo", "ask_target", "calibrate", "answer", "generate")
+ALONE = frozenset({"ask_target", "calibrate", "answer", "generate"})  # rules whose jobs take the whole machine
 
 
 def job_seconds(folder: Path) -> dict[str, float]:

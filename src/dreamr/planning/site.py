@@ -19,6 +19,8 @@ HOUR = 3600
 LIMITED: dict[str, Planned] = {
     "train_sapo": "train",
     "quantize": "quantize",
+    "ask_target": "generate",
+    "calibrate": "generate",
     "answer": "generate",
     "generate": "generate",
 }

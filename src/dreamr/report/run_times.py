@@ -12,6 +12,7 @@ from dreamr.runtime.starts import MARK
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
 RULES = (
     *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
+    *("make_calibration", "ask_target", "calibrate"),
     *("answer", "generate", "grade", "verify", "summarise", "simulate", "plot", "report"),
 )
 # What a job of `generate` tells of itself in its log, by what it is called here; the rest of its time comes before.

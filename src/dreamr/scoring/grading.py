@@ -7,8 +7,9 @@ from dreamr.errors import UserError
 from dreamr.records import Question
 from dreamr.scores import Score
 from dreamr.scoring import lmms_eval
-from dreamr.scoring.answers import Grade, grade
+from dreamr.scoring.verdicts import trace_grade
 from dreamr.spans import busy_seconds, later_steps
+from dreamr.steps import single_steps
 from dreamr.traces import Answered, Trace
 
 CellKey = tuple[str, ...]
@@ -46,15 +47,9 @@ def cell(trace: Trace) -> CellKey:
 
 
 def score(trace: Trace, question: Question, batched_text: str | None, target_text: str | None = None) -> Score:
-    """The score of one trace. What there is of a refused answer is not read: it is wrong, by any rule.
-
-    Its text is held against the batched one of its cell, and against that of the target alone.
-    """
-    truncated = trace.finish == "budget"
-    verdict, harness = Grade(None, False, True), None
-    if not trace.refusal:
-        verdict = grade(question, trace.text, complete=not truncated, thinking=trace.thinking)
-        harness = lmms_eval.grade(question, trace.text).correct
+    """The score of one trace. Its text is held against the batched one of its cell, and against the target's alone."""
+    verdict = trace_grade(trace, question)
+    harness = None if trace.refusal else lmms_eval.grade(question, trace.text).correct
     drafts, owns, verdicts = (later_steps(trace.spans, kind) for kind in ("draft", "target", "verify"))
     alone = trace.mode == "alone" and batched_text is not None and not trace.refusal
     beside = trace.mode == "batched" and target_text is not None and not trace.refusal
@@ -68,13 +63,13 @@ def score(trace: Trace, question: Question, batched_text: str | None, target_tex
         correct=verdict.correct,
         unresolved=verdict.unresolved,
         harness_correct=harness,
-        truncated=truncated,
+        truncated=trace.finish == "budget",
         same_text=trace.text == batched_text if alone else None,
         target_text=trace.text == target_text if beside else None,
         draft_busy=busy_seconds(trace.spans, "draft"),
         target_busy=busy_seconds(trace.spans, "target"),
         answer_writer=trace.steps[-1].writer if trace.steps and trace.finish == "answer" else None,
-        steps=len(trace.steps),
+        steps=sum(len(single_steps(step.text)) for step in trace.steps),
         unread=sum(step.unread for step in trace.steps),
         own_tokens=sum(step.tokens for step in trace.steps if step.writer == "target"),
         later_drafts=drafts[0],

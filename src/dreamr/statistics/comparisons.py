@@ -115,8 +115,12 @@ def twins(methods: Mapping[str, Method], draft: str) -> dict[str, str]:
 
 
 def ablations(job: SummariseJob) -> pd.DataFrame:
-    """What `ablated` finds among the configured methods; a draft of planted questions is a control and no ablation."""
-    methods = {name: method for name, method in job.methods.items() if method.draft not in job.planted}
+    """What `ablated` finds among the configured methods.
+
+    A draft of planted questions is a control and no ablation, and a calibrated threshold is no single one.
+    """
+    usual = {name: method for name, method in job.methods.items() if not method.guarantee}
+    methods = {name: method for name, method in usual.items() if method.draft not in job.planted}
     return ablated(methods, job.reference)
 
 

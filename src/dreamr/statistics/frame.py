@@ -285,6 +285,12 @@ def verifying(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.verified.groupby(rows.method).transform("sum") > 0]
 
 
+def fell_back(rows: pd.DataFrame, job: SummariseJob) -> "pd.Series[bool]":
+    """Which rows are the target's alone in the name of a method of which no threshold is certified on their pair."""
+    calibrated = [name for name, method in job.methods.items() if method.guarantee]
+    return rows.method.isin(calibrated) & (rows.drafted == 0)
+
+
 def alone(rows: pd.DataFrame) -> pd.DataFrame:
     """Timed rows, in a comparison on both sides."""
     sides = [name for name in ("untimed", "untimed_other") if name in rows]

@@ -12,14 +12,19 @@ import pandas as pd
 from dreamr.records import Question
 from dreamr.statistics.examples import AnswerKey
 from dreamr.statistics.frame import KEYS, batched
+from dreamr.steps import single_steps
 from dreamr.traces import Step, Trace
 
 ANSWER = [*KEYS, "replicate", "question"]
 ANSWER_LINE = "answer"  # the claim that an answer line makes
+SEVERAL = "several steps"
 
 
 class Judgement(NamedTuple):
-    """What the oracle says of a step: `claim` is the kind of what it claims, "filler", "repeat" or "unreadable"."""
+    """What the oracle says of a step: `claim` is the kind of what it claims, "filler", "repeat" or "unreadable".
+
+    Several steps that were judged as one are right if each of them is, and have no kind of their own.
+    """
 
     right: bool
     claim: str
@@ -73,14 +78,7 @@ def unread_steps(
 
 def sound_answers(traces: Iterable[Trace], judge: StepOracle) -> set[AnswerKey]:
     """The answers given alone of which every committed step is right."""
-    return {
-        AnswerKey.of(trace)
-        for trace in traces
-        if all(
-            judge(trace.benchmark, trace.question, step.text, before).right
-            for step, before in _with_steps_before(trace)
-        )
-    }
+    return {AnswerKey.of(trace) for trace in traces if all(judged.right for _, judged in _singly(trace, judge))}
 
 
 class _Placed(NamedTuple):
@@ -100,7 +98,7 @@ def _placed(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: 
     place["group"] = questions[trace.benchmark, trace.question].cluster
     clean = True
     for number, (step, before) in enumerate(_with_steps_before(trace)):
-        judged = judge(trace.benchmark, trace.question, step.text, before)
+        judged = _as_one(trace, step.text, before, judge)
         yield _Placed(step, before, judged, place | {"step": number, "clean": clean})
         clean = clean and judged.right
 
@@ -117,7 +115,7 @@ def _steps(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: S
         text = step.text if step.accepted else step.rejected or ""
         yield (
             place
-            | _told(judge(trace.benchmark, trace.question, text, before))
+            | _told(_as_one(trace, text, before, judge))
             | {
                 "text": text,
                 "verdict": step.verdict,
@@ -129,9 +127,30 @@ def _steps(trace: Trace, questions: Mapping[tuple[str, str], Question], judge: S
 
 
 def _with_steps_before(trace: Trace) -> Iterator[tuple[Step, list[str]]]:
-    """Each committed step with the texts of those before it."""
-    for number, step in enumerate(trace.steps):
-        yield step, [earlier.text for earlier in trace.steps[:number]]
+    """Each committed step with the texts of all single ones before it."""
+    before: list[str] = []
+    for step in trace.steps:
+        yield step, before[:]
+        before += single_steps(step.text)
+
+
+def _each(trace: Trace, text: str, before: list[str], judge: StepOracle) -> list[Judgement]:
+    """What the oracle says of each single step of a text."""
+    parts = single_steps(text)
+    return [judge(trace.benchmark, trace.question, part, before + parts[:place]) for place, part in enumerate(parts)]
+
+
+def _as_one(trace: Trace, text: str, before: list[str], judge: StepOracle) -> Judgement:
+    """What it says of what one verdict was about."""
+    judged = _each(trace, text, before, judge)
+    return judged[0] if len(judged) == 1 else Judgement(all(one.right for one in judged), SEVERAL)
+
+
+def _singly(trace: Trace, judge: StepOracle) -> Iterator[tuple[Step, Judgement]]:
+    """What it says of each single step of the answer, with what that was committed in."""
+    for step, before in _with_steps_before(trace):
+        for judged in _each(trace, step.text, before, judge):
+            yield step, judged
 
 
 def weighed(steps: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -157,7 +176,6 @@ def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) ->
 
 def _errors(trace: Trace, judge: StepOracle) -> dict[str, int]:
     """Committed draft steps that are wrong, also those accepted unasked as equal to the target's, or unread."""
-    kept = [(step, before) for step, before in _with_steps_before(trace) if step.accepted or step.unread]
-    judged = [(step, judge(trace.benchmark, trace.question, step.text, before)) for step, before in kept]
-    wrong = [step for step, found in judged if not found.right and found.claim != ANSWER_LINE]
+    kept = [(step, found) for step, found in _singly(trace, judge) if step.accepted or step.unread]
+    wrong = [step for step, found in kept if not found.right and found.claim != ANSWER_LINE]
     return {"errors": len(wrong), "unread_errors": sum(step.unread for step in wrong)}

@@ -9,15 +9,15 @@ from typing import Protocol
 from dreamr import components
 from dreamr.config import Method
 from dreamr.engines.protocol import Engine
-from dreamr.prompts import Prompt
+from dreamr.prompts import PART, STEP, WHOLE, Prompt
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`value`: rho (CPN), score 0-9, or p(aligned); None where the texts alone decided.
+    """`value`: rho (CPN), score 0-9, or p(aligned), as the target gave it; None where the texts alone decided.
 
-    `expected`: the mean digit of a score, each weighted by its probability among the ten (SpecReason's score mode
-    "average"); it decides nothing here.
+    `expected`: where the value is the likeliest digit, the mean of the ten as well, each weighted by its probability;
+    it decides nothing.
     """
 
     value: float | None
@@ -29,6 +29,12 @@ class Verifier(Protocol):
     async def __call__(self, target: Engine, prefix: Prompt, step: str, own: str) -> Verdict:
         """Judge `step` behind `prefix`. `own` is the target's version of it, "" where the loop has none."""
         ...
+
+
+def about(method: Method, request: str) -> str:
+    """`request` (VERIFY, SCORE) about what a verdict of `method` judges: a step, several as one, or the answer."""
+    several = PART if method.steps_per_verdict else STEP
+    return request.replace(STEP, WHOLE if method.declared.judges == "answer" else several)
 
 
 def verifier(method: Method) -> Verifier:

@@ -4,27 +4,29 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import astuple, replace
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from dreamr.config import ModelRef
+from dreamr.config import ModelRef, tokenizer_digest
 from dreamr.cpn import KEYWORDS
 from dreamr.engines.chat import Chat
-from dreamr.engines.protocol import Finish, Generation, Meter, Refused
+from dreamr.engines.protocol import Choice, Finish, Generation, Meter, Refused, Source, Tokens
 from dreamr.engines.vllm.inputs import Inputs, Settings, Vocabulary, pieces
 from dreamr.engines.vllm.launch import Ngram, start
+from dreamr.engines.written import steps_of
+from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, VERIFY, Prompt
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
 
 SHOWN = 80  # characters of a step in an error
-Last = Literal["end", "length"]  # how a request ends that no stop string ends
 
 
 class VllmEngine:
@@ -70,31 +72,20 @@ class VllmEngine:
         output = await self._last(prompt, params, meter)
         return _generation(output, stop)
 
-    async def stream(
+    def stream(
         self, prompt: Prompt, *, stop: str, step_tokens: int, max_tokens: int, stepwise: bool, meter: Meter
     ) -> AsyncGenerator[Generation, None]:
-        """As in the protocol.
-
-        A request goes on past a step only where a new one would read the very tokens that it has written, and would
-        draw from the same seed; otherwise a new one takes its place.
-        """
-        left, reseeded = max_tokens, stepwise and self._sampling.temperature > 0
-        while left > 0:
-            begun = prompt.answer.rpartition(stop)[2]
-            written = Written(self._words.detokenizer(), stop, begun, self._words.encode(begun), min(step_tokens, left))
-            async with aclosing(self._tokens(prompt, left, meter)) as tokens:
-                async for token, last in tokens:
-                    left -= 1
-                    step = written.add(token, last)
-                    if step is None:
-                        continue
-                    yield step
-                    if last:
-                        return
-                    if reseeded or self._words.encode(written.piece) != tuple(written.piece_ids):
-                        break
-                    written.next_step(min(step_tokens, left))
-            prompt = replace(prompt, answer=prompt.answer + written.text)
+        """As in the protocol. A request has one seed, so a sampled step is begun anew where that counts."""
+        anew = stepwise and self._sampling.temperature > 0
+        return steps_of(
+            self._words,
+            prompt,
+            partial(self._tokens, meter=meter),
+            stop=stop,
+            step_tokens=step_tokens,
+            max_tokens=max_tokens,
+            anew=anew,
+        )
 
     async def keyword_logprobs(self, prompt: Prompt, keywords: tuple[str, ...]) -> tuple[float, ...]:
         from vllm.sampling_params import RequestOutputKind
@@ -136,6 +127,58 @@ class VllmEngine:
             )
         return found
 
+    @cached_property
+    def tokenizer(self) -> str:
+        """As in the protocol."""
+        return tokenizer_digest(self._vllm.tokenizer.backend_tokenizer.to_str())
+
+    async def propose(
+        self, prompt: Prompt, behind: tuple[int, ...], *, max_tokens: int, meter: Meter
+    ) -> tuple[int, ...]:
+        """As in the protocol."""
+        room = self._settings.context_tokens - await self._read_tokens(prompt, behind)
+        done = (await self._greedy(prompt, behind, max(1, min(max_tokens, room)), meter)).outputs[0]
+        return tuple(done.token_ids[:-1] if done.finish_reason == "stop" else done.token_ids)
+
+    async def choices(self, prompt: Prompt, behind: tuple[int, ...], proposed: tuple[int, ...]) -> tuple[Choice, ...]:
+        """As in the protocol, by one request that reads the proposed tokens.
+
+        vLLM leaves its cache of prefixes alone where it has to tell of a prompt's tokens, unless it is told not to. Of
+        what the cache holds it then tells nothing, so where that is more than the answer so far, it is asked anew.
+        """
+        first = await self._read_tokens(prompt, behind)
+        proposed = proposed[: max(0, self._settings.context_tokens - first - 1)]
+        ask = partial(self._greedy, prompt, behind + proposed, 1, Meter(), prompt_logprobs=1)
+        read = await ask(skip_reading_prefix_cache=False)
+        if read.num_cached_tokens >= first:
+            read = await ask()
+        likeliest = map(_likeliest, read.prompt_logprobs[first:])
+        tokens = (*likeliest, read.outputs[0].token_ids[0])
+        return tuple(Choice(token, token in self._vllm.end_tokens) for token in tokens)
+
+    def steps(
+        self, prompt: Prompt, tokens: Source, *, stop: str, step_tokens: int, max_tokens: int
+    ) -> AsyncGenerator[Generation, None]:
+        """As in the protocol."""
+        return steps_of(self._words, prompt, tokens, stop=stop, step_tokens=step_tokens, max_tokens=max_tokens)
+
+    async def _read_tokens(self, prompt: Prompt, behind: tuple[int, ...]) -> int:
+        """How many tokens the model reads."""
+        return len(await self._inputs.tokens(prompt)) + len(behind)
+
+    async def _greedy(
+        self, prompt: Prompt, behind: tuple[int, ...], max_tokens: int, meter: Meter, **asked: Any
+    ) -> "RequestOutput":
+        from vllm.sampling_params import RequestOutputKind
+
+        if self._sampling.temperature > 0:
+            raise UserError(
+                f"{self.name}: token by token all is greedy: generation.temperature is {self._sampling.temperature}, "
+                "and has to be 0"
+            )
+        params = self._params(prompt, max_tokens, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY, **asked)
+        return await self._last(prompt, params, meter, behind)
+
     async def prompt_tokens(self, prompt: Prompt) -> list[int]:
         """The tokens that the model reads, image places included."""
         return await self._inputs.tokens(prompt)
@@ -168,12 +211,12 @@ class VllmEngine:
         """EngineDied where no request would ever be answered again."""
         await self._vllm.check()
 
-    async def _last(self, prompt: Prompt, params: "SamplingParams", meter: Meter) -> "RequestOutput":
-        return [output async for output in self._outputs(prompt, params, meter)][-1]
+    async def _last(
+        self, prompt: Prompt, params: "SamplingParams", meter: Meter, behind: tuple[int, ...] = ()
+    ) -> "RequestOutput":
+        return [output async for output in self._outputs(prompt, params, meter, behind)][-1]
 
-    async def _tokens(
-        self, prompt: Prompt, max_tokens: int, meter: Meter
-    ) -> AsyncGenerator[tuple[int, Last | None], None]:
+    async def _tokens(self, prompt: Prompt, max_tokens: int, *, meter: Meter) -> Tokens:
         """Tokens as they are written, each with how the request ended if it is the last one."""
         from vllm.sampling_params import RequestOutputKind
 
@@ -189,11 +232,11 @@ class VllmEngine:
                 yield last, "end" if reason == "stop" else "length" if reason and left == 0 else None
 
     async def _outputs(
-        self, prompt: Prompt, params: "SamplingParams", meter: Meter
+        self, prompt: Prompt, params: "SamplingParams", meter: Meter, behind: tuple[int, ...] = ()
     ) -> AsyncGenerator["RequestOutput", None]:
         """vLLM's outputs for one request; leaving early drops the request."""
         with self._vllm.alive():
-            inputs = await self._inputs.request(prompt)
+            inputs = await self._inputs.request(prompt, behind)
             request = self._vllm.outputs(str(next(self._numbers)), inputs, params, meter)
             written = 0
             async with aclosing(request) as outputs:
@@ -227,35 +270,6 @@ class VllmEngine:
         return {"stop": [stop], "stop_token_ids": self._words.tokens_with(stop), "include_stop_str_in_output": True}
 
 
-class Written:
-    """Steps in a stream of tokens. A piece is what stands behind the last stop string: what is tokenized as one."""
-
-    def __init__(
-        self, decode: Callable[[int], str], stop: str, piece: str, piece_ids: tuple[int, ...], cap: int
-    ) -> None:
-        self._decode, self._stop = decode, stop
-        self.text = ""  # of all steps so far, with their stop strings
-        self.piece, self.piece_ids = piece, list(piece_ids)
-        self.next_step(cap)
-
-    def next_step(self, cap: int) -> None:
-        self._step, self._tokens, self._cap = "", 0, cap
-
-    def add(self, token: int, last: Last | None) -> Generation | None:
-        """The step that ends with this token, if one does."""
-        if self.piece.endswith(self._stop):
-            self.piece, self.piece_ids = "", []
-        self.piece_ids.append(token)
-        self._step += self._decode(token)
-        self._tokens += 1
-        text, stop, _ = self._step.partition(self._stop)
-        if not (stop or last or self._tokens == self._cap):
-            return None
-        self.text += text + stop
-        self.piece += text + stop
-        return Generation(text, self._tokens, "stop" if stop else last or "length")
-
-
 async def _exhaust(steps: AsyncGenerator[Generation, None]) -> None:
     async for _ in steps:
         pass
@@ -286,6 +300,11 @@ def no_verdict(model: str, dtype: str, prompt: Prompt, logprobs: Mapping[str, fl
 def _cause(dtype: str) -> str:
     """Why a model gives no numbers."""
     return "float16 overflows, use bfloat16" if dtype == "float16" else f"not for {dtype}'s range, see to the weights"
+
+
+def _likeliest(told: Mapping[int, Any]) -> int:
+    """Of the tokens that are told of one place."""
+    return max(told, key=lambda token: told[token].logprob)
 
 
 def _log_sum_exp(values: list[float]) -> float:

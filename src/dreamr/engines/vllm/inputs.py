@@ -97,10 +97,10 @@ class Inputs:
         self._openings: dict[Prompt, asyncio.Task[internals.Rendered]] = {}  # by prompts without an answer
         self._sizes: dict[Prompt, int] = {}  # bytes of those that are rendered
 
-    async def request(self, prompt: Prompt) -> Any:
+    async def request(self, prompt: Prompt, behind: tuple[int, ...] = ()) -> Any:
         """What the engine's request takes; to be sent without another await in between. One too long is Refused."""
         opening = await self._opening(prompt)
-        ids = self._tokens(prompt, opening)
+        ids = [*self._tokens(prompt, opening), *behind]
         if len(ids) >= self._settings.context_tokens:
             raise await self.full(prompt)
         return self._vllm.inputs(ids, opening)

@@ -130,6 +130,12 @@ class Vllm:
         """The token that stands for a part of an image."""
         return int(self._model_config.hf_config.image_token_id)
 
+    @cached_property
+    def end_tokens(self) -> frozenset[int | None]:
+        """With which of them an answer ends, as vLLM finds them for each request."""
+        told = self._model_config.try_get_generation_config().get("eos_token_id", ())
+        return frozenset({self._renderer.get_eos_token_id(), *([told] if isinstance(told, int) else told)})
+
     async def take_weights(self, folder: str) -> None:
         """Have all workers read their weights from `folder`; what was computed by others is to be forgotten."""
         await self._engine.collective_rpc("take_weights", args=(folder,))

@@ -164,7 +164,9 @@ def _output(part: dict[str, Any], params: "SamplingParams") -> Any:
         logprobs=logprobs,
     )
     read = [_by_token(one) for one in part.get("prompt_logprobs") or ()]
-    return SimpleNamespace(outputs=[output], finished=choice["finish_reason"] is not None, prompt_logprobs=read)
+    finished = choice["finish_reason"] is not None
+    # It is not told to use its cache of prefixes where it tells of a prompt's tokens, so it does not.
+    return SimpleNamespace(outputs=[output], finished=finished, prompt_logprobs=read, num_cached_tokens=0)
 
 
 def _by_token(told: dict[str, Any] | None) -> dict[int, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 from dreamr.config import NO_DRAFT
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, BASELINE, alone, tabulate
+from dreamr.statistics.frame import ALL, BASELINE, alone, fell_back, tabulate
 from dreamr.statistics.intervals import Quantity, share, times
 
 BOUND: dict[str, Quantity] = {
@@ -27,11 +27,12 @@ def against_bound(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     `least_seconds` of a question is its target-only time, by the tokens that the target wrote of those that it writes
     alone. More than the whole never counts: a longer answer reads the question but once. `limit` is the upper end of
-    the control's speed-up, the target timed against itself: a measure of how neighbours differ.
+    the control's speed-up, the target timed against itself: a measure of how neighbours differ. What fell back to the
+    target alone is such a control, and not held against the bound.
     """
     timed = alone(rows)
     judging = [name for name, method in job.methods.items() if method.verifier and method.ngram_tokens is None]
-    judged = timed[timed.method.isin(judging)]
+    judged = timed[timed.method.isin(judging) & ~fell_back(timed, job)]
     written = (judged.own_tokens / judged.target_own_tokens).clip(upper=1)
     table = tabulate(judged.assign(least_seconds=written * judged.baseline_seconds), job, BOUND)
     return table.assign(limit=table.target.map(_drift(timed, job)).fillna(1.0).clip(lower=1.0))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from factories import ROOT, config, scores
+from factories import ROOT, calibrated, config, scores
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sentences import said
@@ -212,6 +212,15 @@ def test_a_cell_is_measured_against_what_the_target_wrote() -> None:
         np.array([[2.0, 0.4, 0.8, 1.0]])
     )
     refuse_broken(table)
+
+
+def test_what_fell_back_to_the_target_alone_is_held_against_no_bound() -> None:
+    """It is timed against itself: half of the time such a cell is beyond 1 by noise."""
+    rows = frame(seconds=0.5, drafted=0, verified=0, accepted=0)
+    table = against_bound(rows, calibrated(job(), "dreamr"))
+    assert table.empty and not against_bound(rows, job()).empty
+    kept = rows.assign(drafted=rows.drafted + (rows.target == PAIR["target"]))
+    assert {*against_bound(kept, calibrated(job(), "dreamr")).target} == {PAIR["target"]}
 
 
 def test_an_impossible_cell_stops_the_tables_with_its_numbers() -> None:

@@ -66,10 +66,9 @@ def placed(methods: Mapping[str, Method], nodes: Sequence[str]) -> list[str]:
     """Methods that differ from the nodes in their verdicts and schedule alone, one of each kind of verdict."""
     node = methods[nodes[0]]
     found = {
-        (method.verifier, method.alpha, method.threshold): name
+        (method.verifier, method.alpha, method.threshold, method.acceptance): name
         for name, method in reversed([*methods.items()])
-        if method.declared.judges == "step"
-        and not method.asks_oracle
+        if method.asks_about_a_step
         and (method.draft, method.budget, method.answers) == (node.draft, node.budget, node.answers)
     }
     return list(reversed(found.values()))

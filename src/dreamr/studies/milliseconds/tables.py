@@ -35,11 +35,13 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     `over_path` is the wall clock over the path, each request as long as it was; `path_drafting`, `path_verdicts` and
     `path_own_steps` are the shares that these have in it. `crowding` is that path over the `uncrowded` one, in which
     each request takes as long as in the pair's sequential answers, where nothing runs beside it; unknown without such.
-    `verdict`: seconds of a verdict behind the first step.
+    `verdict`: seconds of a verdict behind the first step. What fell back to the target alone follows no rule of its
+    method's loop, and is left out.
     """
-    known = {name for name, method in job.methods.items() if "." not in method.loop}  # by whose rules `places` reads
+    # By whose rules `places` reads: loops of this package that go step by step.
+    known = {name for name, method in job.methods.items() if "." not in method.loop and not method.declared.by_token}
     timed = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
-    kept = [trace for trace in timed if trace.method in known]
+    kept = [trace for trace in timed if trace.method in known and not _fell_back(trace, job.methods[trace.method])]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
     paces = _paces(answers, set(complete(rows, job).method), job)
     lines = [
@@ -50,6 +52,10 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     return tabulate(alone(first_training(rows)).merge(found, on=ANSWER, validate="one_to_one"), job, MILLISECONDS)
 
 
+def _fell_back(trace: Trace, method: Method) -> bool:
+    return method.guarantee is not None and not trace.drafted
+
+
 def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> dict[tuple[str, str, str], Pace]:
     """By pair and method, how fast requests are by themselves: in answers of the loop that does one thing at a time.
 
@@ -58,7 +64,8 @@ def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> di
     """
     by_pair: dict[tuple[str, str], list[list[Place]]] = {}
     for trace, found in answers:
-        if trace.method in pooled and job.methods[trace.method].declared.sequential:
+        method = job.methods[trace.method]
+        if trace.method in pooled and method.declared.sequential and method.asks_about_a_step:
             by_pair.setdefault((trace.target, trace.draft), []).append(found)
     seen = {pair: pace(places) for pair, places in by_pair.items()}
     return {(*pair, method): one for pair, one in seen.items() for method in pooled}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from factories import scores, small
+from factories import calibrated, scores, small
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import METHODS, answer, random_pair, traced
@@ -216,3 +216,6 @@ def test_a_table_tells_parts_path_and_what_crowding_costs() -> None:
     assert pool.loc["specreason", list(PARTS)].sum() == pytest.approx(3.5)
     assert pool.loc["specreason", ["uncrowded", "crowding"]].isna().all(), "there is nothing to crowd"
     assert milliseconds([], frame, job).empty
+    for drafted, methods in ((2, {"specreason", "dreamr"}), (0, {"specreason"})):  # then it is the target alone
+        told = [quick, traces[1].model_copy(update={"drafted": drafted})]
+        assert {*milliseconds(told, frame, calibrated(job, "dreamr")).method} == methods

@@ -4,7 +4,7 @@ from math import isnan, prod
 
 import pandas as pd
 import pytest
-from factories import config
+from factories import calibrated, config
 from sentences import said
 from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refused
 
@@ -18,6 +18,8 @@ from dreamr.studies.speed import figures
 from dreamr.studies.speed.factors import sequential_twins, split
 from dreamr.studies.speed.tables import background, speed
 from dreamr.traces import Span, Step, Trace
+
+DRAFTS = (PAIR["draft"], "r4b-2l")
 
 
 def test_speedup_is_a_ratio_of_mean_times_of_neighbours(tables: dict[str, pd.DataFrame]) -> None:
@@ -51,6 +53,16 @@ def test_device_seconds_count_the_devices_of_each_engine() -> None:
     by_itself = of("target_only", mode="alone", target=PAIR["target"])
     assert control.busy_device_seconds == pytest.approx(4 * sum(r.target_busy for r in by_itself) / 24)
     assert control.speedup_per_held_device == pytest.approx(control.speedup)
+
+
+def test_what_fell_back_to_the_target_alone_holds_no_draft() -> None:
+    settings, rows = everything()
+    job = calibrated(SummariseJob.of(settings), "dreamr")
+    fallen = [row.model_copy(update={"drafted": 0}) if cell_of(row, "dreamr") else row for row in rows]
+    table = speed(score_frame(fallen), job)
+    own, other = (line(table, target=PAIR["target"], draft=draft, method="dreamr", benchmark=ALL) for draft in DRAFTS)
+    assert own.speedup_per_held_device == pytest.approx(own.speedup)
+    assert other.speedup_per_held_device == pytest.approx(other.speedup / 2)
 
 
 def test_a_target_on_two_threads_holds_two_cores() -> None:

@@ -34,12 +34,13 @@ def thresholds(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     The steps are those that were verified at the method's own threshold; another one would have led to other steps.
     """
-    cpn = {name: method.alpha for name, method in job.methods.items() if method.verifier == "cpn" and method.alpha}
+    cpn = {name: method for name, method in job.methods.items() if method.verifier == "cpn"}
+    alphas = {method.alpha for method in cpn.values() if method.alpha and not method.guarantee}
     own = steps[steps.method.isin(cpn)]
     if own.empty:
         return pd.DataFrame(columns=[*KEYS, "alpha"])
     parts = [
         with_outcomes(own.assign(accepted=(own.verdict > alpha).astype(float), alpha=f"{alpha:g}"))
-        for alpha in sorted(set(cpn.values()))
+        for alpha in sorted(alphas)
     ]
     return tabulate(pd.concat(parts), job, VERIFICATION, [*KEYS, "alpha"])
