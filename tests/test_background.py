@@ -43,10 +43,18 @@ def test_a_process_beside_is_seen(someone_else: None) -> None:
 def test_own_work_and_that_of_ended_children_is_no_one_elses(
     monkeypatch: pytest.MonkeyPatch, others: float, stolen: float, share: float
 ) -> None:
-    """Two cores for ten seconds: five seconds own, of them two by a child that has ended; `guest` is in `user`."""
+    """Two cores for ten seconds: five seconds own, of them two by a child that has ended; `guest` is in `user`.
+
+    Another child ends whenever it is looked at.
+    """
     spent = {"own": 100.0, "ended": 0.0, "user": 1000.0, "idle": 5000.0, "steal": 0.0}
+
+    def gone() -> None:
+        raise psutil.NoSuchProcess(1)
+
+    children = [SimpleNamespace(cpu_times=gone)]
     own = SimpleNamespace(
-        cpu_times=lambda: (spent["own"], 0.0, spent["ended"], 0.0, 99.0), children=lambda recursive: []
+        cpu_times=lambda: (spent["own"], 0.0, spent["ended"], 0.0, 99.0), children=lambda recursive: children
     )
     monkeypatch.setattr(psutil, "Process", lambda: own)
     machine = {"system": 0.0, "iowait": 7.0, "guest": 50.0}

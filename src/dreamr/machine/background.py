@@ -31,4 +31,12 @@ def _machine_seconds() -> tuple[float, float]:
 def _own_seconds() -> float:
     """CPU seconds of this process and all below it, ended ones that their parent has waited for included."""
     own = psutil.Process()
-    return sum(sum(process.cpu_times()[:4]) for process in (own, *own.children(recursive=True)))
+    return sum(map(_spent, (own, *own.children(recursive=True))))
+
+
+def _spent(process: psutil.Process) -> float:
+    """CPU seconds of a process and of its ended children."""
+    try:
+        return sum(process.cpu_times()[:4])
+    except psutil.NoSuchProcess:  # it has ended since it was listed: the next reading finds its seconds with its parent
+        return 0.0

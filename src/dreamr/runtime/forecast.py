@@ -1,4 +1,4 @@
-"""How far a run is and what its first answers show, for the terminal."""
+"""How far a run is, what its first answers show, and what others did to the machine meanwhile, for the terminal."""
 
 import json
 from collections import Counter
