@@ -281,6 +281,17 @@ def test_a_study_that_was_run_is_on_the_page_and_no_other(
     assert without[scale] - left_out(text) == headings(brought) and left_out(text) <= without[scale]
 
 
+def test_calibrations_are_repeated_where_there_are_problems_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invented runs have no 2,000 problems, so the bound is lowered to theirs."""
+    monkeypatch.setattr("dreamr.studies.recalibrations.tables.LEAST_PROBLEMS", 3)
+    settings = configured("smoke", bare("smoke"), run("smoke", "alpha_05", "alpha_09"))
+    text = check(page(settings, tmp_path), settings)
+    section = sections(text)["recalibrations"]
+    assert "Of 20 calibrations of DREAM-R" in section and "recalibrations-title" in section
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", ["smoke", "gpu"])
 @pytest.mark.parametrize("less", LESS)
