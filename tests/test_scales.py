@@ -18,7 +18,7 @@ from dreamr.report.sections import CHAPTERS, always, in_order
 from dreamr.studies.catalogue import studies
 
 SECTIONS = in_order(studies())
-SCALES = ("config", "smoke", "depth", "gpu", "paper")
+SCALES = ("config", "smoke", "depth", "accuracy", "gpu", "paper")
 ALWAYS = {name for name, section in SECTIONS.items() if section.ran is always}
 # Words of the micro world, of which a page of other models and data says nothing.
 MICRO = re.compile(r"(?i)\b(micro|planted|tiny|look-alikes?|two cores|one trunk|oracle)\b")
