@@ -245,8 +245,11 @@ NO_REFERENCE = {"parts", "sapo", "timeline"}
 LESS = {
     "untimed": (lambda at: [suite(at), runs(baseline={"suites": ["added"]}, main={"suites": ["added"]})], TIMED),
     "plain": (lambda at: [runs(main={"methods": ["specreason", "lookahead", "dreamr_ns"]})], NO_REFERENCE),
-    "drafts alone": (lambda at: [runs(main={"methods": ["draft_only"]})], {"contrasts"} | JUDGED | NO_REFERENCE),
-    "targets alone": (lambda at: [runs(main=None)], {"contrasts", "tradeoff"} | JUDGED | NO_REFERENCE),
+    "drafts alone": (
+        lambda at: [runs(main={"methods": ["draft_only"]})],
+        {"contrasts", "margin"} | JUDGED | NO_REFERENCE,
+    ),
+    "targets alone": (lambda at: [runs(main=None)], {"contrasts", "tradeoff", "margin"} | JUDGED | NO_REFERENCE),
 }
 
 
