@@ -126,12 +126,13 @@ def questions(settings: Config, size: int) -> list[tuple[str, str, str, str]]:
     rows = []
     for benchmark in settings.asked:
         data = settings.benchmarks[benchmark]
+        once = all(part.versions == "one" for part in settings.asked_slices if part.benchmark == benchmark)
         for i in range(size):
             group, version = f"q{i}", ""
             if data.adapter == "mathverse":
-                group, version = f"p{i // 5}", VERSIONS[i % 5]
+                group, version = f"p{i if once else i // 5}", VERSIONS[i % 5]
             elif data.adapter == "mmbench":
-                group, version = f"b{i // 4}", str(i % 4)
+                group, version = f"b{i if once else i // 4}", str(i % 4)
             rows.append((benchmark, f"q{i}", group, version))
     return rows
 

@@ -44,7 +44,8 @@ COVERED = {
     "grade": f"{SCORING} data.prepared prompts scoring.grading scoring.lmms_eval scoring.lmms_letters "
     "scoring.lmms_reasoning scores spans steps traces",
     "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.devices "
-    "statistics.interventions statistics.paired statistics.published statistics.shares statistics.words",
+    "statistics.interventions statistics.paired statistics.power statistics.published statistics.shares "
+    "statistics.words",
     "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts statistics.examples "
     "statistics.step_frame steps",
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "

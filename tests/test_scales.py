@@ -18,7 +18,7 @@ from dreamr.report.sections import CHAPTERS, always, in_order
 from dreamr.studies.catalogue import studies
 
 SECTIONS = in_order(studies())
-SCALES = ("config", "smoke", "depth", "gpu", "paper")
+SCALES = ("config", "smoke", "depth", "accuracy", "gpu", "paper")
 ALWAYS = {name for name, section in SECTIONS.items() if section.ran is always}
 # Words of the micro world, of which a page of other models and data says nothing.
 MICRO = re.compile(r"(?i)\b(micro|planted|tiny|look-alikes?|two cores|one trunk|oracle)\b")
@@ -245,8 +245,11 @@ NO_REFERENCE = {"parts", "sapo", "timeline"}
 LESS = {
     "untimed": (lambda at: [suite(at), runs(baseline={"suites": ["added"]}, main={"suites": ["added"]})], TIMED),
     "plain": (lambda at: [runs(main={"methods": ["specreason", "lookahead", "dreamr_ns"]})], NO_REFERENCE),
-    "drafts alone": (lambda at: [runs(main={"methods": ["draft_only"]})], {"contrasts"} | JUDGED | NO_REFERENCE),
-    "targets alone": (lambda at: [runs(main=None)], {"contrasts", "tradeoff"} | JUDGED | NO_REFERENCE),
+    "drafts alone": (
+        lambda at: [runs(main={"methods": ["draft_only"]})],
+        {"contrasts", "margin"} | JUDGED | NO_REFERENCE,
+    ),
+    "targets alone": (lambda at: [runs(main=None)], {"contrasts", "tradeoff", "margin"} | JUDGED | NO_REFERENCE),
 }
 
 

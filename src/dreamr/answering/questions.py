@@ -53,14 +53,15 @@ def _slice_questions(part: Slice, data: Path) -> list[Asked]:
     path = data / f"{part.benchmark}.jsonl"
     whole = list(read_rows(path, Question))
     low, high = part.share or (0, 1)
-    questions = [row for row in whole if low <= _place(row.cluster) < high]
+    folder, rows = str(data.resolve()), [row for row in whole if low <= _place(row.cluster) < high]
+    questions = [Asked(part.benchmark, row.id, row.cluster, question_prompt(row, folder)) for row in rows]
+    questions = [*one_version(questions).values()] if part.versions == "one" else questions
     number, shards = part.shard
     chosen = questions[len(questions) * (number - 1) // shards : len(questions) * number // shards]
     if not chosen:
         share = f" of share {list(part.share)}" if part.share else ""
         raise UserError(f"{path}: shard {number} of {shards}{share} holds none of its {len(whole)} questions")
-    folder = str(data.resolve())
-    return [Asked(part.benchmark, row.id, row.cluster, question_prompt(row, folder)) for row in chosen]
+    return chosen
 
 
 def _place(cluster: str) -> float:
@@ -68,22 +69,35 @@ def _place(cluster: str) -> float:
     return int.from_bytes(hashlib.sha256(cluster.encode()).digest()[:6]) / 2**48
 
 
+def one_version(asked: Iterable[Asked]) -> dict[tuple[str, str], Asked]:
+    """Of each problem, by benchmark and cluster, one version, in the order of the problems.
+
+    Ids alone decide, so it is the same one in whatever part of the data the problem is.
+    """
+    problems: dict[tuple[str, str], list[Asked]] = {}
+    for question in asked:
+        problems.setdefault((question.benchmark, question.cluster), []).append(question)
+    return {problem: min(versions, key=_lot) for problem, versions in problems.items()}
+
+
+def _lot(asked: Asked) -> str:
+    """A question's place in an order that its ids decide."""
+    return spec_digest(asked.benchmark, asked.question)
+
+
 def sampled(slices: Iterable[Sequence[Asked]], sample: Sample) -> list[Asked]:
-    """One question of each problem, in random order, the first so many: for one seed fewer are the begin of more.
+    """One version of each problem, in random order, the first so many: for one seed fewer are the begin of more.
 
     Too few problems stop the job.
     """
-    problems: dict[tuple[str, str], list[Asked]] = {}
-    for question in (question for part in slices for question in part):
-        problems.setdefault((question.benchmark, question.cluster), []).append(question)
+    problems = one_version(question for part in slices for question in part)
     if len(problems) < sample.problems:
         raise UserError(
             f"calibration.suite: its slices hold {len(problems)} problems, and {sample.problems} are asked for "
             "(`problems` of an alpha): ask for fewer, or give it more"
         )
-    rng = random.Random(sample.seed)
-    order = rng.sample(sorted(problems), len(problems))
-    return [rng.choice(problems[one]) for one in order][: sample.problems]
+    order = random.Random(sample.seed).sample(sorted(problems), len(problems))
+    return [problems[one] for one in order][: sample.problems]
 
 
 def spread(asked: Sequence[Asked], wanted: int, draft: str) -> list[Asked]:
@@ -127,4 +141,4 @@ def _blocks(slices: Iterable[Sequence[Asked]], number: int) -> list[list[Asked]]
         places: dict[str, int] = {}
         for position, question in enumerate(part):
             blocks[places.setdefault(question.cluster, position * number // len(part))].append(question)
-    return [sorted(block, key=lambda asked: spec_digest(asked.benchmark, asked.question)) for block in blocks]
+    return [sorted(block, key=_lot) for block in blocks]

@@ -1,6 +1,9 @@
 """Keep the main results of a run in the repository, small: what README quotes.
 
     dreamr keep-run --configfile config/depth.yaml --out reports/kept
+    dreamr keep-run --configfile config/accuracy.yaml --out reports/kept/accuracy
+
+Each scale has a folder of its own; README and the page quote `reports/kept`.
 
 OUT gets the page, packed, a picture of its first screen (which takes a chromium), the main tables (of those by pairs
 the pools over all), and run.json: when the run ended, its scale, seed, machines, and the seconds of its rules. Prints
@@ -46,12 +49,13 @@ COLUMNS = {  # of the README's table: heading, table, quantity, format
 
 @exit_on_user_error()
 def main(*, out: Path, configfile: Overlays = ()) -> None:
-    """Write the files, and print the lines.
+    """Write the files, and print the lines; a UserError where the folder holds a run of another scale.
 
     Args:
         out: folder for the kept files
     """
     config = read([BASE, *configfile])
+    refuse_other_scale(out, config.scale)
     results, run = Path(config.pathvars.results), facts(config)
     take_picture(page(results), out / "page.png")
     for name, over in {"claims": (), **kept()}.items():
@@ -60,6 +64,14 @@ def main(*, out: Path, configfile: Overlays = ()) -> None:
     (out / "page.html.gz").write_bytes(gzip.compress(page(results).read_bytes(), mtime=0))
     write_atomically(out / "run.json", json.dumps(run, indent=1) + "\n")
     print(*readme_lines(out, SummariseJob.of(config)), sep="\n")
+
+
+def refuse_other_scale(out: Path, scale: str) -> None:
+    """A kept run is replaced by one of its own scale alone."""
+    file = out / "run.json"
+    held = json.loads(file.read_text(encoding="utf-8"))["scale"] if file.is_file() else scale
+    if held != scale:
+        raise UserError(f"{out}: holds the kept run of scale {held}, not {scale}; give another folder: {out / scale}")
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -108,18 +120,26 @@ def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
     for timed in select(records(read_table(folder / "background.csv")), mode="alone"):
         yield f"While it timed questions, other processes took {formatted(timed['share'], 'share')} % of the CPU time."
     yield ""
-    tables = {table: records(read_table(folder / f"{table}.csv")) for table, _, _ in COLUMNS.values()}
-    yield f"| method | {' | '.join(COLUMNS)} |"
-    yield "| --- |" + " --- |" * len(COLUMNS)
-    for method in job.display.main:
-        rows = {name: first(table, method=method, **POOL) for name, table in tables.items()}
-        if rows["accuracy"]:
-            cells = [_cell(rows[table], quantity, kind) for table, quantity, kind in COLUMNS.values()]
-            yield f"| {job.label(method)} | {' | '.join(cells)} |"
+    yield from _methods_table(folder, job)
     yield ""
     for claim in records(read_table(folder / "claims.csv")):
         if claim["headline"]:
             yield f"- {claim['text']} **{claim['verdict']}**"
+
+
+def _methods_table(folder: Path, job: SummariseJob) -> Iterator[str]:
+    """The main methods over all pairs. A quantity that none has, as speed where nothing was timed, is no column."""
+    tables = {table: records(read_table(folder / f"{table}.csv")) for table, _, _ in COLUMNS.values()}
+    pools = [
+        {name: first(table, method=method, **POOL) for name, table in tables.items()} for method in job.display.main
+    ]
+    rows = [pool for pool in pools if pool["accuracy"]]
+    cells = {name: [_cell(row[table], one, kind) for row in rows] for name, (table, one, kind) in COLUMNS.items()}
+    told = {name: column for name, column in cells.items() if any(column)}
+    yield f"| method | {' | '.join(told)} |"
+    yield "| --- |" + " --- |" * len(told)
+    for row, *line in zip(rows, *told.values(), strict=True):
+        yield f"| {job.label(row['accuracy']['method'])} | {' | '.join(line)} |"
 
 
 def _cell(row: Row | None, quantity: str, kind: str) -> str:

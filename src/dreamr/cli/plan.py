@@ -12,7 +12,6 @@ from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
 
-from dreamr import components
 from dreamr.cli.common import BASE, Overlays
 from dreamr.config import NO_DRAFT, HubModel
 from dreamr.planning.budget import Estimate, estimates
@@ -22,7 +21,7 @@ from dreamr.planning.kept import kept_answers
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import Holding, fullest, holdings
 from dreamr.planning.plan import Plan
-from dreamr.planning.questions import known
+from dreamr.planning.questions import problems
 from dreamr.planning.reading import read
 from dreamr.planning.restarts import billed_gpus, restarts, total_seconds
 from dreamr.planning.site import HOUR, LIMITED, Limit, read_site
@@ -165,8 +164,7 @@ def power(plan: Plan) -> Iterator[str]:
     """How surely a harmless method will be found to be so, all pairs and benchmarks together."""
     config = plan.config
     widths = {name: max(part.width for part in config.asked_slices if part.benchmark == name) for name in config.asked}
-    each = {name: components.adapter(config.benchmarks[name].adapter).per_cluster for name in widths}
-    clusters = sum(round(width * known(config, name) / each[name]) for name, width in widths.items())
+    clusters = sum(round(width * problems(config, name)) for name, width in widths.items())
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     yield f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} (an estimate):"
     for change in (0.0, -margin / 3, -margin / 2):

@@ -47,8 +47,7 @@ class Calibration(Spec):
         "and no training draws them."
     )
     seed: int = Field(
-        description="Seed of the order in which problems are asked and of their versions; of the problems themselves "
-        "where they are generated."
+        description="Seed of the order in which problems are asked; where they are generated, of the problems too."
     )
     candidates: tuple[Fraction, ...] = Field(
         min_length=1,

@@ -1,7 +1,7 @@
 """What is answered: suites of questions, and runs of methods on them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,6 +21,10 @@ class Slice(Spec):
     )
     shard: tuple[Count, Count] = Field(
         default=(1, 1), description="[i, n]: part i of n of these, counted from 1; [1, 1]: all."
+    )
+    versions: Literal["one", "all"] = Field(
+        default="all",
+        description="one: of each problem one version or rotation, the same in all slices that ask for one; all: each.",
     )
 
     @field_validator("shard")
@@ -45,6 +49,10 @@ class Slice(Spec):
 
     def meets(self, other: Self) -> bool:
         """Whether slices of one benchmark may have a problem in common; versions of it may lie in several shards."""
+        if self.versions == other.versions == "one" and self.share == other.share:
+            (number, shards), (other_number, other_shards) = self.shard, other.shard
+            if shards == other_shards and number != other_number:
+                return False
         (low, high), (other_low, other_high) = self.share or (0, 1), other.share or (0, 1)
         return max(low, other_low) < min(high, other_high)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from dreamr.config import NO_DRAFT, Method, Text
 from dreamr.planning.costs import TERA, ServedModel, served, size, text, trained, training_engines, weights_gb
 from dreamr.planning.plan import Group, Plan, Training
-from dreamr.planning.questions import known
+from dreamr.planning.questions import of_slice
 
 SEARCH = 24  # passes over AWQ's samples: 20 points of its grid, each through 1.2 times a layer (estimate)
 ANSWERS = 16  # of the samples, written at once
@@ -227,7 +227,7 @@ def _timed(plan: Plan, group: Group) -> Answers:
 def questions(plan: Plan, group: Group) -> tuple[int, int]:
     """How many questions a job answers, and how many of them one at a time too."""
     suite = plan.config.suites[group.suite]
-    counts = [math.ceil(known(plan.config, part.benchmark) * part.width / part.shard[1]) for part in suite.slices]
+    counts = [of_slice(plan.config, part) for part in suite.slices]
     return sum(counts), sum(min(suite.alone, count) for count in counts)
 
 

@@ -1,9 +1,23 @@
 """How many questions a benchmark has: those that are generated here, those of a local file, or what a user says."""
 
+import math
 from functools import cache
 from pathlib import Path
 
-from dreamr.config import Config, DataSpec
+from dreamr import components
+from dreamr.config import Config, DataSpec, Slice
+
+
+def of_slice(config: Config, part: Slice) -> int:
+    """How many questions a slice asks; of a share about so many."""
+    whole = problems if part.versions == "one" else known
+    return math.ceil(whole(config, part.benchmark) * part.width / part.shard[1])
+
+
+def problems(config: Config, benchmark: str) -> int:
+    """How many problems a benchmark has; about, where some have fewer versions and the questions are limited."""
+    each = components.adapter(config.benchmarks[benchmark].adapter).per_cluster
+    return max(1, round(known(config, benchmark) / each))
 
 
 def known(config: Config, benchmark: str) -> int:

@@ -121,7 +121,7 @@ def _sample(row: Mapping[str, Any], timed: bool, job: SummariseJob) -> str:
     """Tables with both kinds of answers count the timed as `n_alone`."""
     size = int(row["n_alone"] if timed and "n_alone" in row else row["n"])
     pairs = len(job.pairs)
-    alike = row.get("over") != TRAININGS or row["trainings"] == pairs  # each pair has one training, so as many answers
+    alike = row.get("trainings", 0) in (0, pairs)  # a pair has one training at most, so as many answers
     if row["target"] == ALL and pairs > 1 and size % pairs == 0 and alike:
         return f"{size // pairs} {'timed ' if timed else ''}questions x {place(row, job)}"
     drafts = f", {row['trainings']:.0f} trainings" if row.get("over") == TRAININGS else ""

@@ -137,10 +137,14 @@ def _exact(line: dict[str, Any], answers: Group, job: SummariseJob) -> dict[str,
 
 
 def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Accuracy per problem version, and of rotated questions answered right in every rotation."""
+    """Accuracy per problem version, and of rotated questions answered right in every rotation.
+
+    A question that was asked in one rotation alone says nothing of the others.
+    """
     rows = batched(rows)
     by_version = rows[rows.benchmark.isin(job.versioned)]
     rotated = rows[rows.benchmark.isin(job.circular)]
+    rotated = rotated[rotated.groupby([*TRAINING, "cluster"]).cluster.transform("size") > 1]
     judged = ["correct", "target_correct", "unresolved", "truncated", "refused", "n"]
     whole = (
         rotated.groupby([*TRAINING, "benchmark", "cluster"], as_index=False)[judged].min().assign(version="circular")

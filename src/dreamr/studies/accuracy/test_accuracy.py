@@ -13,7 +13,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import holm
-from dreamr.studies.accuracy.tables import accuracy, fitting, harness, refusals
+from dreamr.studies.accuracy.tables import accuracy, fitting, harness, refusals, versions
 from dreamr.traces import Fit
 
 
@@ -88,6 +88,13 @@ def test_rotated_questions_count_once_and_must_be_right_in_every_rotation(tables
     assert found.accuracy == pytest.approx(sum(whole.values()) / 5)
     versions = tables["versions"].query("benchmark == 'mathverse' and method == 'dreamr' and draft == 'q3vl-2l'")
     assert versions[versions.target == PAIR["target"]].version.nunique() == 5
+
+
+def test_a_question_that_was_asked_in_one_rotation_is_right_in_all_of_none() -> None:
+    settings, _ = everything()
+    rows = [row for row in of("dreamr", "mmbench", **PAIR) if row.version == "0" or row.cluster == "b1"]
+    found = line(versions(score_frame(rows), SummariseJob.of(settings)), **PAIR, version="circular")
+    assert found.n == 1
 
 
 def test_the_harness_stands_beside_our_verdicts() -> None:

@@ -43,8 +43,9 @@ def trainings(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | 
     keys = ["differs", "method", "other", "target", "draft"]
     rows = several[keys].merge(tables["contrasts"][tables["contrasts"].benchmark == ALL], on=keys)
     rows = rows.assign(line=[_named(row, job) for row in rows.to_dict("records")])
-    figure, axes_list = panels(1, len(FEW), 3.0, 0.9 + ROW * len(rows), sharey=True)
-    for axes, name in zip(axes_list, FEW, strict=True):
+    few = [name for name in FEW if rows[name].notna().any()]
+    figure, axes_list = panels(1, len(few), 3.0, 0.9 + ROW * len(rows), sharey=True)
+    for axes, name in zip(axes_list, few, strict=True):
         for at, (_, row) in enumerate(rows.iterrows()):
             interval(axes, row, name, at, color=colour(row.method, job))
             each = tables["trainings"].merge(row[keys].to_frame().T, on=keys).sort_values("replicate")
@@ -56,7 +57,7 @@ def trainings(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | 
     axes_list[0].set_yticks(range(len(rows)), rows.line)
     axes_list[0].set_ylim(len(rows) - 0.4, -0.6)
     alt = f"{len(rows)} contrasts between recipes: each training by itself, and the mean over trainings with intervals."
-    return Chart(figure, plotted_rows(rows, list(FEW), ["differs", "other", "trainings"]), alt)
+    return Chart(figure, plotted_rows(rows, few, ["differs", "other", "trainings"]), alt)
 
 
 def _named(row: Mapping[str, Any], job: SummariseJob) -> str:
@@ -70,7 +71,7 @@ def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float, job: S
         return None
     rows = _wherever_run(table[table.benchmark == ALL], job)
     rows = rows.sort_values(["differs", "speed_ratio"], ascending=[True, False])
-    lines = list(dict.fromkeys(rows.line))
+    lines, quantities = list(dict.fromkeys(rows.line)), [name for name in quantities if _told(rows, name).any()]
     figure, axes_list = panels(1, len(quantities), width, 0.9 + ROW * len(lines), sharey=True)
     for axes, name in zip(axes_list, quantities, strict=True):
         for _, row in rows[_told(rows, name)].iterrows():
@@ -82,7 +83,7 @@ def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float, job: S
     axes_list[0].set_yticks(range(len(lines)), lines)
     axes_list[0].set_ylim(len(lines) - 0.4, -0.6)
     alt = f"{len(lines)} contrasts between two methods with intervals, by what differs between them."
-    return Chart(figure, plotted_rows(rows, list(quantities), ["differs", "other", "over"]), alt)
+    return Chart(figure, plotted_rows(rows, quantities, ["differs", "other", "over"]), alt)
 
 
 def _told(rows: pd.DataFrame, name: str) -> pd.Series:
