@@ -19,7 +19,7 @@ def consistency(published: Path) -> pd.DataFrame:
     method's answers the target's own have to be where a draft's step costs C of a target's; 1 or less asks for nothing.
 
     With free drafts verdicts are free too, elsewhere a sequential method waits for one of the assumed cost `verdict` a
-    step. `needed_decoding` is that at the C of the first pair of `decoding`. `largest_cost` is the C up to which nothing
+    step. `needed_decoding` is that at the C of the first pair of `decoding`. `largest_cost` is the C up to which none
     is needed; unknown where free drafts need something. `hidden_acceptance` is how many of the verified steps may have
     been accepted if acceptance counts the drafted ones; a sequential method drops none, so both readings agree.
     """
