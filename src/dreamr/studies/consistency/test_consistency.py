@@ -125,7 +125,7 @@ def test_the_section_says_what_is_assumed() -> None:
     assert "With Qwen3-VL-2B for Qwen3-VL-32B c is then 2.10 / 4.96 = 0.42" in text
     assert "an assumption, not a measurement" in text
     assert "config/paper.yaml puts on each GPU, read for each token or not, it is 0.38" in text
-    assert "have to be 1.66 times as long as the method's for 2.38 (DREAM-R, Qwen3-VL-32B with Qwen3-VL-2B" in text
+    assert "At c = 0.42 the target's own answers have to be 1.66 times as long as the method's for 2.38" in text
     assert "1.46 times as long as the method's for 2.48" in text and "1 / (c a + 1 − a)" in text
 
 

@@ -216,11 +216,11 @@ def cells(name: str, ends: Ends) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("correctness", "wrong", "words"),
     [
-        ((0.01, 0.03), (0.01, 0.03), "Better steps are part of it; so is gaming"),
-        ((0.01, 0.03), (-0.03, -0.01), "Better steps are part of it; gaming is not"),
-        ((0.01, 0.03), (-0.01, 0.03), "Better steps are part of it; whether gaming is, is undecided"),
-        ((-0.01, 0.03), (0.01, 0.03), "Whether better steps are part of it is undecided; gaming is"),
-        ((-0.03, -0.01), (0.01, 0.03), "Steps got worse; gaming is"),
+        ((0.01, 0.03), (0.01, 0.03), "Better steps are part of the gain; gaming is part of it"),
+        ((0.01, 0.03), (-0.03, -0.01), "Better steps are part of the gain; gaming is no part of it"),
+        ((0.01, 0.03), (-0.01, 0.03), "Better steps are part of the gain; whether gaming is part of it is undecided."),
+        ((-0.01, 0.03), (0.01, 0.03), "Whether better steps are part of the gain is undecided; gaming is part of it"),
+        ((-0.03, -0.01), (0.01, 0.03), "Steps got worse; gaming is part of it"),
         ((0.01, 0.03), (np.nan, np.nan), "Too few trainings to say"),
     ],
 )
@@ -232,13 +232,29 @@ def test_the_answer_follows_from_two_intervals(correctness: Ends, wrong: Ends, w
 @pytest.mark.parametrize(
     ("apart", "words"),
     [
-        ((0.01, 0.03), "They gain more before the judge of the training than before the other target"),
-        ((-0.03, -0.01), "They gain less before the judge of the training"),
-        ((-0.01, 0.03), "Whether they gain more before the judge of the training than"),
+        ((0.01, 0.03), "Wrong steps gain more before the judge of the training than before the other target"),
+        ((-0.03, -0.01), "Wrong steps gain less before the judge of the training"),
+        ((-0.01, 0.03), "Whether wrong steps gain more before the judge of the training than"),
     ],
 )
 def test_whose_judge_they_please_follows_from_the_contrast(apart: Ends, words: str) -> None:
     assert words in told((0.01, 0.03), (0.01, 0.03), apart)
+
+
+def test_what_both_judges_let_pass_is_a_style() -> None:
+    own, both = pools()
+    gains = cells("wrong_steps", (0.01, 0.03)) | cells("wrong_steps_exchanged", (0.01, 0.03))
+    tables = {"gaming": own, "judges": both.assign(**gains, **cells("wrong_steps_apart", (-0.01, 0.01)))}
+    text = said("studies/gaming/section.html.j2", with_exchanged(small()), tables, "gaming")
+    assert "Wrong steps gain before both judges" in text and "rather a style that both let pass" in text
+
+
+def test_the_first_screen_says_what_the_gain_is_made_of_if_the_table_is_there() -> None:
+    whole = {"n": 320, "over": "questions and trainings", "trainings": 4}
+    tables = {"gaming": pools()[0].assign(**whole, **cells("wrong_steps", (0.01, 0.03)))}
+    words = "points of acceptance, "
+    assert "+2.0 [+1.0, +3.0] wrong ones that pass." in said("glance.lead.html.j2", small(), tables, "gaming")
+    assert words not in said("glance.lead.html.j2", small(), {})
 
 
 def test_the_quantity_is_the_addend_of_the_sums() -> None:
