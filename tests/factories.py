@@ -94,6 +94,18 @@ def with_arms(settings: Config) -> Config:
     return settings.model_copy(update={"methods": methods, "runs": runs})
 
 
+def with_exchanged(settings: Config) -> Config:
+    """The same, and each SAPO draft before the other target too, as in depth.yaml."""
+    main, (one, other) = settings.runs["main"], settings.runs["main"].targets
+    change = {"methods": ("dreamr_exchanged",), "suites": ("untimed",)}
+    runs = {
+        f"exchanged_{number}": main.model_copy(update={**change, "targets": (judge,), "trained_with": trained})
+        for number, (judge, trained) in enumerate(((one, other), (other, one)))
+    }
+    methods = {**settings.methods, "dreamr_exchanged": settings.methods["dreamr"]}
+    return settings.model_copy(update={"methods": methods, "runs": {**settings.runs, **runs}})
+
+
 def calibrated(job: SummariseJob, method: str) -> SummariseJob:
     """The same, where the threshold of a method is a guarantee."""
     promised = Guarantee(risk=0.03, confidence=0.95, problems=100)
@@ -271,7 +283,7 @@ def asked(settings: Config) -> dict[tuple[str, str], Question]:
 
 
 def verified_traces(settings: Config, seed: int = 0) -> list[Trace]:
-    """Batched traces of two verifying methods on every main pair, and of the step oracle's: three verified steps each.
+    """Batched traces of verifying methods on every main pair, and of the step oracle's: three verified steps each.
 
     Right ones say "right".
     """
@@ -280,6 +292,7 @@ def verified_traces(settings: Config, seed: int = 0) -> list[Trace]:
     ran = [cell for cell in cells(settings) if cell[:2] in pairs and not cell.replicate]
     verifying = [cell[:3] for cell in ran if cell.method in ("specreason", "dreamr")]
     verifying += [cell[:3] for cell in ran if settings.methods[cell.method].verifier == "oracle"]
+    verifying += [cell[:3] for cell in ran if cell.method in ("dreamr_ns", "dreamr_exchanged")]
     for target, draft, method in verifying:
         for benchmark, name in asked(settings):
             steps = tuple(_verified_step(rng, settings.methods[method].verifier == "score") for _ in range(3))

@@ -22,6 +22,7 @@ from factories import (
     under_load,
     verified_traces,
     with_arms,
+    with_exchanged,
     with_interventions,
 )
 from PIL import Image
@@ -53,7 +54,7 @@ CURVES = ("reward", "outcome", "alignment", "length", "acceptance", "tokens")
 
 def hostile() -> Config:
     """The micro scale with most of its studies, and a title that would break a careless page."""
-    return with_arms(with_interventions(small(f"Test {HOSTILE}")))
+    return with_exchanged(with_arms(with_interventions(small(f"Test {HOSTILE}"))))
 
 
 def page(settings: Config, folder: Path, drawn: bool = True) -> Path:

@@ -46,8 +46,8 @@ COVERED = {
     "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.devices "
     "statistics.interventions statistics.paired statistics.power statistics.published statistics.shares "
     "statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts statistics.examples "
-    "statistics.step_frame steps",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts "
+    "statistics.comparisons statistics.examples statistics.step_frame steps",
     "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
     "statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "

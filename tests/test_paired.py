@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dreamr.statistics.intervals import Quantity, cluster_sums, difference, ratio, total
-from dreamr.statistics.paired import FLIPS, Crossed, flip_p, sign_flips, student
+from dreamr.statistics.intervals import Quantity, cluster_sums, difference, ratio, times, total
+from dreamr.statistics.paired import FLIPS, Crossed, equivalence_p, flip_p, sign_flips, student
 
 MEAN: Quantity = difference(ratio("x", "n"), ratio("x_other", "n_other"))
 
@@ -106,3 +106,19 @@ def test_rows_of_a_cluster_are_one_cluster() -> None:
     assert flip_p(sums, MEAN, 0) == flip_p(against_zero(values), MEAN, 0)
     assert flip_p(sums, difference(total("x"), total("x_other")), 0) == flip_p(sums, MEAN, 0)
     assert student(sums, MEAN, 0.95).low == pytest.approx(student(against_zero(values), MEAN, 0.95).low)
+
+
+def test_equivalence_is_the_larger_of_two_one_sided_tests_of_student() -> None:
+    """A quotient to a constant: the logarithm of a mean, whose jackknife is nearly that of the mean of logarithms."""
+    values = np.random.default_rng(0).normal(1.02, 0.01, size=60)
+    logs = np.log(values)
+    sides = [
+        stats.ttest_1samp(logs, -np.log(1.05), alternative="greater").pvalue,
+        stats.ttest_1samp(logs, np.log(1.05), alternative="less").pvalue,
+    ]
+    p = equivalence_p({"x": values, "n": np.ones(60)}, times("x", "n"), 1.05)
+    assert np.log(p) == pytest.approx(np.log(max(sides)), rel=0.05)
+    turned = equivalence_p({"x": 1 / values, "n": np.ones(60)}, times("x", "n"), 1.05)
+    assert np.log(turned) == pytest.approx(np.log(p), rel=0.05)
+    assert equivalence_p({"x": 1.2 * values, "n": np.ones(60)}, times("x", "n"), 1.05) > 0.99
+    assert isnan(equivalence_p({"x": values[:5], "n": np.ones(5)}, times("x", "n"), 1.05))

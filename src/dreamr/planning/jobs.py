@@ -4,6 +4,7 @@ A spec holds only what its job reads, so a change elsewhere in the configuration
 `<models>/<ModelRef.name>`, data sets `<data>/<name>.jsonl`.
 """
 
+from collections.abc import Collection
 from typing import Literal, Self
 
 from dreamr import components
@@ -173,6 +174,8 @@ class SummariseJob(Spec):
     pairs: tuple[tuple[str, str], ...]  # target and draft of the main experiment; only these are pooled
     planted: tuple[str, ...]  # recipes that ask planted questions: a control, no ablation of the rewards
     taught: bool  # whether drafts are the zoo's, which were given something for SAPO to mend
+    # Methods that have drafts of another main target alone: by the run's own target the one they were trained for.
+    exchanged: dict[str, dict[str, str]]
     quantized: dict[str, str]  # target: the model it was quantized from
     devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
@@ -194,6 +197,11 @@ class SummariseJob(Spec):
         """The methods whose draft was trained on planted questions."""
         return tuple(name for name, method in self.methods.items() if method.draft in self.planted)
 
+    @property
+    def own(self) -> dict[str, Method]:
+        """The methods whose trained drafts are those of their target: no two of them have the same settings."""
+        return {name: method for name, method in self.methods.items() if name not in self.exchanged}
+
     @classmethod
     def of(cls, config: Config, reference: str = REFERENCE) -> Self:
         """The pairs pooled are those of run `main`, or of all runs where there is none: all else stands by itself.
@@ -211,6 +219,7 @@ class SummariseJob(Spec):
             reference=reference,
             pairs=tuple(pair for pair in pairs if pair[1] != NO_DRAFT),
             planted=tuple(name for name, recipe in config.sapo.recipes.items() if recipe.planted),
+            exchanged=_exchanged(config, {target for target, _ in pairs}),
             taught=any(config.models[draft].maker == "zoo" for _, draft in pairs if draft != NO_DRAFT),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
@@ -219,6 +228,17 @@ class SummariseJob(Spec):
             display=config.display,
             names=names(config),
         )
+
+
+def _exchanged(config: Config, targets: Collection[str]) -> dict[str, dict[str, str]]:
+    """The methods that no run has with drafts of its own target, where targets have drafts of each other."""
+    own = {method for run in config.runs.values() if run.trained_with is None for method in run.methods}
+    found: dict[str, dict[str, str]] = {}
+    for run in config.runs.values():
+        judge = run.trained_with or ""
+        for method in {*run.methods} - own if judge in targets else ():
+            found.setdefault(method, {}).update(dict.fromkeys({*run.targets} & {*targets}, judge))
+    return found
 
 
 def _repeated(config: Config, how: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ changes its sign, on its scale, where the methods are exchanged.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product
-from math import nan, sqrt
+from math import log, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,6 +81,18 @@ def student(sums: Sums, quantity: Quantity, confidence: float) -> Interval:
         return _interval(quantity, value)
     half = float(scipy_stats.t.ppf((1 + confidence) / 2, len(left_out) - 1)) * sqrt(_variance(left_out))
     return _interval(quantity, value, half)
+
+
+def equivalence_p(sums: Sums, quotient: Quantity, margin: float) -> float:
+    """p that a quotient lies outside of 1 / margin to margin: the larger of two one-sided ones (Schuirmann 1987).
+
+    By Student with the jackknife's variance over clusters, on the logarithm; NaN where these say nothing about spread.
+    """
+    value, left_out = _jackknifed(sums, quotient)
+    if not np.isfinite(value) or not informative(left_out):
+        return nan
+    distance = (log(margin) - abs(value)) / sqrt(_variance(left_out))
+    return float(scipy_stats.t.sf(distance, len(left_out) - 1))
 
 
 def _interval(quantity: Quantity, value: float, half: float = nan) -> Interval:

@@ -59,23 +59,36 @@ class Weights(Spec):
         return ((self.parameters - self.kept) * self.bits + self.kept * 16) / 8e9 / self.devices
 
 
+class Held(Spec):
+    """GB of weights on each GPU by the plan."""
+
+    draft: Annotated[float, Field(gt=0)]
+    target: Annotated[float, Field(gt=0)]
+
+
 class Decoding(Spec):
     """What a pair's token costs where decoding is bound by reading weights: assumed, and measured nowhere."""
 
     text: str
     draft: Weights
     target: Weights
+    held: Held | None = None  # where `dreamr plan` was asked
 
     @property
     def cost(self) -> float:
         """A draft's token, or step of as many tokens, over a target's."""
         return self.draft.gb / self.target.gb
 
+    @property
+    def held_cost(self) -> float | None:
+        """The same by all weights that lie on a GPU, where the plan was asked."""
+        return self.held.draft / self.held.target if self.held else None
+
 
 class Published(Spec):
     window: PublishedCount  # drafted steps that may be unverified at once
     verdict: Fraction  # in units of a target's step: assumed, published nowhere
-    decoding: tuple[Decoding, ...]
+    decoding: Annotated[tuple[Decoding, ...], Field(min_length=1)]  # the first is told beside each speed-up
     speedups: Annotated[tuple[PublishedSpeedup, ...], Field(min_length=1)]
     regime: tuple[PublishedSize, ...]
 

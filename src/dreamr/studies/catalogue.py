@@ -8,6 +8,7 @@ that is gone.
     figures.py        for each of its figures a function of the figure's name; None where there is nothing to draw
     lead.html.j2      what opens its chapter of the page: an answer, a figure, few words, a small table (leads=True)
     section.html.j2   its section, folded below, or its part of one; <part>.html.j2: a further section
+    first.html.j2     what it adds to the answer that opens the page
     glance.html.j2    what it adds to the first chapter
     claims.yaml       the paper's claims that are tested by its tables
     test_*.py

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import Chart, interval, panels, plotted_rows
+from dreamr.report.drawing import Chart, interval, pairs_in, panels, plotted_rows
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import value_of
 
@@ -23,11 +23,14 @@ OF_TIME = {"speedup": QUANTITIES["speedup"]}
 
 
 def drawn(kind: str, tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
-    """The settings of one ablation, a line each."""
+    """The settings of one ablation, a line each: over all pairs where it ran on all of them, else a pair by itself."""
     table = tables["ablation"]
-    rows = table[(table.kind == kind) & (table.benchmark == ALL) & (table.target != ALL) & (table.draft != ALL)]
+    rows = pairs_in(table[(table.kind == kind) & (table.benchmark == ALL)], job.names)
     if rows.empty:
         return None
+    pooled = (rows.target == ALL).groupby(rows.method).transform("any")
+    named = rows.setting.where(pooled | ~pooled.any(), rows.setting + ", one pair")
+    rows = rows.assign(setting=named)[~pooled | (rows.target == ALL)]
     names = OF_TIME if kind in ("schedule", "window") else QUANTITIES
     settings = sorted(set(rows.setting), key=value_of)
     figure, axes_list = panels(1, len(names), 4.5 if len(names) == 1 else 2.1, 0.7 + 0.3 * len(settings), sharey=True)

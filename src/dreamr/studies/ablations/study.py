@@ -35,7 +35,7 @@ STUDY = Study(
             order=1,
         ),
     },
-    tables={"summarise": ("ablation",)},
+    tables={"summarise": ("ablation", "equivalence")},
     figures={
         f"ablation-{kind}": "One thing varies. Whether two settings differ is told by their contrast, not by two lines "
         "that do not meet."

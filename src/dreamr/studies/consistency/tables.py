@@ -19,9 +19,9 @@ def consistency(published: Path) -> pd.DataFrame:
     method's answers the target's own have to be where a draft's step costs C of a target's; 1 or less asks for nothing.
 
     With free drafts verdicts are free too, elsewhere a sequential method waits for one of the assumed cost `verdict` a
-    step. `largest_cost` is the C up to which nothing is needed; unknown where free drafts need something.
-    `hidden_acceptance` is how many of the verified steps may have been accepted if acceptance counts the drafted ones;
-    a sequential method drops none, so both readings agree.
+    step. `needed_decoding` is that at the C of the first pair of `decoding`. `largest_cost` is the C up to which none
+    is needed; unknown where free drafts need something. `hidden_acceptance` is how many of the verified steps may have
+    been accepted if acceptance counts the drafted ones; a sequential method drops none, so both readings agree.
     """
     numbers = load_published(published)
     return pd.DataFrame([_line(numbers, speedup) for speedup in numbers.speedups])
@@ -31,13 +31,16 @@ def _line(numbers: Published, claimed: PublishedSpeedup) -> dict[str, Any]:
     window = numbers.window.value if claimed.schedule == "parallel" else 1
     hidden = hidden_acceptance(claimed.acceptance, window)
     verdict = numbers.verdict if claimed.schedule == "sequential" else 0.0
-    bounds = {c: best_speedup(claimed.schedule, claimed.acceptance, c, verdict if c else 0.0) for c in COSTS}
+    costs = {f"{c:g}": c for c in COSTS} | {"decoding": numbers.decoding[0].cost}
+    bounds = {
+        name: best_speedup(claimed.schedule, claimed.acceptance, c, verdict if c else 0.0) for name, c in costs.items()
+    }
     most = largest_cost(claimed.schedule, claimed.acceptance, claimed.speedup, verdict)
     return {
         **claimed.model_dump(),
         "verdict": verdict,
-        "bound": bounds[0.0],
-        **{f"needed_{c:g}": claimed.speedup / bound for c, bound in bounds.items()},
+        "bound": bounds["0"],
+        **{f"needed_{name}": claimed.speedup / bound for name, bound in bounds.items()},
         "largest_cost": most if most > 0 else nan,
         "hidden_acceptance": hidden,
         "hidden_bound": best_speedup(claimed.schedule, hidden),
@@ -47,7 +50,8 @@ def _line(numbers: Published, claimed: PublishedSpeedup) -> dict[str, Any]:
 def decoding(published: Path) -> pd.DataFrame:
     """What a draft's step costs of a target's (`c`) if decoding is bound by reading weights: an assumption, by pair.
 
-    GB of weights on each device, and c as their ratio, for steps of as many tokens.
+    GB of weights on each device, and c as their ratio, for steps of as many tokens; `c_held` by all that the plan says
+    lies on each GPU.
     """
     rows = load_published(published).decoding
     return pd.DataFrame(
@@ -57,6 +61,7 @@ def decoding(published: Path) -> pd.DataFrame:
             "draft_gb": one.draft.gb,
             "target_gb": one.target.gb,
             "c": one.cost,
+            "c_held": one.held_cost,
         }
         for one in rows
     )

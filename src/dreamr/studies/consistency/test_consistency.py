@@ -19,6 +19,8 @@ from worlds import METHODS, WIDE, answer, listed, random_pair
 from dreamr.engines.virtual import Cost
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.memory import holdings
+from dreamr.planning.plan import Plan
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import Bootstrap, ratio
 from dreamr.statistics.published import load_published
@@ -27,6 +29,7 @@ from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance
 from dreamr.studies.consistency.tables import bound, consistency, decoding
 
 FILE = ROOT / "config" / "published.yaml"
+PLANNED = "qwen3-vl-2b for qwen3-vl-32b-awq"
 PAIR = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
 
 # --- the published numbers ---
@@ -86,6 +89,23 @@ def test_what_a_draft_costs_by_its_weights_is_shown_with_its_arithmetic() -> Non
     assert whole.c == pytest.approx(2.1 / (33.4 * 2 / 4))
 
 
+def test_what_the_target_s_answers_need_at_the_cost_of_a_2b_draft() -> None:
+    """By hand: c = .423; 2.38 * (.423 * .5261 + .4739) is 1.66, 2.48 * (.423 * .7145 + .2855) 1.46."""
+    needed = consistency(FILE).set_index(["schedule", "acceptance", "speedup"]).needed_decoding
+    assert needed["parallel", 0.5261, 2.38] == pytest.approx(1.66, abs=0.005)
+    assert needed["parallel", 0.7145, 2.48] == pytest.approx(1.46, abs=0.005)
+    assert needed["sequential", 0.146, 1.2] == pytest.approx(1.2 * (2.1 / 4.9625 + 0.03 + 0.854))
+
+
+def test_gb_that_are_held_are_those_of_the_plan() -> None:
+    """2.1 of 5.5 GB: .38; of a pair that the plan was not asked of nothing is said."""
+    found = {one.holder: one.weights_gb for one in holdings(Plan(merged("config/paper.yaml"))) if one.models == PLANNED}
+    pair = load_published(FILE).decoding[0]
+    assert pair.held and (pair.held.draft, pair.held.target) == (round(found["draft"], 1), round(found["target"], 1))
+    table = decoding(FILE)
+    assert table.c_held[0] == pytest.approx(0.38, abs=0.005) and table.c_held[1:].isna().all()
+
+
 def test_sizes_that_costs_are_worked_out_from_are_those_of_the_paper_s_scale() -> None:
     """So that two files do not say two things of one model."""
     planned = merged("config/paper.yaml").estimates.models
@@ -104,6 +124,9 @@ def test_the_section_says_what_is_assumed() -> None:
     assert "there each costs v = 0.03 of a target's step. That is assumed here and published nowhere" in text
     assert "With Qwen3-VL-2B for Qwen3-VL-32B c is then 2.10 / 4.96 = 0.42" in text
     assert "an assumption, not a measurement" in text
+    assert "config/paper.yaml puts on each GPU, read for each token or not, it is 0.38" in text
+    assert "At c = 0.42 the target's own answers have to be 1.66 times as long as the method's for 2.38" in text
+    assert "1.46 times as long as the method's for 2.48" in text and "1 / (c a + 1 − a)" in text
 
 
 def test_what_no_source_names_is_no_number() -> None:

@@ -115,7 +115,7 @@ def paired_with_others(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     That is the same method with the plain draft; of a control also the one with the usual draft of the reference, which
     was trained alike on other questions, and so differs less in all but the exposure.
     """
-    plain, usual = twins(job.methods, PLAIN), twins(job.methods, job.methods[job.reference].draft)
+    plain, usual = twins(job.own, PLAIN), twins(job.own, job.methods[job.reference].draft)
     pairs = [*plain.items(), *((name, usual[name]) for name in job.exposed if name in usual)]
     rows, place = batched(rows), ["target", "draft", "item", "against"]
     trained = rows.merge(pd.DataFrame(pairs, columns=["method", "against"]), on="method")

@@ -146,11 +146,11 @@ def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     named = {name for contrast in BETWEEN for name in (contrast.method, contrast.other)}
     for method in (name for name in job.compared if name not in named):
         yield from (Contrast(method, other, "headline") for other in (BASELINE, job.reference))
-    twins = trained_twins(job.methods, job.reference)
+    twins = trained_twins(job.own, job.reference)
     yield from (Contrast(method, plain, "training") for method, plain in twins.items())
     for row in ablations(job).itertuples():
         yield Contrast(row.method, job.reference, row.kind)
-    yield from (Contrast(change.method, change.without, "intervention") for change in intervened(job.methods))
+    yield from (Contrast(change.method, change.without, "intervention") for change in intervened(job.own))
 
 
 def _narrow(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import summarised
-from factories import config, scores
+from factories import config, scores, small, with_exchanged, with_interventions
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
@@ -205,3 +205,12 @@ def test_holm_is_over_one_distance_of_what_differs_in_the_same_way() -> None:
 def test_nothing_to_contrast_is_a_table_without_rows() -> None:
     found = contrasts(score_frame([row for row in rows() if row.method == BASELINE]), JOB)
     assert not len(found) and {"family", "speed_ratio_low", "speed_ratio_p_holm"} <= set(found)
+
+
+def test_a_method_with_drafts_of_the_other_target_is_nobody_s_contrast() -> None:
+    """Its settings are those of the reference, for which it must not be taken."""
+    settings = with_exchanged(with_interventions(small()))
+    names = {"target_only", "dreamr", "dreamr_ns", "dreamr_double", "target_only_double", "dreamr_exchanged"}
+    found = contrasts(score_frame(row for row in scores(settings) if row.method in names), SummariseJob.of(settings))
+    assert "dreamr_exchanged" not in {*found.method, *found.other}
+    assert {*found.other[found.method == "dreamr_double"]} == {"dreamr"}

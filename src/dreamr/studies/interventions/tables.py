@@ -34,7 +34,7 @@ def interventions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     All four answered the same questions. A pool is one over the pairs on which the intervention was tried.
     """
-    parts = [_table(batched(rows), intervention, job) for intervention in intervened(job.methods)]
+    parts = [_table(batched(rows), intervention, job) for intervention in intervened(job.own)]
     empty = tabulate(rows.iloc[:0].assign(kind=""), job, QUANTITIES, KINDED).assign(without="")
     return pd.concat([empty, *(part for part in parts if len(part))], ignore_index=True)
 

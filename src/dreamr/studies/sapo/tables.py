@@ -8,5 +8,5 @@ from dreamr.statistics.comparisons import compare, opposite, trained_twins
 
 def sapo(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """The trained draft against the plain one, same target and loop, over all trainings."""
-    twins = trained_twins(job.methods, job.reference)
+    twins = trained_twins(job.own, job.reference)
     return compare(rows[rows.method.isin(twins)], opposite(rows, twins), job, "plain")

@@ -1,0 +1,41 @@
+"""Figure of what SAPO's gain in acceptance is made of."""
+
+from collections.abc import Mapping
+
+import matplotlib
+import pandas as pd
+
+from dreamr.planning.jobs import SummariseJob
+from dreamr.report.colours import colour
+from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, pairs_in, panels, plotted_rows
+from dreamr.statistics.frame import ALL
+
+LINES = {
+    "change": "change of acceptance",
+    "correctness": "more right steps",
+    "composition": "other kinds of steps",
+    "right_steps": "right steps of a kind pass",
+    "wrong_steps": "wrong steps of a kind pass",
+}
+
+
+def gaming(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
+    """The change of acceptance and its four addends: of all pairs, or of the only one, with intervals; of each pair."""
+    rows = pairs_in(tables["gaming"], job.names) if "gaming" in tables else pd.DataFrame()
+    if rows.empty:
+        return None
+    alone = len(rows) == 1
+    figure, (axes,) = panels(1, 1, 4.2, 0.9 + 1.6 * ROW * len(LINES))
+    for at, name in enumerate(LINES):
+        for _, row in rows.iterrows():
+            if alone or row.target == ALL:
+                interval(axes, row, name, at, color=colour(row.method, job))
+            else:
+                axes.plot([row[name]], [at + 0.28], "|", color=GREY, markersize=5)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(LINES)), LINES.values())
+    axes.set_ylim(len(LINES) - 0.4, -0.6)
+    axes.set_xlabel("acceptance with SAPO minus that without, points")
+    axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, symbol=""))
+    alt = "What SAPO changes of the share of accepted steps, and the four addends that sum to it, with intervals."
+    return Chart(figure, plotted_rows(rows, [*LINES]), alt)
