@@ -18,7 +18,7 @@ STUDY = Study(
             f"{GENERATED}, and methods with cpn and with score that have the same draft",
             table("readings"),
             chapter="verifier",
-            order=6,
+            order=7,
             folder="verification",
         ),
     },
