@@ -34,6 +34,8 @@ CHANGES: dict[str, Quantity] = {
     for name, hits, of in (("false_accept", "wrong_accepted", "wrong"), ("false_reject", "right_rejected", "right"))
 }
 RHO = "rho"
+LIKELIEST, MEAN = "likeliest digit", "mean digit"
+PLACES = {RHO: "1", LIKELIEST: "2", MEAN: "3"}  # of readings, in their order
 KEYS = [*ALL_BENCHMARKS, "drafted_by", "reading"]
 
 
@@ -66,7 +68,8 @@ def readings(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     ends = [f"{name}{end}" for name in CHANGES for end in ("", "_low", "_high")]
     table = table.merge(changes[[*KEYS, *ends]], how="left", on=KEYS)
     thresholds = judged.drop_duplicates([*PLACE, "reading"])[[*PLACE, "reading", "threshold", "kept"]]
-    return table.merge(thresholds, how="left", on=[*PLACE, "reading"])
+    table = table.merge(thresholds, how="left", on=[*PLACE, "reading"])
+    return table.sort_values([*PLACE, "reading"], key=lambda column: column.replace(PLACES), ignore_index=True)
 
 
 def reading_curves(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -123,7 +126,7 @@ def _readings(job: SummariseJob) -> dict[str, list[Reading]]:
             scoring.setdefault(method.draft, name)
     for draft, name in scoring.items():
         if own := by_settings.get(base.model_copy(update={"draft": draft})):
-            digits = [Reading("likeliest digit", name, "verdict"), Reading("mean digit", name, "expected")]
+            digits = [Reading(LIKELIEST, name, "verdict"), Reading(MEAN, name, "expected")]
             found[draft] = [Reading(RHO, own, "verdict"), *digits]
     return found
 
