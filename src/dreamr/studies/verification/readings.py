@@ -144,16 +144,16 @@ def _common(steps: pd.DataFrame, found: list[Reading]) -> pd.DataFrame:
 
 def _matched(rows: pd.DataFrame, found: list[Reading]) -> Iterator[pd.DataFrame]:
     """One pair's steps of the half that is told of, by each reading."""
-    half = pd.Series([_to_match(*one) for one in zip(rows.benchmark, rows.group, strict=True)], index=rows.index)
-    by_rho = rows[half & (rows.method == found[0].method)]
+    rows = rows.assign(to_match=[_to_match(*one) for one in zip(rows.benchmark, rows.group, strict=True)])
+    by_rho = rows[rows.to_match & (rows.method == found[0].method)]
     rejected = _part((by_rho.weight * by_rho.right_rejected).to_numpy(), (by_rho.weight * by_rho.right).to_numpy())
     for reading in found:
         own = rows[(rows.method == reading.method) & rows[reading.column].notna()]
         own = own.assign(value=own[reading.column], reading=reading.name)
-        right = own[half & (own.right == 1)]
+        right = own[own.to_match & (own.right == 1)]
         if len(right) and not np.isnan(rejected):
             threshold = matched(right.value.to_numpy(), right.weight.to_numpy(), rejected)
-            told = own[~half]
+            told = own[~own.to_match]
             accepted = (told.value > threshold.at) + threshold.kept * (told.value == threshold.at)
             yield with_outcomes(told.assign(accepted=accepted, threshold=threshold.at, kept=threshold.kept))
 
