@@ -42,7 +42,7 @@ ALLOWED = {
     "endpoint": "config engines methods prompts records traces",
     "statistics": "config errors files planning records scores steps traces",
     "report": "config planning provenance records runtime statistics traces",
-    "studies": "certificates components config errors planning records report spans statistics traces",
+    "studies": "certificates components config errors planning provenance records report spans statistics traces",
     "micro": "config data engines errors prompts provenance records steps",
     "notebook": "config errors planning records report scores statistics studies traces",
     "exports": "errors files notebook records scores statistics traces",

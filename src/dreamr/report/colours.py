@@ -16,3 +16,16 @@ def colour(method: str, job: SummariseJob) -> str:
     if method in spare:
         return SPARE[spare.index(method) % len(SPARE)]
     return job.display.colours.get(method, OTHER)
+
+
+def loop_colour(loop: str, job: SummariseJob) -> str:
+    """A loop's colour where lines are schedules or kinds of methods: that of the last main method that runs it.
+
+    A loop that no main method runs has a spare colour.
+    """
+    of_main = {job.methods[name].loop: name for name in job.display.main}
+    if loop in of_main:
+        return colour(of_main[loop], job)
+    others = sorted({method.loop for method in job.methods.values()} - of_main.keys())
+    taken = len([name for name in job.display.main if name not in job.display.colours])
+    return SPARE[(taken + others.index(loop)) % len(SPARE)]

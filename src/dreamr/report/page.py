@@ -31,6 +31,7 @@ from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.
 HEADINGS = {"at_once": "questions at once", "other": "against", "differs": "what differs", "over": "interval over"}
+HEADINGS |= {"steps": "steps to a verdict", "base": "method", "drafted_by": "draft's training"}
 DEEP = {"verdicts": "verdict", "evidence": "evidence"}  # what is shown of a kept run's claims, by column
 STUDIES = SOURCES / "dreamr"  # templates of studies are studies/<name>/*.html.j2 there
 
@@ -208,7 +209,7 @@ def telling(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 
 def heading(key: str) -> str:
     """What a key column is called for people."""
-    return HEADINGS.get(key, key)
+    return HEADINGS.get(key, key.replace("_", " "))
 
 
 def cell(row: Row | None, name: str, kind: str, margin: float = nan) -> Markup:

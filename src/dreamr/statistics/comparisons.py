@@ -7,8 +7,8 @@ import pandas as pd
 
 from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import CELL, KEYS, SIZES, alone, answered, batched, tabulate
-from dreamr.statistics.intervals import Quantity, difference, ratio, share, times
+from dreamr.statistics.frame import CELL, KEYS, SIZES, alone, answered, batched, tabulate, weights
+from dreamr.statistics.intervals import Quantity, difference, mean, ratio, share, times
 from dreamr.statistics.paired import ONE_TRAINING
 
 # What two methods, drafts or targets are compared by, on the same questions.
@@ -23,6 +23,12 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "tokens_alone": ("tokens_by_target", "n"),
     "target_tokens": ("target_tokens", "n"),
 }
+# What several methods are set beside each other by: of all answers, of those that no engine refused, of timed ones.
+BESIDE: tuple[dict[str, Quantity], ...] = (
+    {"accuracy": share("correct"), "accuracy_change": difference(mean("correct"), mean("target_correct"))},
+    {"acceptance": share("accepted", "verified"), "tokens": mean("tokens_by_target")},
+    {"speedup": times("baseline_seconds", "seconds")},
+)
 # How these are made of the two; the others are plain ratios.
 MADE: dict[str, Callable[[str, str], Quantity]] = {"accuracy": share, "acceptance": share, "speedup": times}
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
@@ -59,6 +65,25 @@ def compare(
     table = accuracy_part.merge(answered_part.drop(columns=SIZES), how="left", on=keys)
     timed = time_part.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
     return _without_one_training(table.merge(timed, how="left", on=keys))
+
+
+def outcomes(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Accuracy, its change against the target, acceptance, tokens and speed-up of methods; `n_alone` were timed."""
+    asked = batched(rows)
+    whole, read, timed = (
+        tabulate(view, job, quantities)
+        for view, quantities in zip((asked, answered(asked), alone(rows)), BESIDE, strict=True)
+    )
+    timed = timed.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
+    return whole.merge(read.drop(columns=SIZES), how="left", on=KEYS).merge(timed, how="left", on=KEYS)
+
+
+def on_the_same_questions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each pair the questions that all of its methods here answered, in each mode; each weighs as in the frame."""
+    place = [rows[name] for name in ("target", "draft", "mode")]
+    had = rows.groupby([*place, rows.item]).method.transform("nunique")
+    kept = rows[had == rows.groupby(place).method.transform("nunique")]
+    return kept.assign(weight=weights(kept))
 
 
 def opposite(rows: pd.DataFrame, methods: Mapping[str, str]) -> pd.DataFrame:

@@ -9,8 +9,8 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, Chart, cross, legend, main_pairs, pairs_in, panels, plotted_rows
+from dreamr.statistics.closed_forms import asynchronous_lookahead
 from dreamr.statistics.frame import ALL, KEYS
-from dreamr.studies.acceptance.closed_form import closed_form
 
 
 def acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
@@ -25,8 +25,8 @@ def acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart |
     figure, (axes,) = panels(1, 1, 5.6, 3.8)
     grid = np.linspace(0, 0.99, 100)
     for cost, line, place in ((0.0, "-", 0.8), (0.1, "--", 0.88), (0.3, ":", 0.96)):
-        axes.plot(grid, [closed_form(a, cost, window) for a in grid], line, color=INK, linewidth=0.8)
-        at = (place, closed_form(place, cost, window))
+        axes.plot(grid, [asynchronous_lookahead(a, cost, window) for a in grid], line, color=INK, linewidth=0.8)
+        at = (place, asynchronous_lookahead(place, cost, window))
         side: dict[str, Any] = {"xytext": (-4, 4), "ha": "right"} if cost == 0 else {"xytext": (4, -4), "va": "top"}
         axes.annotate(f"c = {cost:g}", at, textcoords="offset points", fontsize=8, color=INK, **side)
     for _, row in rows.iterrows():

@@ -5,8 +5,8 @@ import pytest
 from summarised import HIT, PAIR, cell_of, everything, hit, line, of, with_refused
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.closed_forms import asynchronous_lookahead
 from dreamr.statistics.frame import ALL, score_frame
-from dreamr.studies.acceptance.closed_form import closed_form
 from dreamr.studies.acceptance.tables import acceptance
 
 
@@ -46,8 +46,8 @@ def test_steps_that_nobody_read_are_in_no_acceptance_and_have_columns_of_their_o
     ("acceptance", "cost", "expected"), [(0.526, 0.05, 1.88), (0.7145, 0.1, 2.40), (0.8, 0.3, 2.27), (0.3, 0.2, 1.31)]
 )
 def test_closed_form_equals_published_arithmetic(acceptance: float, cost: float, expected: float) -> None:
-    assert closed_form(acceptance, cost, window=4) == pytest.approx(expected, abs=0.006)
+    assert asynchronous_lookahead(acceptance, cost, window=4) == pytest.approx(expected, abs=0.006)
 
 
 def test_closed_form_at_certain_acceptance_is_the_limit() -> None:
-    assert closed_form(1, 0.1, 4) == pytest.approx(closed_form(1 - 1e-6, 0.1, 4), rel=1e-3)
+    assert asynchronous_lookahead(1, 0.1, 4) == pytest.approx(asynchronous_lookahead(1 - 1e-6, 0.1, 4), rel=1e-3)

@@ -1,17 +1,6 @@
-"""The most that schedules can gain, and what acceptance may stand for."""
+"""What a speed-up asks of a draft, and what acceptance may stand for."""
 
 from dreamr.statistics.published import Schedule
-
-
-def best_speedup(schedule: Schedule, acceptance: float, cost: float = 0.0, verdict: float = 0.0) -> float:
-    """The most that a schedule can gain without token-level speculation, with answers of equal length and equal steps.
-
-    In units of a target's step: `cost` of a draft's, `verdict` of a verdict. A sequential schedule pays a draft and a
-    verdict a step and the target's step for each rejected one. A parallel one, without a window, pays a draft for each
-    accepted step and the target's for each rejected one; its verdicts are taken as free.
-    """
-    rejected = 1 - acceptance
-    return 1 / (cost + verdict + rejected if schedule == "sequential" else cost * acceptance + rejected)
 
 
 def largest_cost(schedule: Schedule, acceptance: float, speedup: float, verdict: float = 0.0) -> float:

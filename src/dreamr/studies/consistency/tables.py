@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.closed_forms import best_speedup
 from dreamr.statistics.published import Published, PublishedSpeedup, load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
-from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance, largest_cost
+from dreamr.studies.consistency.schedules import hidden_acceptance, largest_cost
 
 COSTS = (0.0, 0.05, 0.1, 0.3, 0.45, 0.8)  # of a draft's step over a target's
 

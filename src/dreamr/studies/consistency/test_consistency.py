@@ -21,11 +21,12 @@ from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.memory import holdings
 from dreamr.planning.plan import Plan
+from dreamr.statistics.closed_forms import best_speedup
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import Bootstrap, ratio
 from dreamr.statistics.published import load_published
 from dreamr.studies.consistency.bounds import against_bound, refuse_broken
-from dreamr.studies.consistency.schedules import best_speedup, hidden_acceptance
+from dreamr.studies.consistency.schedules import hidden_acceptance
 from dreamr.studies.consistency.tables import bound, consistency, decoding
 
 FILE = ROOT / "config" / "published.yaml"

@@ -12,11 +12,12 @@ from factories import config, scores, small, with_exchanged, with_interventions
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
+from dreamr.statistics.contrasts import DISTANCES
 from dreamr.statistics.frame import ALL, BASELINE, score_frame
 from dreamr.statistics.intervals import holm
 from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS
 from dreamr.studies.contrasts import figures
-from dreamr.studies.contrasts.tables import BETWEEN, DISTANCES, contrasts, recipes, trainings
+from dreamr.studies.contrasts.tables import BETWEEN, contrasts, recipes, trainings
 
 PAIR = ("q3vl-deep-awq", "q3vl-2l")
 MAIN = {"target_only", "specreason", "lookahead", "dreamr_ns", "dreamr"}

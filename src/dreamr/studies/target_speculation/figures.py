@@ -11,8 +11,8 @@ from dreamr.config import TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
 from dreamr.report.drawing import GREY, INK, Chart, interval, panels
+from dreamr.statistics.closed_forms import with_target_speculation
 from dreamr.statistics.comparisons import schedule
-from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
 PIPELINED: tuple[TargetSpeculation, bool] = ("none", False)  # and `continues`: what the others are set against
 LADDER = 2  # settings in the schedule ablation; more are an experiment of their own

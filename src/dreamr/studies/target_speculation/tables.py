@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.closed_forms import with_target_speculation
 from dreamr.statistics.comparisons import ablations, setting
 from dreamr.statistics.frame import (
     ALL,
@@ -27,7 +28,6 @@ from dreamr.statistics.frame import (
 )
 from dreamr.statistics.intervals import Interval, Quantity, holm, mean, quotient, ratio
 from dreamr.statistics.paired import flip_p
-from dreamr.studies.target_speculation.closed_form import with_target_speculation
 
 PAIR = ["target", "draft"]
 COLUMNS = ["item", "cluster", "n", "baseline_seconds", "seconds"]

@@ -16,8 +16,8 @@ from dreamr.engines.virtual import Cost
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
 from dreamr.simulation import target_speculation
+from dreamr.statistics.closed_forms import with_target_speculation
 from dreamr.statistics.frame import read_table, score_frame
-from dreamr.studies.target_speculation.closed_form import with_target_speculation
 from dreamr.studies.target_speculation.figures import LADDER, computed, target_speculation_measured
 from dreamr.studies.target_speculation.tables import arms
 

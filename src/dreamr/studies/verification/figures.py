@@ -1,10 +1,13 @@
 """Figures of verdicts against the step oracle."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
 from dreamr.report.drawing import INK, ROW, Chart, interval, legend, panels, plotted_rows
@@ -71,6 +74,49 @@ def _annotate(axes: Axes, marked: pd.DataFrame) -> None:
         point, listed = (row.false_accept, 1 - row.false_reject), (0.65, 0.55 - 0.07 * number)
         text = f"alpha {row.alpha:g}"
         axes.annotate(text, point, xytext=listed, textcoords="axes fraction", fontsize=8, arrowprops=line)
+
+
+READINGS = {"rho": "-", "likeliest digit": "-.", "mean digit": "--"}  # and how their lines look
+
+
+def readings(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
+    """ROC curves of three readings and their matched thresholds; a panel for each draft, of the pool or of a pair."""
+    curves = tables.get("reading_curves", pd.DataFrame())
+    if curves.empty:
+        return None
+    place = ["drafted_by", "target", "draft"]
+    panels_of = list(curves.groupby(place))
+    figure, axes_list = panels(1, len(panels_of), 3.8, 3.4, sharex=True, sharey=True)
+    for axes, (key, rows) in zip(axes_list, panels_of, strict=True):
+        points = tables["readings"].merge(rows[[*place, "reading"]].drop_duplicates())
+        _draw_readings(axes, rows, points, job)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="share of wrong steps accepted", title=_drafted(str(key[0])))
+    axes_list[0].set_ylabel("share of right steps accepted")
+    handles = [Line2D([], [], color=INK, label=name, **_line(name)) for name in READINGS]
+    legend(figure, list(dict.fromkeys(curves.method)), job, handles, ncols=3)
+    alt = "ROC curves of CPN's rho, of SpecReason's likeliest digit and of its mean digit, with matched thresholds."
+    data = curves[[*place, "method", "reading", "threshold", "false_accept", "true_accept"]]
+    return Chart(figure, data, alt)
+
+
+def _line(reading: str) -> dict[str, Any]:
+    return {"linestyle": READINGS[reading], "linewidth": 1.1}
+
+
+def _drafted(by: str) -> str:
+    return "draft before SAPO" if by == PLAIN else f"{by.replace('_', '-')} draft"
+
+
+def _draw_readings(axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, job: SummariseJob) -> None:
+    """One panel: a curve for each reading, and its point with both intervals."""
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+    for reading, part in curves.groupby("reading"):
+        shade = colour(part.method.iloc[0], job)
+        axes.plot(part.false_accept, part.true_accept, color=shade, **_line(str(reading)))
+    for _, row in points.iterrows():
+        shade = colour(row.method, job)
+        axes.hlines(1 - row.false_reject, row.false_accept_low, row.false_accept_high, color=shade, linewidth=0.8)
+        axes.plot(row.false_accept, 1 - row.false_reject, "o", markersize=4.5, color=shade)
 
 
 def main_pool(thresholds: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
