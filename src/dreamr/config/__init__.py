@@ -10,7 +10,7 @@ from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name
 from dreamr.config.calibration import Calibration, Guarantee
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
-from dreamr.config.estimates import Device, Size, Text
+from dreamr.config.estimates import Device, Range, Size, Text
 from dreamr.config.methods import Method, Sampling, TargetSpeculation
 from dreamr.config.models import (
     FETCHED,
@@ -58,6 +58,7 @@ __all__ = [
     "ModelRef",
     "Name",
     "Planned",
+    "Range",
     "Recipe",
     "Run",
     "Sampling",

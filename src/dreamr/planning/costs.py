@@ -18,7 +18,12 @@ SHARE = 0.9  # of a GPU's memory: vLLM's own default
 WORKSPACE_GB = 3.0  # activations, CUDA graphs and context of an engine (estimate)
 TRAINED_BYTES = 16  # of a parameter in training: itself, its gradient and Adam's two moments in 32 bits
 REFERENCE_BYTES = 4  # of a parameter of the plain draft, which the KL term compares with
-ACTIVATION_BYTES = 2
+INPUT_BYTES = 2  # of a number that a layer starts from: all that recomputation keeps of the layer
+# Of an output of the layer that is computed again on the way back, in 16 bits: the output, what the layer makes of it,
+# and a gradient (chosen by the four drafts of tests/test_budget.py, which a memory tracker saw). A token has a layer's
+# parameters over its width of them, where head and vision tower are counted as if they were layers. The logits of all
+# tokens are more than all of this, but never there at once: TRL makes them in tiles (trl.kernels.chunked_logprob).
+OUTPUT_BYTES = 6
 
 
 def quantized(size: Size, group: int) -> Size:
@@ -92,6 +97,14 @@ class ServedModel:
         flops = 2 * (self.size.active or self.size.parameters) * tokens
         return flops / self.spec.tensor_parallel / (self.device.compute_tflops * TERA)
 
+    def judging_seconds(self, tokens: float, verdicts: float) -> float:
+        """Reading so many tokens for so many verdicts, many at a time: as long as the slower of device and front."""
+        return max(self.reading_seconds(tokens), self.front_seconds(verdicts))
+
+    def front_seconds(self, verdicts: float) -> float:
+        """What so many verdicts take of the CPU in the engine's front."""
+        return verdicts * self.device.verdict_ms / 1000
+
     def starting_seconds(self) -> float:
         """From nothing to the first request."""
         return self.device.start_seconds + weights_gb(self.size) / self.device.loading_gb
@@ -110,8 +123,15 @@ class TrainedModel:
     def memory_gb(self, tokens: float) -> float:
         """Memory on each rank's GPU in a pass over `tokens` of it; the frozen vision tower counts as if trained."""
         state = self.size.parameters * (TRAINED_BYTES + REFERENCE_BYTES * self.reference) / self.ranks
-        layers = self.size.layers if self.checkpointing else 0
-        return (state + tokens * self.size.hidden * layers * ACTIVATION_BYTES) / GB
+        return (state + tokens * self.activation_bytes) / GB
+
+    @property
+    def activation_bytes(self) -> float:
+        """Of a token: each layer's input, and the outputs of the one layer that is computed again; none on a CPU."""
+        if not self.checkpointing:
+            return 0.0
+        outputs = self.size.parameters / (self.size.layers * self.size.hidden)
+        return self.size.layers * self.size.hidden * INPUT_BYTES + outputs * OUTPUT_BYTES
 
     def learning_seconds(self, tokens: float, updates: int) -> float:
         """`updates` on a batch of `tokens`: forward and backward each time, and what ratios compare with once."""

@@ -1,9 +1,13 @@
 """How many questions a benchmark has: those that are generated here, those of a local file, or what a user says."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
-from dreamr.config import Config, DataSpec
+from dreamr import components
+from dreamr.config import Config, DataSpec, Slice
 
 
 def known(config: Config, benchmark: str) -> int:
@@ -14,6 +18,42 @@ def known(config: Config, benchmark: str) -> int:
     else:
         count = config.estimates.questions.get(benchmark) or counted(data)
     return min(count, data.limit or count)
+
+
+def problems(config: Config) -> dict[str, int]:
+    """How many problems of each benchmark the runs ask for, all shares and shards of it together."""
+    asked = config.asked_slices
+    return {
+        name: round(
+            covered(part for part in asked if part.benchmark == name)
+            * known(config, name)
+            / components.adapter(config.benchmarks[name].adapter).per_cluster
+        )
+        for name in config.asked
+    }
+
+
+def covered(slices: Iterable[Slice]) -> float:
+    """The share of a benchmark that some of its slices hold. Of shards in several shares that meet, the most counts."""
+    shards: dict[tuple[float, float], set[tuple[int, int]]] = defaultdict(set)
+    for part in slices:
+        shards[part.share or (0.0, 1.0)].add(part.shard)
+    edges = sorted({edge for share in shards for edge in share})
+    return sum(
+        (high - low)
+        * max((_held(held) for share, held in shards.items() if share[0] <= low and high <= share[1]), default=0)
+        for low, high in pairwise(edges)
+    )
+
+
+def _held(shards: Iterable[tuple[int, int]]) -> float:
+    """The share that these shards hold together."""
+    edges = sorted({edge for number, of in shards for edge in ((number - 1) / of, number / of)})
+    return sum(
+        high - low
+        for low, high in pairwise(edges)
+        if any((number - 1) / of <= low and high <= number / of for number, of in shards)
+    )
 
 
 def counted(data: DataSpec) -> int:
