@@ -47,7 +47,7 @@ ALLOWED = {
     "notebook": "config errors planning records report scores statistics studies traces",
     "exports": "errors files notebook records scores statistics traces",
     "__main__": "cli",
-    "cli": "answering calibration certificates components config data endpoint engines errors exports files "
+    "cli": "answering calibration certificates config data endpoint engines errors exports files "
     "machine methods micro models notebook planning prompts provenance records report runtime sapo "
     "scoring simulation spans statistics studies traces",
 }

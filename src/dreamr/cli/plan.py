@@ -204,10 +204,10 @@ def power(plan: Plan) -> Iterator[str]:
     margin, spread, confidence = config.statistics.margin, config.estimates.spread, config.statistics.confidence
     ends = [spread.low, spread.high] if isinstance(spread, Range) else []
     reach = [100 * half_width(clusters, one, confidence) for one in (spread, *ends)]
-    assumed, interval = _with_ends(spread, ends, "g"), _with_ends(reach[0], reach[1:], ".1f")
+    assumed = "an estimate" + (f", {ends[0]:g} to {ends[1]:g}" if ends else "")
     yield (
-        f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {assumed} (an estimate), "
-        f"its interval is +-{interval} points:"
+        f"With {clusters:,} problems, whose change of accuracy has a standard deviation of {spread:g} ({assumed}), its "
+        f"interval is +-{_with_ends(reach[0], reach[1:], '.1f')} points:"
     )
     for change in (0.0, -margin / 3, -margin / 2):
         found = [non_inferiority_power(clusters, one, change, margin, confidence) for one in (spread, *ends)]
@@ -219,11 +219,12 @@ def power(plan: Plan) -> Iterator[str]:
 
 def totals(plan: Plan, jobs: Sequence[Estimate], both: Ends | None) -> Iterator[str]:
     """Downloads, and everything in sum."""
+    at_ends = both.plans if both else ()
     fetched = [name for name in plan.models["fetch"] if isinstance(plan.config.models[name], HubModel)]
     if fetched:
         yield f"To download: {len(fetched)} models, {sum(weights_gb(size(plan, name)) for name in fetched):,.0f} GB."
-    hours = sum(total_seconds(plan, job) for job in jobs) / HOUR
-    yield f"One job after the other: {hours:,.1f} hours."
+    hours, *others = (sum(total_seconds(plan, job) for job in some) / HOUR for some in (jobs, *map(estimates, at_ends)))
+    yield f"One job after the other: {_with_ends(hours, others, ',.1f')} hours."
     if plan.config.device == "cuda":
         yield f"GPU hours: {_by_rule(jobs, lambda job: gpu_hours(plan, job))}."
     if plan.site:

@@ -72,8 +72,12 @@ def estimates(plan: Plan) -> Iterator[Estimate]:
     for training in plan.trainings.values():
         yield sapo(plan, training)
     yield from calibrations(plan)
+    known: dict[object, list[Estimate]] = {}  # shards of a benchmark are alike
     for group in plan.groups:
-        yield from answers(plan, group)
+        kind = (group._replace(suite=""), questions(plan, group), plan.config.suites[group.suite].load)
+        if kind not in known:
+            known[kind] = list(answers(plan, group))
+        yield from known[kind]
 
 
 def pair(target: str, draft: str) -> str:
