@@ -458,6 +458,15 @@ def test_a_dry_run_of_one_gpu_trains_quantizes_answers_and_reports(project: Proj
     assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1}
 
 
+def test_a_dry_run_of_the_lab_asks_four_pairs(project: Project) -> None:
+    scale = ("--configfile", "config/paper.yaml", "config/lab.yaml")
+    done = project.run("-n", "--profile", "profiles/gpu", "--resources", "gpu=8", *scale)
+    assert done.returncode == 0, done.stderr
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)}
+    wanted = {"fetch_model": 4, "quantize": 1, "train_sapo": 6, "answer": 25, "generate": 25, "report": 1}
+    assert {rule: jobs[rule] for rule in wanted} == wanted
+
+
 def test_a_dry_run_beyond_its_limits_is_refused_while_parsing(project: Project) -> None:
     (project.folder / "long.yaml").write_text("sapo: {epochs: 150}\n")
     done = project.snakemake("-n", "--configfile", "config/paper.yaml", "long.yaml")
