@@ -190,9 +190,10 @@ def test_the_end_of_a_batch_waits_for_the_longest_answer() -> None:
 
 def test_ranks_share_parameters_gradients_and_moments() -> None:
     draft = TrainedModel(SIZE, DEVICE, ranks=4, checkpointing=True, reference=True)
-    assert draft.memory_gb(0) == pytest.approx(10 * (16 + 4) / 4)
-    inputs, outputs = 4096 * 40, 10e9 / 40 / 4096
-    assert draft.memory_gb(5000) - draft.memory_gb(0) == pytest.approx(5000 * (2 * inputs + 6 * outputs) / 1e9)
+    assert draft.held_gb == pytest.approx(10 * (16 + 4) / 4)
+    inputs, outputs, head = 4096 * 40, 10e9 / 40 / 4096, 151_936 * 4096
+    assert draft.activations_gb(50_000) == pytest.approx(50_000 * (2 * inputs + 6 * outputs) / 1e9)
+    assert draft.activations_gb(5000) == pytest.approx((5000 * 2 * inputs + 8 * head) / 1e9)
     assert draft.learning_seconds(1000, updates=2) == pytest.approx((2 * 8 + 4) * 10e9 * 1000 / 4 / 50e12)
     assert draft.handing_seconds() == pytest.approx(10)
 
@@ -212,10 +213,10 @@ SEEN_GB = {
 def test_memory_of_a_rank_is_near_what_a_tracker_saw(name: str) -> None:
     held, most = SEEN_GB[name]
     draft = TrainedModel(paper().estimates.models[name], DEVICE, ranks=4, checkpointing=True, reference=True)
-    state, whole = draft.memory_gb(0), draft.memory_gb(4 * 9092)
-    assert state == pytest.approx(held, rel=0.15)
-    assert whole == pytest.approx(most, rel=0.15)
-    assert whole - state == pytest.approx(most - held, rel=0.15)
+    planned, added = draft.held_gb, draft.activations_gb(4 * 9092)
+    assert planned == pytest.approx(held, rel=0.15)
+    assert planned + added == pytest.approx(most, rel=0.15)
+    assert added == pytest.approx(most - held, rel=0.15)
 
 
 def test_verdicts_wait_for_the_front_of_the_engine() -> None:

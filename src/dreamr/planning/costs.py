@@ -21,9 +21,12 @@ REFERENCE_BYTES = 4  # of a parameter of the plain draft, which the KL term comp
 INPUT_BYTES = 2  # of a number that a layer starts from: all that recomputation keeps of the layer
 # Of an output of the layer that is computed again on the way back, in 16 bits: the output, what the layer makes of it,
 # and a gradient (chosen by the four drafts of tests/test_budget.py, which a memory tracker saw). A token has a layer's
-# parameters over its width of them, where head and vision tower are counted as if they were layers. The logits of all
-# tokens are more than all of this, but never there at once: TRL makes them in tiles (trl.kernels.chunked_logprob).
+# parameters over its width of them, where head and vision tower are counted as if they were layers.
 OUTPUT_BYTES = 6
+# Of a number of the head, gathered whole, and of its gradient, both in 32 bits: with few tokens more than a layer.
+# Logits of all tokens would be far more, and are never there: TRL makes them in tiles (trl.kernels.chunked_logprob).
+HEAD_BYTES = 8
+VOCABULARY = 151_936  # rows of the head, of all four drafts of the paper
 
 
 def quantized(size: Size, group: int) -> Size:
@@ -120,18 +123,21 @@ class TrainedModel:
     checkpointing: bool  # activations are computed again on the way back
     reference: bool  # the plain draft is kept beside it
 
-    def memory_gb(self, tokens: float) -> float:
-        """Memory on each rank's GPU in a pass over `tokens` of it; the frozen vision tower counts as if trained."""
-        state = self.size.parameters * (TRAINED_BYTES + REFERENCE_BYTES * self.reference) / self.ranks
-        return (state + tokens * self.activation_bytes) / GB
-
     @property
-    def activation_bytes(self) -> float:
-        """Of a token: each layer's input, and the outputs of the one layer that is computed again; none on a CPU."""
+    def held_gb(self) -> float:
+        """Memory on each rank's GPU between passes; the frozen vision tower counts as if trained."""
+        return self.size.parameters * (TRAINED_BYTES + REFERENCE_BYTES * self.reference) / self.ranks / GB
+
+    def activations_gb(self, tokens: float) -> float:
+        """What a pass over `tokens` adds: each layer's inputs, and the one layer that is computed again, or the head.
+
+        On a CPU, where nothing is computed again, none is planned.
+        """
         if not self.checkpointing:
             return 0.0
         outputs = self.size.parameters / (self.size.layers * self.size.hidden)
-        return self.size.layers * self.size.hidden * INPUT_BYTES + outputs * OUTPUT_BYTES
+        layer, head = tokens * outputs * OUTPUT_BYTES, VOCABULARY * self.size.hidden * HEAD_BYTES
+        return (tokens * self.size.layers * self.size.hidden * INPUT_BYTES + max(layer, head)) / GB
 
     def learning_seconds(self, tokens: float, updates: int) -> float:
         """`updates` on a batch of `tokens`: forward and backward each time, and what ratios compare with once."""

@@ -51,8 +51,8 @@ def _training(plan: Plan, models: str, training: Training) -> Iterator[Holding]:
     yield _engine(plan, "train_sapo", models, "draft", rollouts)
     draft, lengths = trained(plan, training), text(plan)
     tokens = plan.config.sapo.micro_batch * (lengths.prompt + lengths.longest)
-    state, total = draft.memory_gb(0), draft.memory_gb(tokens)
-    yield Holding("train_sapo", models, "ranks", rank_gpus(plan, training), state, total - state, total)
+    held, added = draft.held_gb, draft.activations_gb(tokens)
+    yield Holding("train_sapo", models, "ranks", rank_gpus(plan, training), held, added, held + added)
 
 
 def rank_gpus(plan: Plan, training: Training) -> list[int]:
