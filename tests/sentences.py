@@ -32,7 +32,6 @@ def said(template: str, settings: Config, tables: Mapping[str, pd.DataFrame], *s
             pairs=len(job.pairs),
             margin="3",
             confidence="95",
-            judged=settings.asked,
             files=defaultdict(lambda: None),
             figures={},
             studies=defaultdict(bool, dict.fromkeys(studies, True)),

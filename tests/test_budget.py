@@ -15,7 +15,7 @@ import pytest
 import yaml
 from projects import ROOT, Project, copied
 from prose import block
-from test_plan import CERTIFIED, merged
+from test_plan import CERTIFIED, merged, scaled
 
 from dreamr.cli.plan import lines, main
 from dreamr.config import Config, Device, EngineSpec, Size, Text
@@ -24,9 +24,11 @@ from dreamr.errors import UserError
 from dreamr.planning import costs
 from dreamr.planning.budget import answers, batch, estimates, questions
 from dreamr.planning.costs import ServedModel, TrainedModel, quantized, weights_gb
+from dreamr.planning.ends import total_hours
 from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import fullest, holdings, rank_gpus
 from dreamr.planning.plan import Group, Plan
+from dreamr.planning.questions import problems
 from dreamr.planning.site import LIMITED, read_site
 
 ZOO = ROOT / "workflow/resources/zoo"
@@ -115,6 +117,29 @@ def test_of_a_share_as_many_questions_are_planned() -> None:
     assert any(f"With {12 // 4 + 16 // 4} problems" in line for line in lines(plan))
 
 
+def test_of_shards_and_shares_as_many_problems_count_as_are_asked() -> None:
+    """Each once, whatever suites ask it; of a limit's rows too."""
+
+    def asked(*slices: dict[str, Any], **data: Any) -> int:
+        suites = {f"part-{number}": {"slices": [part], "alone": 0} for number, part in enumerate(slices)}
+        run = {"targets": ["q3vl-deep"], "methods": ["target_only"], "suites": [*suites]}
+        own = {"adapter": "realworldqa", "path": "my/folder", "split": "test"} | data
+        return problems(
+            merged(
+                {"benchmarks": {"mine": own}, "estimates": {"questions": {"mine": 400}}, "suites": suites},
+                {"runs": {**dict.fromkeys(merged().runs), "baseline": run}},
+            )
+        )["mine"]
+
+    mine = {"benchmark": "mine"}
+    quarter = mine | {"shard": [1, 4]}
+    assert asked(mine) == 400 and asked(quarter) == 100 and asked(quarter, limit=80) == 20
+    assert asked(quarter, quarter, mine | {"shard": [3, 4]}) == 200
+    assert asked(quarter, mine | {"shard": [1, 2]}) == 200
+    assert asked(mine | {"share": [0, 0.25]}, mine | {"share": [0.5, 1]}) == 300
+    assert asked(mine | {"share": [0, 0.5]}, mine | {"share": [0.25, 0.5], "shard": [1, 2]}) == 200
+
+
 def test_a_calibration_is_planned_with_all_of_its_candidates_and_its_target_s_answers_once() -> None:
     plan = Plan(merged(CERTIFIED))
     jobs = [job for job in estimates(plan) if job.rule in ("ask_target", "calibrate")]
@@ -165,10 +190,49 @@ def test_the_end_of_a_batch_waits_for_the_longest_answer() -> None:
 
 def test_ranks_share_parameters_gradients_and_moments() -> None:
     draft = TrainedModel(SIZE, DEVICE, ranks=4, checkpointing=True, reference=True)
-    assert draft.memory_gb(0) == pytest.approx(10 * (16 + 4) / 4)
-    assert draft.memory_gb(5000) - draft.memory_gb(0) == pytest.approx(5000 * 4096 * 40 * 2 / 1e9)
+    assert draft.held_gb == pytest.approx(10 * (16 + 4) / 4)
+    inputs, outputs, head = 4096 * 40, 10e9 / 40 / 4096, 151_936 * 4096
+    assert draft.activations_gb(50_000) == pytest.approx(50_000 * (2 * inputs + 6 * outputs) / 1e9)
+    assert draft.activations_gb(5000) == pytest.approx((5000 * 2 * inputs + 8 * head) / 1e9)
     assert draft.learning_seconds(1000, updates=2) == pytest.approx((2 * 8 + 4) * 10e9 * 1000 / 4 / 50e12)
     assert draft.handing_seconds() == pytest.approx(10)
+
+
+# GB that torch's FSDPMemTracker saw on each of four ranks in an update: real configurations as fake tensors, 4 answers
+# of 9,092 tokens to a rank, activations recomputed: what is held (weights, gradients, Adam, the plain draft), and the
+# most that is there at once.
+SEEN_GB = {
+    "qwen3-vl-2b": (9.4, 21.6),
+    "qwen3-vl-4b": (20.9, 39.1),
+    "r-4b": (22.8, 40.9),
+    "mimo-vl-7b-rl": (39.4, 63.3),
+}
+
+
+@pytest.mark.parametrize("name", SEEN_GB)
+def test_memory_of_a_rank_is_near_what_a_tracker_saw(name: str) -> None:
+    held, most = SEEN_GB[name]
+    draft = TrainedModel(paper().estimates.models[name], DEVICE, ranks=4, checkpointing=True, reference=True)
+    planned, added = draft.held_gb, draft.activations_gb(4 * 9092)
+    assert planned == pytest.approx(held, rel=0.15)
+    assert planned + added == pytest.approx(most, rel=0.15)
+    assert added == pytest.approx(most - held, rel=0.15)
+
+
+def test_verdicts_wait_for_the_front_of_the_engine() -> None:
+    """Many at once as long as the slower of both; one at a time for both: 8,000 tokens at 100 TFLOP/s are 1.6 s."""
+    slow = DEVICE.model_copy(update={"verdict_ms": 20})
+    one = ServedModel("model", SIZE, EngineSpec(dtype="bfloat16"), slow, TEXT)
+    assert one.judging_seconds(8000, 50) == pytest.approx(1.6) and one.judging_seconds(8000, 100) == pytest.approx(2)
+    assert one.front_seconds(100) == pytest.approx(2) and engine().front_seconds(100) == 0
+
+
+def test_a_plan_with_a_slower_front_takes_longer() -> None:
+    slow = {"estimates": {"devices": {name: {"verdict_ms": 40} for name in ("h200", "l40s")}}}
+    for rule in ("train_sapo", "answer", "generate"):
+        before, after = papers(rule), times(paper(**slow), rule)
+        assert sum(after.values()) > sum(before.values()), rule
+    assert times(paper(**slow), "generate")["qwen3-vl-32b"] == papers("generate")["qwen3-vl-32b"], "nothing is judged"
 
 
 # -- what must follow from what
@@ -281,9 +345,19 @@ def test_ranks_take_the_gpus_that_are_left_or_share_those_of_the_rollouts() -> N
     assert rank_gpus(Plan(paper(sapo=two)), training) == [6, 7]
 
 
-@pytest.mark.parametrize("name", ["gpu", "paper"])
+def test_an_engine_holds_more_than_its_share() -> None:
+    """A gigabyte on each of its GPUs, so that six engines on one hold six."""
+    five = [part for part in holdings(Plan(paper())) if part.models == "qwen3-vl-2b for qwen3-vl-32b-awq"]
+    drafts = [part for part in five if part.rule == "generate" and part.holder == "draft"]
+    assert fullest(drafts) == (4, pytest.approx(5 * (0.16 * 48 + 1)))
+    larger = paper(models={"qwen3-vl-2b": {"engine": {"memory": 0.19}}})
+    with pytest.raises(UserError, match=r"GPU 4 would hold 50\.6 GB, 2\.6 GB more than the 48"):
+        refuse_excess(Plan(larger))
+
+
+@pytest.mark.parametrize("name", ["gpu", "paper", "lab"])
 def test_no_gpu_of_a_shipped_plan_holds_more_than_it_has(name: str) -> None:
-    plan = Plan(merged(f"config/{name}.yaml"))
+    plan = Plan(scaled(name))
     by_job = defaultdict(list)
     for part in holdings(plan):
         by_job[part.rule, part.models].append(part)
@@ -308,10 +382,10 @@ def test_nothing_is_held_on_a_cpu() -> None:
 REFUSED = {
     "too long a training": (
         {"sapo": {"questions": 60000}},
-        ["train_sapo", "more than resources.train.hours (120)", "sapo.questions from 60000 to", "sapo.epochs"],
+        ["train_sapo", "more than resources.train.hours (336)", "sapo.questions from 60000 to", "sapo.epochs"],
     ),
     "too long a quantization": ({"resources": {"quantize": {"hours": 0.5}}}, ["quantize", "awq.samples from 256 to"]),
-    "too long an evaluation": ({"resources": {"generate": {"hours": 5}}}, ["generate", "3.6 h more", "more shards"]),
+    "too long an evaluation": ({"resources": {"generate": {"hours": 5}}}, ["generate", "9.2 h more", "more shards"]),
     "weights too large": (
         {"models": {"qwen3-vl-32b": {"engine": {"memory": 0.3}}}},
         ["generate (qwen3-vl-32b)", "lacks", "16.7 of them for weights", "`memory`"],
@@ -338,13 +412,26 @@ def test_what_a_refusal_proposes_is_accepted(key: str) -> None:
     refuse_excess(Plan(paper(sapo={**asked, key: int(proposed) if key == "questions" else proposed})))
 
 
-@pytest.mark.parametrize("name", ["smoke", "gpu", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "gpu", "paper", "lab"])
 def test_shipped_plans_stay_within_their_limits(name: str) -> None:
-    refuse_excess(Plan(merged(f"config/{name}.yaml")))
+    refuse_excess(Plan(scaled(name)))
 
 
-def test_the_scale_of_one_gpu_takes_less_than_two_hours() -> None:
-    assert sum(job.seconds for job in estimates(Plan(merged("config/gpu.yaml")))) < 2 * 3600
+def test_the_scale_of_a_lab_takes_a_node_for_a_week_at_most() -> None:
+    plan = Plan(scaled("lab"))
+    assert total_hours(plan) < 8 * 7 * 24
+    assert sum(job.seconds for job in estimates(plan)) < 7 * 24 * 3600
+    trainings = [job for job in estimates(plan) if job.batches]
+    assert len(trainings) == 6 and {job.batches for job in trainings} == {100}
+    timed = {group: questions(plan, group)[1] for group in plan.groups}
+    assert {sum(timed[group] for group in timed if group[:3] == pair[:3]) for pair in timed if pair.run == "main"} == {
+        80
+    }
+    assert problems(plan.config) == {"mathverse": 197, "mmbench": 271, "realworldqa": 765, "mmmu": 900}
+
+
+def test_the_scale_of_one_gpu_takes_less_than_three_hours() -> None:
+    assert sum(job.seconds for job in estimates(Plan(merged("config/gpu.yaml")))) < 3 * 3600
 
 
 def test_a_model_without_a_size_is_named() -> None:
@@ -370,6 +457,15 @@ def test_a_dry_run_of_one_gpu_trains_quantizes_answers_and_reports(project: Proj
     wanted = {"fetch_model": 2, "quantize": 1, "train_sapo": 1, "generate": 2, "report": 1}
     assert {rule: jobs[rule] for rule in wanted} == wanted
     assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1}
+
+
+def test_a_dry_run_of_the_lab_asks_four_pairs(project: Project) -> None:
+    scale = ("--configfile", "config/paper.yaml", "config/lab.yaml")
+    done = project.run("-n", "--profile", "profiles/gpu", "--resources", "gpu=8", *scale)
+    assert done.returncode == 0, done.stderr
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M)}
+    wanted = {"fetch_model": 4, "quantize": 1, "train_sapo": 6, "answer": 25, "generate": 25, "report": 1}
+    assert {rule: jobs[rule] for rule in wanted} == wanted
 
 
 def test_a_dry_run_beyond_its_limits_is_refused_while_parsing(project: Project) -> None:
@@ -402,3 +498,8 @@ def test_gpus_apart_and_servers_are_shown_as_what_they_are() -> None:
 def test_the_documentation_shows_the_plan_of_the_papers_scale() -> None:
     printed = "\n".join(lines(Plan(paper(), read_site(ROOT / "profiles/slurm"))))
     assert block("<!-- plan -->\n```") == printed, f"the command prints:\n{printed}"
+
+
+def test_the_documentation_shows_the_plan_of_the_lab_s_scale() -> None:
+    printed = "\n".join(lines(Plan(scaled("lab"))))
+    assert block("<!-- plan of the lab -->\n```") == printed, f"the command prints:\n{printed}"

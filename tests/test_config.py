@@ -15,6 +15,7 @@ from dreamr.planning.reading import load, read
 
 ROOT = Path(__file__).parent.parent
 STATEMENTS = {"claims.yaml", "published.yaml"}  # of the paper, not settings
+BELOW = {"lab.yaml": ["paper.yaml"]}  # what a scale lies over, beside the default one
 CONFIGS = sorted({path.name for path in (ROOT / "config").glob("*.yaml")} - STATEMENTS)
 
 
@@ -27,7 +28,8 @@ def tree(*overlays: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_shipped_configurations_are_right(name: str) -> None:
-    config = load(tree(yaml.safe_load((ROOT / "config" / name).read_text())))
+    files = [*BELOW.get(name, []), name]
+    config = load(tree(*(yaml.safe_load((ROOT / "config" / file).read_text()) for file in files)))
     assert Config.model_validate(config.model_dump(mode="json", by_alias=True)) == config
 
 

@@ -39,6 +39,12 @@ def merged(*overlays: Any) -> Config:
     return load(tree)
 
 
+def scaled(name: str, *overlays: Any) -> Config:
+    """A shipped scale by its file's name, with overlays; `config` is the default one."""
+    files = {"config": [], "lab": ["config/paper.yaml", "config/lab.yaml"]}.get(name, [f"config/{name}.yaml"])
+    return merged(*files, *overlays)
+
+
 def digests(config: Config) -> dict[tuple[Group, str], str]:
     plan = Plan(config)
     return {(group, name): plan.cell(group, name).digest for group in plan.groups for name in plan.methods(group)}

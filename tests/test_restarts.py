@@ -109,24 +109,24 @@ def test_a_quantization_is_not_warned_since_it_could_keep_nothing() -> None:
 
 def test_without_a_cluster_a_job_has_its_own_hours_once() -> None:
     limit = limit_of(merged("config/paper.yaml"), {}, "train_sapo")
-    assert (limit.seconds, limit.warning, limit.goes_on) == (120 * 3600, 0, False)
+    assert (limit.seconds, limit.warning, limit.goes_on) == (336 * 3600, 0, False)
 
 
 # -- the papers' scale
 
 
 def test_the_papers_trainings_go_on_behind_a_limit_of_a_day() -> None:
-    """The longest takes 112.55 h, 112.44 of them in 1,407 batches of 287.7 s.
+    """The longest takes 303.65 h, 303.51 of them in 1,407 batches of 776.6 s.
 
-    A day has 23.39 h of work before its warning. They keep 14 checkpoints of 20 batches, which are 22.38 h:
-    (112.44 - 23.39) / 22.38 is 3.98.
+    A day has 23.36 h of work before its warning. They keep 5 checkpoints of 20 batches, which are 21.57 h:
+    (303.51 - 23.36) / 21.57 is 12.99.
     """
     day = plan()
     refuse_excess(day)
     longest = max((one for one in estimates(day) if one.batches), key=lambda one: one.seconds)
-    assert longest.working / longest.batches == pytest.approx(287.7, abs=0.05)
-    assert restarts(longest, day.limit("train_sapo")) == 4
-    assert total_seconds(day, longest) == longest.seconds + 4 * longest.starting
+    assert longest.working / longest.batches == pytest.approx(776.6, abs=0.05)
+    assert restarts(longest, day.limit("train_sapo")) == 13
+    assert total_seconds(day, longest) == longest.seconds + 13 * longest.starting
 
 
 def test_untimed_answers_are_billed_by_their_gpus_and_timed_ones_by_nodes() -> None:
@@ -173,10 +173,10 @@ REFUSED = {
         {"hours": 2},
         {},
         [
-            "train_sapo (mimo-vl-7b-rl for qwen3-vl-32b-awq) makes no progress within the 2 h of its partition",
+            "train_sapo (mimo-vl-7b-rl for qwen3-vl-235b-awq) makes no progress within the 2 h of its partition",
             "a checkpoint's 20 batches",
-            "lower sapo.checkpoint_steps to 17",
-            "or give it 2.3 h",
+            "lower sapo.checkpoint_steps to 6",
+            "or give it 5 h",
         ],
     ),
     "an answer": (
@@ -187,7 +187,7 @@ REFUSED = {
     "a batch": (
         {"warning": 200},
         {},
-        ["is warned 200 s ahead of the 24 h of its partition, and a batch takes 288 s: raise the warning"],
+        ["is warned 200 s ahead of the 24 h of its partition, and a batch takes 777 s: raise the warning"],
     ),
     "a quantization": (
         {"hours": 1},
@@ -206,14 +206,14 @@ def test_only_what_makes_no_progress_is_refused(why: str) -> None:
 
 
 def test_what_a_refusal_proposes_is_accepted() -> None:
-    refuse_excess(plan(hours=2, sapo={"checkpoint_steps": 17}))
-    refuse_excess(plan(hours=2.3))
+    refuse_excess(plan(hours=2, sapo={"checkpoint_steps": 6}))
+    refuse_excess(plan(hours=5))
 
 
-@pytest.mark.parametrize("warning", [600, 3600, 20_000])
+@pytest.mark.parametrize("warning", [800, 3600, 20_000])
 def test_the_proposed_hours_have_room_for_the_warning_too(warning: int) -> None:
     """Which grows with the limit, up to what the form says."""
-    short = {"hours": 1.2, "warning": warning, "resources": {"quantize": {"hours": 12}}}
+    short = {"hours": 1.5, "warning": warning, "resources": {"quantize": {"hours": 12}}}
     with pytest.raises(UserError, match=r"train_sapo .* makes no progress") as refused:
         refuse_excess(plan(**short))
     refuse_excess(plan(**short | {"hours": float(re.findall(r"or give it ([\d.]+) h", str(refused.value))[0])}))
@@ -256,8 +256,8 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_the_plan_prints_restarts_and_billed_hours() -> None:
     printed = list(lines(plan()))
     row = next(line for line in printed if line.startswith("train_sapo mimo-vl-7b-rl for qwen3-vl-32b-awq "))
-    assert row.split()[-3:] == ["903.9", "4", "903.9"]
-    assert any(line.startswith("Restarts at time limits: 32 (train_sapo 32, quantize 0") for line in printed)
+    assert row.split()[-2:] == ["13", "2,440.5"]
+    assert any(line.startswith("Restarts at time limits: 102 (train_sapo 102, quantize 0") for line in printed)
     assert not any("billed" in line for line in lines(Plan(merged("config/paper.yaml"))))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from factories import scores
 from pages import page
-from test_plan import merged
+from test_plan import merged, scaled
 from test_report import first_uses, read, unpacked
 
 from dreamr.config import Config
@@ -18,7 +18,7 @@ from dreamr.report.sections import CHAPTERS, always, in_order
 from dreamr.studies.catalogue import studies
 
 SECTIONS = in_order(studies())
-SCALES = ("config", "smoke", "depth", "accuracy", "gpu", "paper")
+SCALES = ("config", "smoke", "depth", "accuracy", "gpu", "paper", "lab")
 ALWAYS = {name for name, section in SECTIONS.items() if section.ran is always}
 # Words of the micro world, of which a page of other models and data says nothing.
 MICRO = re.compile(r"(?i)\b(micro|planted|tiny|look-alikes?|two cores|one trunk|oracle)\b")
@@ -26,10 +26,9 @@ LEFT_OUT = r"<caption>Studies that this configuration leaves out.*?</table>"
 Overlay = dict[str, Any]
 
 
-def configured(scale: str, *overlays: Overlay) -> Config:
+def configured(name: str, *overlays: Overlay) -> Config:
     """A shipped configuration with quick intervals."""
-    shipped = [] if scale == "config" else [f"config/{scale}.yaml"]
-    return merged(*shipped, {"statistics": {"resamples": 100}}, *overlays)
+    return scaled(name, {"statistics": {"resamples": 100}}, *overlays)
 
 
 # -- what every page has to be

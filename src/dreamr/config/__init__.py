@@ -1,16 +1,16 @@
 """The configuration: typed, closed, checked as a whole before any job starts.
 
-`config/config.yaml` is the micro scale; the others beside it lie over it.
-Every key is explained there, and in its field's description, which editors show. A wrong name or value stops with the
-key, the value and what is allowed. All other code imports from here, not from the modules of this package: so none of
-them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
+`config/config.yaml` is the micro scale; the others beside it lie over it, and `lab.yaml` over `paper.yaml`. Every key
+is explained there, and in its field's description, which editors show. A wrong name or value stops with the key, the
+value and what is allowed. All other code imports from here, not from the modules of this package: so none of them is
+in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec, faults
 from dreamr.config.calibration import Calibration, Guarantee
 from dreamr.config.data import Clusters, DataSpec, ImageSize, Micro
 from dreamr.config.display import Display
-from dreamr.config.estimates import Device, Size, Text
+from dreamr.config.estimates import Device, Range, Size, Text
 from dreamr.config.methods import Method, Sampling, TargetSpeculation
 from dreamr.config.models import (
     FETCHED,
@@ -58,6 +58,7 @@ __all__ = [
     "ModelRef",
     "Name",
     "Planned",
+    "Range",
     "Recipe",
     "Run",
     "Sampling",

@@ -62,6 +62,7 @@ class Workload(NamedTuple):
 
     tokens: float  # written, one after the other
     read: float  # tokens of prompts
+    verdicts: float = 0
 
 
 def estimates(plan: Plan) -> Iterator[Estimate]:
@@ -71,8 +72,12 @@ def estimates(plan: Plan) -> Iterator[Estimate]:
     for training in plan.trainings.values():
         yield sapo(plan, training)
     yield from calibrations(plan)
+    known: dict[object, list[Estimate]] = {}  # shards of a benchmark are alike
     for group in plan.groups:
-        yield from answers(plan, group)
+        kind = (group._replace(suite=""), questions(plan, group), plan.config.suites[group.suite].load)
+        if kind not in known:
+            known[kind] = list(answers(plan, group))
+        yield from known[kind]
 
 
 def pair(target: str, draft: str) -> str:
@@ -129,10 +134,11 @@ def batch(plan: Plan, training: Training) -> dict[str, float]:
     settings, lengths = plan.config.sapo, text(plan)
     (target, rollouts), draft = training_engines(plan, training), trained(plan, training)
     prompts, completions = settings.batch * lengths.prompt, settings.completions
-    judged = completions * (lengths.answer + lengths.answer / lengths.step * lengths.verdict)
+    verdicts = completions * lengths.answer / lengths.step
+    judged = completions * lengths.answer + verdicts * lengths.verdict
     return {
         "writing": rollouts.reading_seconds(prompts) + rollouts.writing_seconds(completions, completions),
-        "judging": target.reading_seconds(prompts + judged),
+        "judging": target.judging_seconds(prompts + judged, verdicts),
         "learning": draft.learning_seconds(completions * (lengths.prompt + lengths.answer), settings.updates),
         "handing on": draft.handing_seconds(),
     }
@@ -250,7 +256,7 @@ def _batched(plan: Plan, group: Group, method: Method, asked: int, at_once: int)
     return _side_by_side(
         engines,
         [
-            asked * engine.reading_seconds(work.read)
+            asked * engine.judging_seconds(work.read, work.verdicts)
             + work.tokens / text(plan).answer * engine.writing_seconds(asked, most)
             for engine, work in zip(engines, works, strict=True)
         ],
@@ -261,7 +267,7 @@ def _alone(plan: Plan, group: Group, method: Method) -> float:
     """Seconds of a method on one question, with the devices to itself."""
     engines, works = _pair(plan, group, method), _works(plan, method)
     return sum(
-        engine.reading_seconds(work.read) + work.tokens * engine.step_seconds(1)
+        engine.reading_seconds(work.read) + engine.front_seconds(work.verdicts) + work.tokens * engine.step_seconds(1)
         for engine, work in zip(engines, works, strict=True)
     )
 
@@ -283,7 +289,7 @@ def _works(plan: Plan, method: Method) -> tuple[Workload, Workload]:
             accepted = lengths.accepted**size if method.acceptance is None else method.acceptance
             verdicts, written = steps / size, (1 - accepted) * lengths.answer
             read = lengths.prompt + lengths.answer + verdicts * lengths.verdict
-            return Workload(written + verdicts, read), whole
+            return Workload(written + verdicts, read, verdicts), whole
 
 
 def _by_token(proposed: int, lengths: Text) -> tuple[Workload, Workload]:

@@ -18,7 +18,15 @@ SHARE = 0.9  # of a GPU's memory: vLLM's own default
 WORKSPACE_GB = 3.0  # activations, CUDA graphs and context of an engine (estimate)
 TRAINED_BYTES = 16  # of a parameter in training: itself, its gradient and Adam's two moments in 32 bits
 REFERENCE_BYTES = 4  # of a parameter of the plain draft, which the KL term compares with
-ACTIVATION_BYTES = 2
+INPUT_BYTES = 2  # of a number that a layer starts from: all that recomputation keeps of the layer
+# Of an output of the layer that is computed again on the way back, in 16 bits: the output, what the layer makes of it,
+# and a gradient (chosen by the four drafts of tests/test_budget.py, which a memory tracker saw). A token has a layer's
+# parameters over its width of them, where head and vision tower are counted as if they were layers.
+OUTPUT_BYTES = 6
+# Of a number of the head, gathered whole, and of its gradient, both in 32 bits: with few tokens more than a layer.
+# Logits of all tokens would be far more, and are never there: TRL makes them in tiles (trl.kernels.chunked_logprob).
+HEAD_BYTES = 8
+VOCABULARY = 151_936  # rows of the head, of all four drafts of the paper
 
 
 def quantized(size: Size, group: int) -> Size:
@@ -92,6 +100,14 @@ class ServedModel:
         flops = 2 * (self.size.active or self.size.parameters) * tokens
         return flops / self.spec.tensor_parallel / (self.device.compute_tflops * TERA)
 
+    def judging_seconds(self, tokens: float, verdicts: float) -> float:
+        """Reading so many tokens for so many verdicts, many at a time: as long as the slower of device and front."""
+        return max(self.reading_seconds(tokens), self.front_seconds(verdicts))
+
+    def front_seconds(self, verdicts: float) -> float:
+        """What so many verdicts take of the CPU in the engine's front."""
+        return verdicts * self.device.verdict_ms / 1000
+
     def starting_seconds(self) -> float:
         """From nothing to the first request."""
         return self.device.start_seconds + weights_gb(self.size) / self.device.loading_gb
@@ -107,11 +123,21 @@ class TrainedModel:
     checkpointing: bool  # activations are computed again on the way back
     reference: bool  # the plain draft is kept beside it
 
-    def memory_gb(self, tokens: float) -> float:
-        """Memory on each rank's GPU in a pass over `tokens` of it; the frozen vision tower counts as if trained."""
-        state = self.size.parameters * (TRAINED_BYTES + REFERENCE_BYTES * self.reference) / self.ranks
-        layers = self.size.layers if self.checkpointing else 0
-        return (state + tokens * self.size.hidden * layers * ACTIVATION_BYTES) / GB
+    @property
+    def held_gb(self) -> float:
+        """Memory on each rank's GPU between passes; the frozen vision tower counts as if trained."""
+        return self.size.parameters * (TRAINED_BYTES + REFERENCE_BYTES * self.reference) / self.ranks / GB
+
+    def activations_gb(self, tokens: float) -> float:
+        """What a pass over `tokens` adds: each layer's inputs, and the one layer that is computed again, or the head.
+
+        On a CPU, where nothing is computed again, none is planned.
+        """
+        if not self.checkpointing:
+            return 0.0
+        outputs = self.size.parameters / (self.size.layers * self.size.hidden)
+        layer, head = tokens * outputs * OUTPUT_BYTES, VOCABULARY * self.size.hidden * HEAD_BYTES
+        return (tokens * self.size.layers * self.size.hidden * INPUT_BYTES + max(layer, head)) / GB
 
     def learning_seconds(self, tokens: float, updates: int) -> float:
         """`updates` on a batch of `tokens`: forward and backward each time, and what ratios compare with once."""

@@ -139,6 +139,6 @@ def _overfull(plan: Plan, job: Sequence[Holding]) -> str:
         return ""
     ranks = ", raise sapo.ranks or lower sapo.micro_batch" if rule == "train_sapo" else ""
     return (
-        f"{rule} ({models}): GPU {gpu} would hold {held:.0f} GB, {held - memory:.0f} GB more than the {memory:g} of "
+        f"{rule} ({models}): GPU {gpu} would hold {held:.1f} GB, {held - memory:.1f} GB more than the {memory:g} of "
         f"estimates.devices.{kind}: lower the engines' `memory`{ranks}"
     )

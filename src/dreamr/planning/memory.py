@@ -8,6 +8,10 @@ from dreamr.planning.budget import generate_engines, pair
 from dreamr.planning.costs import ServedModel, text, trained, training_engines
 from dreamr.planning.plan import Plan, Training
 
+# What an engine holds of a GPU outside of its share: CUDA's context and NCCL's buffers, which are there before it
+# measures what is free (estimate; vLLM's gpu_worker.py takes its snapshot behind both).
+BEYOND_SHARE_GB = 1.0
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -20,6 +24,7 @@ class Holding:
     weights_gb: float  # of ranks: parameters, gradients, Adam's moments and the plain draft
     rest_gb: float  # what an engine has left for keys and values; activations of ranks
     total_gb: float
+    beyond_gb: float = 0  # of an engine: what it holds outside of that, its share
     answers: float | None = None  # of mean length, for how many an engine has room
     lacking_tokens: float = 0  # of one whole context
 
@@ -46,8 +51,8 @@ def _training(plan: Plan, models: str, training: Training) -> Iterator[Holding]:
     yield _engine(plan, "train_sapo", models, "draft", rollouts)
     draft, lengths = trained(plan, training), text(plan)
     tokens = plan.config.sapo.micro_batch * (lengths.prompt + lengths.longest)
-    state, total = draft.memory_gb(0), draft.memory_gb(tokens)
-    yield Holding("train_sapo", models, "ranks", rank_gpus(plan, training), state, total - state, total)
+    held, added = draft.held_gb, draft.activations_gb(tokens)
+    yield Holding("train_sapo", models, "ranks", rank_gpus(plan, training), held, added, held + added)
 
 
 def rank_gpus(plan: Plan, training: Training) -> list[int]:
@@ -66,6 +71,7 @@ def _engine(plan: Plan, rule: str, models: str, holder: str, engine: ServedModel
         weights_gb=engine.weights_gb,
         rest_gb=engine.cache_gb,
         total_gb=engine.share_gb,
+        beyond_gb=BEYOND_SHARE_GB,
         answers=engine.cached_tokens / (engine.text.prompt + engine.text.answer),
         lacking_tokens=max(0.0, plan.config.context_tokens - engine.cached_tokens) if engine.spec.held else 0.0,
     )
@@ -76,5 +82,5 @@ def fullest(parts: Sequence[Holding]) -> tuple[int, float]:
     sums: dict[int, float] = defaultdict(float)
     for part in parts:
         for gpu in part.gpus:
-            sums[gpu] += part.total_gb
+            sums[gpu] += part.total_gb + part.beyond_gb
     return max(sums.items(), key=lambda one: one[1], default=(0, 0.0))
