@@ -1,9 +1,10 @@
 """One training by the real trainer and engine, verdicts by the length of a step: started as so many ranks by torchrun.
 
-    torchrun --nproc-per-node 2 tests/ranks.py '{"spec": ..., "data": ..., "work": ..., "out": ..., "shares": false}'
+    torchrun --nproc-per-node 2 tests/ranks.py \
+        '{"spec": ..., "models": ..., "data": ..., "work": ..., "out": ..., "until": 0, "shares": false, "bf16": false}'
 
 OUT gets, of the first rank, the weights at the end and the log; of each rank what it trained on, batch by batch, and
-how its reference model was loaded, where it has one.
+what it gathers at once of the draft and of its reference model.
 """
 
 import json
@@ -13,14 +14,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from families import ZOO
 from trainings import ByLength
 
 from dreamr.planning.jobs import TrainJob
 from dreamr.runtime.processes import first_rank
 
 
-def served(job: TrainJob, stack: ExitStack) -> Any:
+def served(job: TrainJob, models: Path, stack: ExitStack) -> Any:
     """The engines of a training, the target's in name only."""
     from anyio.from_thread import start_blocking_portal
 
@@ -28,11 +28,11 @@ def served(job: TrainJob, stack: ExitStack) -> Any:
     from dreamr.sapo.serving import Served
 
     portal = stack.enter_context(start_blocking_portal())
-    engine = RolloutEngine(ZOO, job.draft, job)
+    engine = RolloutEngine(models, job.draft, job)
     return Served(job, portal, stack.enter_context(portal.wrap_async_context_manager(engine)), ByLength())
 
 
-def main(spec: str, data: str, work: str, out: str, shares: bool, until: int) -> None:
+def main(spec: str, models: str, data: str, work: str, out: str, until: int, shares: bool, bf16: bool) -> None:
     from safetensors.torch import save_file
     from torch.distributed.tensor import DTensor
 
@@ -42,21 +42,24 @@ def main(spec: str, data: str, work: str, out: str, shares: bool, until: int) ->
     job = TrainJob.model_validate_json(spec)
     with ExitStack() as stack:
         os.environ.update(training.draft_devices(job))
-        engines = served(job, stack) if first_rank() else None
+        engines = served(job, Path(models), stack) if first_rank() else None
         if shares:
             share_on_cpus()
+        if bf16:
+            compute_in_16_bits()
         questions = drawn(Path(data), job.sapo.training_sets, job.sapo.questions, job.generation.seed)
-        loaded = references()
-        trainer = training.make_trainer(job, ZOO / job.draft.name, questions, data, engines, Path(work))
-        batches = recorded(trainer)
+        trainer = training.make_trainer(job, Path(models) / job.draft.name, questions, data, engines, Path(work))
+        begin = {name: weight.clone() for name, weight in trainer.model.state_dict().items()}
+        batches, passes = recorded(trainer), averaged(trainer)
         stop_at(trainer, until)
         trainer.train(resume_from_checkpoint=training.newest_checkpoint(Path(work)))
         assert shares == any(isinstance(one, DTensor) for one in trainer.model_wrapped.parameters())
         weights = training.full_weights(trainer)
-    told = {"batches": batches, "references": loaded}
+    told = {"batches": batches, "passes": passes, "draft": units(trainer.model), "reference": units(trainer.ref_model)}
     Path(f"{out}.{os.environ.get('RANK', 0)}.json").write_text(json.dumps(told))
     if first_rank():
         save_file({name: weight.clone() for name, weight in weights.items()}, f"{out}.safetensors")
+        save_file({name: (weights[name] - begin[name]).clone() for name in weights}, f"{out}.moved.safetensors")
         Path(f"{out}.log.json").write_text(json.dumps(trainer.state.log_history))
 
 
@@ -76,18 +79,20 @@ def share_on_cpus() -> None:
     PartialState.set_device = on_cpu
 
 
-def references() -> list[dict[str, str]]:
-    """Gets what TRL loads each reference model with."""
-    from trl.trainer import grpo_trainer
+def compute_in_16_bits() -> None:
+    """Have the trainer compute in bfloat16 as it does on GPUs, whether it holds shares or not."""
+    from dreamr.sapo import trainer
 
-    load, loaded = grpo_trainer.create_model_from_path, []
+    made = trainer.GRPOConfig
+    trainer.GRPOConfig = lambda **settings: made(**settings | {"bf16": True})
 
-    def kept(model: str, **settings: Any) -> Any:
-        loaded.append({name: str(value) for name, value in settings.items()})
-        return load(model, **settings)
 
-    grpo_trainer.create_model_from_path = kept
-    return loaded
+def units(model: Any) -> list[str]:
+    """The classes of the modules whose weights are gathered together, the model itself last."""
+    from torch.distributed.fsdp import FSDPModule
+
+    found = [] if model is None else [type(one).__name__ for one in model.modules() if isinstance(one, FSDPModule)]
+    return [*found[1:], *found[:1]]
 
 
 def recorded(trainer: Any) -> list[dict[str, Any]]:
@@ -103,6 +108,19 @@ def recorded(trainer: Any) -> list[dict[str, Any]]:
 
     trainer._generate_and_score_completions = kept
     return batches
+
+
+def averaged(trainer: Any) -> list[bool]:
+    """Of each pass, whether each trained weight has its gradient behind it, as it is averaged over the ranks."""
+    step, passes = trainer.training_step, []
+
+    def kept(model: Any, inputs: Any, *others: Any) -> Any:
+        loss = step(model, inputs, *others)
+        passes.append(all(one.grad is not None for one in model.parameters() if one.requires_grad))
+        return loss
+
+    trainer.training_step = kept
+    return passes
 
 
 def stop_at(trainer: Any, step: int) -> None:

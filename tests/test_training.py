@@ -388,14 +388,6 @@ def test_more_ranks_than_gpus_are_left_stop(monkeypatch: pytest.MonkeyPatch) -> 
         draft_devices(on_gpus((0,), (1,), ranks=2))
 
 
-def test_code_from_a_draft_s_folder_is_trusted_for_the_reference_model_too(tmp_path: Path) -> None:
-    from dreamr.sapo.trainer import arguments
-
-    spec = job("q3vl-2l", kl=0.01)
-    trusted = spec.model_copy(update={"draft": spec.draft.model_copy(update={"trust_remote_code": True})})
-    assert [arguments(each, tmp_path).trust_remote_code for each in (spec, trusted)] == [False, True]
-
-
 def test_a_draft_with_code_of_its_own_is_saved_without_running_it(tmp_path: Path) -> None:
     """R-4B's configuration is a class in its folder; nothing but loading may need it."""
     import torch

@@ -38,17 +38,23 @@ class Chat:
         return self._render([{"role": turn.role, "content": user_parts(turn.text)} for turn in turns])
 
     def rest(self, prompt: Prompt) -> str:
-        """What stands behind the opening: the answer so far and, for a verdict, what is asked about it."""
-        return prompt.answer + (self._request(prompt.request) if prompt.request else "")
+        """What stands behind the opening: the answer so far and, for a verdict, what is asked about it.
+
+        An answer whose thinking is over, as a thinking model's own steps may end it, is not closed once more.
+        """
+        if not prompt.request:
+            return prompt.answer
+        over = THINK_CLOSE.strip() in prompt.answer
+        return prompt.answer + ("" if over else self._close) + self._request(prompt.request)
 
     def _request(self, request: str) -> str:
-        """What follows the answer so far when `request` is asked in a new user turn."""
+        """What follows the closed answer so far when `request` is asked in a new user turn."""
         if request not in self._requests:
             filler = {"role": "assistant", "content": [{"type": "text", "text": _FILLER}]}
             turns = [{"role": "user", "content": user_parts("x")}, filler]
             turns.append({"role": "user", "content": user_parts(request)})
             tail = self._render(turns).rpartition(_FILLER)[2]
-            self._requests[request] = self._close + tail + self._close
+            self._requests[request] = tail + self._close
         return self._requests[request]
 
     def _render(self, turns: list[dict[str, Any]]) -> str:

@@ -23,14 +23,15 @@ from tqdm import tqdm
 from dreamr.engines.chat import Chat
 from dreamr.engines.images import load_image
 from dreamr.models.folders import copy_settings, name_as_engines_do, weights_type
-from dreamr.models.loading import load_model, load_processor
+from dreamr.models.loading import TOWERS, load_model, load_processor
 from dreamr.planning.jobs import QuantizeJob
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import Question
 
 BITS = 4
 ANSWERS = 16  # written at once
-NOT_QUANTIZED = ["re:.*lm_head", "re:.*visual.*", "re:.*mlp.gate$"]
+SEEING = [*sorted(TOWERS), "multi_modal_projector"]  # what sees, and what leads from it to the language model
+NOT_QUANTIZED = ["re:.*lm_head", *(f"re:.*{part}[.].*" for part in SEEING), "re:.*mlp.gate$"]
 ROUTER_NORM = "post_attention_layernorm"  # of a mixture of experts: its router reads it
 
 

@@ -23,9 +23,8 @@ def load_model(folder: Path, trust_remote_code: bool, **settings: Any) -> Any:
     """The model in `folder`, ready to be trained; `settings` are those of transformers' `from_pretrained`.
 
     By `AutoModelForImageTextToText` where transformers knows the configuration, else by the first of `AUTO_CLASSES`
-    that its `auto_map` has. This process then knows that class as `AutoModelForCausalLM` too, which is where TRL 1.16
-    looks for the reference model. UserError for code that is not trusted, for missing weights, and for a class that
-    cannot be trained to write.
+    that its `auto_map` has. UserError for code that is not trusted, for missing weights, and for a class that cannot be
+    trained to write.
     """
     auto = auto_class(folder, trust_remote_code)
     model = load_whole(auto, folder, trust_remote_code=trust_remote_code, **settings)
@@ -34,8 +33,6 @@ def load_model(folder: Path, trust_remote_code: bool, **settings: Any) -> Any:
             f"model {folder.name}: {type(model).__name__}, to which {folder}/config.json maps {auto.__name__}, cannot "
             "be trained to write: it needs `generate`, a `base_model` inside and an LM head (`get_output_embeddings`)"
         )
-    if auto is not AutoModelForImageTextToText:
-        AutoModelForCausalLM.register(type(model.config), type(model), exist_ok=True)
     return model
 
 

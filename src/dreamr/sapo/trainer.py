@@ -18,7 +18,13 @@ from datasets import Dataset
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import GRPOConfig, GRPOTrainer
-from trl.trainer.utils import RepeatSampler
+from trl.trainer.utils import (
+    RepeatSampler,
+    add_fused_lm_head,
+    split_pixel_values_by_grid,
+    split_tensor_dict,
+    unsplit_pixel_values_by_grid,
+)
 
 from dreamr.data.sampling import asked
 from dreamr.engines.chat import user_parts
@@ -33,16 +39,11 @@ from dreamr.runtime.processes import first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
 from dreamr.sapo.judging import Answer
+from dreamr.sapo.padding import cut_padding, longest_first
 from dreamr.sapo.ranks import COLLECTIVE_TIMEOUT_S, leave, on_first
 from dreamr.sapo.rollouts import Rollouts, check_room
 from dreamr.sapo.serving import Served, engines
-
-# A rank holds a share of weights, gradients and moments (FSDP2), and computes activations twice to save their memory.
-SHARES: dict[str, Any] = {
-    "fsdp": True,
-    "fsdp_config": {"version": 2, "activation_checkpointing": True},
-    "gradient_checkpointing": False,
-}
+from dreamr.sapo.shares import gather_head, share, share_settings
 
 
 class Trained(NamedTuple):
@@ -165,6 +166,7 @@ class Grpo(GRPOTrainer):
     """TRL's trainer for all families, with rollouts by an engine of ours. Written for TRL 1.16."""
 
     vllm_generation: Rollouts
+    _buffered_inputs: list[dict[str, Any]] | None
 
     def draw_from(self, served: Served | None, write: Callable[[Path], None], folder: str) -> None:
         """Have completions written by `served` instead of the model itself; `write` puts weights into a folder."""
@@ -172,8 +174,31 @@ class Grpo(GRPOTrainer):
         self.vllm_generation = Rollouts(served, write, lambda: self.state.global_step)
         self.use_vllm, self._last_loaded_step = True, -1
 
+    def hold_to(self, reference: Any, kl: float) -> None:
+        """Keep the draft near `reference`, by the weight `kl`.
+
+        TRL's own reference is loaded over all GPUs that a rank sees, and then gathered whole in each of its passes.
+        """
+        add_fused_lm_head(reference, self.temperature)
+        cut_padding(reference)
+        if self.is_fsdp_enabled:
+            self.ref_model = share(reference, self.accelerator)
+        else:
+            self.ref_model = self.accelerator.prepare_model(reference, evaluation_mode=True)
+        self.beta = kl
+
     def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
         return EpochSampler(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
+
+    def _prepare_inputs(self, generation_batch: list[dict[str, Any]]) -> dict[str, Any]:
+        """TRL's own, but that its passes are over completions of like lengths where TRL's are over any."""
+        passes = self.args.steps_per_generation
+        if self._step % (passes * self.num_iterations) == 0 or self._buffered_inputs is None:
+            batch = split_pixel_values_by_grid(self._generate_and_score_completions(generation_batch))
+            parts = split_tensor_dict(longest_first(batch), passes)
+            self._buffered_inputs = [unsplit_pixel_values_by_grid(part) for part in parts]
+        inputs: dict[str, Any] = self._buffered_inputs[self._step % passes]
+        return inputs
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:
         self.vllm_generation.prompts = [_prompt(row["question"], self._questions_folder) for row in inputs]
@@ -206,10 +231,11 @@ def make_trainer(
     # TRL pads prompts on the left, but the types of their tokens on the tokenizer's own side; with the other side a
     # Qwen-VL draft would be trained on wrong positions, without an error.
     processor = load_processor(draft, trusted)
+    model = load_model(draft, trusted, dtype=torch.float32)
     trainer = Grpo(
-        model=load_model(draft, trusted, dtype=torch.float32),
+        model=model,
         processing_class=processor,
-        args=arguments(job, work),
+        args=arguments(job, work, model),
         reward_funcs=[getattr(scored, name) for name in rewards.REWARDS],
         train_dataset=fitting(job, processor, as_dataset(job, questions, folder)),
     )
@@ -220,7 +246,12 @@ def make_trainer(
             save_like(trainer.model, in_type(weights, getattr(torch, job.sapo.rollouts.dtype)), draft, to)
 
     trainer.draw_from(served, write, folder)
-    vision_tower(trainer.model).requires_grad_(False)  # few completions teach what to write, not to see (our decision)
+    vision_tower(model).requires_grad_(False)  # few completions teach what to write, not to see (our decision)
+    cut_padding(model)
+    if holds_shares(job):
+        gather_head(model)
+    if job.sapo.kl:
+        trainer.hold_to(load_model(draft, trusted, dtype=torch.float32), job.sapo.kl)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Bar())
@@ -238,8 +269,8 @@ def _prompt(question: str, folder: str) -> Prompt:
     return question_prompt(Question.model_validate_json(question), folder)
 
 
-def arguments(job: TrainJob, work: Path) -> GRPOConfig:
-    """TRL's settings for this job."""
+def arguments(job: TrainJob, work: Path, model: Any) -> GRPOConfig:
+    """TRL's settings for this job and its draft."""
     spec = job.sapo
     on_gpu = job.device == "cuda"
     return GRPOConfig(
@@ -253,13 +284,10 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         max_completion_length=job.generation.answer_tokens,
         num_iterations=spec.updates,
         epsilon=spec.clip,
-        beta=spec.kl,
+        beta=0,  # else TRL loads a reference model, which `Grpo.hold_to` brings
         # Engine and trainer are one model but for rounding, which is corrected token by token: over thousands of tokens
         # in 16 bits TRL's default, the ratio of a whole completion, would drop or shrink many of them (our decision).
         vllm_importance_sampling_mode="token_truncate",
-        # Of the reference model, which TRL loads itself: with shares by "auto", over all GPUs that a rank sees.
-        trust_remote_code=job.draft.trust_remote_code,
-        model_init_kwargs={"device_map": None},
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,
@@ -268,7 +296,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         use_cpu=not on_gpu,
         bf16=on_gpu,
         ddp_timeout=COLLECTIVE_TIMEOUT_S,
-        **(SHARES if holds_shares(job) else {"gradient_checkpointing": on_gpu}),
+        **(share_settings(model) if holds_shares(job) else {"gradient_checkpointing": on_gpu}),
         # Logs and checkpoints.
         logging_steps=1,
         save_steps=spec.checkpoint_steps * spec.updates,  # between batches: completions are not saved
