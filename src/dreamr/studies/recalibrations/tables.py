@@ -15,7 +15,6 @@ LEAST_PROBLEMS = 1000  # of a half, our decision: with fewer, hardly any thresho
 LEAST_THRESHOLDS = 3  # our decision: with fewer there is nothing to choose
 PLACE = ["target", "draft", "replicate"]
 COLUMNS = [*PLACE, "method", "calibration", "risk", "confidence", "problems", "alpha", "elsewhere", "loss", "broken"]
-Losses = pd.DataFrame  # a line a problem, a column a threshold, the strictest first
 
 
 def recalibrations(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -34,8 +33,11 @@ def recalibrations(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def _families(rows: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[tuple[str, str, int], str, Losses]]:
-    """Methods that differ in their threshold alone, with their losses on each pair that has problems enough."""
+def _families(rows: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[tuple[str, str, int], str, pd.DataFrame]]:
+    """Methods that differ in their threshold alone, with their losses on each pair that has problems enough.
+
+    Of these a line is a problem, a column a threshold, the strictest first.
+    """
     batched = rows[rows["mode"] == "batched"].dropna(subset=["target_correct"])
     for name, alphas in _thresholds(job.methods).items():
         asked = batched[batched.method.isin(alphas)]
@@ -56,7 +58,7 @@ def _thresholds(methods: Mapping[str, Method]) -> dict[str, dict[str, float]]:
     return families
 
 
-def _losses(rows: pd.DataFrame) -> Losses:
+def _losses(rows: pd.DataFrame) -> pd.DataFrame:
     """Target right minus method right, of the first version of each problem that all thresholds were asked."""
     each = rows.assign(loss=rows.target_correct - rows.correct)
     table = each.pivot_table(index=["cluster", "item"], columns="alpha", values="loss").dropna()
@@ -64,7 +66,7 @@ def _losses(rows: pd.DataFrame) -> Losses:
     return table[sorted(table.columns, reverse=True)]
 
 
-def _calibrated(losses: Losses, order: NDArray[np.int_], job: SummariseJob) -> dict[str, object]:
+def _calibrated(losses: pd.DataFrame, order: NDArray[np.int_], job: SummariseJob) -> dict[str, object]:
     """One calibration on the first half of the problems in this order."""
     half = len(order) // 2
     seen, others = losses.iloc[order[:half]], losses.iloc[order[half:]]
@@ -75,7 +77,7 @@ def _calibrated(losses: Losses, order: NDArray[np.int_], job: SummariseJob) -> d
     return promised | sizes | {"alpha": alpha, "loss": loss, "broken": loss > job.statistics.margin}
 
 
-def _certified(losses: Losses, risk: float, level: float) -> float | None:
+def _certified(losses: pd.DataFrame, risk: float, level: float) -> float | None:
     """The last threshold that is certified, of those up to the first that is not."""
     found = None
     for alpha, column in losses.items():
