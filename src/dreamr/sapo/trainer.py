@@ -43,6 +43,9 @@ SHARES: dict[str, Any] = {
     "fsdp_config": {"version": 2, "activation_checkpointing": True},
     "gradient_checkpointing": False,
 }
+# Of ranks, whose memory is nearly full: pieces of it grow where they are, so that none is left between others. Engines
+# start before and allocate as ever: vLLM 0.32 refuses this beside some of its parts (config/vllm.py, line 1202).
+GROWING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # the first name that torch 2.13 reads, at its first use
 
 
 class Trained(NamedTuple):
@@ -64,7 +67,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
     check_room(models / job.draft.name, job.sapo.rollouts.dtype)
     # The engines start before the ranks meet: one that is forked from a process that has met others waits for ever.
     with engines(job, models) if first_rank() else nullcontext() as served:
-        os.environ.update(seen)
+        os.environ.update(seen | (GROWING if job.device == "cuda" else {}))
         trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), served, work)
         stop = Stop(job.sapo.updates)
         trainer.add_callback(stop)
