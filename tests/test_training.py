@@ -411,6 +411,31 @@ def test_code_from_a_draft_s_folder_is_trusted_for_the_reference_model_too(tmp_p
     assert [arguments(each, tmp_path).trust_remote_code for each in (spec, trusted)] == [False, True]
 
 
+def test_a_trainer_tells_the_template_what_the_engine_does(tmp_path: Path) -> None:
+    from dreamr.sapo.trainer import arguments
+
+    assert arguments(job("q3vl-2l"), tmp_path).chat_template_kwargs is None
+    assert arguments(job("r4b-own-code"), tmp_path).chat_template_kwargs == {"thinking_mode": "long"}
+
+
+def test_weights_that_an_engine_reads_as_they_are_are_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After every batch they go to the engine: of a draft of 7 billion parameters 16 GB."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    from dreamr.models.folders import in_type, save_like
+
+    def again(*_: Any) -> None:
+        raise AssertionError("written a second time")
+
+    model = AutoModelForImageTextToText.from_pretrained(ZOO / "q3vl-2l", dtype=torch.float32)
+    monkeypatch.setattr("safetensors.torch.save_file", again)
+    save_like(model, in_type(model.state_dict(), torch.float16), ZOO / "q3vl-2l", tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()
+
+
 def test_a_draft_with_code_of_its_own_is_saved_without_running_it(tmp_path: Path) -> None:
     """R-4B's configuration is a class in its folder; nothing but loading may need it."""
     import torch

@@ -263,6 +263,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         # Of the reference model, which TRL loads itself: with shares by "auto", over all GPUs that a rank sees.
         trust_remote_code=job.draft.trust_remote_code,
         model_init_kwargs={"device_map": None},
+        chat_template_kwargs=dict(job.draft.chat_template_kwargs) or None,
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,
@@ -306,7 +307,8 @@ def fitting(job: TrainJob, processor: Any, questions: Dataset) -> Dataset:
     """
 
     def tokens(row: dict[str, Any]) -> int:
-        text = processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+        told = dict(job.draft.chat_template_kwargs)
+        text = processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True, **told)
         return len(processor(text=[text], images=row["images"] or None)["input_ids"][0])
 
     most = job.context_tokens - job.generation.answer_tokens
