@@ -11,6 +11,7 @@ ZOO = ROOT / "workflow/resources/zoo"
 OWN_CODE = ROOT / "tests/data/r4b"
 FAMILIES = ("q3vl-2l", "r4b-own-code", "mimo-untied")
 TRUSTED = ("r4b-own-code",)
+SWITCH = ("thinking_mode", "long")  # that R-4B's template reads
 SPREAD = 4.5  # of the micro tower's features, so that behind the norm they are much as they were
 
 
@@ -21,7 +22,8 @@ def family_folder(models: Path, name: str) -> Path:
 
 
 def with_own_code(folder: Path) -> Path:
-    """As YannQi/R-4B: configuration, model and processor are classes in the folder, none an image-text-to-text one."""
+    """As YannQi/R-4B: configuration, model and processor are classes in the folder, written for transformers 4, none an
+    image-text-to-text one. Its processor's files have transformers 4's names."""
     shutil.copytree(ZOO / "r4b-2l", folder)
     for source in OWN_CODE.glob("*.py"):
         shutil.copy(source, folder)
@@ -32,9 +34,16 @@ def with_own_code(folder: Path) -> Path:
         model_type="R",
         auto_map={"AutoConfig": "configuration_r.RConfig", "AutoModel": model},
     )
-    processor = {"processor_class": "RProcessor", "auto_map": {"AutoProcessor": "processing_r.RProcessor"}}
-    edit(folder / "processor_config.json", **processor)
+    named = {"processor_class": "RProcessor", "auto_map": {"AutoProcessor": "processing_r.RProcessor"}}
+    processor = json.loads((folder / "processor_config.json").read_text())
+    images = processor["image_processor"] | named
+    (folder / "preprocessor_config.json").write_text(json.dumps(images, indent=2))
+    kept = {name: processor[name] for name in ("image_token", "num_image_tokens")}
+    (folder / "processor_config.json").write_text(json.dumps(kept | named, indent=2))
     edit(folder / "tokenizer_config.json", processor_class="RProcessor")
+    template, opening = folder / "chat_template.jinja", "{{ '<|turn|>assistant\\n' }}"
+    switched = "{% if thinking_mode == 'long' %}{{ '<think>\\n' }}{% endif %}"
+    template.write_text(template.read_text().replace(opening, opening + switched))
     rewrite(folder, as_r4b)
     return folder
 

@@ -45,7 +45,7 @@ WORKSTATION = replace(
     free_memory_gb=250.0,
     compiler="/usr/bin/gcc",
     python_headers=True,
-    gpus=Gpus((H100,)),
+    gpus=Gpus((H100,), mps=True),
 )
 NODE = replace(WORKSTATION, memory_gb=1080.0, free_memory_gb=1000.0)
 WITH_GPU, PAPER = ("config/gpu.yaml",), ("config/paper.yaml",)
@@ -84,9 +84,11 @@ class Fake:
 
 
 def with_gpus(*gpus: Gpu, machine: Machine = WORKSTATION) -> Machine:
-    return replace(machine, gpus=Gpus(gpus))
+    return replace(machine, gpus=Gpus(gpus, mps=True))
 
 
+WITHOUT_MPS = replace(WORKSTATION, gpus=Gpus((H100,)))
+TWO_GPUS = replace(WORKSTATION, gpus=Gpus((H100, H100)))
 A100 = replace(H100, name="NVIDIA A100-SXM4-40GB", memory_gb=42.9, capability=(8, 0))
 L40S = replace(H100, name="NVIDIA L40S", memory_gb=48.3, capability=(8, 9))
 SLICE = replace(H100, memory_gb=10.0, profile="1g.10gb")
@@ -131,6 +133,8 @@ FAKES = {
         replace(LAPTOP, glibc=(2, 28), programs=frozenset({"apptainer"})), {}, [{"environments": "container"}]
     ),
     "workstation with a GPU": Fake(WORKSTATION, {}, WITH_GPU),
+    "workstation with a GPU and no MPS": Fake(WITHOUT_MPS, {"engines on one GPU": "doubt"}, WITH_GPU),
+    "workstation with two GPUs": Fake(TWO_GPUS, {}, [*WITH_GPU, "config/two_gpus.yaml"]),
     "workstation with docker's 64 MB": Fake(WORKSTATION, {"/dev/shm": "stop"}, WITH_GPU, shared_gb=0.067),
     "workstation without compiler": Fake(
         replace(WORKSTATION, compiler=None, python_headers=False), {"C compiler": "stop", "Python.h": "stop"}, WITH_GPU

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from engines import SIZE, engine_of
-from families import FAMILIES, TRUSTED, ZOO, edit, family_folder, rewrite, with_own_code
+from families import FAMILIES, SWITCH, TRUSTED, ZOO, edit, family_folder, rewrite, with_own_code
 from trainings import Made, eight_questions, trainers
 
 from dreamr.config import DataSpec
@@ -18,6 +18,7 @@ from dreamr.engines.protocol import Meter
 from dreamr.engines.vllm.engine import VllmEngine
 from dreamr.errors import UserError
 from dreamr.prompts import STEP_BREAK, Prompt, question_prompt
+from dreamr.records import IMAGE_MARK
 from dreamr.verifiers.cpn import CpnVerifier
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -136,6 +137,22 @@ def test_the_engine_reads_a_trained_draft_as_transformers_does(
         assert run(served.keyword_logprobs(prompt, WORDS)) == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_question_of_two_images_is_answered(
+    draft: SimpleNamespace, served: VllmEngine, run: Run, prompts: list[Prompt]
+) -> None:
+    """vLLM cuts each of several images in parts for R-4B, as it does a single one; its own processor does not."""
+    from dreamr.models.loading import load_processor
+
+    both = tuple(prompt.images[0] for prompt in prompts[:2])
+    asked = Prompt(f"{IMAGE_MARK}{IMAGE_MARK}How many?", both)
+    processor = load_processor(draft.source, draft.trusted)
+    images = [[load_image(path, SIZE) for path in both]]
+    own = len(processor(text=[Chat(processor).text(asked)], images=images)["input_ids"][0])
+    read = len(run(served.prompt_tokens(asked)))
+    assert read > own if draft.trusted else read == own
+    assert run(served.generate(asked, stop="", max_tokens=4, meter=Meter())).tokens
+
+
 def test_a_target_judges_what_a_trained_draft_writes(
     served: VllmEngine, target: VllmEngine, run: Run, prompts: list[Prompt]
 ) -> None:
@@ -180,6 +197,17 @@ def test_an_untied_head_is_read_and_kept_apart_from_the_embeddings(models: Path)
     assert not stored["lm_head.weight"].equal(stored["model.embed_tokens.weight"])
 
 
+def test_what_a_template_is_told_is_read(models: Path) -> None:
+    """In training, engine and trainer are both told it, or the first batch would stop (`tests/trainings.py`)."""
+    from dreamr.models.loading import load_processor
+
+    processor, asked = load_processor(models / "r4b-own-code", True), Prompt("How many?", (), "Two.", "Right?")
+    plain, told = Chat(processor).text(asked), Chat(processor, told=[SWITCH]).text(asked)
+    assert told == plain.replace("assistant\n", "assistant\n<think>\n")
+    with pytest.raises(UserError, match="enable_thinking is not in the chat template"):
+        Chat(processor, told=[("enable_thinking", True)])
+
+
 # -- what cannot be trained is told
 
 
@@ -213,9 +241,6 @@ def test_a_model_that_names_no_class_for_it_is_told(own: Path) -> None:
 def test_a_class_that_cannot_write_is_told(own: Path) -> None:
     from dreamr.models.loading import load_model
 
-    code = own / "modeling_r.py"
-    bare = "\n\nfrom transformers import LlavaOnevisionModel\n\n\nclass RModel(LlavaOnevisionModel):\n"
-    code.write_text(f"{code.read_text()}{bare}    config_class = RConfig\n")
     edit(own / "config.json", auto_map={"AutoConfig": "configuration_r.RConfig", "AutoModel": "modeling_r.RModel"})
     with pytest.raises(UserError, match=f"model {own.name}: RModel, .* maps AutoModel, cannot be trained to write"):
         load_model(own, True)

@@ -294,6 +294,27 @@ def test_why_there_are_none_is_told_in_one_line(smi, code: int, told: str) -> No
     assert found == Gpus(trouble=f"nvidia-smi: {told.strip()}")
 
 
+@pytest.mark.parametrize(
+    ("code", "told", "runs"),
+    [(0, "", True), (0, "2101\\n", True), (1, "Cannot find MPS control daemon process\\n", False)],
+)
+def test_whether_the_multi_process_service_runs_is_asked_of_its_daemon(
+    smi, tmp_path: Path, code: int, told: str, runs: bool
+) -> None:
+    """With the command that `nvidia-cuda-mps-control` documents, which starts no server and ends none."""
+    control = tmp_path / "nvidia-cuda-mps-control"
+    control.write_text(
+        f"#!{sys.executable}\nimport sys\nassert sys.stdin.read() == 'get_server_list\\n'\n"
+        f"sys.stdout.write('{told}')\nsys.exit({code})\n"
+    )
+    control.chmod(0o755)
+    assert smi({"--query-gpu": (0, ONE)}).mps == runs
+
+
+def test_without_its_command_the_multi_process_service_does_not_run(smi) -> None:
+    assert not smi({"--query-gpu": (0, ONE)}).mps
+
+
 def test_no_driver_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert probed_gpus() == Gpus(trouble="no nvidia-smi on the path")

@@ -282,6 +282,23 @@ def test_what_may_move_is_no_commit(revision: str) -> None:
     assert unpinned(Plan(merged("config/paper.yaml", "tests/pins.yaml", moved))).keys() == {("models", "r-4b")}
 
 
+def test_what_a_template_is_told_changes_the_answers_of_its_model_alone() -> None:
+    """Nothing told is in no digest; what is told is no part of what the model's files are."""
+    told = {"models": {"q3vl-2l": {"chat_template_kwargs": {"thinking_mode": "long"}}}}
+    changes = changed(digests(merged()), digests(merged(told)))
+    assert changes and all(group.draft == "q3vl-2l" for group, _ in changes)
+    assert "chat_template_kwargs" not in as_json(Plan(merged()).ref("q3vl-2l"))
+    models = [Plan(merged(*overlays))._model_digest("q3vl-2l") for overlays in ((), (told,))]
+    assert models[0] == models[1]
+
+
+def test_pairs_whose_engines_share_a_gpu_are_told() -> None:
+    one, two = merged("config/gpu.yaml"), merged("config/gpu.yaml", "config/two_gpus.yaml")
+    assert SummariseJob.of(one).sharing == (("qwen3-vl-8b-awq", "qwen3-vl-2b"),)
+    assert SummariseJob.of(two).sharing == SummariseJob.of(merged("config/paper.yaml")).sharing == ()
+    assert "sharing" not in as_json(SummariseJob.of(merged())), "on a CPU nothing is said of it"
+
+
 def test_who_serves_a_model_changes_no_cell() -> None:
     """The same weights behind a server give the same answers: kept ones are taken up."""
     served = {"models": {"q3vl-deep-awq": {"engine": {"url": "unix:/run/target"}}}}

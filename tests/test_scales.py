@@ -319,6 +319,15 @@ def test_everything_that_takes_no_micro_world_is_on_one_page(scale: str, tmp_pat
 
 
 @pytest.mark.slow
+def test_times_of_engines_on_one_gpu_are_marked(tmp_path: Path) -> None:
+    settings = configured("gpu", bare("gpu"))
+    found = check(page(settings, tmp_path / "one", drawn=False), settings)
+    assert "take turns on one GPU" in found and '<td data-value="shared device">' in found
+    apart = merged("config/gpu.yaml", "config/two_gpus.yaml", {"statistics": {"resamples": 100}}, bare("gpu"))
+    assert "shared device" not in check(page(apart, tmp_path / "two", drawn=False), apart).lower()
+
+
+@pytest.mark.slow
 def test_benchmarks_of_one_s_own_are_on_the_page_and_their_steps_are_not_judged(tmp_path: Path) -> None:
     """One beside the generated ones, and one in the place of such."""
     own = {"adapter": "realworldqa", "path": "my/folder", "split": "test"}

@@ -234,6 +234,21 @@ def test_ngram_speculation_is_asked_for() -> None:
     assert found == {"method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_min": 2, "prompt_lookup_max": 4}
 
 
+def test_on_gpus_all_that_is_timed_is_scheduled_alike() -> None:
+    """vLLM schedules ahead, but not with n-grams: their baseline would be faster for that."""
+    assert all(arguments("cuda", ngram)["async_scheduling"] is False for ngram in (None, Ngram(5, 2, 4)))
+    assert "async_scheduling" not in arguments("cpu")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("temperature", "kind"), [(0.0, "GREEDY"), (0.6, "RANDOM_SEED")])
+def test_a_greedy_request_has_no_generator_for_its_seed(temperature: float, kind: str) -> None:
+    """vLLM's runner makes one for a request of the second kind alone (gpu_model_runner.py, line 1259)."""
+    from vllm import SamplingParams
+
+    assert SamplingParams(temperature=temperature, seed=5).sampling_type.name == kind
+
+
 @pytest.mark.models
 def test_a_gpu_samples_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """On CUDA vLLM would have FlashInfer compile its sampler, which this build lacks, so that to ask for it is seen."""

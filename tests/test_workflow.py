@@ -105,9 +105,11 @@ def test_jobs_at_the_papers_scale_ask_slurm_for_what_they_hold(papers: str) -> N
 
 @pytest.mark.slow
 def test_one_machine_with_gpus_runs_jobs_that_fit_it(project: Project) -> None:
-    done = project.run("-n", "--profile", "profiles/gpu", "--configfile", "config/paper.yaml")
+    done = project.run("-n", "-p", "--profile", "profiles/gpu", "--configfile", "config/paper.yaml")
     assert done.returncode == 0, done.stderr
     assert {int(gpus) for gpus in re.findall(r"\bgpu=(\d+)", done.stdout)} - {0} == {1, 4, 6, 8}
+    told = set(re.findall(r"dreamr (quantize|train-sapo) .* --gpus (\d+)", done.stdout))
+    assert told == {("quantize", "1"), ("train-sapo", "8")}, "what makes models sees no more than the plan counted"
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anyio.from_thread import start_blocking_portal
-from families import TRUSTED
+from families import SWITCH, TRUSTED
 
 from dreamr.config import Recipe, Weights
 from dreamr.planning.jobs import TrainJob
@@ -24,8 +24,8 @@ SAPO = {
 
 def job(draft: str, **changes: Any) -> TrainJob:
     def model(name: str) -> dict[str, Any]:
-        engine = {"dtype": "float32"}
-        return {"name": name, "engine": engine, "thinking": False, "trust_remote_code": name in TRUSTED, "digest": ""}
+        own = {"trust_remote_code": name in TRUSTED, "chat_template_kwargs": [SWITCH] if name in TRUSTED else []}
+        return {"name": name, "engine": {"dtype": "float32"}, "thinking": False, "digest": "", **own}
 
     weights = Weights(outcome=1, alignment=1, length=1)
     recipe = Recipe(weights=weights, final_weights=Weights(outcome=0, alignment=1, length=2))

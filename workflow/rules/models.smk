@@ -68,6 +68,7 @@ rule quantize:
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
+            --gpus {resources.gpu} \
             --out {params.folder:q} \
             >> {log:q} 2>&1
         """
@@ -112,6 +113,7 @@ rule train_sapo:
             --spec {params.spec:q} \
             --models {params.models:q} \
             --data {params.data:q} \
+            --gpus {resources.gpu} \
             --out {params.folder:q} \
             >> {log:q} 2>&1
         """

@@ -15,11 +15,11 @@ from dreamr.planning.jobs import QuantizeJob
 from dreamr.provenance import spec_digest, versions
 from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
-from dreamr.runtime.processes import set_threads
+from dreamr.runtime.processes import see_at_most, set_threads
 
 
 @exit_on_user_error()
-def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
+def main(*, spec: str, models: Path, data: Path, out: Path, gpus: int = 0) -> None:
     """Quantize, unless the folder holds what would come of it.
 
     Args:
@@ -27,9 +27,11 @@ def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
         models: folder of model folders
         data: folder of prepared data sets
         out: folder for the quantized model
+        gpus: how many of the machine's GPUs are this job's; 0: all that it sees
     """
     job = read_spec(QuantizeJob, spec)
     set_threads(job.device)
+    see_at_most(gpus)
     base = models / job.base.name
     with exit_or_requeue(out.parent), only_writer(out):
         made_by = spec_digest(job, model_digest(base), versions())

@@ -19,13 +19,13 @@ from dreamr.planning.jobs import TrainJob
 from dreamr.provenance import code_digest, spec_digest, versions
 from dreamr.runtime.endings import exit_on_user_error, exit_or_requeue
 from dreamr.runtime.locks import only_writer
-from dreamr.runtime.processes import first_rank, set_threads
+from dreamr.runtime.processes import first_rank, see_at_most, set_threads
 
 WORDS = ("dreamr.errors", "dreamr.files")  # how things are said and written decides no reward
 
 
 @exit_on_user_error()
-def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
+def main(*, spec: str, models: Path, data: Path, out: Path, gpus: int = 0) -> None:
     """Train, unless the folder holds what would come of it.
 
     Args:
@@ -33,9 +33,11 @@ def main(*, spec: str, models: Path, data: Path, out: Path) -> None:
         models: folder of model folders
         data: folder of prepared data sets
         out: folder for the trained draft
+        gpus: how many of the machine's GPUs are this job's; 0: all that it sees
     """
     job = read_spec(TrainJob, spec)
     set_threads(job.device)
+    see_at_most(gpus)
     # Else a library that asks whether there is a GPU, while it is imported, fixes which ones this process sees.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     with exit_or_requeue(out.parent):

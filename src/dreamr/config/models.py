@@ -76,6 +76,11 @@ class Served(Spec):
 
     engine: EngineSpec = Field(description="How the model is served.")
     thinking: bool = Field(default=False, description="Whether its chat template opens a thinking block.")
+    chat_template_kwargs: dict[str, str | bool | int] | None = Field(
+        default=None,
+        description="What its chat template is told, by the names that it reads: `thinking_mode: long` of R-4B, "
+        "`enable_thinking: true` of Qwen3.",
+    )
     trust_remote_code: bool = Field(
         default=False,
         description="Whether code from the model's own repository may run. Read it at the pinned revision first.",
@@ -135,6 +140,7 @@ class ModelRef(Spec):
     thinking: bool
     trust_remote_code: bool
     digest: str
+    chat_template_kwargs: tuple[tuple[str, str | bool | int], ...] = ()  # pairs, as a model is a key of its engines
 
     def wherever_served(self) -> "ModelRef":
         """The same model whoever serves it: what its answers and verdicts depend on."""

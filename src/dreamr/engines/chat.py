@@ -1,8 +1,10 @@
 """From a `Prompt` to the text that a model family reads, by the family's own chat template."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from dreamr.errors import UserError
 from dreamr.prompts import THINK_CLOSE, Conversation, Prompt, Turn
 from dreamr.records import IMAGE_MARK
 
@@ -19,11 +21,15 @@ class Chat:
     """The chat template of one model.
 
     `template` is anything with transformers' `apply_chat_template` (a processor or a tokenizer). `thinking` says that
-    the generation prompt opens a thinking block; a verdict is asked for behind a closed one.
+    the generation prompt opens a thinking block; a verdict is asked for behind a closed one. `told` is what the
+    template is told beside the turns, by the names that it reads: one that it does not read is a UserError.
     """
 
-    def __init__(self, template: Any, thinking: bool = False) -> None:
-        self._template = template
+    def __init__(self, template: Any, thinking: bool = False, told: Sequence[tuple[str, Any]] = ()) -> None:
+        self._template, self._told = template, dict(told)
+        for name in self._told:
+            if not re.search(rf"\b{re.escape(name)}\b", str(template.chat_template)):
+                raise UserError(f"chat_template_kwargs: {name} is not in the chat template, which would not read it")
         self._close = THINK_CLOSE if thinking else ""
         self._requests: dict[str, str] = {}
 
@@ -58,4 +64,4 @@ class Chat:
         return self._requests[request]
 
     def _render(self, turns: list[dict[str, Any]]) -> str:
-        return str(self._template.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return str(self._template.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **self._told))

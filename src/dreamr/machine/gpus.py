@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+MPS = "nvidia-cuda-mps-control"
 SECONDS = 15  # without its persistence mode a driver takes a second or more a GPU
 MIB = 1 << 20
 GB = 1e9
@@ -33,6 +34,7 @@ class Gpus:
 
     seen: tuple[Gpu, ...] = ()
     trouble: str = ""
+    mps: bool = False  # whether NVIDIA's Multi-Process Service runs, by which processes use a GPU at the same time
 
 
 def probed_gpus() -> Gpus:
@@ -47,17 +49,28 @@ def probed_gpus() -> Gpus:
     rows = read_rows(told)
     slices = _called("nvidia-smi", "-L")[1] if any(row.get("mig.mode.current") == "Enabled" for row in rows) else ""
     seen = visible(rows, read_slices(slices), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return Gpus(tuple(seen), "" if seen else f"{len(rows)} GPUs, and CUDA_VISIBLE_DEVICES or MIG leaves none of them")
+    trouble = "" if seen else f"{len(rows)} GPUs, and CUDA_VISIBLE_DEVICES or MIG leaves none of them"
+    return Gpus(tuple(seen), trouble, mps_runs())
+
+
+def mps_runs() -> bool:
+    """Whether the daemon of the Multi-Process Service answers; asked for its servers, it starts and ends nothing."""
+    if shutil.which(MPS) is None:
+        return False
+    code, said = _called(MPS, told="get_server_list\n")
+    return code == 0 and "Cannot find" not in said
 
 
 def _asked(fields: Sequence[str]) -> tuple[int, str]:
     return _called("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,nounits")
 
 
-def _called(*command: str) -> tuple[int, str]:
-    """A command's exit status and what it printed."""
+def _called(*command: str, told: str = "") -> tuple[int, str]:
+    """A command's exit status and what it printed; `told` is what it reads."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
+        done = subprocess.run(
+            command, input=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+        )
     except subprocess.TimeoutExpired:
         return 1, f"no answer within {SECONDS} s"
     return done.returncode, done.stdout

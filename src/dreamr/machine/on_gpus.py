@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from dreamr.config import Planned
 from dreamr.machine.found import Machine
-from dreamr.machine.gpus import Gpu
+from dreamr.machine.gpus import MPS, Gpu
 from dreamr.machine.needed import BFLOAT16, CUDA, ENVS, Needs, cuda_version
 from dreamr.machine.verdicts import Line
+from dreamr.planning.jobs import sharing
 from dreamr.planning.limits import too_large
 from dreamr.planning.plan import Plan
 from dreamr.planning.site import LIMITED
@@ -27,6 +28,7 @@ def gpu_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
         yield share_line(len(seen), needed.limits.get("gpu"))
     if seen:
         yield from slice_lines(seen, wanted)
+        yield from turns_line(machine.gpus.mps, needed)
         yield driver_line(seen, needed)
         yield capability_line(seen, needed)
         yield from memory_lines(seen, needed)
@@ -55,6 +57,20 @@ def slice_lines(gpus: Sequence[Gpu], wanted: int) -> Iterator[Line]:
         do = "A job sees one slice alone: use whole GPUs, or let all engines fit one (`devices: [0]`)"
         less = "This project was not run on slices, and whoever shares the GPU changes times"
         yield line.unless(False, *(("stop", do) if wanted > 1 else ("doubt", less)))
+
+
+def turns_line(mps: bool, needed: Needs) -> Iterator[Line]:
+    """Engines of one pair on one GPU: as processes of their own they take turns, and no work is done side by side."""
+    shared = [f"{target} with {draft}" for target, draft in sharing(needed.config)]
+    if shared and any(jobs.rule == "generate" for jobs in needed.jobs):
+        line = Line(
+            "engines on one GPU", f"{', '.join(shared)}; MPS {'runs' if mps else 'does not run'}", "a GPU each, or MPS"
+        )
+        do = (
+            "They take turns, so times of parallel schedules say little; the page marks them as of a shared device. "
+            f"With two GPUs lay config/two_gpus.yaml over it; else start NVIDIA's MPS before the run: {MPS} -d"
+        )
+        yield line.unless(mps, "doubt", do)
 
 
 def driver_line(gpus: Sequence[Gpu], needed: Needs) -> Line:

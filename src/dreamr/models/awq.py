@@ -110,7 +110,7 @@ def calibration(
     model: Any, processor: Any, job: QuantizeJob, questions: Sequence[Question], data: str
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Each question as the model reads it in use, with the model's own greedy answer behind it."""
-    chat = Chat(processor, job.base.thinking)
+    chat = Chat(processor, job.base.thinking, job.base.chat_template_kwargs)
     for start in tqdm(range(0, len(questions), ANSWERS), desc="answers to calibrate on"):
         prompts = [question_prompt(question, data) for question in questions[start : start + ANSWERS]]
         read = tokens(processor, chat, job, prompts).to(model.device)

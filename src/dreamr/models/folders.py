@@ -88,13 +88,18 @@ def copy_settings(source: Path, folder: Path) -> None:
 
 
 def name_as_engines_do(model: Any, folder: Path) -> None:
-    """Rewrite what transformers 5.17 may save and vLLM 0.32 cannot read: SigLIP's prefix and the experts' axes."""
+    """Rewrite what transformers 5.17 may save and vLLM 0.32 cannot read: SigLIP's prefix and the experts' axes.
+
+    A file that holds neither stays as it was saved: of a large draft it is many gigabytes, after every batch.
+    """
     from safetensors.torch import load_file, save_file
 
     width = model.config.get_text_config().hidden_size
     for file in folder.glob("*.safetensors"):
-        weights = {_engine_name(name): _engine_axes(name, weight, width) for name, weight in load_file(file).items()}
-        save_file(weights, file, {"format": "pt"})
+        saved = load_file(file)
+        weights = {_engine_name(name): _engine_axes(name, weight, width) for name, weight in saved.items()}
+        if any(weights.get(name) is not weight for name, weight in saved.items()):
+            save_file(weights, file, {"format": "pt"})
 
 
 def _engine_name(name: str) -> str:

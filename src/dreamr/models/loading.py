@@ -11,11 +11,13 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
 )
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 from dreamr.errors import UserError
 
 # Where a model's own code may say which class it is, the most telling first. R-4B does not say it by the first.
 AUTO_CLASSES = (AutoModelForImageTextToText, AutoModelForCausalLM, AutoModel)
+EMBEDDING = r".*embed_tokens\.weight"  # by the name that language models of transformers give it
 TOWERS = {"vision_tower", "visual", "vision_model", "vision_encoder", "image_tower"}  # transformers' own names
 
 
@@ -27,6 +29,8 @@ def load_model(folder: Path, trust_remote_code: bool, **settings: Any) -> Any:
     trained to write.
     """
     auto = auto_class(folder, trust_remote_code)
+    if auto is not AutoModelForImageTextToText:
+        bring_up_to_date(auto, folder)
     model = load_whole(auto, folder, trust_remote_code=trust_remote_code, **settings)
     if not model.can_generate() or model.base_model is model or model.get_output_embeddings() is None:
         raise UserError(
@@ -34,6 +38,22 @@ def load_model(folder: Path, trust_remote_code: bool, **settings: Any) -> Any:
             "be trained to write: it needs `generate`, a `base_model` inside and an LM head (`get_output_embeddings`)"
         )
     return model
+
+
+def bring_up_to_date(auto: Any, folder: Path) -> None:
+    """Say of the model's own classes, written for transformers 4, what version 5.17 and TRL 1.16 ask of them.
+
+    A tied head was a list of names; now each has the name that it is tied to. The model inside had no name of its own
+    (`base_model_prefix`) in LLaVA's classes, of which R-4B's are made. The image's token had another name in the
+    configuration. transformers keeps classes of a folder that is not changed, so these are the ones that are loaded.
+    """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=True)
+    own = get_class_from_dynamic_module(config.auto_map[auto.__name__], folder)
+    if isinstance(ties := own._tied_weights_keys, list | tuple):
+        own._tied_weights_keys = dict.fromkeys(ties, EMBEDDING)
+    own.base_model_prefix = own.base_model_prefix or "model"
+    if not hasattr(config, "image_token_id") and hasattr(config, "image_token_index"):
+        type(config).attribute_map = {**type(config).attribute_map, "image_token_id": "image_token_index"}
 
 
 def restore(model: Any, checkpoint: Path) -> None:

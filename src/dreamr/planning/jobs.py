@@ -178,6 +178,7 @@ class SummariseJob(Spec):
     exchanged: dict[str, dict[str, str]]
     quantized: dict[str, str]  # target: the model it was quantized from
     devices: dict[str, int]  # by model: how many its engine holds; a SAPO draft is served like its plain one
+    sharing: tuple[tuple[str, str], ...] = ()  # target and draft whose engines are on the same GPU
     versioned: tuple[str, ...]  # benchmarks whose problems come in several versions (MathVerse)
     circular: tuple[str, ...]  # benchmarks whose options are rotated (MMBench)
     display: Display
@@ -223,6 +224,7 @@ class SummariseJob(Spec):
             taught=any(config.models[draft].maker == "zoo" for _, draft in pairs if draft != NO_DRAFT),
             quantized={name: model.base for name, model in config.models.items() if model.maker == "awq"},
             devices={name: model.engine.tensor_parallel for name, model in config.models.items()},
+            sharing=sharing(config),
             versioned=_repeated(config, "versions"),
             circular=_repeated(config, "rotations"),
             display=config.display,
@@ -239,6 +241,17 @@ def _exchanged(config: Config, targets: Collection[str]) -> dict[str, dict[str, 
         for method in {*run.methods} - own if judge in targets else ():
             found.setdefault(method, {}).update(dict.fromkeys({*run.targets} & {*targets}, judge))
     return found
+
+
+def sharing(config: Config) -> tuple[tuple[str, str], ...]:
+    """Targets and drafts of a run whose engines are on the same GPU, where they take turns; none on a CPU."""
+    if config.device == "cpu":
+        return ()
+    pairs = dict.fromkeys(
+        (target, draft) for run in config.runs.values() for target in run.targets for draft in run.drafts
+    )
+    held = {name: {*model.engine.held} for name, model in config.models.items()}
+    return tuple(pair for pair in pairs if NO_DRAFT not in pair and held[pair[0]] & held[pair[1]])
 
 
 def _repeated(config: Config, how: str) -> tuple[str, ...]:

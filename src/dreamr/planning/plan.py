@@ -403,6 +403,7 @@ class Plan:
             thinking=spec.thinking,
             trust_remote_code=spec.trust_remote_code,
             digest=self._model_digest(name),
+            chat_template_kwargs=tuple(sorted((spec.chat_template_kwargs or {}).items())),
         )
 
     def _model_digest(self, name: str) -> str:
@@ -413,7 +414,7 @@ class Plan:
             return spec_digest(self.quantize(name))
         spec = self.config.models[name]
         files = [(file.name, *_stamp(file)) for file in spec.files] if isinstance(spec, LocalModel) else []
-        return spec_digest(spec.model_dump(mode="json", exclude={"engine", "thinking"}), *files)
+        return spec_digest(spec.model_dump(mode="json", exclude={"engine", "thinking", "chat_template_kwargs"}), *files)
 
     @cache  # noqa: B019
     def code(self, name: str) -> str:

@@ -40,6 +40,17 @@ def set_threads(device: Literal["cpu", "cuda"]) -> None:
         os.environ.update(ONE_THREAD)
 
 
+def see_at_most(gpus: int) -> None:
+    """Let this job see no more than so many of its machine's GPUs, which are what the plan counted; 0: all of them.
+
+    Where a queue has named the job's own (CUDA_VISIBLE_DEVICES), they are the first of these.
+    """
+    if gpus:
+        given = os.environ.get("CUDA_VISIBLE_DEVICES")
+        names = given.split(",") if given else map(str, range(gpus))
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join([*names][:gpus])
+
+
 def start_with_allocator() -> None:
     """Start this command again unless it has these settings: glibc reads them when a process starts."""
     if sys.platform == "linux" and not ALLOCATOR.items() <= os.environ.items():

@@ -45,6 +45,10 @@ from dreamr.sapo.rollouts import Rollouts, check_room
 from dreamr.sapo.serving import Served, engines
 from dreamr.sapo.shares import gather_head, share, share_settings
 
+# Of ranks, whose memory is nearly full: pieces of it grow where they are, so that none is left between others. Engines
+# start before and allocate as ever: vLLM 0.32 refuses this beside some of its parts (config/vllm.py, line 1202).
+GROWING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # the first name that torch 2.13 reads, at its first use
+
 
 class Trained(NamedTuple):
     """What a training ends with. The weights are on the first rank, in the memory of its CPU."""
@@ -65,7 +69,7 @@ def train(job: TrainJob, models: Path, data: Path, work: Path) -> Trained:
     check_room(models / job.draft.name, job.sapo.rollouts.dtype)
     # The engines start before the ranks meet: one that is forked from a process that has met others waits for ever.
     with engines(job, models) if first_rank() else nullcontext() as served:
-        os.environ.update(seen)
+        os.environ.update(seen | (GROWING if job.device == "cuda" else {}))
         trainer = make_trainer(job, models / job.draft.name, questions, str(data.resolve()), served, work)
         stop = Stop(job.sapo.updates)
         trainer.add_callback(stop)
@@ -288,6 +292,7 @@ def arguments(job: TrainJob, work: Path, model: Any) -> GRPOConfig:
         # Engine and trainer are one model but for rounding, which is corrected token by token: over thousands of tokens
         # in 16 bits TRL's default, the ratio of a whole completion, would drop or shrink many of them (our decision).
         vllm_importance_sampling_mode="token_truncate",
+        chat_template_kwargs=dict(job.draft.chat_template_kwargs) or None,
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,
@@ -331,7 +336,8 @@ def fitting(job: TrainJob, processor: Any, questions: Dataset) -> Dataset:
     """
 
     def tokens(row: dict[str, Any]) -> int:
-        text = processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+        told = dict(job.draft.chat_template_kwargs)
+        text = processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True, **told)
         return len(processor(text=[text], images=row["images"] or None)["input_ids"][0])
 
     most = job.context_tokens - job.generation.answer_tokens

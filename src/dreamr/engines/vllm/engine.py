@@ -52,7 +52,7 @@ class VllmEngine:
         """Load the model. One that cannot be loaded is a UserError; EngineDied where another try may succeed."""
         self._vllm = start(self._folder, self._model, self._settings, self._ngram, self._cpu_threads, self._arguments)
         self._words = Vocabulary(self._vllm.tokenizer, self.name)
-        chat = Chat(self._vllm.processor, self._model.thinking)
+        chat = Chat(self._vllm.processor, self._model.thinking, self._model.chat_template_kwargs)
         self._inputs = Inputs(self._vllm, chat, self._words, self._settings)
         with self._vllm.alive():
             await self._vllm.ready()

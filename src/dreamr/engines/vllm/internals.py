@@ -127,8 +127,9 @@ class Vllm:
 
     @property
     def image_token(self) -> int:
-        """The token that stands for a part of an image."""
-        return int(self._model_config.hf_config.image_token_id)
+        """The token that stands for a part of an image, by its name in transformers 5 or 4."""
+        config = self._model_config.hf_config
+        return int(config.image_token_id if hasattr(config, "image_token_id") else config.image_token_index)
 
     @cached_property
     def end_tokens(self) -> frozenset[int | None]:

@@ -23,8 +23,9 @@ class Completion:
 class RolloutEngine(VllmEngine):
     """An engine of which a trainer draws, and whose weights it replaces."""
 
-    # Of the distribution that tokens are drawn from.
-    _arguments = MappingProxyType({"logprobs_mode": "processed_logprobs"})
+    # Log-probabilities are of the distribution that tokens are drawn from; nothing here is timed against another
+    # engine, so vLLM may schedule ahead where it can.
+    _arguments = MappingProxyType({"logprobs_mode": "processed_logprobs", "async_scheduling": None})
 
     async def complete(self, prompt: Prompt, *, temperature: float, max_tokens: int, seed: int) -> Completion:
         """Draw one completion, from all tokens but images'."""

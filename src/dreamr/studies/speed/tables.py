@@ -4,7 +4,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.devices import devices
-from dreamr.statistics.frame import KEYS, alone, pools, tabulate
+from dreamr.statistics.frame import ALL, KEYS, alone, pools, tabulate
 from dreamr.statistics.intervals import Quantity, mean, ratio, share, times
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
 
@@ -31,7 +31,8 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     Device seconds are seconds times devices, of both engines together: *busy* ones count the time in which an engine
     had work, *held* ones the whole answer, since a device that is reserved and idles is not free. `left_out` counts the
-    timed questions that a refusal took from all methods of the same target and draft.
+    timed questions that a refusal took from all methods of the same target and draft. Where engines share a GPU,
+    `shared_device` says so of the methods that use both.
     """
     timed = alone(rows)
     held = devices(timed, job)
@@ -43,7 +44,21 @@ def speed(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     table = tabulate(timed.assign(**columns), job, SPEED)
     asked = pools(rows[rows["mode"] == "alone"], job)
     left_out = [key | {"left_out": int(answers.count("untimed"))} for key, answers in asked]
-    return table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)
+    table = table.merge(pd.DataFrame(left_out, columns=[*KEYS, "left_out"]), how="left", on=KEYS)
+    return table.assign(shared_device=_shared(table, job)) if job.sharing else table
+
+
+def _shared(table: pd.DataFrame, job: SummariseJob) -> list[str | None]:
+    """Of each row whether both engines work, and share a GPU; of a pool, whether those of one of its pairs do."""
+    both = {name for name, method in job.methods.items() if method.needs_target and method.needs_draft}
+    kinds = [((target, ALL), (draft, ALL)) for target, draft in job.sharing]
+    keys = zip(table.method, table.target, table.draft, strict=True)
+    return [
+        "shared device"
+        if method in both and any(target in targets and draft in drafts for targets, drafts in kinds)
+        else None
+        for method, target, draft in keys
+    ]
 
 
 def background(rows: pd.DataFrame) -> pd.DataFrame:

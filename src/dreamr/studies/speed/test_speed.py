@@ -55,6 +55,21 @@ def test_device_seconds_count_the_devices_of_each_engine() -> None:
     assert control.speedup_per_held_device == pytest.approx(control.speedup)
 
 
+def test_engines_on_one_gpu_mark_the_times_of_methods_that_use_both() -> None:
+    settings, rows = everything()
+    job = SummariseJob.of(settings)
+    assert "shared_device" not in speed(score_frame(rows), job)
+    table = speed(score_frame(rows), job.model_copy(update={"sharing": (tuple(PAIR.values()),)}))
+
+    def mark(method: str, **keys: str) -> object:
+        return line(table, method=method, benchmark=ALL, **keys).shared_device
+
+    assert mark("dreamr", **PAIR) == mark("specreason", **PAIR) == "shared device"
+    assert mark("dreamr", target=ALL, draft=ALL) == "shared device", "a pool holds a marked pair"
+    assert pd.isna(mark("draft_only", **PAIR)) and pd.isna(mark("target_only", target=PAIR["target"], draft="none"))
+    assert pd.isna(mark("dreamr", target=PAIR["target"], draft=DRAFTS[1]))
+
+
 def test_what_fell_back_to_the_target_alone_holds_no_draft() -> None:
     settings, rows = everything()
     job = calibrated(SummariseJob.of(settings), "dreamr")
