@@ -1,6 +1,6 @@
 """What vLLM chooses on GPUs, asked on a machine without any.
 
-    python tests/cuda_platform.py 9.0 ENGINES.json    # a list of `chosen`'s arguments; the answers are JSON
+    python tests/cuda_platform.py ENGINES.json 9.0    # a list of `chosen`'s arguments; the answers are JSON
 
 vLLM's Python decides by its platform, which is made to be CUDA here. Its compiled libraries for GPUs are empty modules,
 and nothing computes. The package for CPUs has the same Python but for three files, none of which takes part: the
@@ -148,11 +148,11 @@ def first_of(count: int) -> Iterator[None]:
         setattr(parallel_state, name, None)
 
 
-def main(capability: str, engines: Path) -> None:
+def main(engines: Path, capability: str) -> None:
     os.environ.update(environment("cuda"))
     pretend(*map(int, capability.split(".")))
     print(json.dumps([chosen(**one) for one in json.loads(engines.read_text())]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,9 +1,10 @@
 """Engines of the scales for GPUs as vLLM would start them there: configuration, sampler, attention, 4-bit kernels."""
 
 import json
-import os
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dreamr.planning.reading import read
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parent.parent
-SCALES = ("gpu", "paper")
+CAPABILITIES = ("8.9", "9.0")  # an L40S; an H100 or H200
 # How config.json tells of 4 bits: by llm-compressor after this project's recipe, by AutoAWQ in the ready-made model.
 # Which layers that model names is an assumption.
 OWN = {
@@ -34,25 +35,42 @@ READY_MADE = {
 MARLIN, MACHETE = "MarlinLinearKernel", "MacheteLinearKernel"
 BEYOND = "beyond"  # the 235B target on more GPUs than the scale gives it
 
-Chosen = tuple[str, dict[str, tuple[dict[str, Any], dict[str, Any]]]]
+Engines = dict[str, tuple[dict[str, Any], dict[str, Any]]]  # by name, what was asked and what was chosen
+
+
+def scales() -> dict[str, Config]:
+    """The scales for GPUs, each of the files that it names in the command which it tells."""
+    found = {}
+    for file in sorted((ROOT / "config").glob("*.yaml")):
+        command = re.search(r"--configfile((?: config/\S+[.]yaml)+)", file.read_text())
+        if command and f"config/{file.name}" in command[1]:
+            config = read([ROOT / path for path in ("config/config.yaml", *command[1].split())])
+            found |= {file.stem: config} if config.device == "cuda" else {}
+    assert {"gpu", "paper"} <= {*found}
+    return found
 
 
 def engines(models: Path) -> dict[str, dict[str, Any]]:
     """All engines of the scales, by names of these tests."""
     found = {}
-    for scale in SCALES:
-        config = read([ROOT / "config/config.yaml", ROOT / f"config/{scale}.yaml"])
+    for scale, config in scales().items():
         large = {name for name in config.models if name.removesuffix("-awq") in REAL}
         for name in sorted(large):
             found[f"{scale} {name}"] = engine(config, name, models / scale)
         for draft in sorted({name for run in config.runs.values() if run for name in run.drafts} & large):
             writing = engine(config, draft, models / scale, **config.sapo.rollouts.model_dump(mode="json"))
             found[f"{scale} {draft} writing"] = writing | {"others": dict(RolloutEngine._arguments)}
+    return found | peculiar(scales()["paper"], models / "paper")
+
+
+def peculiar(config: Config, models: Path) -> dict[str, dict[str, Any]]:
+    """One that speculates by itself, and one on more GPUs than any scale has for it."""
     method = config.methods["ngram"]
     ngram = {"ngram": [method.ngram_tokens, *method.ngram_lookup]}
-    found["paper qwen3-vl-32b-awq ngram"] = engine(config, "qwen3-vl-32b-awq", models / "paper") | ngram
-    found[BEYOND] = engine(config, "qwen3-vl-235b-awq", models / "paper", tensor_parallel=8)
-    return found
+    return {
+        "n-gram": engine(config, "qwen3-vl-32b-awq", models) | ngram,
+        BEYOND: engine(config, "qwen3-vl-235b-awq", models, tensor_parallel=8),
+    }
 
 
 def engine(config: Config, name: str, models: Path, **changes: Any) -> dict[str, Any]:
@@ -95,20 +113,34 @@ def packed(config: Config, name: str) -> dict[str, Any] | None:
     }
 
 
-@pytest.fixture(scope="module", params=["8.9", "9.0"])
-def chosen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chosen:
-    """Capability, and of each engine what was asked and what was chosen."""
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engines]:
+    """Of each capability and engine what was asked, and what was chosen."""
     folder = tmp_path_factory.mktemp("models")
     asked = engines(folder)
     (folder / "engines.json").write_text(json.dumps([*asked.values()]))
-    command = [sys.executable, str(ROOT / "tests/cuda_platform.py"), request.param, str(folder / "engines.json")]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
+    command = [sys.executable, str(ROOT / "tests/cuda_platform.py"), str(folder / "engines.json")]
+    with ThreadPoolExecutor() as at_once:
+        answers = at_once.map(lambda capability: answer([*command, capability]), CAPABILITIES)
+        chosen = dict(zip(CAPABILITIES, answers, strict=True))
+    return {
+        capability: dict(zip(asked, zip(asked.values(), chosen[capability], strict=True), strict=True))
+        for capability in CAPABILITIES
+    }
+
+
+def answer(command: list[str]) -> Any:
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    return request.param, {name: (asked[name], one) for name, one in zip(asked, told, strict=True)}
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_engines_are_configured_as_the_scale_says(chosen: Chosen) -> None:
+@pytest.fixture(params=CAPABILITIES)
+def chosen(request: pytest.FixtureRequest, told: dict[str, Engines]) -> tuple[str, Engines]:
+    return request.param, told[request.param]
+
+
+def test_engines_are_configured_as_the_scale_says(chosen: tuple[str, Engines]) -> None:
     for name, (asked, found) in chosen[1].items():
         spec = asked["model"]["engine"]
         expected = {
@@ -126,11 +158,11 @@ def test_engines_are_configured_as_the_scale_says(chosen: Chosen) -> None:
         assert {part: found[part] for part in expected} == expected, name
 
 
-def test_no_engine_compiles_a_sampler(chosen: Chosen) -> None:
+def test_no_engine_compiles_a_sampler(chosen: tuple[str, Engines]) -> None:
     assert {found["sampler"] for _, found in chosen[1].values()} == {"forward_native"}
 
 
-def test_every_layer_attends_by_flash_attention(chosen: Chosen) -> None:
+def test_every_layer_attends_by_flash_attention(chosen: tuple[str, Engines]) -> None:
     """Of the language part and of the vision tower."""
     for name, (asked, found) in chosen[1].items():
         config = json.loads((Path(asked["folder"]) / "config.json").read_text())
@@ -142,7 +174,7 @@ def test_every_layer_attends_by_flash_attention(chosen: Chosen) -> None:
         assert {kind: count for kind, count in found["layers"].items() if "attention" in kind} == expected, name
 
 
-def test_every_packed_layer_has_a_kernel_at_its_share(chosen: Chosen) -> None:
+def test_every_packed_layer_has_a_kernel_at_its_share(chosen: tuple[str, Engines]) -> None:
     """Without padding. At 9.0 vLLM prefers Machete, but that has no kernel for groups of 32, as this project makes."""
     capability, engines = chosen
     for name, (asked, found) in engines.items():
@@ -154,11 +186,14 @@ def test_every_packed_layer_has_a_kernel_at_its_share(chosen: Chosen) -> None:
         assert kinds == (dict.fromkeys(packed, each) if method else {}), name
 
 
-def test_experts_have_a_kernel_on_four_gpus_and_none_of_the_fast_ones_on_eight(chosen: Chosen) -> None:
+def test_experts_have_a_kernel_on_four_gpus_and_none_of_the_fast_ones_on_eight(chosen: tuple[str, Engines]) -> None:
     """A group of 128 does not fit the 192 rows that each of eight would hold of an expert."""
-    experts = {name: found["layers"].get("experts MARLIN", 0) for name, (_, found) in chosen[1].items()}
-    assert {name for name, count in experts.items() if count} == {"paper qwen3-vl-235b-awq"}
-    assert experts["paper qwen3-vl-235b-awq"] == chosen[1][BEYOND][1]["layers"]["experts MoeWNA16Method"] == 94
+    for name, (asked, found) in chosen[1].items():
+        experts = {kind: count for kind, count in found["layers"].items() if kind.startswith("experts")}
+        _, text = packed_and_text(asked)
+        kind = "experts MoeWNA16Method" if name == BEYOND else "experts MARLIN"
+        assert experts == ({kind: text["num_hidden_layers"]} if "num_experts" in text else {}), name
+    assert chosen[1][BEYOND][1]["layers"]["experts MoeWNA16Method"] == 94
 
 
 def packed_and_text(asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
