@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from families import edit
-from real_models import REAL, real_folder
+from real_models import real_folder
 
 from dreamr.config import Config
 from dreamr.engines.vllm.rollouts import RolloutEngine
@@ -39,7 +39,7 @@ Engines = dict[str, tuple[dict[str, Any], dict[str, Any]]]  # by name, what was 
 
 
 def scales() -> dict[str, Config]:
-    """The scales for GPUs, each of the files that it names in the command which it tells."""
+    """The scales for GPUs; a scale's first lines tell of the files that it is made of."""
     found = {}
     for file in sorted((ROOT / "config").glob("*.yaml")):
         command = re.search(r"--configfile((?: config/\S+[.]yaml)+)", file.read_text())
@@ -54,7 +54,8 @@ def engines(models: Path) -> dict[str, dict[str, Any]]:
     """All engines of the scales, by names of these tests."""
     found = {}
     for scale, config in scales().items():
-        large = {name for name in config.models if name.removesuffix("-awq") in REAL}
+        hub = {name for name, spec in config.models.items() if spec.maker == "hub"}
+        large = hub | {name for name, spec in config.models.items() if getattr(spec, "base", None) in hub}
         for name in sorted(large):
             found[f"{scale} {name}"] = engine(config, name, models / scale)
         for draft in sorted({name for run in config.runs.values() if run for name in run.drafts} & large):
