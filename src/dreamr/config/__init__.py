@@ -1,6 +1,6 @@
 """The configuration: typed, closed, checked as a whole before any job starts.
 
-`config/config.yaml` is the micro scale; `smoke.yaml`, `depth.yaml`, `gpu.yaml` and `paper.yaml` beside it lie over it.
+`config/config.yaml` is the micro scale; the other files beside it lie over it, and `two_gpus.yaml` over `gpu.yaml`.
 Every key is explained there, and in its field's description, which editors show. A wrong name or value stops with the
 key, the value and what is allowed. All other code imports from here, not from the modules of this package: so none of
 them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
