@@ -2,7 +2,7 @@
 #
 #   snakemake --cores all                                      the whole experiment at micro scale
 #   snakemake --cores all --configfile config/smoke.yaml       a first look, in minutes
-#   snakemake --profile profiles/gpu --resources gpu=1 --configfile config/gpu.yaml   a first run on one GPU
+#   snakemake --profile profiles/gpu --resources gpu=2 --configfile config/gpu.yaml config/two_gpus.yaml   on two GPUs
 #   snakemake --profile profiles/slurm --configfile config/paper.yaml pins.yaml   the paper's models on a cluster
 #   snakemake --cores all zoo                                  train the micro models again
 from snakemake.utils import min_version

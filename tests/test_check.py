@@ -18,7 +18,7 @@ from test_plan import merged
 from dreamr.cli.check import main
 from dreamr.machine.found import probed
 from dreamr.machine.lines import RUN_PYTHONS, compared
-from dreamr.machine.needed import CUDA, ENVIRONMENTS, cuda_version, needs_here, unmade
+from dreamr.machine.needed import CUDA, ENVIRONMENTS, cuda_version, needs_here, unmade, written_gb
 from dreamr.machine.on_gpus import SERVED
 from dreamr.machine.platforms import PROCESSORS, SYSTEMS, processor_of, supported, system_of
 from dreamr.machine.telling import faults, on_nodes
@@ -123,6 +123,14 @@ def test_a_model_in_the_hubs_cache_is_not_counted_again(fresh: Path, monkeypatch
     with (blobs / "weights").open("wb") as file:
         file.truncate(int(17.6e9))  # holes take no room
     assert "hub's cache 21.8" in before and "hub's cache 4.2" in counted()
+
+
+def test_checkpoints_of_the_largest_draft_are_counted(fresh: Path) -> None:
+    """Weights and two moments in 32 bits; the new one stands beside the old one until it is whole."""
+    plan = Plan(merged("config/paper.yaml"))
+    results = written_gb(needs_here(plan, {"train_sapo": 12}, 16, {"gpu": 8}))["results"]
+    largest = plan.config.estimates.models["mimo-vl-7b-rl"].parameters
+    assert results.most - results.least == pytest.approx(2 * 12 * largest / 1e9)
 
 
 def test_a_run_needs_what_its_own_jobs_need(fresh: Path) -> None:

@@ -1,9 +1,9 @@
 """The configuration: typed, closed, checked as a whole before any job starts.
 
-`config/config.yaml` is the micro scale; the others beside it lie over it, and `lab.yaml` over `paper.yaml`. Every key
-is explained there, and in its field's description, which editors show. A wrong name or value stops with the key, the
-value and what is allowed. All other code imports from here, not from the modules of this package: so none of them is
-in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
+`config/config.yaml` is the micro scale; the others beside it lie over it, `two_gpus.yaml` over `gpu.yaml`, `lab.yaml`
+over `paper.yaml`. Every key is explained there, and in its field's description, which editors show. A wrong name or
+value stops with the key, the value and what is allowed. All other code imports from here, not from the modules of this
+package: so none of them is in a digest of code (`planning.plan.DIGEST_EXCLUDED`).
 """
 
 from dreamr.config.base import NO_DRAFT, PLAIN, REFERENCE, Count, Fraction, Name, Planned, Spec, faults
