@@ -7,7 +7,7 @@ that of the table of accuracy. A method without a trained draft has no second an
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from dreamr.statistics.frame import (
 from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority
 from dreamr.statistics.paired import QUESTIONS
 from dreamr.statistics.power import non_inferiority_power
+from dreamr.statistics.shares import change_interval
 
 CHANGE = difference(mean("correct"), mean("target_correct"))
 VERDICTS = {"yes": "kept", "no": "not kept", "undecided": "undecided", "unknown": "unknown"}
@@ -45,14 +46,16 @@ POWERS = ["power_kept", "power_lost"]
 def margin(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:
     """Each method over all main pairs and on each, all benchmarks together.
 
-    `change_these` and `change_such` are the same number with the interval of each question, `kept_X` its verdict,
-    `p_kept_X` the one-sided p that as much as the margin is lost or more, `p_lost_X` that it is less. `training_sd` is
-    the standard deviation between trainings of one pair, what questions add to it included; of all pairs the root of
-    the mean variance. `power_kept`: how surely a true loss of 1.9 points is found to be below the margin, `power_lost`:
-    how surely one of 3.8 is found to be above, both with these drafts.
+    `change_these` and, where there is a second answer, `change_such` are one number, each with the interval of its
+    question. `kept_X` is the verdict, `p_kept_X` the one-sided p that as much as the margin is lost or more, `p_lost_X`
+    that it is less. `training_sd` is the standard deviation between trainings of one pair, what questions add to it
+    included; of all pairs the root of the mean variance. `power_kept`: how surely a true loss of 1.9 points is found to
+    be below the margin, `power_lost`: how surely one of 3.8 is found to be above, both with these drafts.
     """
     told, methods = batched(rows), _methods(job)
     told = told[of_pairs(told, job) & told.method.isin(methods) & told.target_correct.notna()]
+    apart = told.correct - told.target_correct
+    told = told.assign(lost=(apart < 0).astype(float), won=(apart > 0).astype(float))
     lines = [
         key | _line(answers, job)
         for key, answers in pools(told, job, ALL_BENCHMARKS)
@@ -81,10 +84,16 @@ def _line(answers: Group, job: SummariseJob) -> dict[str, Any]:
 
 
 def both(answers: Group, job: SummariseJob) -> dict[str, Interval]:
-    """The change of accuracy with its interval for these drafts, and for drafts like these where there are several."""
+    """The change of accuracy with its interval for these drafts, and for drafts like these where there are several.
+
+    Where too few problems differ for a bootstrap, limits of the first are exact, as in the table of accuracy.
+    """
     given = replace(answers, drafts=np.full(len(answers.drafts), "", dtype=object))
     these, such = (one.intervals({"": CHANGE}, sampling(job))[""] for one in (given, answers))
-    return {"these": these, "such": such if answers.crossed else Interval(these.value)}
+    if isnan(these.low):
+        sums = answers.sums
+        these = change_interval(sums["lost"], sums["won"], sums["n"], job.statistics.confidence)
+    return {"these": these, "such": such if answers.crossed else Interval(nan)}
 
 
 def _tests(name: str, change: Interval, job: SummariseJob) -> dict[str, Any]:

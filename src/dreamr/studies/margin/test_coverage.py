@@ -41,6 +41,8 @@ def answered(rng: Random, lost: np.ndarray) -> Group:
         "n": np.ones(chance.size),
         "correct": right.ravel().astype(float),
         "target_correct": np.broadcast_to(alone, chance.shape).ravel().astype(float),
+        "lost": (~right & alone).ravel().astype(float),
+        "won": (right & ~alone).ravel().astype(float),
     }
     number = np.arange(lost.size).repeat(PROBLEMS)
     names = np.array([f"draft {one}" for one in range(DRAFTS)], dtype=object)[draft.ravel()]

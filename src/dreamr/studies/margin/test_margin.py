@@ -60,7 +60,7 @@ def both() -> dict[str, pd.DataFrame]:
 def test_two_questions_have_one_number_and_two_intervals(both: dict[str, pd.DataFrame]) -> None:
     found = line(both["margin"], **WHOLE, method="dreamr")
     lost = sum(map(sum, WRONG.values())) / 8 / PROBLEMS
-    assert [found.change_these, found.change_such] == pytest.approx([-lost] * 2) == pytest.approx([-0.02] * 2)
+    assert [found.change_these, found.change_such] == pytest.approx([-lost] * 2) and lost == 0.02
     assert (found.kept_these, found.kept_such) == ("kept", "undecided"), "another training may be as bad as some are"
     assert found.change_such_low < -JOB.statistics.margin < found.change_these_low
     assert (found.n, found.clusters, found.trainings, found.over) == (16 * PROBLEMS, PROBLEMS, 16, "questions")
@@ -74,8 +74,10 @@ def test_the_second_interval_is_that_of_the_table_of_accuracy(both: dict[str, pd
     )
 
 
-def test_without_a_trained_draft_there_is_the_first_answer_alone_and_it_is_the_usual_one() -> None:
-    made = tables(rows("dreamr_ns", {draft: wrong[:1] for draft, wrong in WRONG.items()}))
+@pytest.mark.parametrize("most", [400, 1])
+def test_without_a_trained_draft_there_is_the_first_answer_alone_and_it_is_the_usual_one(most: int) -> None:
+    """With one lost question as well, where limits are exact."""
+    made = tables(rows("dreamr_ns", {draft: (min(wrong[0], most),) for draft, wrong in WRONG.items()}))
     usual, found = (line(made[name], **WHOLE, method="dreamr_ns") for name in ("accuracy", "margin"))
     assert found[["change_these_low", "change_these_high"]].tolist() == pytest.approx(
         usual[["accuracy_change_low", "accuracy_change_high"]].tolist()
