@@ -239,8 +239,8 @@ ON_MICRO = {
 }
 # Less than the bare configuration, and which studies the page lacks then.
 TIMED = {"speed", "milliseconds", "tokens", "timeline", "tradeoff"}
-JUDGED = {"explained", "errors", "acceptance", "verification", "gallery"}  # by target or oracle
-NO_REFERENCE = {"parts", "sapo", "timeline"}
+JUDGED = {"explained", "errors", "acceptance", "verification", "gallery", "gaming"}  # by target or oracle
+NO_REFERENCE = {"parts", "sapo", "gaming", "timeline"}
 LESS = {
     "untimed": (lambda at: [suite(at), runs(baseline={"suites": ["added"]}, main={"suites": ["added"]})], TIMED),
     "plain": (lambda at: [runs(main={"methods": ["specreason", "lookahead", "dreamr_ns"]})], NO_REFERENCE),

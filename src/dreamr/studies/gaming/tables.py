@@ -100,7 +100,8 @@ def _before_both(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) 
     names = {name + side: name + other for side, other in zip(SIDES, ELSEWHERE, strict=True) for name in columns}
     elsewhere = _beside_plain(steps, answers, job, [*exchanged])
     trained_for = [exchanged[row.method][row.target] for row in elsewhere.itertuples()]
-    elsewhere = elsewhere.assign(target=trained_for)[[*DRAFT, *names]].rename(columns=names)
+    targets = pd.Series(trained_for, index=elsewhere.index, dtype=elsewhere.target.dtype)  # also where there is none
+    elsewhere = elsewhere.assign(target=targets)[[*DRAFT, *names]].rename(columns=names)
     return own.merge(elsewhere, on=DRAFT, validate="one_to_one")
 
 

@@ -155,6 +155,21 @@ def test_without_exchanged_drafts_or_without_a_plain_draft_there_is_no_row() -> 
     assert table.empty and "wrong_steps_low" in table
 
 
+@pytest.mark.parametrize(
+    ("methods", "rows"),
+    [
+        (("specreason",), (0, 0)),
+        (("dreamr", "specreason"), (0, 0)),
+        (("dreamr_ns", "dreamr_exchanged"), (0, 0)),
+        (("dreamr_ns", "dreamr"), (7, 0)),
+    ],
+)
+def test_of_what_was_not_verified_there_is_no_row(methods: tuple[str, ...], rows: tuple[int, int]) -> None:
+    steps, given, job = invented()
+    some = steps[steps.method.isin(methods)], given[given.method.isin(methods)]
+    assert (len(gaming(*some, job)), len(judges(*some, job))) == rows
+
+
 # --- what the plan knows of drafts that are exchanged ---
 
 
