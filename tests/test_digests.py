@@ -43,13 +43,13 @@ COVERED = {
     "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
     "grade": f"{SCORING} data.prepared prompts scoring.grading scoring.lmms_eval scoring.lmms_letters "
     "scoring.lmms_reasoning scores spans steps traces",
-    "summarise": f"{FRAME} certificates statistics.claims statistics.comparisons statistics.devices "
-    "statistics.interventions statistics.paired statistics.power statistics.published statistics.shares "
-    "statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared micro.oracle micro.steps prompts "
+    "summarise": f"{FRAME} certificates statistics.claims statistics.closed_forms statistics.comparisons "
+    "statistics.contrasts statistics.devices statistics.interventions statistics.paired statistics.power "
+    "statistics.published statistics.risk statistics.shares statistics.words",
+    "verify": f"{FRAME} {MICRO_DATA} data.prepared provenance micro.oracle micro.steps prompts "
     "statistics.comparisons statistics.examples statistics.step_frame steps",
-    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.comparisons statistics.examples "
-    "statistics.words",
+    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.closed_forms "
+    "statistics.comparisons statistics.examples statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
     "report.packing report.page report.run_times report.sections runtime.forecast runtime.starts statistics.words",
 }

@@ -5,9 +5,11 @@ Everywhere answers and steps are equally long, a request costs nothing, and noth
 """
 
 from math import nan
+from typing import Literal
 
 from dreamr.config import Method, TargetSpeculation
-from dreamr.statistics.published import Schedule
+
+Schedule = Literal["sequential", "parallel"]
 
 
 def expected_speedup(method: Method, acceptance: float, cost: float, verdict: float) -> float:

@@ -1,7 +1,7 @@
 """The paper's numbers, each with the source that it was read in, as they stand in a file."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -9,8 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from dreamr.config import Count, Fraction, Spec
 from dreamr.errors import UserError
 from dreamr.statistics.claims import PaperSource
-
-Schedule = Literal["sequential", "parallel"]
+from dreamr.statistics.closed_forms import Schedule
 
 
 class PublishedCount(Spec):

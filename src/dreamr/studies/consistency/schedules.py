@@ -1,6 +1,6 @@
 """What a speed-up asks of a draft, and what acceptance may stand for."""
 
-from dreamr.statistics.published import Schedule
+from dreamr.statistics.closed_forms import Schedule
 
 
 def largest_cost(schedule: Schedule, acceptance: float, speedup: float, verdict: float = 0.0) -> float:
