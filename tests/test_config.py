@@ -15,8 +15,8 @@ from dreamr.planning.reading import load, read
 
 ROOT = Path(__file__).parent.parent
 STATEMENTS = {"claims.yaml", "published.yaml"}  # of the paper, not settings
+BELOW = {"two_gpus.yaml": ["gpu.yaml"]}  # what a scale lies over, beside the default one
 CONFIGS = sorted({path.name for path in (ROOT / "config").glob("*.yaml")} - STATEMENTS)
-BENEATH = {"two_gpus.yaml": ("gpu.yaml",)}  # what lies between it and config.yaml
 
 
 def tree(*overlays: Any) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def tree(*overlays: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_shipped_configurations_are_right(name: str) -> None:
-    files = [ROOT / "config" / file for file in (*BENEATH.get(name, ()), name)]
-    config = load(tree(*(yaml.safe_load(file.read_text()) for file in files)))
+    files = [*BELOW.get(name, []), name]
+    config = load(tree(*(yaml.safe_load((ROOT / "config" / file).read_text()) for file in files)))
     assert Config.model_validate(config.model_dump(mode="json", by_alias=True)) == config
 
 
@@ -85,7 +85,10 @@ CERTIFIED = {
 WRONG = {
     "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key", "resamples"]),
     "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key", "benchmarks, calibration, context_tokens"]),
-    "unknown key of a model": ({"models": {"q3vl-2l": {"pth": "x"}}}, ["pth", "here: chat_template_kwargs, engine, from, path"]),
+    "unknown key of a model": (
+        {"models": {"q3vl-2l": {"pth": "x"}}},
+        ["pth", "here: chat_template_kwargs, engine, from, path"],
+    ),
     "unknown key of a slice": ({"suites": {"all": {"slices": [{"bench": 1}]}}}, ["bench", "benchmark, shard"]),
     "unknown main method": ({"display": {"main": ["gated"]}}, ["display.main", "'gated'", "dreamr_ns"]),
     "name of what is not there": ({"display": {"labels": {"gated": "Gate"}}}, ["display.labels", "'gated'", "mmmu"]),

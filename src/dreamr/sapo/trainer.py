@@ -29,7 +29,7 @@ from dreamr.models.loading import load_model, load_processor, restore, vision_to
 from dreamr.planning.jobs import TrainJob
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import Question
-from dreamr.runtime.processes import first_rank
+from dreamr.runtime.processes import GROWING, first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
 from dreamr.sapo.judging import Answer
@@ -43,9 +43,6 @@ SHARES: dict[str, Any] = {
     "fsdp_config": {"version": 2, "activation_checkpointing": True},
     "gradient_checkpointing": False,
 }
-# Of ranks, whose memory is nearly full: pieces of it grow where they are, so that none is left between others. Engines
-# start before and allocate as ever: vLLM 0.32 refuses this beside some of its parts (config/vllm.py, line 1202).
-GROWING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # the first name that torch 2.13 reads, at its first use
 
 
 class Trained(NamedTuple):
@@ -253,6 +250,7 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         multi_objective_aggregation="normalize_then_sum",
         num_generations=spec.group,
         temperature=spec.temperature,
+        chat_template_kwargs=dict(job.draft.chat_template_kwargs) or None,
         max_completion_length=job.generation.answer_tokens,
         num_iterations=spec.updates,
         epsilon=spec.clip,
@@ -263,7 +261,6 @@ def arguments(job: TrainJob, work: Path) -> GRPOConfig:
         # Of the reference model, which TRL loads itself: with shares by "auto", over all GPUs that a rank sees.
         trust_remote_code=job.draft.trust_remote_code,
         model_init_kwargs={"device_map": None},
-        chat_template_kwargs=dict(job.draft.chat_template_kwargs) or None,
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,
