@@ -15,7 +15,8 @@ from dreamr.planning.reading import load, read
 
 ROOT = Path(__file__).parent.parent
 STATEMENTS = {"claims.yaml", "published.yaml"}  # of the paper, not settings
-BELOW = {"lab.yaml": ["paper.yaml"]}  # what a scale lies over, beside the default one
+# What a scale lies over, beside the default one.
+BELOW = {"lab.yaml": ["paper.yaml"], "two_gpus.yaml": ["gpu.yaml"]}
 CONFIGS = sorted({path.name for path in (ROOT / "config").glob("*.yaml")} - STATEMENTS)
 
 
@@ -85,7 +86,10 @@ CERTIFIED = {
 WRONG = {
     "unknown key": ({"statistics": {"sampels": 10}}, ["statistics.sampels", "unknown key", "resamples"]),
     "unknown top key": ({"benchmark": {}}, ["benchmark", "unknown key", "benchmarks, calibration, context_tokens"]),
-    "unknown key of a model": ({"models": {"q3vl-2l": {"pth": "x"}}}, ["pth", "here: engine, from, path"]),
+    "unknown key of a model": (
+        {"models": {"q3vl-2l": {"pth": "x"}}},
+        ["pth", "here: chat_template_kwargs, engine, from, path"],
+    ),
     "unknown key of a slice": ({"suites": {"all": {"slices": [{"bench": 1}]}}}, ["bench", "benchmark, shard"]),
     "unknown main method": ({"display": {"main": ["gated"]}}, ["display.main", "'gated'", "dreamr_ns"]),
     "name of what is not there": ({"display": {"labels": {"gated": "Gate"}}}, ["display.labels", "'gated'", "mmmu"]),

@@ -359,12 +359,37 @@ def test_ranks_see_the_gpus_that_the_engines_leave(monkeypatch: pytest.MonkeyPat
 
 def test_torch_reads_how_to_allocate_when_it_first_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told after torch has been imported, and engines have started."""
-    from dreamr.sapo.trainer import GROWING
+    from dreamr.runtime.processes import GROWING
 
     read = "import os, torch; os.environ.update({growing}); print(torch._C._accelerator_getAllocatorSettings())"
     monkeypatch.delenv("PYTORCH_ALLOC_CONF", raising=False)
     done = subprocess.run([sys.executable, "-c", read.format(growing=GROWING)], capture_output=True, text=True)
     assert done.stdout.strip() == "expandable_segments:True", done.stderr
+
+
+def test_a_trainer_tells_the_template_what_the_engine_does(tmp_path: Path) -> None:
+    from dreamr.sapo.trainer import arguments
+
+    assert arguments(job("q3vl-2l"), tmp_path, None).chat_template_kwargs is None
+    assert arguments(job("r4b-own-code"), tmp_path, None).chat_template_kwargs == {"thinking_mode": "long"}
+
+
+def test_weights_that_an_engine_reads_as_they_are_are_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After every batch they go to the engine: of a draft of 7 billion parameters 16 GB."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    from dreamr.models.folders import in_type, save_like
+
+    def again(*_: Any) -> None:
+        raise AssertionError("written a second time")
+
+    model = AutoModelForImageTextToText.from_pretrained(ZOO / "q3vl-2l", dtype=torch.float32)
+    monkeypatch.setattr("safetensors.torch.save_file", again)
+    save_like(model, in_type(model.state_dict(), torch.float16), ZOO / "q3vl-2l", tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_without_a_list_of_gpus_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,31 +426,6 @@ def test_more_ranks_than_gpus_are_left_stop(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     with pytest.raises(UserError, match=r"leave the GPUs 6 of 4, 5, 6, 2 ranks need one each"):
         draft_devices(on_gpus((0,), (1,), ranks=2))
-
-
-def test_a_trainer_tells_the_template_what_the_engine_does(tmp_path: Path) -> None:
-    from dreamr.sapo.trainer import arguments
-
-    assert arguments(job("q3vl-2l"), tmp_path, None).chat_template_kwargs is None
-    assert arguments(job("r4b-own-code"), tmp_path, None).chat_template_kwargs == {"thinking_mode": "long"}
-
-
-def test_weights_that_an_engine_reads_as_they_are_are_written_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After every batch they go to the engine: of a draft of 7 billion parameters 16 GB."""
-    import torch
-    from transformers import AutoModelForImageTextToText
-
-    from dreamr.models.folders import in_type, save_like
-
-    def again(*_: Any) -> None:
-        raise AssertionError("written a second time")
-
-    model = AutoModelForImageTextToText.from_pretrained(ZOO / "q3vl-2l", dtype=torch.float32)
-    monkeypatch.setattr("safetensors.torch.save_file", again)
-    save_like(model, in_type(model.state_dict(), torch.float16), ZOO / "q3vl-2l", tmp_path)
-    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_a_draft_with_code_of_its_own_is_saved_without_running_it(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "MALLOC_TOP_PAD_": "200000000",
 }
+# Of a training's ranks, whose GPU memory is nearly full: pieces of it grow where they are, so that none is left between
+# others. Engines start before and allocate as ever: vLLM 0.32 refuses this beside some of its parts (config/vllm.py,
+# line 1202). The name is the first that torch 2.13 reads, when it first allocates.
+GROWING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
 STOP_SECONDS = 3600  # a training that is told to stop finishes its batch and writes a checkpoint first
 
 

@@ -35,7 +35,7 @@ from dreamr.models.loading import load_model, load_processor, restore, vision_to
 from dreamr.planning.jobs import TrainJob
 from dreamr.prompts import Prompt, question_prompt
 from dreamr.records import Question
-from dreamr.runtime.processes import first_rank
+from dreamr.runtime.processes import GROWING, first_rank
 from dreamr.sapo import rewards
 from dreamr.sapo.callbacks import Bar, Schedule, Stop
 from dreamr.sapo.judging import Answer
@@ -44,10 +44,6 @@ from dreamr.sapo.ranks import COLLECTIVE_TIMEOUT_S, leave, on_first
 from dreamr.sapo.rollouts import Rollouts, check_room
 from dreamr.sapo.serving import Served, engines
 from dreamr.sapo.shares import gather_head, share, share_settings
-
-# Of ranks, whose memory is nearly full: pieces of it grow where they are, so that none is left between others. Engines
-# start before and allocate as ever: vLLM 0.32 refuses this beside some of its parts (config/vllm.py, line 1202).
-GROWING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # the first name that torch 2.13 reads, at its first use
 
 
 class Trained(NamedTuple):
@@ -285,6 +281,7 @@ def arguments(job: TrainJob, work: Path, model: Any) -> GRPOConfig:
         multi_objective_aggregation="normalize_then_sum",
         num_generations=spec.group,
         temperature=spec.temperature,
+        chat_template_kwargs=dict(job.draft.chat_template_kwargs) or None,
         max_completion_length=job.generation.answer_tokens,
         num_iterations=spec.updates,
         epsilon=spec.clip,
@@ -292,7 +289,6 @@ def arguments(job: TrainJob, work: Path, model: Any) -> GRPOConfig:
         # Engine and trainer are one model but for rounding, which is corrected token by token: over thousands of tokens
         # in 16 bits TRL's default, the ratio of a whole completion, would drop or shrink many of them (our decision).
         vllm_importance_sampling_mode="token_truncate",
-        chat_template_kwargs=dict(job.draft.chat_template_kwargs) or None,
         learning_rate=spec.learning_rate,
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.micro_batch,
