@@ -346,7 +346,7 @@ def test_ranks_take_the_gpus_that_are_left_or_share_those_of_the_rollouts() -> N
 
 
 def test_an_engine_holds_more_than_its_share() -> None:
-    """A gigabyte on each of its GPUs, so that six engines on one hold six."""
+    """A gigabyte on each of its GPUs, so that five engines on one hold five more."""
     five = [part for part in holdings(Plan(paper())) if part.models == "qwen3-vl-2b for qwen3-vl-32b-awq"]
     drafts = [part for part in five if part.rule == "generate" and part.holder == "draft"]
     assert fullest(drafts) == (4, pytest.approx(5 * (0.16 * 48 + 1)))
