@@ -36,8 +36,8 @@ COVERED = {
     "quantize": "data.plants data.sampling engines.chat engines.images models.awq models.cards models.folders "
     "models.loading prompts provenance runtime.processes",
     "train_sapo": f"{ENGINE} data.plants data.sampling models.cards models.folders models.loading prompts provenance "
-    "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.ranks sapo.rewards sapo.rollouts sapo.serving "
-    "sapo.trainer steps verifiers.cpn verifiers.protocol",
+    "engines.vllm.rollouts sapo.callbacks sapo.curve sapo.judging sapo.padding sapo.ranks sapo.rewards sapo.rollouts "
+    "sapo.serving sapo.shares sapo.trainer steps verifiers.cpn verifiers.protocol",
     "generate": f"{ANSWERING} answering.thresholds certificates",
     "answer": f"{ANSWERING} answering.thresholds certificates",
     "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
