@@ -85,9 +85,13 @@ def write(judged: Judged, out: Path) -> None:
 
 
 def verified_traces(paths: Iterable[Path], benchmarks: Collection[str]) -> list[Trace]:
-    """The batched answers to these benchmarks that a target verified; none: UserError."""
+    """The batched answers to these benchmarks that a target verified; none: UserError.
+
+    Without their spans, which say nothing here and are most of the memory where there are many answers.
+    """
     batched = (row for path in paths for row in read_rows(path, Trace) if row.mode == "batched")
-    found = [row for row in batched if row.verified and row.benchmark in benchmarks]
+    asked = (row for row in batched if row.verified and row.benchmark in benchmarks)
+    found = [row.model_copy(update={"spans": ()}) for row in asked]
     if not found:
         raise UserError(f"no verified step: no target verified any of the traces given of {', '.join(benchmarks)}")
     return found
