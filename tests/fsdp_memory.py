@@ -62,13 +62,15 @@ def built(name: str, folder: Path) -> Any:
     """The model `name` in 32 bits as the trainer loads it, with TRL's head."""
     import torch
     from transformers import AutoConfig
+    from transformers.initialization import no_init_weights
     from trl.trainer.utils import add_fused_lm_head
 
     from dreamr.models.loading import auto_class, vision_tower
 
     trusted = "code" in REAL[name]
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
-    model = auto_class(folder, trusted).from_config(config, trust_remote_code=trusted, dtype=torch.float32)
+    with no_init_weights():  # some of SigLIP's are drawn by numbers that fake tensors do not have
+        model = auto_class(folder, trusted).from_config(config, trust_remote_code=trusted, dtype=torch.float32)
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     vision_tower(model).requires_grad_(False)
     return model
@@ -159,7 +161,9 @@ def main() -> None:
     for option, default in {"ranks": RANKS, "rows": ROWS, "tokens": TOKENS}.items():
         parser.add_argument(f"--{option}", type=int, default=default)
     given = vars(parser.parse_args())
-    sys.stdout.write(json.dumps({name: memory(name, **given) for name in given.pop("models")}) + "\n")
+    for name in given.pop("models"):
+        sys.stdout.write(json.dumps({name: memory(name, **given)}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
