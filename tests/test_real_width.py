@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 BASE = "q3vl-2l"
 WORDS = 151_669  # tokens of Qwen3-VL's tokenizer; the model has 267 places more
-SHARE = 2  # of the real width
+SHARE = 4  # of the real width
 MB = 1_000_000
 
 
