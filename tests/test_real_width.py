@@ -1,7 +1,7 @@
 """A draft with the paper's vocabulary is trained, handed over, judged and saved: what 151,936 tokens cost and change.
 
-Half the width of Qwen3-VL-2B, two of its layers, random weights and a small vision tower: Adam's state for the whole
-width alone would take 7 GB. Run with -s, the test prints seconds and bytes; trainer and engine take 10 GB together.
+A fourth of the width of Qwen3-VL-2B, two of its layers, random weights and a small vision tower: Adam's state for the
+whole width alone would take 7 GB. Run with -s, the test prints seconds and bytes.
 """
 
 import json
