@@ -71,6 +71,7 @@ def built(name: str, folder: Path) -> Any:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     with no_init_weights():  # some of SigLIP's are drawn by numbers that fake tensors do not have
         model = auto_class(folder, trusted).from_config(config, trust_remote_code=trusted, dtype=torch.float32)
+    model.tie_weights()  # which is part of the drawing
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     vision_tower(model).requires_grad_(False)
     return model
