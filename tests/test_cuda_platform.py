@@ -149,9 +149,8 @@ def test_engines_are_configured_as_the_scale_says(chosen: tuple[str, Engines]) -
             "worker": "vllm.v1.worker.gpu_worker.Worker",
             "tensor_parallel": spec["tensor_parallel"],
             "tokens": [spec["batched_tokens"], asked["settings"]["context_tokens"], 256],
-            "asynchronous": name.endswith(
-                "writing"
-            ),  # what is timed schedules no step ahead, as n-gram speculation cannot
+            # What is timed schedules no step ahead, as n-gram speculation cannot.
+            "asynchronous": name.endswith("writing"),
             "second_runner": False,
             "dtype": f"torch.{spec['dtype']}",
             "memory": spec["memory"],
