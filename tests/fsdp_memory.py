@@ -65,9 +65,11 @@ def built(name: str, folder: Path) -> Any:
     from transformers.initialization import no_init_weights
     from trl.trainer.utils import add_fused_lm_head
 
-    from dreamr.models.loading import auto_class, vision_tower
+    from dreamr.models.loading import auto_class, bring_up_to_date, vision_tower
 
     trusted = "code" in REAL[name]
+    if trusted:
+        bring_up_to_date(auto_class(folder, trusted), folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     with no_init_weights():  # some of SigLIP's are drawn by numbers that fake tensors do not have
         model = auto_class(folder, trusted).from_config(config, trust_remote_code=trusted, dtype=torch.float32)
