@@ -256,7 +256,7 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_the_plan_prints_restarts_and_billed_hours() -> None:
     printed = list(lines(plan()))
     row = next(line for line in printed if line.startswith("train_sapo mimo-vl-7b-rl for qwen3-vl-32b-awq "))
-    assert row.split()[-2:] == ["13", "2,440.5"]
+    assert row.split()[-2:] == ["13", "2,441.7"]
     assert any(line.startswith("Restarts at time limits: 96 (train_sapo 96, quantize 0") for line in printed)
     assert not any("billed" in line for line in lines(Plan(merged("config/paper.yaml"))))
 

@@ -176,6 +176,8 @@ CERTIFIED = WINDOW | {
     "continues": True,
     "alpha": {"risk": 0.03, "confidence": 0.95, "problems": 500},
 }
+UNITS = WINDOW | {"window": 4, "continues": True, "steps_per_verdict": 2}
+DICE = ("dice_sequential", "dice_lookahead", "dice_parallel")
 ARMS = ("speculation_frontier", "speculation_none", "anew_all")
 ORACLE = ("oracle_000_00", "oracle_000_50", "oracle_100_00", "oracle_100_50")
 PLANTED = {"planted": {"weights": {"outcome": 1, "alignment": 1, "length": 1}, "planted": True}}
@@ -206,6 +208,9 @@ ADDED = {
         lambda at: [methods_of_depth("dreamr_target_answers"), run(at, "dreamr_target_answers")],
         {"interventions"},
     ),
+    "dice": (lambda at: [methods_of_depth(*DICE), run(at, *DICE)], {"speed_at_acceptance"}),
+    "units": (lambda at: [{"methods": {"units": UNITS}}, run(at, "units")], {"per_verdict"}),
+    "cascade": (lambda at: [methods_of_depth("cascade"), run(at, "cascade")], {"baselines"}),
     "load": (
         lambda at: [suite(at, load={"sizes": [1, 4], "blocks": 6}), run(at, "specreason", suites=["added"])],
         {"load"},
@@ -239,7 +244,7 @@ ON_MICRO = {
 }
 # Less than the bare configuration, and which studies the page lacks then.
 TIMED = {"speed", "milliseconds", "tokens", "timeline", "tradeoff"}
-JUDGED = {"explained", "errors", "acceptance", "verification", "gallery", "gaming"}  # by target or oracle
+JUDGED = {"explained", "errors", "acceptance", "verification", "readings", "gallery", "gaming"}  # by target or oracle
 NO_REFERENCE = {"parts", "sapo", "gaming", "timeline"}
 LESS = {
     "untimed": (lambda at: [suite(at), runs(baseline={"suites": ["added"]}, main={"suites": ["added"]})], TIMED),
@@ -314,8 +319,8 @@ def test_everything_that_takes_no_micro_world_is_on_one_page(scale: str, tmp_pat
     overlays = [overlay for make, _ in ADDED.values() for overlay in make(scale)]
     settings = configured(scale, bare(scale), *overlays)
     text = check(page(settings, tmp_path), settings)
-    micro = {"errors", "control", "threads", "verification", "dose", "gallery"}
-    assert left_out(text) == headings(micro)
+    micro = {"errors", "control", "threads", "verification", "readings", "gaming", "dose", "gallery"}
+    assert left_out(text) == headings(micro | {"recalibrations"})  # which takes 2,000 problems
 
 
 @pytest.mark.slow

@@ -164,6 +164,7 @@ def estimate(row: Mapping[str, Any], quantity: str, told: Sentence, job: Summari
 
 
 def value_of(words: object) -> tuple[float, str]:
-    """By which settings are put in order: numbers by their value, before words."""
+    """By which settings are put in order: numbers by their value, before words, and before what a comma adds."""
     text = str(words)
-    return (float(text) if text.replace(".", "", 1).isdigit() else inf), text
+    number = text.partition(",")[0]
+    return (float(number) if number.replace(".", "", 1).isdigit() else inf), text

@@ -29,7 +29,8 @@ def drawn(kind: str, tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> C
     if rows.empty:
         return None
     pooled = (rows.target == ALL).groupby(rows.method).transform("any")
-    named = rows.setting.where(pooled | ~pooled.any(), rows.setting + ", one pair")
+    apart = rows.setting.map("{}, one pair".format)
+    named = rows.setting.where(pooled | ~pooled.any(), apart)
     rows = rows.assign(setting=named)[~pooled | (rows.target == ALL)]
     names = OF_TIME if kind in ("schedule", "window") else QUANTITIES
     settings = sorted(set(rows.setting), key=value_of)
