@@ -84,9 +84,17 @@ def with_interventions(settings: Config) -> Config:
 
 
 def with_arms(settings: Config) -> Config:
-    """The same with a window, and arms of depth.yaml: what the target does ahead of a verdict, two threads."""
+    """The same with a window, and arms of depth.yaml: what the target does ahead of a verdict, dice, units, a cascade.
+
+    And two threads.
+    """
     deep = read([ROOT / "config" / name for name in ("config.yaml", "depth.yaml")])
-    runs = {name: deep.runs[name].model_copy(update={"suites": ("all",)}) for name in ("arms", "two_threads")}
+    arms = {name: deep.runs[name].methods for name in ("arms", "two_threads", "per_verdict")}
+    arms |= {"cascade": ("cascade",), "acceptances": ("dice_sequential", "dice_lookahead", "dice_parallel")}
+    runs = {
+        name: deep.runs[name].model_copy(update={"suites": ("all",), "methods": methods})
+        for name, methods in arms.items()
+    }
     methods = {name: deep.methods[name] for run in runs.values() for name in run.methods}
     methods["window_2"] = deep.methods["dreamr"].model_copy(update={"window": 2})
     runs["window"] = runs["arms"].model_copy(update={"methods": ("window_2",)})

@@ -30,7 +30,7 @@ from dreamr.statistics.words import limit, sample, standing, value_of
 from dreamr.studies.catalogue import studies
 
 SEVERAL = {"trainings"}  # drawn where a recipe was trained more than once on a pair
-FIGURES = {*captions(studies())} - SEVERAL
+FIGURES = {*captions(studies())} - SEVERAL - {"recalibrations"}  # which takes 2,000 problems
 # Of the configuration, or a summary of a table that is linked beside it.
 NOT_OF_A_FILE = (
     "Targets and drafts of this run",

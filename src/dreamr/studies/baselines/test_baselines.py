@@ -120,7 +120,7 @@ def test_the_reference_and_the_method_with_the_same_draft_are_held_to_each() -> 
 def test_the_section_begins_with_the_answer() -> None:
     text = said("studies/baselines/section.html.j2", SETTINGS, whole())
     speeds = of_pair(whole()["baselines"]).set_index("method").speedup
-    assert f"DREAM-R is {speeds['dreamr']:.2f} times as fast as the target alone" in text
+    assert f"DREAM-R answers {speeds['dreamr']:.2f} times as fast as the target alone" in text
     assert f"first (k 4), is {speeds['first']:.2f} times as fast" in text and "with identical answers." in text
     assert "The fastest that judges whole answers, second (alpha 0.7)" in text
 
