@@ -9,7 +9,7 @@ import pandas as pd
 from factories import ROOT
 
 from dreamr.config import Config
-from dreamr.planning.jobs import SummariseJob, VerifyJob
+from dreamr.planning.jobs import SummariseJob
 from dreamr.report.page import _environment, everything, records
 from dreamr.statistics.frame import ALL
 
@@ -28,7 +28,7 @@ def said(template: str, settings: Config, tables: Mapping[str, pd.DataFrame], *s
             tables=rows,
             everything=everything(rows),
             in_depth={},
-            judged=VerifyJob.of(settings).benchmarks,
+            judged=tuple(settings.benchmarks),
             pairs=len(job.pairs),
             margin="3",
             confidence="95",

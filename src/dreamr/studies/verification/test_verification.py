@@ -113,7 +113,7 @@ def test_the_mean_digit_has_an_area_of_its_own() -> None:
     assert np.isnan(row(table, "dreamr").auc_expected)
     readings = roc(steps(), job()).groupby("method").reading.unique()
     assert {name: sorted(found) for name, found in readings.items()} == {
-        "dreamr": ["verdict"], "specreason": ["expected", "verdict"]
+        "dreamr": ["verdict"], "dreamr_ns": ["verdict"], "specreason": ["expected", "verdict"]
     }  # fmt: skip
 
 
