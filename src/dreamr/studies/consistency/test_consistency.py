@@ -128,7 +128,7 @@ def test_the_section_says_what_is_assumed() -> None:
     assert "an assumption, not a measurement" in text
     assert "config/paper.yaml puts on each GPU, read for each token or not, it is 0.38" in text
     assert "At c = 0.43 the target's own answers have to be 1.66 times as long as the method's for 2.38" in text
-    assert "1.46 times as long as the method's for 2.48" in text and "1 / (c a + 1 − a)" in text
+    assert "1.47 times as long as the method's for 2.48" in text and "1 / (c a + 1 − a)" in text
 
 
 def test_what_no_source_names_is_no_number() -> None:
