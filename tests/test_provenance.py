@@ -80,6 +80,7 @@ def test_the_closure_is_what_python_loads() -> None:
 
 
 DIGEST_ALL = """
+import ast
 import time
 from dreamr import provenance
 from dreamr.planning.plan import DIGEST_EXCLUDED
@@ -89,16 +90,22 @@ modules = [
     if path.name != "__init__.py" and not path.name.startswith("test_")
 ]
 start = time.process_time()
+for path in provenance.SOURCES.glob("dreamr/**/*.py"):
+    ast.dump(ast.parse(path.read_text(encoding="utf-8")))
+parsed = time.process_time()
 for module in modules:
     provenance.code_digest(module, leave_out=DIGEST_EXCLUDED)
-print(time.process_time() - start)
+print((time.process_time() - parsed) / (parsed - start))
 """
 
 
 def test_all_modules_are_digested_in_no_time() -> None:
-    """In a process of its own, as while the workflow is read: that of all tests collects a large heap meanwhile."""
+    """Each is parsed once, whatever imports it, so it takes little more than parsing all of them: a second or two.
+
+    In a process of its own, as while the workflow is read: that of all tests collects a large heap meanwhile.
+    """
     done = subprocess.run([sys.executable, "-c", DIGEST_ALL], check=True, capture_output=True, text=True)
-    assert 0 < float(done.stdout) < 1.0  # 0.1 to 0.6 s; parsing dominates
+    assert 0 < float(done.stdout) < 3  # times what parsing takes on this machine
 
 
 json_values = st.recursive(
