@@ -2,9 +2,10 @@
 
     PYTHONPATH=src environments/models/bin/python tests/fsdp_memory.py qwen3-vl-2b qwen3-vl-4b r-4b mimo-vl-7b-rl
 
-The model has its published configuration and fake tensors, and is put in shares as the trainer does it, for a group of
-ranks of which this process is one. torch's tracker counts what an update allocates. Told are GB: what is held all the
-time, the most at once, and the difference. Images count as tokens: the frozen vision tower is held, and sees nothing.
+The model has its configuration of tests/data/real_models.yaml and fake tensors, and is put in shares as the trainer
+does it, for a group of ranks of which this process is one. torch's tracker counts what an update allocates. Told are
+GB: what is held all the time, the most at once, and the difference. Images count as tokens: the frozen vision tower is
+held, and sees nothing.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""The paper's models of full size, as their published configurations say, on the meta device: shapes without values.
+"""The paper's models of full size on the meta device: shapes without values.
+
+Their configurations were written without the hub (tests/data/real_models.yaml).
 
     python tests/real_models.py kept|handed FOLDER
 
@@ -21,7 +23,7 @@ REAL: dict[str, dict[str, Any]] = yaml.safe_load((DATA / "real_models.yaml").rea
 
 
 def real_folder(name: str, parent: Path) -> Path:
-    """A model folder without weights: the published configuration and, where it has one, the model's own code."""
+    """A model folder without weights: its configuration and, where it has one, the model's own code."""
     folder = parent / name
     if code := REAL[name].get("code"):
         shutil.copytree(DATA / code, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)

@@ -198,9 +198,9 @@ def test_ranks_share_parameters_gradients_and_moments() -> None:
     assert draft.handing_seconds() == pytest.approx(10)
 
 
-# GB that torch's FSDPMemTracker saw on each of four ranks in an update: real configurations as fake tensors, 4 answers
-# of 9,092 tokens to a rank, activations recomputed: what is held (weights, gradients, Adam, the plain draft), and the
-# most that is there at once.
+# GB that torch's FSDPMemTracker saw on each of four ranks in an update: configurations of full size as fake tensors, 4
+# answers of 9,092 tokens to a rank, activations recomputed: what is held (weights, gradients, Adam, the plain draft),
+# and the most that is there at once.
 SEEN_GB = {
     "qwen3-vl-2b": (9.4, 21.6),
     "qwen3-vl-4b": (20.9, 39.1),

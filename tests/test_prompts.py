@@ -1,7 +1,7 @@
 """What models of the paper's families read, in files for people: tests/data/prompts/FAMILY/REQUEST.txt.
 
-Chat templates in tests/data/templates are written after the families' public formats. RENEW_PROMPTS=1 writes the files
-anew; look at the difference before it is kept.
+Chat templates in tests/data/templates are written after what is known of the families' formats; none was read from the
+hub. RENEW_PROMPTS=1 writes the files anew; look at the difference before it is kept.
 """
 
 import os

@@ -67,7 +67,7 @@ def baseline_contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def _levels(job: SummariseJob) -> dict[str, Level]:
     """What each method that takes part speculates on or judges; none where nothing stands beside the steps."""
     found: dict[str, Level] = {}
-    for name, method in job.methods.items():
+    for name, method in job.own.items():
         if method.declared.lossless:
             found[name] = "tokens"
         elif method.declared.judges == "answer":
@@ -80,7 +80,7 @@ def _levels(job: SummariseJob) -> dict[str, Level]:
 def _of_steps(job: SummariseJob, drafts: set[str]) -> dict[str, str]:
     """By draft, the reference and the methods that are the same with these."""
     base = job.methods[job.reference]
-    by_settings = {method: name for name, method in job.methods.items()}
+    by_settings = {method: name for name, method in job.own.items()}
     changed = {draft: by_settings.get(base.model_copy(update={"draft": draft})) for draft in sorted(drafts)}
     return {base.draft: job.reference} | {draft: name for draft, name in changed.items() if name}
 

@@ -26,6 +26,10 @@ NEW = {
 }
 SETTINGS = config().model_copy(update={"methods": config().methods | NEW})
 JOB = SummariseJob.of(SETTINGS).model_copy(update={"pairs": ((*PAIR.values(),),)})
+# The same with a method that has the settings of DREAM-R, and drafts of the other target.
+EXCHANGED = JOB.model_copy(
+    update={"methods": JOB.methods | {"elsewhere": JOB.methods["dreamr"]}, "exchanged": {"elsewhere": {}}}
+)
 SECONDS = {
     "dreamr": 0.5,
     "dreamr_ns": 0.7,
@@ -136,3 +140,7 @@ def test_without_tokens_of_a_draft_or_answers_there_is_nothing_to_show() -> None
     rows = rows[~rows.method.isin(NEW)]
     tables = {"baselines": baselines(rows, job), "baseline_contrasts": baseline_contrasts(rows, job)}
     assert all(table.empty for table in tables.values()) and figure(tables, job) is None
+
+
+def test_drafts_of_the_other_target_are_not_taken_for_the_method_s_own() -> None:
+    pd.testing.assert_frame_equal(baselines(frame(), EXCHANGED), whole()["baselines"])

@@ -39,7 +39,7 @@ def _families(rows: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[tuple[str
     Of these a line is a problem, a column a threshold, the strictest first.
     """
     batched = rows[rows["mode"] == "batched"].dropna(subset=["target_correct"])
-    for name, alphas in _thresholds(job.methods).items():
+    for name, alphas in _thresholds(job.own).items():
         asked = batched[batched.method.isin(alphas)]
         for place, part in asked.groupby(PLACE):
             losses = _losses(part.assign(alpha=part.method.map(alphas)))

@@ -55,6 +55,16 @@ def test_versions_of_a_problem_count_once_and_few_problems_or_thresholds_say_not
     assert recalibrations(rows[rows.method != "alpha_05"], JOB).empty
 
 
+def test_drafts_of_the_other_target_stay_out_of_it() -> None:
+    """Their method has the settings of DREAM-R, and would be averaged with it."""
+    rows = answers()
+    wrong = rows[rows.method == "dreamr"].assign(method="exchanged", correct=0.0)
+    methods = JOB.methods | {"exchanged": JOB.methods["dreamr"]}
+    target = PAIR["target"]
+    job = JOB.model_copy(update={"methods": methods, "exchanged": {"exchanged": {target: "q3vl-moe-awq"}}})
+    pd.testing.assert_frame_equal(recalibrations(pd.concat([rows, wrong]), job), recalibrations(rows, JOB))
+
+
 def test_the_figure_has_a_point_for_each_calibration() -> None:
     table = recalibrations(answers(), JOB)
     chart = draw({"recalibrations": table}, JOB)

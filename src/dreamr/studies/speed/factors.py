@@ -58,7 +58,7 @@ def split(rows: pd.DataFrame, traces: Iterable[Trace], job: SummariseJob) -> pd.
 
     overlap = starts x parallel; both are unknown of a sequential method, and where its draft was not timed alone.
     """
-    twins = sequential_twins(job.methods)
+    twins = sequential_twins(job.own)
     others = [rows[rows.method == twin].assign(method=name) for name, twin in twins.items()]
     columns = ["baseline_seconds", "seconds", "tokens_by_target", "untimed"]
     other = pd.concat([rows.iloc[:0], *others])[CELL + columns]

@@ -42,7 +42,7 @@ def dice(rows: pd.DataFrame, published: Path, written: Mapping[str, pd.DataFrame
     the draft is the reference's, whose costs these are. `published`: whether this acceptance is the first of a parallel
     schedule in config/published.yaml.
     """
-    thrown = {name: method for name, method in job.methods.items() if _by_dice(method)}
+    thrown = {name: method for name, method in job.own.items() if _by_dice(method)}
     table = tabulate(alone(on_the_same_questions(rows[rows.method.isin(thrown)])), job, DICE)
     table = table[table.benchmark == ALL].reset_index(drop=True)
     paper = [speedup.acceptance for speedup in load_published(published).speedups if speedup.schedule == "parallel"]
@@ -148,7 +148,7 @@ def dice_contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
     p is corrected by Holm over all of these in one kind of place.
     """
-    thrown = {name: method for name, method in job.methods.items() if _by_dice(method)}
+    thrown = {name: method for name, method in job.own.items() if _by_dice(method)}
     own = schedule_of(job.methods[job.reference], job)
     ours = {method.acceptance: name for name, method in thrown.items() if schedule_of(method, job) == own}
     others = [name for name, method in thrown.items() if name not in ours.values() and method.acceptance in ours]
@@ -170,7 +170,7 @@ def per_verdict(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Su
     a verdict's cost shared by the steps. Where dice decide (`dice`), acceptance is set, and accuracy is not told: it
     would say nothing of the method.
     """
-    parts = [_beside_base(rows, base, several, job) for base, several in _bases(job.methods).items()]
+    parts = [_beside_base(rows, base, several, job) for base, several in _bases(job.own).items()]
     columns = [*KEYS, "base", "steps", "dice", "n", "clusters", "n_alone", *CELLS, *APART_CELLS]
     table = pd.concat([pd.DataFrame(columns=columns), *parts], ignore_index=True)[columns]
     return table.assign(expected=_expected(table, written, job))

@@ -48,6 +48,10 @@ SEVERAL = {
 }
 METHODS = config().methods | {"dreamr": REFERENCE} | ONE | ALL_AT_ONCE | SEVERAL
 JOB = SummariseJob.of(config()).model_copy(update={"methods": METHODS, "pairs": ((*PAIR.values(),),)})
+# The same with a method that has the settings of DREAM-R, and drafts of the other target.
+EXCHANGED = JOB.model_copy(
+    update={"methods": JOB.methods | {"elsewhere": JOB.methods["dreamr"]}, "exchanged": {"elsewhere": {}}}
+)
 
 
 def answers(method: str, seconds: float, accepted: int, seed: int) -> Iterator[Score]:
@@ -211,3 +215,7 @@ def test_without_such_methods_there_is_nothing_to_show() -> None:
     tables = written(frame(*ONE, *ALL_AT_ONCE, *SEVERAL))
     assert all(tables[name].empty for name in ("dice", "dice_break_even", "dice_contrasts", "per_verdict"))
     assert speed_at_acceptance(tables, JOB) is None and drawn_per_verdict(tables, JOB) is None
+
+
+def test_drafts_of_the_other_target_are_not_taken_for_the_method_s_own() -> None:
+    pd.testing.assert_frame_equal(per_verdict(frame(), whole(), EXCHANGED), whole()["per_verdict"])

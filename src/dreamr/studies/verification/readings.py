@@ -119,9 +119,9 @@ def _readings(job: SummariseJob) -> dict[str, list[Reading]]:
     base, found = job.methods[job.reference], {}
     if base.verifier != "cpn":
         return {}
-    by_settings = {method: name for name, method in job.methods.items()}
+    by_settings = {method: name for name, method in job.own.items()}
     scoring: dict[str, str] = {}
-    for name, method in job.methods.items():
+    for name, method in job.own.items():
         if _scores(method, base):
             scoring.setdefault(method.draft, name)
     for draft, name in scoring.items():

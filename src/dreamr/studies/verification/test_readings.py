@@ -21,6 +21,10 @@ NEW = {"scores": Method(loop="specreason", draft="balanced", verifier="score", t
 METHODS = {name: method for name, method in config().methods.items() if method.verifier != "score"} | NEW
 SETTINGS = config().model_copy(update={"methods": config().methods | NEW})
 JOB = SummariseJob.of(SETTINGS).model_copy(update={"methods": METHODS, "pairs": ((*PAIR.values(),),)})
+# The same with a method that has the settings of DREAM-R, and drafts of the other target.
+EXCHANGED = JOB.model_copy(
+    update={"methods": JOB.methods | {"elsewhere": JOB.methods["dreamr"]}, "exchanged": {"elsewhere": {}}}
+)
 
 
 def steps(problems: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -108,3 +112,7 @@ def test_the_section_begins_with_the_answer() -> None:
     text = said("studies/verification/readings.html.j2", SETTINGS, {"readings": table})
     rho = table[(table.reading == "rho") & (table.draft == PAIR["draft"])].iloc[0]
     assert f"CPN's rho lets {100 * rho.false_accept:.1f} % of the wrong ones pass" in text
+
+
+def test_drafts_of_the_other_target_are_not_taken_for_the_method_s_own() -> None:
+    pd.testing.assert_frame_equal(readings(steps(), EXCHANGED), readings(steps(), JOB))
