@@ -12,6 +12,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import loop_colour
 from dreamr.report.drawing import INK, Chart, cross, pairs_in, panels, plotted_rows
 from dreamr.statistics.closed_forms import expected_speedup
+from dreamr.studies.speed_at_acceptance.tables import Costs, costs_of_pairs
 
 DICE_LINE, JUDGED_LINE = "--", "-"
 
@@ -26,7 +27,7 @@ def speed_at_acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -
     for axes, place in zip(axes_list, places, strict=True):
         here = rows[rows.pair == place]
         for _, part in here.sort_values("acceptance").groupby("schedule"):
-            _draw_schedule(axes, part, tables["pairs"], job)
+            _draw_schedule(axes, part, costs_of_pairs(tables), job)
         for level in here.set_acceptance[here.published].unique():
             axes.axvline(level, color=INK, linewidth=0.5, linestyle=(0, (1, 3)))
         axes.axhline(1, color=INK, linewidth=0.8)
@@ -40,18 +41,18 @@ def speed_at_acceptance(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -
     return Chart(figure, plotted_rows(rows, ["acceptance", "speedup"], ["schedule", "set_acceptance", "expected"]), alt)
 
 
-def _draw_schedule(axes: Axes, part: pd.DataFrame, pairs: pd.DataFrame, job: SummariseJob) -> None:
+def _draw_schedule(axes: Axes, part: pd.DataFrame, costs: Costs, job: SummariseJob) -> None:
     """One schedule on one pair: its points with their intervals, and the closed form where costs are known."""
     method = job.methods[part.method.iloc[0]]
     shade = loop_colour(method.loop, job)
     axes.plot(part.acceptance, part.speedup, "-", color=shade, linewidth=0.8)
     for _, row in part.iterrows():
         cross(axes, row, "acceptance", "speedup", color=shade)
-    if part.expected.notna().any():
-        row = part.iloc[0]
-        (costs,) = pairs.merge(row[["target", "draft", "benchmark"]].to_frame().T)[["c", "v"]].to_numpy(dtype=float)
+    pair = (part.target.iloc[0], part.draft.iloc[0])
+    if part.expected.notna().any() and pair in costs:
         grid = np.linspace(0, 1, 101)
-        axes.plot(grid, [expected_speedup(method, level, *costs) for level in grid], ":", color=shade, linewidth=1.2)
+        form = [expected_speedup(method, level, *costs[pair]) for level in grid]
+        axes.plot(grid, form, ":", color=shade, linewidth=1.2)
 
 
 def per_verdict(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:

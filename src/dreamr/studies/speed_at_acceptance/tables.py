@@ -69,7 +69,7 @@ def schedule_of(method: Method, job: SummariseJob) -> str:
 
 def _expected(table: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: SummariseJob) -> list[float]:
     """The closed form of each row, at its acceptance."""
-    costs, draft = _costs(written), job.methods[job.reference].draft
+    costs, draft = costs_of_pairs(written), job.methods[job.reference].draft
     ours = {name: method for name, method in job.methods.items() if method.draft == draft}
     return [
         expected_speedup(ours[row.method], row.acceptance, *costs[row.target, row.draft])
@@ -79,7 +79,7 @@ def _expected(table: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Sum
     ]
 
 
-def _costs(written: Mapping[str, pd.DataFrame]) -> Costs:
+def costs_of_pairs(written: Mapping[str, pd.DataFrame]) -> Costs:
     """By pair, and over all pairs, the measured time of a draft's step and of a verdict over that of a target's."""
     if "pairs" not in written:
         return {}
@@ -94,7 +94,7 @@ def dice_break_even(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> p
     closed forms. An end of the interval is where that end of the speed-up's own interval reaches 1. `expected` is by
     the closed form, `lowest` and `highest` are the acceptances measured, and `X_told` is X in words.
     """
-    table, costs = written["dice"], _costs(written)
+    table, costs = written["dice"], costs_of_pairs(written)
     lines = []
     for (*pair, schedule), part in table.sort_values("acceptance").groupby([*PAIR, "schedule"], sort=False):
         levels = part.acceptance.tolist()
