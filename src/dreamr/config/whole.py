@@ -26,7 +26,7 @@ class Statistics(Spec):
     confidence: Fraction = Field(description="Level of all intervals, between 0 and 1, such as 0.95.")
     seed: int = Field(description="Seed of resampling, and of tests that draw exchanges of answers.")
     margin: Fraction = Field(
-        description="Largest loss of accuracy against the target that counts as not inferior, as a share of 1."
+        description="Largest loss of accuracy against the target that counts as non-inferior, as a share of 1."
     )
 
 

@@ -97,7 +97,7 @@ SECTIONS = {
         leads=True,
         figures={
             "overview": "Further right is faster, higher is more accurate. Wanted is the part right of 1 and above the "
-            "dashed line, the largest loss that counts as not inferior."
+            "dashed line, the largest loss that counts as non-inferior."
         },
     ),
     "models": Section("Which models stand for which?", order=2),

@@ -27,7 +27,7 @@ def accuracy(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | N
     figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
     alt = (
         "Change of accuracy against the target with intervals, over all pairs and of each; the dashed "
-        f"line is the margin of {margin:.0%} that counts as not inferior."
+        f"line is the margin of {margin:.0%} that counts as non-inferior."
     )
     return Chart(figure, plotted_rows(rows, ["accuracy_change"]), alt)
 

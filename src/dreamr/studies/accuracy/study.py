@@ -10,7 +10,7 @@ STUDY = Study(
     tables={"summarise": ("accuracy", "versions", "harness", "refusals", "fitting")},
     kept={"accuracy": ("target", "draft")},
     figures={
-        "accuracy": "A method whose whole line lies right of the dashed one, the margin, is not inferior to its "
+        "accuracy": "A method whose whole line lies right of the dashed one, the margin, is non-inferior to its "
         "target; right of 0 it is more accurate. Upright marks are single pairs.",
     },
 )

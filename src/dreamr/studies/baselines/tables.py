@@ -41,7 +41,7 @@ def baselines(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def _with_standing(table: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Adds whether a method is not inferior; identical answers have no change, and none that has an interval."""
+    """Adds whether a method is non-inferior; identical answers have no change, and none that has an interval."""
     lossless = [job.methods[name].declared.lossless for name in table.method]
     identical = pd.Series(lossless, index=table.index, dtype=bool) & (table.same_text == 1)
     table.loc[identical, CHANGE] = [0.0, nan, nan]
