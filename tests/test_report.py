@@ -2,7 +2,9 @@
 
 import base64
 import gzip
+import json
 import re
+import shutil
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +23,7 @@ from dreamr.planning.names import swept_names
 from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK, main_pairs, pairs_in
 from dreamr.report.packing import Source
-from dreamr.report.page import apart, called, cell, first, machines, pairs_of, verdict
+from dreamr.report.page import apart, called, cell, first, in_depth, machines, pairs_of, verdict
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.report.sections import CHAPTERS, captions
 from dreamr.runtime.starts import MARK
@@ -406,8 +408,8 @@ def test_every_claim_names_its_source(made: SimpleNamespace) -> None:
         assert f"<small>{claim.source}</small>" in row and escape(claim.remark) in row
 
 
-def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: SimpleNamespace) -> None:
-    kept = ROOT / "reports/kept"
+def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: SimpleNamespace, tmp_path: Path) -> None:
+    kept = shutil.copytree(ROOT / "reports/kept", tmp_path / "kept", ignore=shutil.ignore_patterns("accuracy"))
     page = shown(hostile(), made.folder, kept, "beside.html").read_text(encoding="utf-8")
     rows = dict(re.findall(r'<tr id="claim-(.*?)">(.*?)</tr>', page, re.S))
     deep = pd.read_csv(kept / "claims.csv", keep_default_na=False).set_index("id")
@@ -418,6 +420,21 @@ def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: Simp
     first_screen = page[: page.index('<div class="first">')]
     assert all(escape(deep.evidence[claim]) in first_screen for claim in ("faster", "accuracy-kept"))
     assert 'scope="col" class="words">in depth<' not in made.page
+
+
+def test_a_claim_that_a_further_kept_scale_tested_has_its_verdict(tmp_path: Path) -> None:
+    def keep(folder: Path, ended: str, **verdicts: str) -> None:
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps({"ended": ended}))
+        rows = [{"id": name, "verdict": verdict, "evidence": f"by {folder.name}"} for name, verdict in verdicts.items()]
+        pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
+
+    keep(tmp_path / "kept", "2026-01-02", kept="inconclusive", faster="consistent", never="not run")
+    keep(tmp_path / "kept/accuracy", "2026-01-03", kept="inconsistent", faster="not run", never="not run")
+    found = in_depth(tmp_path / "kept")
+    assert found["ended"] == "2026-01-02 and 2026-01-03"
+    assert found["verdicts"] == {"kept": "inconsistent", "faster": "consistent", "never": "not run"}
+    assert (found["evidence"]["kept"], found["evidence"]["faster"]) == ("by accuracy", "by kept")
 
 
 def _in_depth(deep: pd.DataFrame, claim: str) -> str:

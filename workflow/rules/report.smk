@@ -146,8 +146,9 @@ rule plot:
         """
 
 
-# The default run is small; its page shows what the kept run in depth found as well.
-IN_DEPTH = ["reports/kept/claims.csv", "reports/kept/run.json"] if CONFIG.scale == "micro" else []
+# The default run is small; its page shows what the kept runs in depth found as well. The first file tells the folder.
+KEPT = sorted(map(str, Path("reports/kept").glob("**/claims.csv")), key=len)
+IN_DEPTH = [*KEPT, *(path.replace("claims.csv", "run.json") for path in KEPT)] if CONFIG.scale == "micro" else []
 
 
 rule report:

@@ -47,7 +47,7 @@ def main(
         logs: folder of the jobs' <rule>/*.log
         out: the page
         verification: folder of what verify wrote, where it did
-        kept: folder of a kept larger run, whose verdicts stand beside those of this one
+        kept: folder of kept larger runs, whose verdicts stand beside those of this one
         templates: folder of page.html.j2, css, js
     """
     sources = Sources(tables, audit, figures, cards, traces, cells, benchmarks, logs, verification, kept)

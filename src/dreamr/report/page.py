@@ -25,6 +25,7 @@ from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.runtime.forecast import MOST_BACKGROUND
+from dreamr.statistics.claims import UNTESTED
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import FORMATS, bounds, formatted, limit, pair, sample, sentence, standing, value_of
 from dreamr.traces import Trace
@@ -243,12 +244,18 @@ def apart(rows: Iterable[Row], config: Config) -> bool:
 
 
 def in_depth(kept: Path | None) -> Row:
-    """When the kept run ended, and its verdict on each claim with the evidence, by id; {} where there is none."""
+    """When kept runs ended, and the verdict on each claim with the evidence, by id; {} where there is none.
+
+    A claim that a kept run of another scale tested (a folder within) has the verdict of that: it was made for it.
+    """
     if kept is None:
         return {}
-    ended = json.loads((kept / "run.json").read_text(encoding="utf-8"))["ended"]
-    claims = records(read_table(kept / "claims.csv"))
-    return {"ended": ended} | {name: {row["id"]: row[cell] for row in claims} for name, cell in DEEP.items()}
+    folders = [kept, *sorted(file.parent for file in kept.glob("*/claims.csv"))]
+    ended = {json.loads((folder / "run.json").read_text(encoding="utf-8"))["ended"] for folder in folders}
+    rows = [row for folder in folders for row in records(read_table(folder / "claims.csv"))]
+    told = {row["id"]: row for row in sorted(rows, key=lambda row: row["verdict"] not in UNTESTED)}
+    cells = {name: {claim: row[cell] for claim, row in told.items()} for name, cell in DEEP.items()}
+    return {"ended": " and ".join(sorted(ended))} | cells
 
 
 def cards(files: Iterable[Path], names: Mapping[str, str]) -> list[Row]:
