@@ -11,6 +11,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamr.answering.cells import CellFile
-from dreamr.answering.fitting import fit, in_words
+from dreamr.answering.fitting import fit, in_words, read_tokens
 from dreamr.answering.questions import Asked, _blocks, spread, suite_questions
-from dreamr.answering.runs import MOST_REFUSED
+from dreamr.answering.runs import MOST_REFUSED, Refusals
 from dreamr.answering.work import answer
 from dreamr.config import Suite
 from dreamr.engines.protocol import Refused
@@ -665,6 +666,24 @@ def test_many_refused_questions_in_a_row_stop_the_job(bench: Bench) -> None:
     assert stopped(bench, delay=0.003) == told
 
 
+def test_each_answer_is_looked_at_once_for_refusals() -> None:
+    """Else a job's work grows with the square of its questions."""
+    looked: list[int] = []
+
+    class Kept(dict[Any, Any]):
+        def get(self, key: Any, default: Any = None) -> Any:
+            looked.append(1)
+            return super().get(key, default)
+
+    asked = [Asked("sums", str(i), str(i), Prompt("?", ())) for i in range(300)]
+    file = SimpleNamespace(traces=Kept())
+    refusals = Refusals("specreason", cast(CellFile, file), asked)
+    for question in asked:
+        file.traces[question.key("batched")] = SimpleNamespace(refusal=None)
+        refusals.check()
+    assert len(looked) <= 2 * len(asked)
+
+
 def test_one_answer_between_them_lets_a_job_go_on(bench: Bench) -> None:
     prompts = [f"sums {i}?" if i == MOST_REFUSED - 1 else f"late {i}?" for i in range(2 * MOST_REFUSED - 1)]
     bench.ask("sums", *prompts)
@@ -719,10 +738,9 @@ class Measured:
     [(1, "yes"), (20, "yes"), (21, "perhaps"), (99, "perhaps"), (100, "no"), (500, "no"), (901, "no")],
 )
 def test_a_question_fits_with_its_longest_answer(tokens: int, expected: str) -> None:
-    import asyncio
 
     limits, one = Limits(step_tokens=10, answer_tokens=70), Asked("sums", "1", "1", Prompt("x" * tokens, ()))
-    found = asyncio.run(fit(Measured(), "m", one, limits, 100))
+    found = fit("m", asyncio.run(read_tokens(Measured(), one)), limits, 100)
     assert (found.tokens, found.fits) == (tokens if tokens <= 900 else None, expected)
     assert in_words("m", [found, found], 100).endswith(
         f"{2 * (expected == 'no')} will be refused, {2 * (expected == 'perhaps')} where their answer is long"

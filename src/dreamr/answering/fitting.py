@@ -8,15 +8,21 @@ from dreamr.methods.protocol import Limits
 from dreamr.traces import Fit
 
 
-async def fit(engine: Reader, model: str, asked: Asked, limits: Limits, context_tokens: int) -> Fit:
-    """How a question fits `model`.
+async def read_tokens(engine: Reader, asked: Asked) -> int | None:
+    """How many tokens a question is to a model; None where it does not take the question at all."""
+    try:
+        return len(await engine.prompt_tokens(asked.prompt))
+    except Refused:  # told to whoever asks for an answer, and recorded there
+        return None
+
+
+def fit(model: str, tokens: int | None, limits: Limits, context_tokens: int) -> Fit:
+    """How a question of so many tokens fits `model`.
 
     "yes" holds for an answer that spends its whole budget, with one step more for what a verdict adds. What another
     family wrote may be more tokens to this one, so even then a request can be refused, though hardly one will be.
     """
-    try:
-        tokens = len(await engine.prompt_tokens(asked.prompt))
-    except Refused:  # told to whoever asks for an answer, and recorded there
+    if tokens is None:
         return Fit(model=model, tokens=None, fits="no")
     longest = tokens + limits.answer_tokens + limits.step_tokens
     return Fit(

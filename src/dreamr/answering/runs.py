@@ -15,6 +15,7 @@ alike.
 import asyncio
 import gc
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -146,35 +147,38 @@ async def answer_batched(
 
     Too many refused questions in a row are one.
     """
-    loop = cell.method.batched.loop
+    loop, refusals = cell.method.batched.loop, Refusals(cell.name, cell.file, asked)
 
     async def one(question: Asked) -> None:
         timed = await timed_answer(loop, cell.method, cell.engines, question, limits)
         cell.file.append(cell.trace(question, "batched", timed))
-        stop_at_refusals(cell.name, cell.file, asked)
+        refusals.check()
         done()
 
     left = [question for question in asked if question.key("batched") not in cell.file.traces]
     await closed_loop(one, left, concurrency)
 
 
-def stop_at_refusals(method: str, file: CellFile, asked: Sequence[Asked]) -> None:
-    """UserError where MOST_REFUSED questions in a row were refused.
+class Refusals:
+    """Questions that were refused in a row.
 
     They are counted in the order of the questions as far as all are answered, by this job or by one before it: so
-    whether a job stops, and with which words, does not depend on which answer came first.
+    whether a job stops, and with which words, does not depend on which answer came first. Each is looked at once.
     """
-    row = 0
-    for question in asked:
-        trace = file.traces.get(question.key("batched"))
-        if trace is None:
-            return
-        row = row + 1 if trace.refusal else 0
-        if row == MOST_REFUSED:
-            raise UserError(
-                f"{method}: {row} questions in a row were refused, the last one ({question.benchmark}, "
-                f"{question.question}) by model {trace.refused_by}: {trace.refusal}. Then the same command again"
-            )
+
+    def __init__(self, method: str, file: CellFile, asked: Iterable[Asked]) -> None:
+        self._method, self._file, self._left, self._row = method, file, deque(asked), 0
+
+    def check(self) -> None:
+        """UserError where MOST_REFUSED questions in a row were refused."""
+        while self._left and (trace := self._file.traces.get(self._left[0].key("batched"))):
+            question = self._left.popleft()
+            self._row = self._row + 1 if trace.refusal else 0
+            if self._row == MOST_REFUSED:
+                raise UserError(
+                    f"{self._method}: {self._row} questions in a row were refused, the last one ({question.benchmark}, "
+                    f"{question.question}) by model {trace.refused_by}: {trace.refusal}. Then the same command again"
+                )
 
 
 class BlockResult(NamedTuple):

@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from tqdm import tqdm
 from dreamr import provenance
 from dreamr.answering.cells import CellFile
 from dreamr.answering.engines import EngineKey, started
-from dreamr.answering.fitting import fit, in_words
+from dreamr.answering.fitting import fit, in_words, read_tokens
 from dreamr.answering.questions import AnswerKey, Asked, TimedBlock, load_blocks, sampled, spread, suite_questions
-from dreamr.answering.runs import CellRun, Stopwatch, TimedEngine, answer_batched, stop_at_refusals, take_over
+from dreamr.answering.runs import CellRun, Refusals, Stopwatch, TimedEngine, answer_batched, closed_loop, take_over
 from dreamr.config import PLAIN, Method
 from dreamr.engines.protocol import Engine, EngineDied, Refused
 from dreamr.errors import Interrupted
@@ -33,6 +32,7 @@ ANSWERING = (
     *("safetensors", "numpy", "pillow"),
 )
 
+MEASURED_AT_ONCE = 4  # questions whose images are prepared side by side, to be counted (our decision)
 
 Room = tuple[str, int]  # a model, and the tokens that an answer may have
 
@@ -54,7 +54,7 @@ class Work:
         """Read what is finished; a UserError where that would have stopped the job that answered it."""
         self.files = {name: CellFile(path, self.device) for name, path in self.paths.items()}
         for name, file in self.files.items():
-            stop_at_refusals(name, file, self.questions)
+            Refusals(name, file, self.questions).check()
 
     @property
     def batched(self) -> list[Asked]:
@@ -229,12 +229,13 @@ async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[Ro
     """How each question that is left fits each model, with each budget that a method gives an answer."""
     readers, context = {key.model.name: engine for key, engine in engines.items()}, work.job.context_tokens
     limits = {work.limits_of(name).answer_tokens: work.limits_of(name) for name in work.left}
-    fits: dict[Room, dict[Asked, Fit]] = {}
-    for (name, engine), budget in product(readers.items(), limits):
-        fits[name, budget] = {
-            question: await fit(engine, name, question, limits[budget], context) for question in work.unanswered
-        }
-        tqdm.write(in_words(name, list(fits[name, budget].values()), context))
+    asked, fits = work.unanswered, dict[Room, dict[Asked, Fit]]()
+    for name, engine in readers.items():
+        tokens = await closed_loop(partial(read_tokens, engine), asked, MEASURED_AT_ONCE)
+        for budget in limits:
+            found = [fit(name, number, limits[budget], context) for number in tokens]
+            fits[name, budget] = dict(zip(asked, found, strict=True))
+            tqdm.write(in_words(name, found, context))
     return fits
 
 
