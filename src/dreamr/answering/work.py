@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dreamr.answering.cells import CellFile
 from dreamr.answering.engines import EngineKey, started
 from dreamr.answering.fitting import fit, in_words, read_tokens
 from dreamr.answering.questions import AnswerKey, Asked, TimedBlock, load_blocks, sampled, spread, suite_questions
-from dreamr.answering.runs import CellRun, Refusals, Stopwatch, TimedEngine, answer_batched, closed_loop, take_over
+from dreamr.answering.runs import CellRun, Refusals, Stopwatch, TimedEngine, answer_batched, take_over
 from dreamr.config import PLAIN, Method
 from dreamr.engines.protocol import Engine, EngineDied, Refused
 from dreamr.errors import Interrupted
@@ -32,7 +32,6 @@ ANSWERING = (
     *("safetensors", "numpy", "pillow"),
 )
 
-MEASURED_AT_ONCE = 4  # questions whose images are prepared side by side, to be counted (our decision)
 
 Room = tuple[str, int]  # a model, and the tokens that an answer may have
 
@@ -231,7 +230,7 @@ async def _fits(work: Work, engines: Mapping[EngineKey, TimedEngine]) -> dict[Ro
     limits = {work.limits_of(name).answer_tokens: work.limits_of(name) for name in work.left}
     asked, fits = work.unanswered, dict[Room, dict[Asked, Fit]]()
     for name, engine in readers.items():
-        tokens = await closed_loop(partial(read_tokens, engine), asked, MEASURED_AT_ONCE)
+        tokens = [await read_tokens(engine, one) for one in asked]
         for budget in limits:
             found = [fit(name, number, limits[budget], context) for number in tokens]
             fits[name, budget] = dict(zip(asked, found, strict=True))
