@@ -7,7 +7,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import beside, opposite, trained_twins
-from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate
+from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate, weights
 from dreamr.statistics.intervals import Quantity, difference
 from dreamr.statistics.paired import ONE_TRAINING
 from dreamr.statistics.step_frame import ANSWER
@@ -102,7 +102,8 @@ def _before_both(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) 
     trained_for = [exchanged[row.method][row.target] for row in elsewhere.itertuples()]
     targets = pd.Series(trained_for, index=elsewhere.index, dtype=elsewhere.target.dtype)  # also where there is none
     elsewhere = elsewhere.assign(target=targets)[[*DRAFT, *names]].rename(columns=names)
-    return own.merge(elsewhere, on=DRAFT, validate="one_to_one")
+    both = own.merge(elsewhere, on=DRAFT, validate="one_to_one")
+    return both.assign(weight=weights(both))  # another judge may not have all trainings of a pair
 
 
 def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:

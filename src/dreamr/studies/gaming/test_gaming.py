@@ -15,7 +15,7 @@ from test_plan import merged
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
 from dreamr.statistics.comparisons import trained_twins
-from dreamr.statistics.frame import ALL, score_frame
+from dreamr.statistics.frame import ALL, score_frame, weights
 from dreamr.statistics.interventions import intervened
 from dreamr.statistics.step_frame import answers, verified_steps, weighed
 from dreamr.studies.gaming.decomposition import ADDENDS, Side, addend, addends, column
@@ -144,6 +144,24 @@ def test_the_same_drafts_before_two_judges_are_told_by_whom_they_were_trained_fo
     whole = line(table, **WHOLE)
     assert whole.wrong_steps_apart == pytest.approx(whole.wrong_steps - whole.wrong_steps_exchanged)
     assert whole.wrong_steps_apart_low < whole.wrong_steps_apart < whole.wrong_steps_apart_high
+
+
+def test_a_pair_with_further_trainings_weighs_as_much_as_another_before_both_judges() -> None:
+    """The other judge met the first training alone, as in depth.yaml: what the others did is in no number here."""
+    steps, given, job = invented()
+    again = [trained_again(one, target="q3vl-deep-awq", draft="q3vl-2l", method="dreamr") for one in (steps, given)]
+    given = again[1].assign(weight=weights(again[1]))
+    table, usual = judges(again[0], given, job), judges(*invented())
+    pd.testing.assert_frame_equal(table, usual)
+    pairs = table[(table.target != ALL) & (table.draft != ALL)]
+    for name in ("accepted", "accepted_exchanged"):  # three verified steps in each answer
+        assert line(table, **WHOLE)[name] == pytest.approx(pairs[name].mean())
+
+
+def trained_again(rows: pd.DataFrame, **cell: str) -> pd.DataFrame:
+    """With a second training of a cell, of which the judge accepts nothing."""
+    own = rows[(rows[[*cell]] == pd.Series(cell)).all(axis=1)]
+    return pd.concat([rows, own.assign(replicate=1, accepted=0.0)], ignore_index=True)
 
 
 def test_without_exchanged_drafts_or_without_a_plain_draft_there_is_no_row() -> None:
