@@ -158,6 +158,28 @@ def test_a_pair_with_further_trainings_weighs_as_much_as_another_before_both_jud
         assert line(table, **WHOLE)[name] == pytest.approx(pairs[name].mean())
 
 
+def with_third_target(rows: pd.DataFrame) -> pd.DataFrame:
+    """One that answers as the second does."""
+    return pd.concat([rows, rows[rows.target == "q3vl-moe-awq"].assign(target="third")], ignore_index=True)
+
+
+def test_drafts_of_others_before_a_target_of_no_pair_are_left_out() -> None:
+    steps, given, job = invented()
+    found = judges(with_third_target(steps), with_third_target(given), job)
+    pd.testing.assert_frame_equal(found, judges(steps, given, job))
+
+
+def test_a_draft_before_two_other_judges_is_held_to_both_and_weighs_what_it_did() -> None:
+    steps, given, job = invented()
+    trained_for = job.exchanged["dreamr_exchanged"] | {"third": "q3vl-deep-awq"}
+    three = job.model_copy(update={"exchanged": {"dreamr_exchanged": trained_for}})
+    both, usual = judges(with_third_target(steps), with_third_target(given), three), judges(steps, given, job)
+    first = both.target == "q3vl-deep-awq"
+    assert (both.n[first] == 2 * usual.n[first]).all()
+    for name in ("accepted", "accepted_exchanged", "wrong_steps_apart"):
+        assert both[name].tolist() == pytest.approx(usual[name].tolist())
+
+
 def trained_again(rows: pd.DataFrame, **cell: str) -> pd.DataFrame:
     """With a second training of a cell, of which the judge accepts nothing."""
     own = rows[(rows[[*cell]] == pd.Series(cell)).all(axis=1)]
