@@ -97,6 +97,7 @@ def beside(rows: pd.DataFrame, others: pd.DataFrame, columns: Collection[str], j
 
     Of two trained drafts those of the same replicate stand beside each other; where one of both was not trained, it
     stands beside each training of the other. `recipe`: the drafts differ, so that the comparison speaks of a recipe.
+    `weight` is that among these answers: one side may have other trainings or questions than the other.
     """
     recipes = {name: method.draft for name, method in job.methods.items()}
     draft, other = (others[name].map(recipes) for name in ("method", "against"))
@@ -105,10 +106,10 @@ def beside(rows: pd.DataFrame, others: pd.DataFrame, columns: Collection[str], j
     alike = rows.merge(others[both], on=CELL, suffixes=("", "_other"), validate="many_to_one")
     on = [name for name in CELL if name != "replicate"]
     each = rows.merge(others[~both], on=on, suffixes=("", "_other"))
-    each = each.assign(weight=each.weight / each.groupby(CELL).weight.transform("size"))
     each = each.assign(replicate=each[["replicate", "replicate_other"]].max(axis=1)).drop(columns="replicate_other")
     paired = pd.concat([alike, each])
-    return paired.assign(recipe=paired.method.map(recipes) != paired.against.map(recipes))
+    recipe = paired.method.map(recipes) != paired.against.map(recipes)
+    return paired.assign(weight=weights(paired), recipe=recipe)
 
 
 def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:
@@ -142,9 +143,11 @@ def twins(methods: Mapping[str, Method], draft: str) -> dict[str, str]:
 def ablations(job: SummariseJob) -> pd.DataFrame:
     """What `ablated` finds among the configured methods.
 
-    A draft of planted questions is a control and no ablation, and a calibrated threshold is no single one.
+    A draft of planted questions, or of another target, is a control and no ablation, and a calibrated threshold is no
+    single one.
     """
-    usual = {name: method for name, method in job.methods.items() if not method.guarantee}
+    own = job.own | {job.reference: job.methods[job.reference]}
+    usual = {name: method for name, method in own.items() if not method.guarantee}
     methods = {name: method for name, method in usual.items() if method.draft not in job.planted}
     return ablated(methods, job.reference)
 
@@ -156,8 +159,9 @@ def ablated(methods: Mapping[str, Method], reference: str) -> pd.DataFrame:
     for name, method in methods.items():
         varied = {key for key, value in method.model_dump().items() if value != base[key]}
         kind = next((kind for kind, settings in KINDS.items() if varied and varied <= settings), None)
-        # A loop of another text is no schedule of the reference; the plain draft is the SAPO table's matter.
-        if kind and method.batched.loop == written and method.draft != PLAIN:
+        # A loop of another text is no schedule of the reference; the plain draft, unless it is the reference's, is the
+        # SAPO table's matter.
+        if kind and method.batched.loop == written and (method.draft != PLAIN or base["draft"] == PLAIN):
             lines.append((kind, setting(kind, method), name))
     return pd.DataFrame(lines, columns=["kind", "setting", "method"])
 

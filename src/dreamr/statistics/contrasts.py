@@ -29,6 +29,7 @@ from dreamr.statistics.frame import (
     batched,
     complete,
     gathered,
+    of_pairs,
     sampling,
     with_models,
 )
@@ -73,8 +74,8 @@ def contrasted(rows: pd.DataFrame, found: Iterable[Contrast], job: SummariseJob)
     """One row per contrast and place, with each distance, its interval, p, and p corrected by Holm over the family.
 
     A family holds one distance of all contrasts in which the same differs, in one kind of place: all pairs together,
-    those by benchmark, or each pair. `over` says what varies in intervals and tests, `trainings` how many trained
-    drafts took part; `n_alone` counts timed answers.
+    those by benchmark, each pair, or controls, which correct no main pair's p. `over` says what varies in intervals and
+    tests, `trainings` how many trained drafts took part; `n_alone` counts timed answers.
     """
     rows = narrow(rows)
     lines = [
@@ -104,14 +105,15 @@ def paired(rows: pd.DataFrame, contrast: Contrast, job: SummariseJob) -> pd.Data
 
 
 def _places(paired: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, Key, pd.DataFrame]]:
-    """Kind of place, keys and rows: all main pairs together, that by benchmark, and each pair."""
+    """Kind of place, keys and rows: all main pairs together, that by benchmark, each pair, and controls."""
     pooled = complete(paired, job)
     if len(pooled):
         yield "all pairs", dict.fromkeys(PLACE, ALL), pooled
     for benchmark, part in pooled.groupby("benchmark"):
         yield "by benchmark", dict.fromkeys(PLACE, ALL) | {"benchmark": benchmark}, part
     for (target, draft), part in paired.groupby(["target", "draft"]):
-        yield "each pair", {"target": target, "draft": draft, "benchmark": ALL}, part
+        kind = "each pair" if of_pairs(part, job).all() else "controls"
+        yield kind, {"target": target, "draft": draft, "benchmark": ALL}, part
 
 
 def _line(paired: pd.DataFrame, job: SummariseJob) -> dict[str, Any]:

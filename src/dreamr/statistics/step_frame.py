@@ -11,7 +11,7 @@ import pandas as pd
 
 from dreamr.records import Question
 from dreamr.statistics.examples import AnswerKey
-from dreamr.statistics.frame import KEYS, batched
+from dreamr.statistics.frame import KEYS, batched, weights
 from dreamr.steps import single_steps
 from dreamr.traces import Step, Trace
 
@@ -158,6 +158,15 @@ def weighed(steps: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     if steps.empty:
         return steps
     return steps.merge(batched(scores)[[*ANSWER, "weight"]], on=ANSWER, validate="many_to_one")
+
+
+def reweighed(steps: pd.DataFrame) -> pd.DataFrame:
+    """The steps, where each weighs what its answer does among the answers that have some of these."""
+    if steps.empty:
+        return steps
+    asked = steps[ANSWER].drop_duplicates().assign(mode="batched", at_once=0)
+    asked = asked.assign(weight=weights(asked))[[*ANSWER, "weight"]]
+    return steps.drop(columns="weight").merge(asked, on=ANSWER, validate="many_to_one")
 
 
 def answers(traces: Iterable[Trace], scores: pd.DataFrame, judge: StepOracle) -> pd.DataFrame:

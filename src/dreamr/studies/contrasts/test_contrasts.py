@@ -199,8 +199,17 @@ def test_holm_is_over_one_distance_of_what_differs_in_the_same_way() -> None:
         for name in DISTANCES:
             assert part[f"{name}_p_holm"].tolist() == pytest.approx(holm(part[f"{name}_p"]), nan_ok=True), family
     assert set(table().family[table().differs == "headline"]) == {
-        "headline, all pairs", "headline, by benchmark", "headline, each pair",
+        "headline, all pairs", "headline, by benchmark", "headline, each pair", "headline, controls",
     }  # fmt: skip
+
+
+def test_a_control_corrects_no_pair_s_p() -> None:
+    """The model before quantization has methods of the main run on a target of its own."""
+    single = table()[table().target != ALL]
+    control = single.family.str.endswith("controls")
+    assert set(single.target[control]) == {"q3vl-deep"}
+    without = contrasts(score_frame(row for row in rows() if row.target != "q3vl-deep"), JOB)
+    pd.testing.assert_frame_equal(table()[table().target != "q3vl-deep"].reset_index(drop=True), without)
 
 
 def test_nothing_to_contrast_is_a_table_without_rows() -> None:

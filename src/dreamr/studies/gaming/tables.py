@@ -7,7 +7,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import beside, opposite, trained_twins
-from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate
+from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate, weights
 from dreamr.statistics.intervals import Quantity, difference
 from dreamr.statistics.paired import ONE_TRAINING
 from dreamr.statistics.step_frame import ANSWER
@@ -92,17 +92,22 @@ def _beside_plain(
 
 
 def _before_both(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """The reference's answers beside those of the same draft before the other judge, each beside the plain draft's."""
+    """The reference's answers beside those of the same draft before another judge, each beside the plain draft's.
+
+    A draft may stand before several others: then an answer has a row for each.
+    """
     base = job.methods[job.reference]
     exchanged = {name: judges for name, judges in job.exchanged.items() if job.methods[name] == base}
     own = _beside_plain(steps, answers, job, [job.reference])
     columns = _columns(_kinds(steps))
     names = {name + side: name + other for side, other in zip(SIDES, ELSEWHERE, strict=True) for name in columns}
     elsewhere = _beside_plain(steps, answers, job, [*exchanged])
-    trained_for = [exchanged[row.method][row.target] for row in elsewhere.itertuples()]
+    # A target outside of the main ones is in no pair: what drafts of others do there is not told.
+    trained_for = [exchanged[m].get(target) for m, target in zip(elsewhere.method, elsewhere.target, strict=True)]
     targets = pd.Series(trained_for, index=elsewhere.index, dtype=elsewhere.target.dtype)  # also where there is none
-    elsewhere = elsewhere.assign(target=targets)[[*DRAFT, *names]].rename(columns=names)
-    return own.merge(elsewhere, on=DRAFT, validate="one_to_one")
+    elsewhere = elsewhere.assign(target=targets).dropna(subset="target")[[*DRAFT, *names]].rename(columns=names)
+    both = own.merge(elsewhere, on=DRAFT, validate="one_to_many")
+    return both.assign(weight=weights(both))  # another judge may not have all trainings of a pair
 
 
 def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from test_plan import merged
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.plan import Plan
 from dreamr.statistics.comparisons import trained_twins
-from dreamr.statistics.frame import ALL, score_frame
+from dreamr.statistics.frame import ALL, score_frame, weights
 from dreamr.statistics.interventions import intervened
 from dreamr.statistics.step_frame import answers, verified_steps, weighed
 from dreamr.studies.gaming.decomposition import ADDENDS, Side, addend, addends, column
@@ -144,6 +144,46 @@ def test_the_same_drafts_before_two_judges_are_told_by_whom_they_were_trained_fo
     whole = line(table, **WHOLE)
     assert whole.wrong_steps_apart == pytest.approx(whole.wrong_steps - whole.wrong_steps_exchanged)
     assert whole.wrong_steps_apart_low < whole.wrong_steps_apart < whole.wrong_steps_apart_high
+
+
+def test_a_pair_with_further_trainings_weighs_as_much_as_another_before_both_judges() -> None:
+    """The other judge met the first training alone, as in depth.yaml: what the others did is in no number here."""
+    steps, given, job = invented()
+    again = [trained_again(one, target="q3vl-deep-awq", draft="q3vl-2l", method="dreamr") for one in (steps, given)]
+    given = again[1].assign(weight=weights(again[1]))
+    table, usual = judges(again[0], given, job), judges(*invented())
+    pd.testing.assert_frame_equal(table, usual)
+    pairs = table[(table.target != ALL) & (table.draft != ALL)]
+    for name in ("accepted", "accepted_exchanged"):  # three verified steps in each answer
+        assert line(table, **WHOLE)[name] == pytest.approx(pairs[name].mean())
+
+
+def with_third_target(rows: pd.DataFrame) -> pd.DataFrame:
+    """One that answers as the second does."""
+    return pd.concat([rows, rows[rows.target == "q3vl-moe-awq"].assign(target="third")], ignore_index=True)
+
+
+def test_drafts_of_others_before_a_target_of_no_pair_are_left_out() -> None:
+    steps, given, job = invented()
+    found = judges(with_third_target(steps), with_third_target(given), job)
+    pd.testing.assert_frame_equal(found, judges(steps, given, job))
+
+
+def test_a_draft_before_two_other_judges_is_held_to_both_and_weighs_what_it_did() -> None:
+    steps, given, job = invented()
+    trained_for = job.exchanged["dreamr_exchanged"] | {"third": "q3vl-deep-awq"}
+    three = job.model_copy(update={"exchanged": {"dreamr_exchanged": trained_for}})
+    both, usual = judges(with_third_target(steps), with_third_target(given), three), judges(steps, given, job)
+    first = both.target == "q3vl-deep-awq"
+    assert (both.n[first] == 2 * usual.n[first]).all()
+    for name in ("accepted", "accepted_exchanged", "wrong_steps_apart"):
+        assert both[name].tolist() == pytest.approx(usual[name].tolist())
+
+
+def trained_again(rows: pd.DataFrame, **cell: str) -> pd.DataFrame:
+    """With a second training of a cell, of which the judge accepts nothing."""
+    own = rows[(rows[[*cell]] == pd.Series(cell)).all(axis=1)]
+    return pd.concat([rows, own.assign(replicate=1, accepted=0.0)], ignore_index=True)
 
 
 def test_without_exchanged_drafts_or_without_a_plain_draft_there_is_no_row() -> None:

@@ -69,9 +69,12 @@ def margin(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Summari
 
 
 def _methods(job: SummariseJob) -> list[str]:
-    """Those in which the target judges, and what varies the reference; not its schedules, which write the same text."""
+    """Those in which the target judges, and what varies the reference; not its schedules and windows.
+
+    These write the same text.
+    """
     varied = ablations(job)
-    return list(dict.fromkeys([*job.compared[::-1], *varied[varied.kind != "schedule"].method]))
+    return list(dict.fromkeys([*job.compared[::-1], *varied[~varied.kind.isin(["schedule", "window"])].method]))
 
 
 def _line(answers: Group, job: SummariseJob) -> dict[str, Any]:

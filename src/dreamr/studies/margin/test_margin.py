@@ -123,6 +123,14 @@ def test_controls_and_schedules_have_no_row(both: dict[str, pd.DataFrame]) -> No
     assert len(table) == len(both["margin"]) == 9
 
 
+def test_another_window_writes_the_same_text_and_has_no_row(both: dict[str, pd.DataFrame]) -> None:
+    window = JOB.methods["dreamr"].model_copy(update={"window": 2})
+    job = JOB.model_copy(update={"methods": JOB.methods | {"window_2": window}})
+    more = answers(*JOB.pairs[0], "window_2", 0)
+    found = margin(score_frame([*rows(), *more]), both, job)
+    pd.testing.assert_frame_equal(found, both["margin"])
+
+
 def test_the_figure_and_the_section_have_both_answers(both: dict[str, pd.DataFrame]) -> None:
     chart = drawn(both, JOB)
     assert chart and [axes.get_title() for axes in chart.figure.axes] == ["with these drafts", "with drafts like these"]

@@ -157,7 +157,7 @@ def dice_contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     table = table[table.benchmark == ALL].drop(columns="n").rename(columns={"n_alone": "n"}).reset_index(drop=True)
     schedules = {name: schedule_of(method, job) for name, method in thrown.items()}
     levels = {name: method.acceptance for name, method in thrown.items()}
-    columns = [*Contrast._fields, *PAIR, "benchmark", "n", "clusters", *RATIO]
+    columns = [*Contrast._fields, *PAIR, "benchmark", "n", *RATIO]
     table = table[columns].assign(schedule=own, against=table.other.map(schedules))
     table = table.assign(set_acceptance=table.other.map(levels))
     return table.sort_values([*PAIR, "against", "set_acceptance"], ignore_index=True)
@@ -168,9 +168,13 @@ def per_verdict(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Su
 
     `speed_ratio` and changes are against that. `expected` is the closed form of the speed-up at the row's acceptance,
     a verdict's cost shared by the steps. Where dice decide (`dice`), acceptance is set, and accuracy is not told: it
-    would say nothing of the method.
+    would say nothing of the method. p is corrected by Holm over the methods of all bases, in one kind of place.
     """
-    parts = [_beside_base(rows, base, several, job) for base, several in _bases(job.own).items()]
+    bases = _bases(job.own)
+    asked = {base: _asked(rows, [base, *several]) for base, several in bases.items()}
+    found = [Contrast(name, base, "steps to a verdict") for base, several in bases.items() for name in several]
+    contrasts = contrasted(pd.concat([rows.iloc[:0], *asked.values()]), found, job)
+    parts = [_beside_base(asked[base], contrasts, base, job) for base in bases]
     columns = [*KEYS, "base", "steps", "dice", "n", "clusters", "n_alone", *CELLS, *APART_CELLS]
     table = pd.concat([pd.DataFrame(columns=columns), *parts], ignore_index=True)[columns]
     return table.assign(expected=_expected(table, written, job))
@@ -187,15 +191,18 @@ def _bases(methods: Mapping[str, Method]) -> dict[str, list[str]]:
     return found
 
 
-def _beside_base(rows: pd.DataFrame, base: str, several: Sequence[str], job: SummariseJob) -> pd.DataFrame:
-    """The rows of the table of one base; on each pair that has more than the base alone."""
-    own = rows[rows.method.isin([base, *several])]
-    own = on_the_same_questions(own[own.groupby(PAIR).method.transform("nunique") > 1])
-    contrasts = contrasted(own, [Contrast(name, base, "steps to a verdict") for name in several], job)
+def _asked(rows: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Answers of a base and its methods, on each pair that has more than the base alone."""
+    own = rows[rows.method.isin(methods)]
+    return on_the_same_questions(own[own.groupby(PAIR).method.transform("nunique") > 1])
+
+
+def _beside_base(own: pd.DataFrame, contrasts: pd.DataFrame, base: str, job: SummariseJob) -> pd.DataFrame:
+    """The rows of the table of one base, from what `_asked` has of it."""
     table = outcomes(own, job).drop(columns=[f"accuracy_change{end}" for end in ENDS])
     table = table.merge(contrasts[[*KEYS, *APART_CELLS]], how="left", on=KEYS)
     table = table[table.benchmark == ALL]
     dice = job.methods[base].acceptance is not None
     untold = [f"{name}{end}" for name in ("accuracy", "accuracy_change") for end in ENDS] if dice else []
-    steps = table.method.map({name: job.methods[name].steps_per_verdict or 1 for name in (base, *several)})
+    steps = table.method.map({name: method.steps_per_verdict or 1 for name, method in job.methods.items()})
     return table.assign(base=base, steps=steps, dice=dice, **dict.fromkeys(untold, nan)).sort_values([*PAIR, "steps"])

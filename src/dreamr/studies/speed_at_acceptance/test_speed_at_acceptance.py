@@ -18,6 +18,7 @@ from dreamr.scores import Score
 from dreamr.simulation.target_speculation import speedup
 from dreamr.statistics.closed_forms import expected_speedup
 from dreamr.statistics.frame import score_frame
+from dreamr.statistics.intervals import holm
 from dreamr.studies.speed_at_acceptance.figures import per_verdict as drawn_per_verdict
 from dreamr.studies.speed_at_acceptance.figures import speed_at_acceptance
 from dreamr.studies.speed_at_acceptance.tables import (
@@ -173,6 +174,21 @@ def test_several_steps_are_held_to_one_and_dice_tell_no_accuracy() -> None:
     assert table.accuracy["three"] == pytest.approx(8 / 12) and isnan(table.accuracy["four"])
     assert table.speed_ratio["three"] == pytest.approx(0.6 / 0.5, rel=0.05) and isnan(table.speed_ratio["dreamr"])
     assert table.accuracy_change["three"] == 0 and isnan(table.accuracy_change["four"])
+
+
+def test_p_is_corrected_over_all_bases_of_the_table() -> None:
+    """Two of them, each with one method of several steps."""
+    table = of_pair("per_verdict", "method").loc[["three", "four"]]
+    assert table.speed_ratio_p_holm.tolist() == pytest.approx(holm(table.speed_ratio_p))
+    assert (table.speed_ratio_p_holm > table.speed_ratio_p).any()
+
+
+def test_sizes_of_contrasts_are_of_timed_answers_alone() -> None:
+    """Those of eight questions; twelve were answered untimed."""
+    rows = frame()
+    rows = rows[(rows["mode"] == "batched") | rows.question.isin([f"q{n}" for n in range(8)])]
+    table = dice_contrasts(rows, JOB)
+    assert table.n.eq(8).all() and "clusters" not in table
 
 
 @pytest.mark.parametrize("acceptance", [0.5, 0.8])

@@ -19,10 +19,10 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.provenance import uniform
 from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, complete, tabulate
 from dreamr.statistics.intervals import Array, Quantity, difference, ratio, share
-from dreamr.statistics.step_frame import with_outcomes
+from dreamr.statistics.step_frame import reweighed, with_outcomes
 
 PLACE = ["target", "draft", "drafted_by"]
-OF_QUESTION = ["target", "draft", "benchmark", "question"]
+OF_DRAFT = ["target", "draft", "replicate", "benchmark", "question"]
 RATES: dict[str, Quantity] = {
     "false_accept": share("wrong_accepted", "wrong"),
     "false_reject": share("right_rejected", "right"),
@@ -137,9 +137,9 @@ def _scores(method: Method, base: Method) -> bool:
 
 
 def _common(steps: pd.DataFrame, found: list[Reading]) -> pd.DataFrame:
-    """Steps of both methods, of questions that both answered."""
+    """Steps of both methods, of questions that both answered with the same draft: a training that one lacks is out."""
     own = steps[steps.method.isin([reading.method for reading in found])]
-    return own[own.groupby(OF_QUESTION).method.transform("nunique") == 2]
+    return reweighed(own[own.groupby(OF_DRAFT).method.transform("nunique") == 2])
 
 
 def _matched(rows: pd.DataFrame, found: list[Reading]) -> Iterator[pd.DataFrame]:

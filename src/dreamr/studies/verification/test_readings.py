@@ -100,6 +100,22 @@ def test_only_questions_that_both_methods_answered_count() -> None:
     assert readings(part, JOB).equals(readings(rows[rows.cluster < 40], JOB))
 
 
+def test_a_training_that_one_method_lacks_is_in_no_reading() -> None:
+    rows = steps()
+    again = steps(seed=1).query("method == 'dreamr'").assign(replicate=1)
+    pd.testing.assert_frame_equal(readings(pd.concat([rows, again]), JOB), readings(rows, JOB))
+
+
+def test_pairs_weigh_alike_whatever_their_trainings() -> None:
+    """Of the first pair's trainings all but one are in no reading; the other pair has one."""
+    other = steps(seed=1).assign(draft="q3vl-3l")
+    job = JOB.model_copy(update={"pairs": (*JOB.pairs, (PAIR["target"], "q3vl-3l"))})
+    fifth = steps().assign(weight=lambda rows: np.where(rows.method == "dreamr", 1 / 5, 1.0))
+    table = readings(pd.concat([fifth, other]), job)
+    pd.testing.assert_frame_equal(table, readings(pd.concat([steps(), other]), job))
+    assert (table.target == "all").sum() == 3
+
+
 def test_a_draft_without_both_verifiers_has_no_readings() -> None:
     rows = steps()
     assert readings(rows[rows.method == "dreamr"], JOB).empty and reading_curves(rows.iloc[:0], JOB).empty
