@@ -90,7 +90,7 @@ def test_without_a_trained_draft_there_is_the_first_answer_alone_and_it_is_the_u
 def test_drafts_trained_once_each_have_a_second_answer_over_all_pairs_alone() -> None:
     made = tables(rows("dreamr", {draft: wrong[:1] for draft, wrong in WRONG.items()}))
     whole, single = (line(made["margin"], **place, method="dreamr") for place in (WHOLE, SINGLE))
-    assert whole.kept_such and not isnan(whole.change_such_low) and single.kept_such is None
+    assert whole.kept_such and not isnan(whole.change_such_low) and pd.isna(single.kept_such)
     text = said("studies/margin/section.html.j2", config(), made)
     assert "nor on a pair whose draft was trained once; over all pairs, drafts trained once each have one" in text
 
