@@ -131,7 +131,7 @@ def _closed_crossing(method: Method, cost: float, verdict: float) -> float:
     return crossing(levels, [expected_speedup(method, level, cost, verdict) for level in levels])
 
 
-def told_from(value: float, low: float = nan, high: float = nan, of: str = "") -> str:
+def told_from(value: float, low: float = nan, high: float = nan, *, of: str = "") -> str:
     """From which acceptance on, in words; an interval that reaches past what was measured says so.
 
     `of`: which acceptances all or none of them are.
