@@ -23,7 +23,7 @@ from dreamr.planning.names import swept_names
 from dreamr.planning.reading import read as read_config
 from dreamr.report.drawing import INK, main_pairs, pairs_in
 from dreamr.report.packing import Source
-from dreamr.report.page import apart, called, cell, first, in_depth, machines, pairs_of, verdict
+from dreamr.report.page import apart, called, cell, first, in_depth, machines, pairs_of, verdict, whole_or_only
 from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_times
 from dreamr.report.sections import CHAPTERS, captions
 from dreamr.runtime.starts import MARK
@@ -548,6 +548,15 @@ def test_a_pool_says_how_many_questions_each_pair_has() -> None:
     assert sample({"n": 904, "n_alone": 64, **place}, "accuracy", job) == "113 questions x 8 pairs"
     assert sample({"n": 904, "n_alone": 64, **place}, "speedup", job) == "8 timed questions x 8 pairs"
     assert sample({"n": 901, **place}, "accuracy", job) == "901 answers of 8 pairs"
+
+
+def test_a_pair_speaks_for_the_whole_where_it_is_the_only_one() -> None:
+    pool = dict.fromkeys(("target", "draft", "benchmark"), "all")
+    one, other = ({"target": "t", "draft": draft, "benchmark": "all"} for draft in "de")
+    of_draft, part = {**pool, "draft": "d"}, {**one, "benchmark": "b"}
+    assert whole_or_only([one, other, pool]) == pool
+    assert whole_or_only([part, of_draft, one]) == one
+    assert whole_or_only([one, other]) is None is whole_or_only([part, of_draft])
 
 
 def test_a_trained_draft_has_a_name_for_people() -> None:

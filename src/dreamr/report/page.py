@@ -112,6 +112,7 @@ def _environment(config: Config, templates: Path) -> Environment:
         "heading": heading,
         "verdict": verdict,
         "singles": singles,
+        "whole_or_only": whole_or_only,
         "by_setting": lambda rows: sorted(rows, key=lambda row: value_of(row["setting"])),
         "pair": lambda row: pair(row, job.names),
     }
@@ -201,6 +202,12 @@ def pairs_of(rows: Iterable[Row], methods: Iterable[str], pooled: bool = True) -
 def singles(rows: Iterable[Row]) -> list[Row]:
     """Rows of single targets and pairs, without pools."""
     return [row for row in rows if ALL not in (row["target"], row["draft"])]
+
+
+def whole_or_only(rows: Sequence[Row]) -> Row | None:
+    """The row of all pairs and benchmarks, or of the only pair; None where several pairs have no pool."""
+    each = select(singles(rows), benchmark=ALL)
+    return first(rows, target=ALL, draft=ALL, benchmark=ALL) or (each[0] if len(each) == 1 else None)
 
 
 def telling(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:

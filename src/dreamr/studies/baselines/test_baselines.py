@@ -129,6 +129,21 @@ def test_the_section_begins_with_the_answer() -> None:
     assert "The fastest that judges whole answers, second (alpha 0.7)" in text
 
 
+def test_the_fastest_cascade_is_held_to_the_reference_and_no_other_is_called_as_accurate() -> None:
+    """Of a slower one two estimates stand beside each other, which is no test."""
+    tables = whole()
+    tests = of_pair(tables["baseline_contrasts"]).set_index(["method", "other"])
+    one = "(one training, which says nothing of the next)"
+    text = said("studies/baselines/section.html.j2", SETTINGS, tables)
+    assert f"DREAM-R is {tests.speed_ratio['dreamr', 'second']:.2f} times as fast as second (alpha 0.7) {one}." in text
+    table = tables["baselines"]
+    less = table.accuracy_change.where(table.method != "second", -0.2)
+    text = said(
+        "studies/baselines/section.html.j2", SETTINGS, tables | {"baselines": table.assign(accuracy_change=less)}
+    )
+    assert "whose accuracy fell no more here than that of DREAM-R, third" in text and "as accurate" not in text
+
+
 def test_the_figure_has_every_method() -> None:
     chart = figure(whole(), JOB)
     assert chart and {*chart.data.method} == {*SECONDS} - {"target_only"}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, pairs_in, panels, plotted_rows
+from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, main_pairs, pairs_in, panels, plotted_rows
 from dreamr.statistics.frame import ALL
 
 LINES = {
@@ -20,11 +20,14 @@ LINES = {
 
 
 def gaming(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | None:
-    """The change of acceptance and its four addends: of all pairs, or of the only one, with intervals; of each pair."""
-    rows = pairs_in(tables["gaming"], job.names) if "gaming" in tables else pd.DataFrame()
-    if rows.empty:
-        return None
+    """The change of acceptance and its four addends: of all pairs, or of the only one, with intervals; of each pair.
+
+    None without either: no pair speaks for the others.
+    """
+    rows = pairs_in(main_pairs(tables["gaming"], job), job.names) if "gaming" in tables else pd.DataFrame()
     alone = len(rows) == 1
+    if not alone and (rows.empty or ALL not in {*rows.target}):
+        return None
     figure, (axes,) = panels(1, 1, 4.2, 0.9 + 1.6 * ROW * len(LINES))
     for at, name in enumerate(LINES):
         for _, row in rows.iterrows():

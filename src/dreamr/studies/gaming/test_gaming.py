@@ -19,6 +19,7 @@ from dreamr.statistics.frame import ALL, score_frame, weights
 from dreamr.statistics.interventions import intervened
 from dreamr.statistics.step_frame import answers, verified_steps, weighed
 from dreamr.studies.gaming.decomposition import ADDENDS, Side, addend, addends, column
+from dreamr.studies.gaming.figures import gaming as drawn
 from dreamr.studies.gaming.tables import gaming, judges
 
 WHOLE = {"target": ALL, "draft": ALL}
@@ -271,17 +272,41 @@ def cells(name: str, ends: Ends) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("correctness", "wrong", "words"),
     [
-        ((0.01, 0.03), (0.01, 0.03), "Better steps are part of the gain; gaming is part of it"),
-        ((0.01, 0.03), (-0.03, -0.01), "Better steps are part of the gain; gaming is no part of it"),
-        ((0.01, 0.03), (-0.01, 0.03), "Better steps are part of the gain; whether gaming is part of it is undecided."),
-        ((-0.01, 0.03), (0.01, 0.03), "Whether better steps are part of the gain is undecided; gaming is part of it"),
-        ((-0.03, -0.01), (0.01, 0.03), "Steps got worse; gaming is part of it"),
+        ((0.01, 0.03), (0.01, 0.03), "More right steps raise acceptance; gaming raises it: wrong steps"),
+        ((0.01, 0.03), (-0.03, -0.01), "More right steps raise acceptance; there is no gaming"),
+        ((0.01, 0.03), (-0.01, 0.03), "More right steps raise acceptance; whether gaming raises it is undecided."),
+        ((-0.01, 0.03), (0.01, 0.03), "Whether right steps change acceptance is undecided; gaming raises it"),
+        ((-0.03, -0.01), (0.01, 0.03), "Fewer right steps lower acceptance; gaming raises it"),
         ((0.01, 0.03), (np.nan, np.nan), "Too few trainings to say"),
     ],
 )
 def test_the_answer_follows_from_two_intervals(correctness: Ends, wrong: Ends, words: str) -> None:
     text = told(correctness, wrong)
     assert words in text and "judge of the training than" not in text
+
+
+def test_what_raises_acceptance_is_no_part_of_a_gain_where_acceptance_falls() -> None:
+    """By half a point in all, of which right steps add one; its own interval is undecided."""
+    own = pools()[0].assign(
+        **cells("change", (-0.02, 0.01)), **cells("correctness", (0.005, 0.015)), **cells("wrong_steps", (-0.03, -0.01))
+    )
+    tables = {"gaming": own, "judges": own.iloc[:0]}
+    for template in ("section", "glance"):
+        text = said(f"studies/gaming/{template}.html.j2", with_exchanged(small()), tables, "gaming")
+        assert "More right steps raise acceptance; there is no gaming: wrong steps of a kind pass less often" in text
+        assert "gain in acceptance" not in text and "part of the gain" not in text
+
+
+def test_several_pairs_without_a_row_of_all_are_told_by_themselves() -> None:
+    """No pair speaks for the others; of an only one all is said."""
+    for count, answer in ((4, "Each pair is told by itself"), (1, "SAPO changes acceptance by")):
+        tables = {name: table(*invented()) for name, table in (("gaming", gaming), ("judges", judges))}
+        tables = {name: rows[(rows.target != ALL) & (rows.draft != ALL)][:count] for name, rows in tables.items()}
+        text = said("studies/gaming/section.html.j2", with_exchanged(small()), tables, "gaming")
+        assert answer in text and ("the judge of the training with the other" in text) == (count == 1)
+        assert "before two judges, by the target" in text, "their table stays"
+        assert "told by itself" in said("studies/gaming/glance.html.j2", small(), tables) or count == 1
+        assert ("SAPO changes" in said("studies/gaming/first.html.j2", small(), tables)) == (count == 1)
 
 
 @pytest.mark.parametrize(
@@ -296,6 +321,16 @@ def test_whose_judge_they_please_follows_from_the_contrast(apart: Ends, words: s
     assert words in told((0.01, 0.03), (0.01, 0.03), apart)
 
 
+@pytest.mark.parametrize(("own", "learnt"), [((0.01, 0.03), True), ((-0.03, -0.01), False), ((-0.01, 0.03), False)])
+def test_a_draft_has_learnt_what_passes_only_where_wrong_steps_pass_more_often(own: Ends, learnt: bool) -> None:
+    """Before the other judge they may pass less often by more."""
+    table, both = pools()
+    both = both.assign(**cells("wrong_steps", own), **cells("wrong_steps_apart", (0.01, 0.03)))
+    text = said("studies/gaming/section.html.j2", with_exchanged(small()), {"gaming": table, "judges": both}, "gaming")
+    assert "Wrong steps gain more before the judge of the training than before the other target" in text
+    assert ("the draft has learnt what its own judge lets pass" in text) == learnt
+
+
 def test_what_both_judges_let_pass_is_a_style() -> None:
     own, both = pools()
     gains = cells("wrong_steps", (0.01, 0.03)) | cells("wrong_steps_exchanged", (0.01, 0.03))
@@ -304,11 +339,21 @@ def test_what_both_judges_let_pass_is_a_style() -> None:
     assert "Wrong steps gain before both judges" in text and "rather a style that both let pass" in text
 
 
-def test_the_first_screen_says_what_the_gain_is_made_of_if_the_table_is_there() -> None:
+def test_the_figure_has_main_pairs_with_their_pool_or_an_only_one() -> None:
+    table, job = gaming(*invented()), invented()[2]
+    single = table[(table.target != ALL) & (table.draft != ALL)]
+    control = single.iloc[:1].assign(target="q3vl-deep")
+    chart, one = drawn({"gaming": pd.concat([table, control])}, job), drawn({"gaming": single[:1]}, job)
+    assert chart and len(chart.data) == len(single) + 1 and "q3vl-deep" not in {*chart.data.target}
+    assert one and len(one.data) == 1
+    assert drawn({"gaming": single}, job) is None is drawn({"gaming": control}, job)
+
+
+def test_the_first_screen_says_what_the_change_is_made_of_if_the_table_is_there() -> None:
     whole = {"n": 320, "over": "questions and trainings", "trainings": 4}
     tables = {"gaming": pools()[0].assign(**whole, **cells("wrong_steps", (0.01, 0.03)))}
-    words = "points of acceptance, "
-    assert "+2.0 [+1.0, +3.0] wrong ones that pass." in said("glance.lead.html.j2", small(), tables, "gaming")
+    words = "the share of right steps adds"
+    assert "wrong ones of a kind pass +2.0 [+1.0, +3.0]." in said("glance.lead.html.j2", small(), tables, "gaming")
     assert words not in said("glance.lead.html.j2", small(), {})
 
 

@@ -24,6 +24,7 @@ PROBLEMS = 400
 # Wrong answers of 400 of each training, by draft; the target alone is right everywhere.
 WRONG = {"q3vl-2l": (0, 20), "q3vl-3l": (4, 8), "r4b-2l": (0, 4), "mimo-3l": (8, 20)}
 WHOLE = {"target": ALL, "draft": ALL, "benchmark": ALL}
+SINGLE = dict(zip(("target", "draft"), JOB.pairs[0], strict=True)) | {"benchmark": ALL}
 ONE: Score = scores(config(), size=20)[0].model_copy(update={"benchmark": "mmmu", "refusal": None})
 
 
@@ -84,6 +85,14 @@ def test_without_a_trained_draft_there_is_the_first_answer_alone_and_it_is_the_u
     )
     assert found.kept_these == "kept" and found.kept_such is None and isnan(found.p_kept_such)
     assert isnan(found.change_such_low) and isnan(found.training_sd)
+
+
+def test_drafts_trained_once_each_have_a_second_answer_over_all_pairs_alone() -> None:
+    made = tables(rows("dreamr", {draft: wrong[:1] for draft, wrong in WRONG.items()}))
+    whole, single = (line(made["margin"], **place, method="dreamr") for place in (WHOLE, SINGLE))
+    assert whole.kept_such and not isnan(whole.change_such_low) and pd.isna(single.kept_such)
+    text = said("studies/margin/section.html.j2", config(), made)
+    assert "nor on a pair whose draft was trained once; over all pairs, drafts trained once each have one" in text
 
 
 @pytest.mark.parametrize(("wrong", "expected"), [(2, "kept"), (12, "undecided"), (40, "not kept")])

@@ -39,30 +39,37 @@ def _families(rows: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[tuple[str
     Of these a line is a problem, a column a threshold, the strictest first.
     """
     batched = rows[rows["mode"] == "batched"].dropna(subset=["target_correct"])
-    for name, alphas in _thresholds(job.own).items():
+    for alphas in _thresholds(job.own):
         asked = batched[batched.method.isin(alphas)]
         for place, part in asked.groupby(PLACE):
             losses = _losses(part.assign(alpha=part.method.map(alphas)))
             if losses.shape[1] >= LEAST_THRESHOLDS and len(losses) >= 2 * LEAST_PROBLEMS:
-                yield place, name, losses
+                yield place, _named(alphas, job), losses
 
 
-def _thresholds(methods: Mapping[str, Method]) -> dict[str, dict[str, float]]:
-    """By the first method of each family, the thresholds of all of them."""
+def _thresholds(methods: Mapping[str, Method]) -> list[dict[str, float]]:
+    """By method, the thresholds of each family."""
     families: dict[str, dict[str, float]] = {}
-    first: dict[str, str] = {}
     for name, method in methods.items():
         if isinstance(method.alpha, float):
-            same = method.model_dump_json(exclude={"alpha"})
-            families.setdefault(first.setdefault(same, name), {})[name] = method.alpha
-    return families
+            families.setdefault(method.model_dump_json(exclude={"alpha"}), {})[name] = method.alpha
+    return [*families.values()]
+
+
+def _named(alphas: Mapping[str, float], job: SummariseJob) -> str:
+    """The method that a family is called by: the reference, else the first whose name says no threshold."""
+    return min(alphas, key=lambda name: (name != job.reference, f"{alphas[name]:g}" in job.label(name)))
 
 
 def _losses(rows: pd.DataFrame) -> pd.DataFrame:
-    """Target right minus method right, of the first version of each problem that all thresholds were asked."""
+    """Target right minus method right, of the first version of each problem that all thresholds were asked.
+
+    A threshold that was run on too few problems is left out: it would take the problems of the others away.
+    """
     each = rows.assign(loss=rows.target_correct - rows.correct)
-    table = each.pivot_table(index=["cluster", "item"], columns="alpha", values="loss").dropna()
-    table = table.groupby("cluster").first()
+    table = each.pivot_table(index=["cluster", "item"], columns="alpha", values="loss")
+    asked = table.notna().groupby("cluster").any().sum()
+    table = table[asked.index[asked >= 2 * LEAST_PROBLEMS]].dropna().groupby("cluster").first()
     return table[sorted(table.columns, reverse=True)]
 
 

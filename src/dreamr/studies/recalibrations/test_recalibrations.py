@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sentences import said
 from summarised import PAIR, everything
 
 from dreamr.planning.jobs import SummariseJob
@@ -53,6 +54,31 @@ def test_versions_of_a_problem_count_once_and_few_problems_or_thresholds_say_not
     pd.testing.assert_frame_equal(recalibrations(twice, JOB), recalibrations(rows, JOB))
     assert recalibrations(answers(500), JOB).empty
     assert recalibrations(rows[rows.method != "alpha_05"], JOB).empty
+
+
+def test_a_threshold_with_few_problems_is_left_out_and_takes_none_of_the_others() -> None:
+    rows, more = answers(), answers(480, {"alpha_098": 0.0})
+    methods = JOB.methods | {"alpha_098": JOB.methods["dreamr"].model_copy(update={"alpha": 0.98})}
+    job = JOB.model_copy(update={"methods": methods})
+    pd.testing.assert_frame_equal(recalibrations(pd.concat([rows, more]), job), recalibrations(rows, job))
+    assert recalibrations(pd.concat([rows[rows.method != "dreamr"], more]), job).empty
+
+
+def test_a_family_is_called_by_the_reference_or_by_a_name_without_a_threshold() -> None:
+    """Whichever of its methods the configuration has first."""
+    first = {name: JOB.methods[name] for name in sorted(ALPHAS)}
+    job = JOB.model_copy(update={"methods": first | JOB.methods})
+    assert {*recalibrations(answers(), job).method} == {"dreamr"}
+    other = job.model_copy(update={"reference": "specreason", "names": {"alpha_05": "alpha 0.5", "alpha_09": "a 0.9"}})
+    assert {*recalibrations(answers(), other).method} == {"dreamr"}
+
+
+def test_the_section_has_the_halves_of_all_pairs() -> None:
+    small, large = (recalibrations(answers(problems), JOB) for problems in (2000, 2400))
+    both = pd.concat([small.assign(draft="r4b-2l"), large])
+    for table, words in ((both, "at random, 1,000 to 1,200 by pair, and"), (large, "at random, 1,200, and")):
+        text = said("studies/recalibrations/section.html.j2", everything()[0], {"recalibrations": table})
+        assert words in text and f"Of {len(table)} calibrations of DREAM-R, none chose" in text
 
 
 def test_drafts_of_the_other_target_stay_out_of_it() -> None:

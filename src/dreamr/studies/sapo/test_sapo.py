@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from sentences import said
 from summarised import HIT, PAIR, cell_of, everything, line, of, with_refused
 
 from dreamr.planning.jobs import SummariseJob
@@ -36,3 +37,13 @@ def test_a_comparison_leaves_a_refused_question_out_on_both_sides(side: str) -> 
         assert own[f"acceptance{suffix}"] == pytest.approx(accepted / verified)
         assert own[f"seconds{suffix}"] == pytest.approx(sum(row.seconds for row in timed) / len(timed))
         assert own.n_alone == len(timed)
+
+
+def test_the_answer_names_the_pair_that_it_is_of_where_there_is_no_pool(tables: dict[str, pd.DataFrame]) -> None:
+    settings, table = everything()[0], tables["sapo"]
+    for rows, words in (
+        (table, "With SAPO the target accepts"),
+        (table[table.target != ALL], ", with SAPO the target"),
+    ):
+        text = said("studies/sapo/lead.html.j2", settings, {"sapo": rows})
+        assert words in text and text.startswith("On ") == (rows is not table)

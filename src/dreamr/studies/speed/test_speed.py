@@ -263,6 +263,17 @@ def test_what_others_did_meanwhile_is_a_mean_over_timed_answers_of_a_mode() -> N
     assert list(unknown) == list(table) and not len(unknown)
 
 
+def test_one_of_several_pairs_does_not_say_why_all_are_faster(tables: dict[str, pd.DataFrame]) -> None:
+    """Its sequential twin was run on one pair; had it been run on two of four, either might stand there."""
+    one = tables["split"].query("method == 'dreamr'")
+    two = pd.concat([one, one.assign(draft=DRAFTS[1])])
+    for rows, told in ((one, True), (two, False)):
+        given = tables | {"split": rows}
+        lead = said("studies/speed/lead.html.j2", everything()[0], given, "speed")
+        assert ("(the draft writes steps)" in lead) == told and "Why: " in lead
+        assert ("FPSR, all at once" in said("glance.html.j2", everything()[0], given)) == told
+
+
 @pytest.mark.parametrize(("share", "busy"), [(0.05, False), (0.38, True)])
 def test_times_of_a_busy_machine_are_told_on_the_first_screen(
     share: float, busy: bool, tables: dict[str, pd.DataFrame]

@@ -32,6 +32,7 @@ BREAK_EVEN = ("break_even", "break_even_low", "break_even_high")
 RATIO = [*(f"speed_ratio{end}" for end in ENDS), "speed_ratio_p", "speed_ratio_p_holm"]
 CELLS = [f"{name}{end}" for name in ("accuracy", "acceptance", "tokens", "speedup") for end in ENDS]
 APART_CELLS = [*(f"{name}{end}" for name in ("accuracy_change", "acceptance_change") for end in ENDS), *RATIO]
+SET = " that was set"  # of acceptances
 Costs = Mapping[tuple[str, str], tuple[float, float]]
 
 
@@ -101,7 +102,7 @@ def dice_break_even(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> p
         met = [crossing(levels, part[f"speedup{end}"].tolist()) for end in ("", "_high", "_low")]  # fast: early
         known = part.expected.notna().any()
         form = _closed_crossing(job.methods[part.method.iloc[0]], *costs[pair[0], pair[1]]) if known else nan
-        told = {"break_even_told": told_from(*met), "expected": form, "expected_told": told_from(form)}
+        told = {"break_even_told": told_from(*met, of=SET), "expected": form, "expected_told": told_from(form)}
         key = dict(zip(PAIR, pair, strict=True)) | {"benchmark": ALL, "schedule": schedule}
         sizes = {"n": part.n.min(), "clusters": part.clusters.min(), "lowest": levels[0], "highest": levels[-1]}
         lines.append(key | sizes | dict(zip(BREAK_EVEN, met, strict=True)) | told)
@@ -130,11 +131,14 @@ def _closed_crossing(method: Method, cost: float, verdict: float) -> float:
     return crossing(levels, [expected_speedup(method, level, cost, verdict) for level in levels])
 
 
-def told_from(value: float, low: float = nan, high: float = nan) -> str:
-    """From which acceptance on, in words; an interval that reaches past what was measured says so."""
+def told_from(value: float, low: float = nan, high: float = nan, *, of: str = "") -> str:
+    """From which acceptance on, in words; an interval that reaches past what was measured says so.
+
+    `of`: which acceptances all or none of them are.
+    """
 
     def at(level: float) -> str:
-        return "at every acceptance" if level == 0 else "at none" if isinf(level) else f"{100 * level:.0f} %"
+        return f"at every acceptance{of}" if level == 0 else f"at none{of}" if isinf(level) else f"{100 * level:.0f} %"
 
     if isnan(value):
         return ""

@@ -143,7 +143,8 @@ def test_break_even_is_found_with_the_closed_form_beside_it() -> None:
     assert 0 < row.break_even_low < row.break_even < row.break_even_high < 0.5
     assert row.expected == pytest.approx(C + V, abs=1e-3)
     assert table.break_even["fully parallel"] == 0 and table.expected["fully parallel"] == 0
-    assert table.break_even_told["fully parallel"] == "at every acceptance"
+    assert table.break_even_told["fully parallel"] == "at every acceptance that was set"
+    assert table.expected_told["fully parallel"] == "at every acceptance", "the closed form knows them all"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,8 @@ def test_break_even_is_found_with_the_closed_form_beside_it() -> None:
 )
 def test_an_acceptance_in_words(ends: tuple[float, float, float], told: str) -> None:
     assert told_from(*ends) == told
+    of_set = told.replace("every acceptance", "every acceptance that was set").replace("none", "none that was set")
+    assert told_from(*ends, of=" that was set") == of_set
 
 
 def test_the_reference_s_schedule_is_held_to_others_at_the_same_acceptance() -> None:
@@ -218,6 +221,33 @@ def test_the_section_begins_with_the_answer() -> None:
     assert "Fully parallel is faster than the target alone at every acceptance that was set" in text
     several = said("studies/speed_at_acceptance/per_verdict.html.j2", settings, tables)
     assert "DREAM-R with 2 steps to a verdict is" in several and "What this cannot say" in several
+
+
+def per_verdict_told(table: pd.DataFrame) -> str:
+    settings = config().model_copy(update={"methods": config().methods | METHODS})
+    text = said("studies/speed_at_acceptance/per_verdict.html.j2", settings, {"per_verdict": table})
+    return text.partition("So many steps are drafted")[0]
+
+
+def test_a_pool_of_the_method_with_one_step_alone_says_nothing() -> None:
+    """Two steps on one pair, four on another: neither is of all pairs."""
+    table = whole()["per_verdict"]
+    pool = table[(table.target == "all") & (table.draft == "all") & (table.steps == 1)]
+    single = table[table.draft == PAIR["draft"]]
+    text = per_verdict_told(pd.concat([pool, single[single.target != "all"]]))
+    assert len(pool) == 2 and "all pairs" not in text and "DREAM-R with 2 steps to a verdict is" in text
+
+
+def test_what_was_not_timed_has_no_speed_but_an_acceptance() -> None:
+    """Of several that were timed in part, the one with the most steps is told."""
+    table = whole()["per_verdict"]
+    single = table[(table.draft == PAIR["draft"]) & (table.target != "all")]
+    untimed = single.assign(**dict.fromkeys(("speed_ratio", "speed_ratio_low", "speed_ratio_high"), nan))
+    text = per_verdict_told(untimed)
+    assert "DREAM-R with 2 steps to a verdict was not timed on the same questions as with one; its acceptance" in text
+    assert "– times" not in text
+    more = untimed[untimed.method == "three"].assign(method="five", steps=5)
+    assert "DREAM-R with 2 steps to a verdict is" in per_verdict_told(pd.concat([single, more]))
 
 
 def test_figures_show_what_the_tables_say() -> None:

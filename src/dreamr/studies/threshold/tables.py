@@ -37,12 +37,13 @@ def guarantee(certificates: Sequence[Certificate], written: Mapping[str, pd.Data
     """The threshold of each method on each pair (`alpha`; none where it is the target alone), and what is promised.
 
     Beside them stand the change of accuracy and the speed-up on the benchmarks, as in the tables of these: of all
-    trainings of the draft together. `held`: whether that change lies above minus the risk; the target's own answers are
-    identical. The row over all pairs shows what became of the method as a whole.
+    trainings of the draft together. `held`: whether that change lies above minus the risk. Where no calibration of the
+    row found a threshold, answers are identical. The row over all pairs shows what became of the method as a whole.
     """
     found = {name: _whole(written, name) for name in SHOWN}
-    rows = [_row(one, found) | {"threshold": _in_words(one)} for one in certificates]
-    rows += [_row(one, found) | {"threshold": "each pair's own"} for one in _pools(certificates)]
+    rows = [_row(one, _alike(one, certificates, PAIR), found) | {"threshold": _in_words(one)} for one in certificates]
+    pools = ((one, _alike(one, certificates, ["method"])) for one in _pools(certificates))
+    rows += [_row(one, alike, found) | {"threshold": "each pair's own"} for one, alike in pools]
     columns = [*PLACE, "threshold", *PROMISED, *(f"{name}{end}" for name in SHOWN.values() for end in ENDS), "held"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -51,10 +52,15 @@ def _in_words(certificate: Certificate) -> str:
     return "none: the target alone" if certificate.alpha is None else f"{certificate.alpha:g}"
 
 
-def _row(certificate: Certificate, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def _alike(certificate: Certificate, certificates: Sequence[Certificate], keys: Sequence[str]) -> list[Certificate]:
+    return [one for one in certificates if _told(one, keys) == _told(certificate, keys)]
+
+
+def _row(certificate: Certificate, pooled: Sequence[Certificate], found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """`pooled`: all certificates that the measured answers rest on."""
     pair = _told(certificate, PAIR)
     cells = _measured(found, pair, certificate.risk)
-    alone = certificate.alpha is None and certificate.target != ALL
+    alone = all(one.alpha is None for one in pooled)
     return _told(certificate, [*PLACE, *PROMISED]) | (_as_the_target(cells) if alone else cells)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from factories import judged_steps as steps
 from factories import small
+from sentences import said
 from sklearn.metrics import roc_auc_score
 
 from dreamr.planning.jobs import SummariseJob
@@ -140,3 +141,15 @@ def test_the_target_s_replacement_is_judged_as_well() -> None:
     assert found.mended == pytest.approx(rejected.own_right[wrong].mean())
     assert found.spoiled == pytest.approx(1 - rejected.own_right[~wrong].mean())
     assert found.gain == pytest.approx(rejected.own_right.mean() - rejected.right.mean())
+
+
+def test_the_answer_names_the_pair_that_it_is_of_where_there_is_no_pool() -> None:
+    """The draft before SAPO is that of the same pair."""
+    table = verification(steps(), job())
+    table = table[(table.target != ALL) & (table.draft != ALL) & (table.benchmark == ALL)]
+    table = table[(table.method != "dreamr") | (table.draft == table.draft.iloc[-1])].sort_values("draft")
+    text = said("studies/verification/lead.html.j2", small(), {"verification": table})
+    ours = table[table.method == "dreamr"].iloc[0]
+    plain = row(table.assign(**PAIR)[(table.target == ours.target) & (table.draft == ours.draft)], "dreamr_ns")
+    assert text.startswith(f"On {job().label(ours.target)} ← {job().label(ours.draft)}, in DREAM-R the target accepts")
+    assert f"With the draft before SAPO, DREAM-R's target accepts {100 * plain.false_accept:.1f} %" in text
