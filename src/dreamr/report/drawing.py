@@ -5,7 +5,7 @@ SVG files are deterministic, keep words as text, and take the page's colour, so 
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +105,19 @@ def pool_and_pairs(axes: Axes, rows: pd.DataFrame, name: str, job: SummariseJob)
         if row.target == ALL or rows.pair.nunique() == 1:
             interval(axes, row, name, at, color=colour(row.method, job))
         else:
-            axes.plot([row[name]], [at + 0.28], "|", color=GREY, markersize=5)
-    axes.set_yticks(range(len(methods)), [job.label(method) for method in methods])
-    axes.set_ylim(len(methods) - 0.4, -0.6)
+            single_marks(axes, [row[name]], at)
+    name_lines(axes, [job.label(method) for method in methods])
+
+
+def single_marks(axes: Axes, values: Iterable[float], at: int) -> None:
+    """An upright mark for each single pair or training, a little below the line of all."""
+    axes.plot(xs := [*values], [at + 0.28] * len(xs), "|", color=GREY, markersize=5)
+
+
+def name_lines(axes: Axes, words: Collection[str]) -> None:
+    """Names of the lines, from the top."""
+    axes.set_yticks(range(len(words)), words)
+    axes.set_ylim(len(words) - 0.4, -0.6)
 
 
 def cross(axes: Axes, row: pd.Series, across: str, up: str, color: str) -> None:

@@ -49,13 +49,12 @@ def trainings(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | 
         for at, (_, row) in enumerate(rows.iterrows()):
             interval(axes, row, name, at, color=colour(row.method, job))
             each = tables["trainings"].merge(row[keys].to_frame().T, on=keys).sort_values("replicate")
-            axes.plot(each[name], [at + 0.28] * len(each), "|", color=GREY, markersize=5)
+            single_marks(axes, each[name], at)
             axes.plot(each[name][:1], [at + 0.28], "|", color=INK, markersize=7, markeredgewidth=1.8)
         axes.axvline(1 if name in RATIOS else 0, color=INK, linewidth=0.8)
         axes.set_title(WORDS[name])
     axes_list[0].xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
-    axes_list[0].set_yticks(range(len(rows)), rows.line)
-    axes_list[0].set_ylim(len(rows) - 0.4, -0.6)
+    name_lines(axes_list[0], rows.line)
     alt = f"{len(rows)} contrasts between recipes: each training by itself, and the mean over trainings with intervals."
     return Chart(figure, plotted_rows(rows, few, ["differs", "other", "trainings"]), alt)
 
@@ -80,8 +79,7 @@ def _forest(table: pd.DataFrame, quantities: Sequence[str], width: float, job: S
         axes.set_title(WORDS[name])
         if name in POINTS:
             axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
-    axes_list[0].set_yticks(range(len(lines)), lines)
-    axes_list[0].set_ylim(len(lines) - 0.4, -0.6)
+    name_lines(axes_list[0], lines)
     alt = f"{len(lines)} contrasts between two methods with intervals, by what differs between them."
     return Chart(figure, plotted_rows(rows, quantities, ["differs", "other", "over"]), alt)
 

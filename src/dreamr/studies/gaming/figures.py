@@ -7,7 +7,18 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, main_pairs, pairs_in, panels, plotted_rows
+from dreamr.report.drawing import (
+    INK,
+    ROW,
+    Chart,
+    interval,
+    main_pairs,
+    name_lines,
+    single_marks,
+    pairs_in,
+    panels,
+    plotted_rows,
+)
 from dreamr.statistics.frame import ALL
 
 LINES = {
@@ -34,10 +45,9 @@ def gaming(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | Non
             if alone or row.target == ALL:
                 interval(axes, row, name, at, color=colour(row.method, job))
             else:
-                axes.plot([row[name]], [at + 0.28], "|", color=GREY, markersize=5)
+                single_marks(axes, [row[name]], at)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(LINES)), LINES.values())
-    axes.set_ylim(len(LINES) - 0.4, -0.6)
+    name_lines(axes, LINES.values())
     axes.set_xlabel("acceptance with SAPO minus that without, points")
     axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, symbol=""))
     alt = "What SAPO changes of the share of accepted steps, and the four addends that sum to it, with intervals."

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, panels, plotted_rows
+from dreamr.report.drawing import INK, ROW, Chart, interval, name_lines, single_marks, panels, plotted_rows
 from dreamr.statistics.frame import ALL
 
 TITLES = {"change_these": "with these drafts", "change_such": "with drafts like these"}
@@ -30,10 +30,8 @@ def margin(tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> Chart | Non
         axes.set_title(title)
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0, symbol=""))
     for at, method in enumerate(methods if len(job.pairs) > 1 else ()):
-        single = table[(table.target != ALL) & (table.method == method)].change_these
-        axes_list[0].plot(single, [at + 0.28] * len(single), "|", color=GREY, markersize=5)
-    axes_list[0].set_yticks(range(len(methods)), [job.label(method) for method in methods])
-    axes_list[0].set_ylim(len(methods) - 0.4, -0.6)
+        single_marks(axes_list[0], table[(table.target != ALL) & (table.method == method)].change_these, at)
+    name_lines(axes_list[0], [job.label(method) for method in methods])
     figure.supxlabel("accuracy minus the target's (points)", fontsize=9, color=INK)
     alt = (
         f"Change of accuracy of {len(methods)} methods over all pairs, with intervals for these drafts and for drafts "
