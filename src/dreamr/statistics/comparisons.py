@@ -1,15 +1,24 @@
 """Two methods, drafts or targets side by side on the same questions: SAPO, ablations."""
 
 from collections.abc import Callable, Collection, Mapping
-from math import nan
 
 import pandas as pd
 
 from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import CELL, KEYS, SIZES, alone, answered, batched, tabulate, weights
+from dreamr.statistics.frame import (
+    BASELINE,
+    CELL,
+    KEYS,
+    SIZES,
+    alone,
+    answered,
+    batched,
+    tabulate,
+    weights,
+    without_one_training,
+)
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio, share, times
-from dreamr.statistics.paired import ONE_TRAINING
 
 # What two methods, drafts or targets are compared by, on the same questions.
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {"accuracy": ("correct", "n")}
@@ -23,6 +32,7 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "tokens_alone": ("tokens_by_target", "n"),
     "target_tokens": ("target_tokens", "n"),
 }
+IDENTICAL = "identical"  # answers to the target's, where a method might be inferior
 # What several methods are set beside each other by: of all answers, of those that no engine refused, of timed ones.
 BESIDE: tuple[dict[str, Quantity], ...] = (
     {"accuracy": share("correct"), "accuracy_change": difference(mean("correct"), mean("target_correct"))},
@@ -64,7 +74,7 @@ def compare(
     )
     table = accuracy_part.merge(answered_part.drop(columns=SIZES), how="left", on=keys)
     timed = time_part.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
-    return _without_one_training(table.merge(timed, how="left", on=keys))
+    return without_one_training(table.merge(timed, how="left", on=keys), "_change")
 
 
 def outcomes(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -76,6 +86,21 @@ def outcomes(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     )
     timed = timed.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
     return whole.merge(read.drop(columns=SIZES), how="left", on=KEYS).merge(timed, how="left", on=KEYS)
+
+
+def with_texts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Adds which texts were `compared` and which of these are the `same`.
+
+    An untimed text is held against the target's of the same job, a timed one against the untimed. Untimed texts of a
+    lossless method may be written by the target alone, in a job of their own. These count as the target's where both
+    were graded alike.
+    """
+    untimed = rows["mode"] == "batched"
+    told = rows.target_text.where(untimed, rows.same_text).astype(object)
+    made = [name for name, one in job.methods.items() if one.declared.lossless and one.batched.loop == BASELINE]
+    alike = rows.correct.eq(rows.target_correct).astype(object).where(rows.target_correct.notna())
+    told = told.where(~(untimed & rows.method.isin(made) & told.isna()), alike)
+    return rows.assign(compared=told.notna().astype(float), same=told.eq(True).astype(float))
 
 
 def on_the_same_questions(rows: pd.DataFrame) -> pd.DataFrame:
@@ -109,12 +134,6 @@ def beside(rows: pd.DataFrame, others: pd.DataFrame, columns: Collection[str], j
     each = each.assign(replicate=each[["replicate", "replicate_other"]].max(axis=1)).drop(columns="replicate_other")
     paired = pd.concat([alike, each])
     return paired.assign(recipe=paired.method.map(recipes) != paired.against.map(recipes))
-
-
-def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:
-    ends = [name for name in table if name.endswith(("_change_low", "_change_high"))]
-    table.loc[table.over == ONE_TRAINING, ends] = nan
-    return table
 
 
 def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:

@@ -246,6 +246,13 @@ def tabulate(
     return pd.DataFrame(lines, columns=[*dict.fromkeys([*keys, "benchmark"]), *SIZES, *as_cells(empty)])
 
 
+def without_one_training(table: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
+    """The table without intervals of one training, which says nothing of the next; of quantities with this `suffix`."""
+    ends = [name for name in table if name.endswith((f"{suffix}_low", f"{suffix}_high"))]
+    table.loc[table.over == ONE_TRAINING, ends] = nan
+    return table
+
+
 def sampling(job: SummariseJob) -> Bootstrap:
     """The bootstrap that the configuration asks for."""
     return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)

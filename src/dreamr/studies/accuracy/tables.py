@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.comparisons import IDENTICAL, with_texts
 from dreamr.statistics.frame import (
     ALL,
     BASELINE,
@@ -48,7 +49,6 @@ ACCURACY: dict[str, Quantity] = {
     "truncated": share("truncated"),
     "refused": share("refused"),
 }
-IDENTICAL = "identical"  # to the target's, where it might be inferior
 # Of the target itself.
 UNTOLD = dict.fromkeys(("same_text_as_target", "lost", "won", "p", "non_inferior", "spread", "detectable_change"), nan)
 SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
@@ -66,13 +66,11 @@ HARNESS: dict[str, Quantity] = {
 def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions.
 
-    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. If all have it,
-    and the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
+    `same_text_as_target` is the share of answers with the target's own text, as in `with_texts`. If all have it, and
+    the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
     standard deviation of a cluster's change, `detectable_change` the smallest true one that four of five runs find.
     """
-    rows = batched(rows).assign(
-        same=lambda r: r.target_text.eq(True).astype(float),
-        compared=lambda r: r.target_text.notna().astype(float),
+    rows = with_texts(batched(rows), job).assign(
         lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
         won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
     )

@@ -9,6 +9,7 @@ from factories import config
 from sentences import said
 from summarised import HIT, PAIR, WHY, cell_of, everything, hit, line, of, with_refused
 
+from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
@@ -136,6 +137,20 @@ def test_only_a_lossless_loop_with_the_target_s_text_is_identical(method: str, d
     shown = said("studies/accuracy/section.html.j2", settings, {**NOTHING, "accuracy": table})
     assert ("n-gram speculation writes the target's own text by construction" in shown) == (expected == "identical")
     assert ("identical answers" in shown.partition("Detectable")[2]) == (expected == "identical")
+
+
+@pytest.mark.parametrize(("differ", "expected"), [(0, "identical"), (1, "undecided")])
+def test_what_the_target_alone_writes_in_another_job_is_identical_if_graded_alike(differ: int, expected: str) -> None:
+    settings, _ = everything()
+    methods = settings.methods | {"by_token": Method(loop="draft_model", proposed_tokens=4)}
+    job = SummariseJob.of(settings.model_copy(update={"methods": methods}))
+    target = [row for row in of("target_only", target=PAIR["target"]) if row.benchmark == "realworldqa"]
+    changes = {"method": "by_token", "draft": PAIR["draft"]}
+    own = [row.model_copy(update=changes | {"correct": row.correct != (n < differ)}) for n, row in enumerate(target)]
+    table = accuracy(score_frame([*target, *own]), job)
+    found = line(table, method="by_token", benchmark="realworldqa", target=PAIR["target"], draft=PAIR["draft"])
+    assert (found.lost + found.won, found.non_inferior) == (differ, expected)
+    assert found.same_text_as_target == pytest.approx(1 - differ / len(target))
 
 
 NOTHING = {name: pd.DataFrame(columns=["benchmark", "target", "draft", "method"]) for name in ("refusals", "fitting")}

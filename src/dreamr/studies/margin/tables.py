@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.claims import p_of_interval
 from dreamr.statistics.comparisons import ablations
 from dreamr.statistics.frame import (
     ALL,
@@ -28,7 +27,7 @@ from dreamr.statistics.frame import (
     pools,
     sampling,
 )
-from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority
+from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority, p_of_interval
 from dreamr.statistics.paired import QUESTIONS
 from dreamr.statistics.power import non_inferiority_power
 from dreamr.statistics.shares import change_interval
