@@ -38,7 +38,7 @@ def _dot(loop: str, label: str, job: SummariseJob) -> Line2D:
 
 def _numbers(settings: "pd.Series[Any]") -> "pd.Series[float]":
     """Those at the end of settings in words; none of an empty one, which is read from a file as NaN."""
-    return settings.astype(str).str.split().str[-1].astype(float)
+    return settings.astype(str).str.extract(r"(\S+)$", expand=False).astype(float)
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, job: SummariseJob) -> None:
