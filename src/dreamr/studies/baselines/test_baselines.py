@@ -136,6 +136,7 @@ def test_the_section_begins_with_the_answer() -> None:
     assert f"DREAM-R answers {speeds['dreamr']:.2f} times as fast as the target alone" in text
     assert f"first (k 4), is {speeds['first']:.2f} times as fast" in text and "with identical answers." in text
     assert "The fastest that judges whole answers, second (alpha 0.7)" in text
+    assert "where the untimed answers are written by the target alone, that all were graded alike." in text
 
 
 def test_the_figure_has_every_method() -> None:
