@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.claims import Check, PaperClaim, judged, load_claims, p_of_interval
-from dreamr.statistics.intervals import Interval
+from dreamr.statistics.claims import Check, PaperClaim, judged, load_claims
+from dreamr.statistics.intervals import Interval, p_of_interval
 from dreamr.statistics.paired import ONE_TRAINING
 
 FILE = Path(__file__).parents[1] / "config" / "claims.yaml"

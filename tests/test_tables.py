@@ -12,9 +12,9 @@ from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablated, trained_twins
-from dreamr.statistics.frame import ALL, read_table, score_frame, tabulate
+from dreamr.statistics.frame import ALL, read_table, score_frame, tabulate, without_one_training
 from dreamr.statistics.intervals import share
-from dreamr.statistics.paired import QUESTIONS, TRAININGS
+from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS
 from dreamr.studies.catalogue import made_by
 
 
@@ -62,6 +62,15 @@ def test_devices_of_a_model_are_those_its_engine_is_spread_over() -> None:
     spread = model.model_copy(update={"engine": model.engine.model_copy(update={"tensor_parallel": 4})})
     wide = settings.model_copy(update={"models": {**settings.models, "q3vl-moe": spread}})
     assert SummariseJob.of(wide).devices == dict.fromkeys(settings.models, 1) | {"q3vl-moe": 4}
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [("", []), ("_change", ["accuracy_low"])])
+def test_one_training_has_no_interval_of_what_speaks_of_a_recipe(suffix: str, kept: list[str]) -> None:
+    ends = ["accuracy_low", "accuracy_change_low", "accuracy_change_high"]
+    table = pd.DataFrame({"over": [ONE_TRAINING, QUESTIONS], "accuracy": 0.5, **dict.fromkeys(ends, 0.4)})
+    found = without_one_training(table, suffix)
+    assert [name for name in ends if found.notna()[name].tolist() == [True, True]] == kept
+    assert found.accuracy.notna().all() and found.loc[1].notna().all()
 
 
 def test_an_ablation_differs_from_the_reference_in_one_kind() -> None:

@@ -21,13 +21,12 @@ from typing import Any, Literal, Self
 import pandas as pd
 import yaml
 from pydantic import ValidationError, model_validator
-from scipy import stats as scipy_stats
 
 from dreamr.config import Spec, faults
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL
-from dreamr.statistics.intervals import Interval, holm
+from dreamr.statistics.intervals import Interval, holm, p_of_interval
 from dreamr.statistics.paired import ONE_TRAINING
 from dreamr.statistics.words import FORMATS, SENTENCES, Sentence, bounds, estimate, formatted, place, sentence
 
@@ -198,17 +197,6 @@ def _rows(cell: Cell, table: pd.DataFrame) -> list[dict[str, Any]]:
         raise UserError(f"a claim asks for {', '.join(sorted(missing))}, which its table does not have")
     rows = table.to_dict("records")
     return [row for row in rows if all(row[key] == value for key, value in cell.row.items())]
-
-
-def p_of_interval(interval: Interval, bound: float, confidence: float) -> float:
-    """Two-sided p of a bound from the interval on its side, as if that were a normal one."""
-    if isnan(interval.low):
-        return nan
-    half = interval.high - interval.value if bound > interval.value else interval.value - interval.low
-    if half <= 0:
-        return float(bound == interval.value)
-    quantile = scipy_stats.norm.ppf((1 + confidence) / 2)
-    return float(2 * scipy_stats.norm.sf(quantile * abs(bound - interval.value) / half))
 
 
 def outcomes(by_check: Sequence[Sequence[Finding]], level: float) -> list[CheckOutcome]:

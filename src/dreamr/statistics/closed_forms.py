@@ -4,7 +4,7 @@ Everywhere answers and steps are equally long, a request costs nothing, and noth
 `verdict` are the time of a draft's step and of a verdict over that of a target's step.
 """
 
-from math import nan
+from math import isnan, nan
 from typing import Literal
 
 from dreamr.config import Method, TargetSpeculation
@@ -44,6 +44,8 @@ def asynchronous_lookahead(acceptance: float, cost: float, window: int) -> float
     `cost` is the draft's time per step over the target's. The window binds only where the draft can fill it while the
     target writes one step.
     """
+    if isnan(acceptance + cost):
+        return nan
     a, c, k = acceptance, cost, window
     if c * k >= 1:
         return 1 / (c + (1 - c) * (1 - a))
@@ -63,6 +65,8 @@ def with_target_speculation(
     once the step before is accepted (frontier), or with the rejection (none).
     """
     judged = cost + verdict  # from a step's prefix to the verdict on it
+    if isnan(acceptance + judged):  # `max` passes over it
+        return nan
     at_once = max(1.0, judged)
     behind_accepted = {"all": at_once, "frontier": max(1 + verdict, judged), "none": 1 + judged}[target_speculation]
     behind_own = at_once if continues or target_speculation != "none" else 1 + judged

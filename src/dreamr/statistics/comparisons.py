@@ -1,15 +1,25 @@
 """Two methods, drafts or targets side by side on the same questions: SAPO, ablations."""
 
 from collections.abc import Callable, Collection, Mapping
-from math import nan
 
 import pandas as pd
 
 from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import CELL, KEYS, SIZES, alone, answered, batched, tabulate, weights
+from dreamr.statistics.frame import (
+    BASELINE,
+    CELL,
+    KEYS,
+    SIZES,
+    alone,
+    answered,
+    batched,
+    tabulate,
+    weights,
+    without_one_training,
+)
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio, share, times
-from dreamr.statistics.paired import ONE_TRAINING
+from dreamr.statistics.shares import Exact, exact_change, exact_share
 
 # What two methods, drafts or targets are compared by, on the same questions.
 COMPARED_BATCHED: dict[str, tuple[str, str]] = {"accuracy": ("correct", "n")}
@@ -23,12 +33,15 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "tokens_alone": ("tokens_by_target", "n"),
     "target_tokens": ("target_tokens", "n"),
 }
+IDENTICAL = "identical"  # answers to the target's, where a method might be inferior
 # What several methods are set beside each other by: of all answers, of those that no engine refused, of timed ones.
 BESIDE: tuple[dict[str, Quantity], ...] = (
     {"accuracy": share("correct"), "accuracy_change": difference(mean("correct"), mean("target_correct"))},
     {"acceptance": share("accepted", "verified"), "tokens": mean("tokens_by_target")},
     {"speedup": times("baseline_seconds", "seconds")},
 )
+# Limits of the first two where too few clusters differ for a bootstrap.
+EXACT: dict[str, Exact] = {"accuracy": exact_share("correct"), "accuracy_change": exact_change}
 # How these are made of the two; the others are plain ratios.
 MADE: dict[str, Callable[[str, str], Quantity]] = {"accuracy": share, "acceptance": share, "speedup": times}
 # An ablation varies some settings of the reference method and leaves the others alone; the narrowest kind is named.
@@ -64,18 +77,40 @@ def compare(
     )
     table = accuracy_part.merge(answered_part.drop(columns=SIZES), how="left", on=keys)
     timed = time_part.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
-    return _without_one_training(table.merge(timed, how="left", on=keys))
+    return without_one_training(table.merge(timed, how="left", on=keys), "_change")
 
 
 def outcomes(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy, its change against the target, acceptance, tokens and speed-up of methods; `n_alone` were timed."""
-    asked = batched(rows)
+    asked = with_lost_and_won(batched(rows))
     whole, read, timed = (
-        tabulate(view, job, quantities)
+        tabulate(view, job, quantities, exact=EXACT)
         for view, quantities in zip((asked, answered(asked), alone(rows)), BESIDE, strict=True)
     )
     timed = timed.drop(columns=SIZES[1:]).rename(columns={"n": "n_alone"})
     return whole.merge(read.drop(columns=SIZES), how="left", on=KEYS).merge(timed, how="left", on=KEYS)
+
+
+def with_lost_and_won(rows: pd.DataFrame) -> pd.DataFrame:
+    """Adds whether the target alone was right (`lost`) or the method alone (`won`); NaN without the target."""
+    apart = rows.correct - rows.target_correct
+    lost, won = ((side * apart > 0).astype(float).where(apart.notna()) for side in (-1, 1))
+    return rows.assign(lost=lost, won=won)
+
+
+def with_texts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
+    """Adds which texts were `compared` and which of these are the `same`.
+
+    An untimed text is held against the target's of the same job, a timed one against the untimed. Untimed texts of a
+    lossless method may be written by the target alone, in a job of their own. These count as the target's where both
+    were graded alike.
+    """
+    untimed = rows["mode"] == "batched"
+    told = rows.target_text.where(untimed, rows.same_text).astype(object)
+    made = [name for name, one in job.methods.items() if one.declared.lossless and one.batched.loop == BASELINE]
+    alike = rows.correct.eq(rows.target_correct).astype(object).where(rows.target_correct.notna())
+    told = told.where(~(untimed & rows.method.isin(made) & told.isna()), alike)
+    return rows.assign(compared=told.notna().astype(float), same=told.eq(True).astype(float))
 
 
 def on_the_same_questions(rows: pd.DataFrame) -> pd.DataFrame:
@@ -110,12 +145,6 @@ def beside(rows: pd.DataFrame, others: pd.DataFrame, columns: Collection[str], j
     paired = pd.concat([alike, each])
     recipe = paired.method.map(recipes) != paired.against.map(recipes)
     return paired.assign(weight=weights(paired), recipe=recipe)
-
-
-def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:
-    ends = [name for name in table if name.endswith(("_change_low", "_change_high"))]
-    table.loc[table.over == ONE_TRAINING, ends] = nan
-    return table
 
 
 def _compared(pairs: Mapping[str, tuple[str, str]], suffix: str) -> dict[str, Quantity]:

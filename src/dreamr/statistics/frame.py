@@ -12,7 +12,7 @@ as wrong, and in nothing else: what there is of its answer is no answer's length
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from dreamr.scores import Score
 from dreamr.statistics.intervals import LOGARITHM, Array, Bootstrap, Interval, Quantity, cluster_sums, scale_of
 from dreamr.statistics.names import AUDITED
 from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS, Crossed, student
+from dreamr.statistics.shares import Exact
 
 ALL = "all"
 KEYS = ["target", "draft", "method", "benchmark"]
@@ -167,10 +168,13 @@ class Group:
         trainings = len({*self.trainings} - {-1})
         return {"n": int(self.count("n")), "clusters": len({*self.clusters}), "over": self.over, "trainings": trainings}
 
-    def intervals(self, quantities: Mapping[str, Quantity], bootstrap: Bootstrap) -> dict[str, Interval]:
+    def intervals(
+        self, quantities: Mapping[str, Quantity], bootstrap: Bootstrap, exact: Mapping[str, Exact] = {}
+    ) -> dict[str, Interval]:
         """Each quantity with its interval: over trainings too, else over questions.
 
-        A quotient has Student's interval there: the bootstrap's covers too little with a dozen timed questions.
+        A quotient has Student's interval there: the bootstrap's covers too little with a dozen timed questions. What
+        has `exact` limits takes these there if too few clusters differ.
         """
         if self.crossed:
             return {name: self.crossed.interval(one, bootstrap.confidence) for name, one in quantities.items()}
@@ -178,6 +182,9 @@ class Group:
         found = {name: student(self.sums, one, bootstrap.confidence) for name, one in quotients.items()}
         rest = {name: one for name, one in quantities.items() if name not in quotients}
         found |= bootstrap.intervals(self.sums, rest) if rest else {}
+        empty = [name for name in exact.keys() & found.keys() if isnan(found[name].low)]
+        known = [name for name in empty if not isnan(found[name].value)]
+        found |= {name: exact[name](self.sums, bootstrap.confidence) for name in known}
         return {name: found[name] for name in quantities}
 
 
@@ -237,13 +244,24 @@ def of_pairs(rows: pd.DataFrame, job: SummariseJob) -> "pd.Series[bool]":
 
 
 def tabulate(
-    rows: pd.DataFrame, job: SummariseJob, quantities: Mapping[str, Quantity], keys: list[str] = KEYS
+    rows: pd.DataFrame,
+    job: SummariseJob,
+    quantities: Mapping[str, Quantity],
+    keys: list[str] = KEYS,
+    exact: Mapping[str, Exact] = {},
 ) -> pd.DataFrame:
     """One table row per group of `rows` with every quantity and its interval."""
     bootstrap = sampling(job)
-    lines = [key | estimated(answers, bootstrap, quantities) for key, answers in pools(rows, job, keys)]
+    lines = [key | estimated(answers, bootstrap, quantities, exact) for key, answers in pools(rows, job, keys)]
     empty = dict.fromkeys(quantities, Interval(nan))
     return pd.DataFrame(lines, columns=[*dict.fromkeys([*keys, "benchmark"]), *SIZES, *as_cells(empty)])
+
+
+def without_one_training(table: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
+    """The table without intervals of one training, which says nothing of the next; of quantities with this `suffix`."""
+    ends = [name for name in table if name.endswith((f"{suffix}_low", f"{suffix}_high"))]
+    table.loc[table.over == ONE_TRAINING, ends] = nan
+    return table
 
 
 def sampling(job: SummariseJob) -> Bootstrap:
@@ -251,9 +269,11 @@ def sampling(job: SummariseJob) -> Bootstrap:
     return Bootstrap(job.statistics.resamples, job.statistics.confidence, job.statistics.seed)
 
 
-def estimated(answers: Group, bootstrap: Bootstrap, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+def estimated(
+    answers: Group, bootstrap: Bootstrap, quantities: Mapping[str, Quantity], exact: Mapping[str, Exact] = {}
+) -> dict[str, Any]:
     """Size and quantities of one group, each with its interval."""
-    return answers.size | as_cells(answers.intervals(quantities, bootstrap))
+    return answers.size | as_cells(answers.intervals(quantities, bootstrap, exact))
 
 
 def as_cells(intervals: Mapping[str, Interval]) -> dict[str, float]:

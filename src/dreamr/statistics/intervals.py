@@ -198,6 +198,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
+def p_of_interval(interval: Interval, bound: float, confidence: float) -> float:
+    """Two-sided p of a bound from the interval on its side, as if that were a normal one."""
+    if np.isnan(interval.low):
+        return nan
+    half = interval.high - interval.value if bound > interval.value else interval.value - interval.low
+    if half <= 0:
+        return float(bound == interval.value)
+    quantile = scipy_stats.norm.ppf((1 + confidence) / 2)
+    return float(2 * scipy_stats.norm.sf(quantile * abs(bound - interval.value) / half))
+
+
 def non_inferiority(change: Interval, margin: float) -> str:
     """Is the loss against the reference smaller than `margin`? yes, no, undecided, or unknown without an interval."""
     if np.isnan(change.low):

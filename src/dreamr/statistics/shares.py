@@ -5,10 +5,24 @@ cluster lies between 0 and 1, so it varies no more than a single trial of the sa
 a cluster's questions are.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from scipy.stats import beta
 
 from dreamr.statistics.intervals import Array, Interval
+
+Exact = Callable[[Mapping[str, Array], float], Interval]  # from the sums of clusters, at a confidence
+
+
+def exact_share(hits: str, of: str = "n") -> Exact:
+    """The limits of `share`."""
+    return lambda sums, confidence: share_interval(sums[hits], sums[of], confidence)
+
+
+def exact_change(sums: Mapping[str, Array], confidence: float) -> Interval:
+    """The limits of a change of accuracy, from what was `lost` and `won`."""
+    return change_interval(sums["lost"], sums["won"], sums["n"], confidence)
 
 
 def share_interval(hits: Array, counts: Array, confidence: float) -> Interval:

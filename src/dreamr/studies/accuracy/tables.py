@@ -1,12 +1,13 @@
 """Accuracy against the target, where it was lost, and what a table of it leaves out: refused and unreadable answers."""
 
-from math import isnan, nan
+from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.comparisons import EXACT, IDENTICAL, with_lost_and_won, with_texts
 from dreamr.statistics.frame import (
     ALL,
     BASELINE,
@@ -38,7 +39,7 @@ from dreamr.statistics.intervals import (
     unknown,
 )
 from dreamr.statistics.paired import flip_p
-from dreamr.statistics.shares import change_interval, share_interval
+from dreamr.statistics.shares import Exact, exact_share
 
 CHANGE = difference(mean("correct"), mean("target_correct"))
 ACCURACY: dict[str, Quantity] = {
@@ -48,10 +49,9 @@ ACCURACY: dict[str, Quantity] = {
     "truncated": share("truncated"),
     "refused": share("refused"),
 }
-IDENTICAL = "identical"  # to the target's, where it might be inferior
 # Of the target itself.
 UNTOLD = dict.fromkeys(("same_text_as_target", "lost", "won", "p", "non_inferior", "spread", "detectable_change"), nan)
-SHARES = {"accuracy": "correct", "unresolved": "unresolved", "truncated": "truncated", "refused": "refused"}
+LIMITS: dict[str, Exact] = EXACT | {name: exact_share(name) for name in ("unresolved", "truncated", "refused")}
 # Our verdicts beside those of lmms-eval's rules; shares are of the answers that its rules settle.
 HARNESS: dict[str, Quantity] = {
     "our_accuracy": share("ours_right", "settled"),
@@ -66,16 +66,11 @@ HARNESS: dict[str, Quantity] = {
 def accuracy(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy of every method and its change against the target on the same questions.
 
-    `same_text_as_target` is the share of answers with the target's own text, where one job asked both. If all have it,
-    and the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
+    `same_text_as_target` is the share of answers with the target's own text, as in `with_texts`. If all have it, and
+    the method's loop is lossless, the two are `identical`: there is no change to have an interval. `spread` is the
     standard deviation of a cluster's change, `detectable_change` the smallest true one that four of five runs find.
     """
-    rows = batched(rows).assign(
-        same=lambda r: r.target_text.eq(True).astype(float),
-        compared=lambda r: r.target_text.notna().astype(float),
-        lost=lambda r: (r.target_correct > r.correct).where(r.target_correct.notna()).astype(float),
-        won=lambda r: (r.target_correct < r.correct).where(r.target_correct.notna()).astype(float),
-    )
+    rows = with_lost_and_won(with_texts(batched(rows), job))
     table = pd.DataFrame([key | _accuracy_line(key, answers, job) for key, answers in pools(rows, job)])
     # A family: one method on one benchmark, or on all of them together, over the pairs. A control answers a question of
     # its own, so its test is corrected for none and corrects none.
@@ -90,10 +85,9 @@ def _accuracy_line(key: Key, answers: Group, job: SummariseJob) -> dict[str, Any
     `detectable_change` is told where intervals are over questions.
     """
     if key["method"] == BASELINE:
-        line = estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown})
-        return line | _exact(line, answers, job) | UNTOLD
-    line = estimated(answers, sampling(job), ACCURACY)
-    line |= _exact(line, answers, job) | {"same_text_as_target": _share(answers.sums["same"], answers.sums["compared"])}
+        return estimated(answers, sampling(job), {**ACCURACY, "accuracy_change": unknown}, LIMITS) | UNTOLD
+    line = estimated(answers, sampling(job), ACCURACY, LIMITS)
+    line["same_text_as_target"] = _share(answers.sums["same"], answers.sums["compared"])
     identical = job.methods[key["method"]].declared.lossless and line["same_text_as_target"] == 1
     line |= as_cells({"accuracy_change": Interval(0.0)}) if identical else {}
     change = Interval(line["accuracy_change"], line["accuracy_change_low"], line["accuracy_change_high"])
@@ -124,16 +118,6 @@ def _spread(answers: Group, job: SummariseJob) -> dict[str, float]:
     changes = (sums["correct"] - sums["target_correct"]) / sums["n"].mean()
     detectable = nan if answers.crossed else minimum_detectable(changes, job.statistics.confidence)
     return {"spread": float(np.std(changes, ddof=1)) if len(changes) > 1 else nan, "detectable_change": detectable}
-
-
-def _exact(line: dict[str, Any], answers: Group, job: SummariseJob) -> dict[str, float]:
-    """Cells of the intervals that were left empty, since too few clusters differ, by exact limits."""
-    sums, confidence = answers.sums, job.statistics.confidence
-    empty = [name for name in ACCURACY if isnan(line[f"{name}_low"]) and not isnan(line[name])]
-    found = {name: share_interval(sums[SHARES[name]], sums["n"], confidence) for name in empty if name in SHARES}
-    if "accuracy_change" in empty:
-        found["accuracy_change"] = change_interval(sums["lost"], sums["won"], sums["n"], confidence)
-    return as_cells(found)
 
 
 def versions(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -9,10 +9,12 @@ from factories import config
 from sentences import said
 from summarised import HIT, PAIR, WHY, cell_of, everything, hit, line, of, with_refused
 
+from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import holm
+from dreamr.statistics.paired import TRAININGS
 from dreamr.studies.accuracy.tables import accuracy, fitting, harness, refusals, versions
 from dreamr.traces import Fit
 
@@ -138,6 +140,20 @@ def test_only_a_lossless_loop_with_the_target_s_text_is_identical(method: str, d
     assert ("identical answers" in shown.partition("Detectable")[2]) == (expected == "identical")
 
 
+@pytest.mark.parametrize(("differ", "expected"), [(0, "identical"), (1, "undecided")])
+def test_what_the_target_alone_writes_in_another_job_is_identical_if_graded_alike(differ: int, expected: str) -> None:
+    settings, _ = everything()
+    methods = settings.methods | {"by_token": Method(loop="draft_model", proposed_tokens=4)}
+    job = SummariseJob.of(settings.model_copy(update={"methods": methods}))
+    target = [row for row in of("target_only", target=PAIR["target"]) if row.benchmark == "realworldqa"]
+    changes = {"method": "by_token", "draft": PAIR["draft"]}
+    own = [row.model_copy(update=changes | {"correct": row.correct != (n < differ)}) for n, row in enumerate(target)]
+    table = accuracy(score_frame([*target, *own]), job)
+    found = line(table, method="by_token", benchmark="realworldqa", target=PAIR["target"], draft=PAIR["draft"])
+    assert (found.lost + found.won, found.non_inferior) == (differ, expected)
+    assert found.same_text_as_target == pytest.approx(1 - differ / len(target))
+
+
 NOTHING = {name: pd.DataFrame(columns=["benchmark", "target", "draft", "method"]) for name in ("refusals", "fitting")}
 NOTHING |= {"harness": NOTHING["fitting"], "versions": NOTHING["fitting"]}
 
@@ -195,14 +211,20 @@ def test_how_questions_fit_is_counted_once_a_model() -> None:
 
 
 def test_an_accuracy_near_one_has_an_interval() -> None:
-    """All right but one question of the method: too little for a bootstrap, so limits are exact."""
+    """All right but one question of the method: too little for a bootstrap, so limits are exact.
+
+    They are over questions alone: what is over trainings too stays unknown.
+    """
     settings, rows = everything()
     job = SummariseJob.of(settings)
     chosen = [row for row in rows if row.mode == "batched" and row.method in ("target_only", "dreamr")]
     wrong = min(row.question for row in chosen)
     right = [row.model_copy(update={"correct": row.method == "target_only" or row.question != wrong}) for row in chosen]
     table = accuracy(score_frame(right), job)
-    assert table[["accuracy_low", "accuracy_high"]].notna().all(axis=None)
-    changes = table[table.method == "dreamr"]
+    crossed = (table.over == TRAININGS) & (table.benchmark != ALL)  # of all, enough problems differ
+    assert table.loc[~crossed, ["accuracy_low", "accuracy_high"]].notna().all(axis=None)
+    assert table.loc[crossed, ["accuracy_low", "accuracy_change_low"]].isna().all(axis=None)
+    assert {*table.non_inferior[crossed]} == {"unknown"}
+    changes = table[(table.method == "dreamr") & ~crossed]
     assert (changes.accuracy_change_low < changes.accuracy_change).all()
     assert (changes.accuracy_change < changes.accuracy_change_high).all()

@@ -1,6 +1,7 @@
 """Figure of accuracy against speed, by what is judged."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -35,6 +36,11 @@ def _dot(loop: str, label: str, job: SummariseJob) -> Line2D:
     return Line2D([], [], marker="o", linestyle="", color=loop_colour(loop, job), label=label)
 
 
+def _numbers(settings: "pd.Series[Any]") -> "pd.Series[float]":
+    """Those at the end of settings in words; none of an empty one, which is read from a file as NaN."""
+    return settings.astype(str).str.extract(r"(\S+)$", expand=False).astype(float)
+
+
 def _draw(axes: Axes, rows: pd.DataFrame, job: SummariseJob) -> None:
     """Every method of a pair; those that differ in a setting alone are joined, and named by it."""
     for _, row in rows.iterrows():
@@ -42,7 +48,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, job: SummariseJob) -> None:
         cross(axes, row, "speedup", "accuracy_change", color=shade)
     of_draft = rows.method.map(lambda name: f"{job.methods[name].loop} {job.methods[name].draft}")
     for _, part in rows[rows.level != "steps"].groupby(of_draft):
-        line = part.sort_values("setting", key=lambda words: words.str.split().str[-1].astype(float))
+        line = part.sort_values("setting", key=_numbers)
         shade = loop_colour(job.methods[line.method.iloc[0]].loop, job)
         axes.plot(line.speedup, line.accuracy_change, color=shade, linewidth=0.6)
     axes.plot(1, 0, "D", color=INK, markersize=5)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import on_the_same_questions, outcomes
+from dreamr.statistics.comparisons import IDENTICAL, on_the_same_questions, outcomes, with_texts
 from dreamr.statistics.contrasts import Contrast, contrasted
 from dreamr.statistics.frame import ALL, KEYS, tabulate
 from dreamr.statistics.intervals import Interval, Quantity, non_inferiority, ratio
@@ -20,7 +20,6 @@ from dreamr.statistics.intervals import Interval, Quantity, non_inferiority, rat
 PAIR = ["target", "draft"]
 Level = Literal["tokens", "answers", "steps"]
 CHANGE = [f"accuracy_change{end}" for end in ("", "_low", "_high")]
-IDENTICAL = "identical"  # answers to the target's, where a method might be inferior
 TEXTS: dict[str, Quantity] = {"same_text": ratio("same", "compared")}
 
 
@@ -28,12 +27,13 @@ def baselines(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Accuracy, speed-up and what was accepted at each `level`, on the questions that all methods of a pair have.
 
     `acceptance` is the share of steps, or of whole answers, that the target accepted. `same_text` is the share of texts
-    that are the target's own: of answers that one job asked of both, and of timed ones against the untimed. Where it is
-    1 and the loop is lossless, answers are `identical`, and there is no change to have an interval.
+    that are the target's own, as in `with_texts`. Where it is 1 and the loop is lossless, answers are `identical`, and
+    there is no change to have an interval.
     """
     levels = _levels(job)
     here = _on_pairs(rows, levels)
-    table = outcomes(here, job).merge(tabulate(_compared(here), job, TEXTS)[[*KEYS, "same_text"]], how="left", on=KEYS)
+    texts = tabulate(with_texts(here, job), job, TEXTS)[[*KEYS, "same_text"]]
+    table = outcomes(here, job).merge(texts, how="left", on=KEYS)
     table = table[table.benchmark == ALL].reset_index(drop=True)
     settings = table.method.map({name: _setting(job.methods[name]) for name in levels})
     table = _with_standing(table, job).assign(level=table.method.map(levels), setting=settings)
@@ -106,12 +106,6 @@ def _on_pairs(rows: pd.DataFrame, levels: Mapping[str, Level]) -> pd.DataFrame:
     )
     timed = alone["mode"] == "alone"
     return pd.concat([on_the_same_questions(pd.concat([drafted, alone[~timed]])), alone[timed]], ignore_index=True)
-
-
-def _compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """Adds which texts were held against the target's, or a timed one against the untimed, and which are the same."""
-    told = rows.target_text.where(rows["mode"] == "batched", rows.same_text)
-    return rows.assign(compared=told.notna().astype(float), same=told.eq(True).astype(float))
 
 
 def _setting(method: Method) -> str:

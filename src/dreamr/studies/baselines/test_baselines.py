@@ -14,6 +14,7 @@ from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
+from dreamr.studies.accuracy.tables import accuracy
 from dreamr.studies.baselines.figures import baselines as figure
 from dreamr.studies.baselines.tables import baseline_contrasts, baselines
 
@@ -50,7 +51,7 @@ def answers(method: str, seed: int, questions: range, same: bool) -> Iterator[Sc
         yield Score(
             question=f"q{n}", benchmark="mmmu", target=PAIR["target"], method=method, mode=mode, cluster=f"q{n}",
             draft=PAIR["draft"] if spec.needs_draft else NO_DRAFT, version="", category="", origin="", parsed="A",
-            correct=n % 4 > 0 or (n == 4 and not spec.declared.lossless), unresolved=False, truncated=False,
+            correct=n % 4 > 0 or (n == 4 and spec.declared.judges is not None), unresolved=False, truncated=False,
             same_text=same if mode == "alone" else None, target_text=None, drafted=4, verified=verified,
             accepted=(verified + 1) // 2 if n % 3 else 0, tokens=30, draft_tokens=30, target_tokens=10,
             seconds=base * SECONDS[method] * float(rng.lognormal(0, 0.05)), baseline_seconds=base, draft_busy=0.1,
@@ -93,9 +94,31 @@ def test_the_target_s_own_texts_are_identical_answers_and_have_no_interval() -> 
     assert table.non_inferior["second"] != "identical"
 
 
+@pytest.mark.parametrize("method", ["second", "third"])
+def test_a_handful_of_problems_that_differ_has_the_limits_of_the_table_of_accuracy(method: str) -> None:
+    """One was won of 16."""
+    own, usual = (
+        of_pair(table).set_index("method").loc[method] for table in (whole()["baselines"], accuracy(frame(), JOB))
+    )
+    for name in ("accuracy", "accuracy_change"):
+        cells = [name, f"{name}_low", f"{name}_high"]
+        assert own[cells].tolist() == pytest.approx(usual[cells].tolist())
+    assert own.accuracy_change_low < own.accuracy_change == 1 / 16 < own.accuracy_change_high
+    assert own.non_inferior == usual.non_inferior == "undecided"
+
+
 def test_a_text_that_is_another_makes_answers_comparable_and_no_more() -> None:
     table = of_pair(baselines(frame(same=False), JOB)).set_index("method")
     assert table.non_inferior["first"] != "identical" and table.non_inferior["ngram"] == "identical"
+
+
+def test_untimed_answers_by_the_target_alone_are_identical_only_if_all_are_graded_alike() -> None:
+    """Two jobs may round a tie otherwise: then the measured change stands. No text was held against the target's."""
+    rows = frame()
+    rows.loc[(rows.method == "first") & (rows["mode"] == "batched") & (rows.question == "q5"), "correct"] = 0.0
+    table = of_pair(baselines(rows, JOB)).set_index("method")
+    assert table.non_inferior["first"] != "identical" and table.accuracy_change["first"] == pytest.approx(-1 / 16)
+    assert table.same_text["first"] == pytest.approx(31 / 32) and table.non_inferior["ngram"] == "identical"
 
 
 def test_all_that_have_a_draft_are_told_of_the_same_questions() -> None:
@@ -127,6 +150,7 @@ def test_the_section_begins_with_the_answer() -> None:
     assert f"DREAM-R answers {speeds['dreamr']:.2f} times as fast as the target alone" in text
     assert f"first (k 4), is {speeds['first']:.2f} times as fast" in text and "with identical answers." in text
     assert "The fastest that judges whole answers, second (alpha 0.7)" in text
+    assert "where the untimed answers are written by the target alone, that all were graded alike." in text
 
 
 def test_the_fastest_cascade_is_held_to_the_reference_and_no_other_is_called_as_accurate() -> None:
@@ -147,6 +171,15 @@ def test_the_fastest_cascade_is_held_to_the_reference_and_no_other_is_called_as_
 def test_the_figure_has_every_method() -> None:
     chart = figure(whole(), JOB)
     assert chart and {*chart.data.method} == {*SECONDS} - {"target_only"}
+
+
+def test_the_figure_is_drawn_of_methods_without_a_setting() -> None:
+    """An empty column is read from its file as numbers; an empty word among others is none."""
+    table = whole()["baselines"]
+    answers = table[table.level == "answers"]
+    for settings in (np.nan, ["", *["alpha 0.9"] * (len(answers) - 1)]):
+        chart = figure({"baselines": answers.assign(setting=settings)}, JOB)
+        assert chart and {*chart.data.method} == {"second", "third"}
 
 
 def test_without_tokens_of_a_draft_or_answers_there_is_nothing_to_show() -> None:

@@ -1,15 +1,13 @@
 """What SAPO's gain in acceptance is made of: better steps, or steps that please the judge."""
 
 from collections.abc import Mapping, Sequence
-from math import nan
 
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import beside, opposite, trained_twins
-from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate, weights
+from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate, weights, without_one_training
 from dreamr.statistics.intervals import Quantity, difference
-from dreamr.statistics.paired import ONE_TRAINING
 from dreamr.statistics.step_frame import ANSWER
 from dreamr.studies.gaming.decomposition import ADDENDS, RIGHT, acceptance, addend, column, correct
 
@@ -25,7 +23,7 @@ def gaming(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) -> pd.
     """
     kinds = _kinds(steps)
     paired = _beside_plain(steps, answers, job, [job.reference])
-    return _without_one_training(tabulate(paired, job, _quantities(kinds, SIDES), ALL_BENCHMARKS))
+    return without_one_training(tabulate(paired, job, _quantities(kinds, SIDES), ALL_BENCHMARKS))
 
 
 def judges(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
@@ -38,7 +36,7 @@ def judges(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) -> pd.
     pairs = ((name, quantities[name], quantities[f"{name}_exchanged"]) for name in ("change", *ADDENDS))
     quantities |= {f"{name}_apart": difference(own, other) for name, own, other in pairs}
     both = _before_both(steps, answers, job)
-    return _without_one_training(tabulate(both, job, quantities, ALL_BENCHMARKS))
+    return without_one_training(tabulate(both, job, quantities, ALL_BENCHMARKS))
 
 
 def _quantities(kinds: Sequence[str], sides: tuple[str, str]) -> dict[str, Quantity]:
@@ -108,10 +106,3 @@ def _before_both(steps: pd.DataFrame, answers: pd.DataFrame, job: SummariseJob) 
     elsewhere = elsewhere.assign(target=targets).dropna(subset="target")[[*DRAFT, *names]].rename(columns=names)
     both = own.merge(elsewhere, on=DRAFT, validate="one_to_many")
     return both.assign(weight=weights(both))  # another judge may not have all trainings of a pair
-
-
-def _without_one_training(table: pd.DataFrame) -> pd.DataFrame:
-    """What one training did says nothing of the next: no interval."""
-    ends = [name for name in table if name.endswith(("_low", "_high"))]
-    table.loc[table.over == ONE_TRAINING, ends] = nan
-    return table

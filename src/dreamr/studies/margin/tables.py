@@ -7,15 +7,14 @@ that of the table of accuracy. A method without a trained draft has no second an
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import isnan, nan
+from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.claims import p_of_interval
-from dreamr.statistics.comparisons import ablations
+from dreamr.statistics.comparisons import ablations, with_lost_and_won
 from dreamr.statistics.frame import (
     ALL,
     ALL_BENCHMARKS,
@@ -28,10 +27,10 @@ from dreamr.statistics.frame import (
     pools,
     sampling,
 )
-from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority
+from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority, p_of_interval
 from dreamr.statistics.paired import QUESTIONS
 from dreamr.statistics.power import non_inferiority_power
-from dreamr.statistics.shares import change_interval
+from dreamr.statistics.shares import exact_change
 
 CHANGE = difference(mean("correct"), mean("target_correct"))
 VERDICTS = {"yes": "kept", "no": "not kept", "undecided": "undecided", "unknown": "unknown"}
@@ -54,8 +53,7 @@ def margin(rows: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Summari
     """
     told, methods = batched(rows), _methods(job)
     told = told[of_pairs(told, job) & told.method.isin(methods) & told.target_correct.notna()]
-    apart = told.correct - told.target_correct
-    told = told.assign(lost=(apart < 0).astype(float), won=(apart > 0).astype(float))
+    told = with_lost_and_won(told)
     lines = [
         key | _line(answers, job)
         for key, answers in pools(told, job, ALL_BENCHMARKS)
@@ -92,10 +90,7 @@ def both(answers: Group, job: SummariseJob) -> dict[str, Interval]:
     Where too few problems differ for a bootstrap, limits of the first are exact, as in the table of accuracy.
     """
     given = replace(answers, drafts=np.full(len(answers.drafts), "", dtype=object))
-    these, such = (one.intervals({"": CHANGE}, sampling(job))[""] for one in (given, answers))
-    if isnan(these.low):
-        sums = answers.sums
-        these = change_interval(sums["lost"], sums["won"], sums["n"], job.statistics.confidence)
+    these, such = (one.intervals({"": CHANGE}, sampling(job), {"": exact_change})[""] for one in (given, answers))
     return {"these": these, "such": such if answers.crossed else Interval(nan)}
 
 

@@ -1,7 +1,7 @@
 """Speed at set acceptances, and with several steps to a verdict, beside what closed forms expect of both.
 
 Dice decide, and the target is asked all the same, so times are real and acceptance is a setting. A method is one of
-these if it has an `acceptance`, whatever it is called.
+these if it has an `acceptance` and its verdicts are about steps, whatever it is called.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,8 +55,9 @@ def dice(rows: pd.DataFrame, published: Path, written: Mapping[str, pd.DataFrame
 
 
 def _by_dice(method: Method) -> bool:
-    """Whether dice decide about each single step."""
-    return method.acceptance is not None and method.steps_per_verdict is None
+    """Whether dice decide about each single step, and not about several or about whole answers."""
+    thrown = method.acceptance is not None and method.steps_per_verdict is None
+    return thrown and method.declared.judges != "answer"
 
 
 def schedule_of(method: Method, job: SummariseJob) -> str:

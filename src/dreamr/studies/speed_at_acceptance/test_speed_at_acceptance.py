@@ -211,6 +211,23 @@ def test_a_loop_without_a_closed_form_has_none() -> None:
     assert isnan(expected_speedup(Method(loop="draft_only"), 0.5, C, V))
 
 
+LOOKAHEAD = Method(loop="lookahead", verifier="align", alpha=0.5, window=4, continues=True)
+
+
+@pytest.mark.parametrize("method", [ONE["one1"], ALL_AT_ONCE["two1"], LOOKAHEAD])
+@pytest.mark.parametrize("acceptance", [0.0, 0.5, 1.0])
+def test_an_unknown_cost_leaves_the_closed_form_unknown(method: Method, acceptance: float) -> None:
+    """A closed form of lookahead has free verdicts, so that their cost may be unknown."""
+    assert isnan(expected_speedup(method, acceptance, nan, V)) and isnan(expected_speedup(method, nan, C, V))
+    assert isnan(expected_speedup(method, acceptance, C, nan)) == (method != LOOKAHEAD)
+
+
+def test_dice_about_whole_answers_are_no_sequential_schedule() -> None:
+    cascade = Method(loop="cascade", draft="balanced", verifier="bernoulli", acceptance=0.5)
+    job = JOB.model_copy(update={"methods": JOB.methods | {"one1": cascade}})
+    assert {*dice(frame(), PUBLISHED, {}, job).method} == {*ONE, *ALL_AT_ONCE} - {"one1"}
+
+
 def test_the_section_begins_with_the_answer() -> None:
     tables = whole()
     settings = config().model_copy(update={"methods": config().methods | METHODS})
