@@ -8,7 +8,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import GREY, INK, ROW, Chart, interval, panels, plotted_rows
+from dreamr.report.drawing import INK, ROW, Chart, interval, name_lines, panels, plotted_rows, single_marks
 from dreamr.statistics.frame import ALL
 from dreamr.statistics.words import pair
 

@@ -14,10 +14,10 @@ from dreamr.report.drawing import (
     interval,
     main_pairs,
     name_lines,
-    single_marks,
     pairs_in,
     panels,
     plotted_rows,
+    single_marks,
 )
 from dreamr.statistics.frame import ALL
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import colour
-from dreamr.report.drawing import INK, ROW, Chart, interval, name_lines, single_marks, panels, plotted_rows
+from dreamr.report.drawing import INK, ROW, Chart, interval, name_lines, panels, plotted_rows, single_marks
 from dreamr.statistics.frame import ALL
 
 TITLES = {"change_these": "with these drafts", "change_such": "with drafts like these"}
