@@ -7,7 +7,6 @@ import pandas as pd
 from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import (
-    BASELINE,
     CELL,
     KEYS,
     SIZES,
@@ -101,15 +100,15 @@ def with_lost_and_won(rows: pd.DataFrame) -> pd.DataFrame:
 def with_texts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Adds which texts were `compared` and which of these are the `same`.
 
-    An untimed text is held against the target's of the same job, a timed one against the untimed. Untimed texts of a
-    lossless method may be written by the target alone, in a job of their own. These count as the target's where both
-    were graded alike.
+    An untimed text is held against the target's of the same job, a timed one against the untimed. Of a lossless method
+    some untimed texts have none beside them: the target wrote it in another job, or an engine refused the question.
+    These count as the target's where both were graded alike.
     """
     untimed = rows["mode"] == "batched"
     told = rows.target_text.where(untimed, rows.same_text).astype(object)
-    made = [name for name, one in job.methods.items() if one.declared.lossless and one.batched.loop == BASELINE]
+    lossless = [name for name, one in job.methods.items() if one.declared.lossless]
     alike = rows.correct.eq(rows.target_correct).astype(object).where(rows.target_correct.notna())
-    told = told.where(~(untimed & rows.method.isin(made) & told.isna()), alike)
+    told = told.where(~(untimed & rows.method.isin(lossless) & told.isna()), alike)
     return rows.assign(compared=told.notna().astype(float), same=told.eq(True).astype(float))
 
 

@@ -150,7 +150,7 @@ def test_the_section_begins_with_the_answer() -> None:
     assert f"DREAM-R answers {speeds['dreamr']:.2f} times as fast as the target alone" in text
     assert f"first (k 4), is {speeds['first']:.2f} times as fast" in text and "with identical answers." in text
     assert "The fastest that judges whole answers, second (alpha 0.7)" in text
-    assert "where the untimed answers are written by the target alone, that all were graded alike." in text
+    assert "where the target's stands in another job, that both were graded alike." in text
 
 
 def test_the_fastest_cascade_is_held_to_the_reference_and_no_other_is_called_as_accurate() -> None:
