@@ -21,6 +21,7 @@ from dreamr.cli.plan import lines, main
 from dreamr.config import Config, Device, EngineSpec, Size, Text
 from dreamr.engines.vllm import launch
 from dreamr.errors import UserError
+from dreamr.machine.needed import jobs_on_models
 from dreamr.planning import costs
 from dreamr.planning.budget import answers, batch, estimates, questions
 from dreamr.planning.costs import ServedModel, TrainedModel, quantized, weights_gb
@@ -343,6 +344,16 @@ def test_ranks_take_the_gpus_that_are_left_or_share_those_of_the_rollouts() -> N
     assert rank_gpus(plan, training) == [4, 5, 6, 7]
     two = {"ranks": 2, "rollouts": {"devices": [4, 5], "tensor_parallel": 2}}
     assert rank_gpus(Plan(paper(sapo=two)), training) == [6, 7]
+
+
+def test_on_two_gpus_the_draft_is_trained_where_it_writes() -> None:
+    """The target has a GPU of its own, in training too, and a training is given both."""
+    plan = Plan(merged("config/gpu.yaml", "config/two_gpus.yaml"))
+    held = {(part.rule, part.holder): [*part.gpus] for part in holdings(plan)}
+    answering = {("generate", "target"): [0], ("generate", "draft"): [1]}
+    training = {("train_sapo", "target"): [0], ("train_sapo", "draft"): [1], ("train_sapo", "ranks"): [1]}
+    assert held == answering | training
+    assert {jobs.rule: jobs.gpus for jobs in jobs_on_models(plan)}["train_sapo"] == 2
 
 
 def test_an_engine_holds_more_than_its_share() -> None:

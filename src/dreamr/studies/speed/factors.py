@@ -82,7 +82,7 @@ def _with_drafting(
     timed = [one for one in traces if one.mode == "alone" and not one.refusal]
     lines = [(*(getattr(one, key) for key in ANSWER), *_drafting(one), one.baseline_seconds) for one in timed]
     found = pd.DataFrame(lines, columns=[*ANSWER, *DRAFTED]).astype(dict.fromkeys(DRAFTED, float))
-    by_itself = {method.draft: name for name, method in job.methods.items() if not method.needs_target}
+    by_itself = {method.draft: name for name, method in job.own.items() if not method.needs_target}
     streams = {name: by_itself.get(job.methods[twin].draft, "") for name, twin in twins.items() if name != twin}
     for names, suffix in ((twins, ""), (streams, "_alone")):
         there = found.rename(columns={"method": "asked", **{name: f"{name}{suffix}" for name in DRAFTED}})

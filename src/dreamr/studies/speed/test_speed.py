@@ -70,6 +70,16 @@ def test_engines_on_one_gpu_mark_the_times_of_methods_that_use_both() -> None:
     assert pd.isna(mark("dreamr", target=PAIR["target"], draft=DRAFTS[1]))
 
 
+@pytest.mark.parametrize("template", ["lead", "section"])
+def test_the_page_says_where_times_are_of_a_shared_device(template: str, tables: dict[str, pd.DataFrame]) -> None:
+    settings, rows = everything()
+    on_gpu = settings.model_copy(update={"device": "cuda"})  # of which each engine holds the first
+    shared = speed(score_frame(rows), SummariseJob.of(on_gpu))
+    told = said(f"studies/speed/{template}.html.j2", on_gpu, tables | {"speed": shared}, "speed")
+    assert "Shared device :" in told and "on one GPU" in told and told.count(" shared device ") > 1
+    assert "shared device" not in said(f"studies/speed/{template}.html.j2", settings, tables, "speed").lower()
+
+
 def test_what_fell_back_to_the_target_alone_holds_no_draft() -> None:
     settings, rows = everything()
     job = calibrated(SummariseJob.of(settings), "dreamr")
@@ -128,6 +138,27 @@ def answered(method: str, steps: list[bool | None], drafts: list[tuple[int, floa
     )  # fmt: skip
 
 
+def timed_once() -> list[Score]:
+    """One question that DREAM-R and its sequential method were timed on, beside the target's batched answers."""
+    quick = {"dreamr": 0.5, "schedule_sequential": 1.0}
+    chosen = [row for row in everything()[1] if cell_of(row, *quick) and row.question == "q0"]
+    times = [
+        row.model_copy(update={"baseline_seconds": 1.0, "seconds": quick[row.method], "tokens_by_target": 40})
+        for row in chosen
+        if row.benchmark == "mmmu" and row.mode == "alone"
+    ]
+    return [*times, *of("target_only", "mmmu", target=PAIR["target"])]
+
+
+def traces_of_it() -> list[Trace]:
+    """Of the sequential method, and of the draft alone."""
+    steps = [True, True, False, True]
+    return [
+        answered("schedule_sequential", steps, [(0, 9, 9), (1, 0.1, 10), (2, 0.2, 10), (3, 8, 8)], beside=1.0),
+        answered("draft_only_sapo", [None, None], [(0, 7, 7), (1, 0.1, 10)], beside=2.0),
+    ]
+
+
 def test_an_overlap_is_fewer_starts_of_requests_and_parallel_work() -> None:
     """By hand. Alone the draft takes .1 s for 10 tokens, on a machine on which the target takes 2 s, not 1.
 
@@ -135,30 +166,23 @@ def test_an_overlap_is_fewer_starts_of_requests_and_parallel_work() -> None:
     take .2 s of its second. The first step reads the question, the step behind the rejected one is asked for anew by
     every schedule, and what was cancelled is no step.
     """
-    settings, rows = everything()
-    chosen = [row for row in rows if cell_of(row, "dreamr", "schedule_sequential") and row.question == "q0"]
-    quick = {"dreamr": 0.5, "schedule_sequential": 1.0}
-    times = [
-        row.model_copy(update={"baseline_seconds": 1.0, "seconds": quick[row.method], "tokens_by_target": 40})
-        for row in chosen
-        if row.benchmark == "mmmu" and row.mode == "alone"
-    ]
-    by_itself = of("target_only", "mmmu", target=PAIR["target"])
-    steps = [True, True, False, True]
-    traces = [
-        answered("schedule_sequential", steps, [(0, 9, 9), (1, 0.1, 10), (2, 0.2, 10), (3, 8, 8)], beside=1.0),
-        answered("draft_only_sapo", [None, None], [(0, 7, 7), (1, 0.1, 10)], beside=2.0),
-    ]
-    found = line(
-        split(score_frame([*times, *by_itself]), traces, SummariseJob.of(settings)),
-        method="dreamr",
-        **PAIR,
-        benchmark=ALL,
-    )
+    job, rows, traces = SummariseJob.of(everything()[0]), score_frame(timed_once()), traces_of_it()
+    found = line(split(rows, traces, job), method="dreamr", **PAIR, benchmark=ALL)
     assert found.overlap == pytest.approx(2.0)
     assert found.starts == pytest.approx(1 / 0.8) and found.parallel == pytest.approx(1.6)
-    alone = split(score_frame([*times, *by_itself]), traces[:1], SummariseJob.of(settings))
+    alone = split(rows, traces[:1], job)
     assert alone.starts.isna().all() and line(alone, method="dreamr", **PAIR, benchmark=ALL).overlap == found.overlap
+
+
+@pytest.mark.parametrize("method", ["schedule_sequential", "draft_only_sapo"])
+def test_drafts_of_the_other_target_are_no_twin_and_no_draft_by_itself(method: str) -> None:
+    """Their methods have the settings of the sequential method, or of the draft alone, and other times."""
+    job, rows = SummariseJob.of(everything()[0]), score_frame(timed_once())
+    other = {"methods": job.methods | {"elsewhere": job.methods[method]}, "exchanged": {"elsewhere": {}}}
+    traces = [*traces_of_it(), answered("elsewhere", [None, None], [(0, 7, 7), (1, 0.2, 10)], beside=2.0)]
+    expected = split(rows, traces_of_it(), job)
+    assert line(expected, method="dreamr", **PAIR, benchmark=ALL).starts > 1
+    pd.testing.assert_frame_equal(split(rows, traces, job.model_copy(update=other)), expected)
 
 
 def test_a_sequential_method_starts_no_fewer_requests_than_itself(tables: dict[str, pd.DataFrame]) -> None:
