@@ -45,8 +45,8 @@ def pairs(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     steps and prompts are the target's own, acceptance is the reference's.
     """
     recipe, timed, asked = job.methods[job.reference].draft, alone(rows), answered(batched(rows))
-    drafting = [name for name, one in job.methods.items() if not one.needs_target and one.draft == recipe]
-    judging = [name for name, one in job.methods.items() if one.declared.sequential and one.asks_about_a_step]
+    drafting = [name for name, one in job.own.items() if not one.needs_target and one.draft == recipe]
+    judging = [name for name, one in job.own.items() if one.declared.sequential and one.asks_about_a_step]
     known = rows.loc[rows.draft != NO_DRAFT, ["target", "draft"]].drop_duplicates()
     parts = [
         _part(timed[timed.method.isin(drafting)], DRAFTING),

@@ -55,6 +55,18 @@ def test_a_verdict_that_asks_no_model_is_no_cost_of_one() -> None:
     assert found.v.isna().all() and found.target_step_seconds.notna().any()
 
 
+def test_drafts_of_the_other_target_are_no_cost_of_this_pair() -> None:
+    rows, given = scores(config()), job()
+    slow = [
+        row.model_copy(update={"method": "elsewhere", "later_drafts_seconds": 3 * row.later_drafts_seconds})
+        for row in rows
+        if row.method == "draft_only_sapo" and row.mode == "alone"
+    ]
+    methods = given.methods | {"elsewhere": given.methods["draft_only_sapo"]}
+    exchanged = given.model_copy(update={"methods": methods, "exchanged": {"elsewhere": {}}})
+    assert slow and pairs(score_frame([*rows, *slow]), exchanged).equals(pairs(score_frame(rows), given))
+
+
 def test_the_regime_stands_beside_that_of_the_paper() -> None:
     found = pairs(score_frame(scores(config())), job())
     beside = regime({"pairs": found}, FILE).set_index("quantity")
