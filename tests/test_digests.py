@@ -28,6 +28,7 @@ SCORING = "scoring.answers scoring.choices scoring.formulas scoring.marks scorin
 )
 MICRO_DATA = "data.loading data.plants data.rows micro.datasets micro.drawing micro.rows micro.world"
 FRAME = "scores statistics.frame statistics.intervals statistics.names statistics.paired traces"
+POOLS = f"{FRAME} statistics.pooling statistics.shares"
 COVERED = {
     "make_micro": MICRO_DATA,
     "make_calibration": f"{MICRO_DATA} micro.calibration",
@@ -43,12 +44,12 @@ COVERED = {
     "calibrate": f"{ANSWERING} {SCORING} calibration.candidates certificates data.prepared statistics.risk",
     "grade": f"{SCORING} data.prepared prompts scoring.grading scoring.lmms_eval scoring.lmms_letters "
     "scoring.lmms_reasoning scores spans steps traces",
-    "summarise": f"{FRAME} certificates statistics.claims statistics.closed_forms statistics.comparisons "
+    "summarise": f"{POOLS} certificates statistics.claims statistics.closed_forms statistics.comparisons "
     "statistics.contrasts statistics.devices statistics.interventions statistics.paired statistics.power "
-    "statistics.published statistics.risk statistics.shares statistics.words",
-    "verify": f"{FRAME} {MICRO_DATA} data.prepared provenance micro.oracle micro.steps prompts "
+    "statistics.published statistics.risk statistics.words",
+    "verify": f"{POOLS} {MICRO_DATA} data.prepared provenance micro.oracle micro.steps prompts "
     "statistics.comparisons statistics.examples statistics.step_frame steps",
-    "plot": f"{FRAME} report.drawing report.colours report.overview spans statistics.closed_forms "
+    "plot": f"{POOLS} report.drawing report.colours report.overview spans statistics.closed_forms "
     "statistics.comparisons statistics.examples statistics.words",
     "report": f"{FRAME} planning.names planning.sizes provenance report.glossary report.models "
     "report.packing report.page report.run_times report.sections runtime.forecast runtime.starts statistics.words",

@@ -12,9 +12,10 @@ from dreamr.config import Method
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablated, trained_twins
-from dreamr.statistics.frame import ALL, read_table, score_frame, tabulate, without_one_training
+from dreamr.statistics.frame import ALL, read_table, score_frame
 from dreamr.statistics.intervals import share
 from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS
+from dreamr.statistics.pooling import tabulate, without_one_training
 from dreamr.studies.catalogue import made_by
 
 

@@ -25,9 +25,19 @@ from dreamr.report.packing import Source, answers, packed
 from dreamr.report.run_times import phase_times, rule_times
 from dreamr.report.sections import Made, Row, Section, captions, chapters, in_order, left_out, ran
 from dreamr.runtime.forecast import MOST_BACKGROUND
-from dreamr.statistics.claims import UNTESTED
 from dreamr.statistics.frame import ALL, read_table
-from dreamr.statistics.words import FORMATS, bounds, formatted, limit, pair, sample, sentence, standing, value_of
+from dreamr.statistics.words import (
+    FORMATS,
+    UNTESTED,
+    bounds,
+    formatted,
+    limit,
+    pair,
+    sample,
+    sentence,
+    standing,
+    value_of,
+)
 from dreamr.traces import Trace
 
 # Key columns that are called otherwise in the files.

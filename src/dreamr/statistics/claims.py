@@ -43,7 +43,6 @@ ClaimVerdict = Literal[
     "planted effect not found",
     "not testable at this scale",
 ]
-UNTESTED = frozenset({"not run", "not tested", "not testable at this scale"})  # verdicts without a number behind them
 NO_TABLE = pd.DataFrame()  # of a study that is not there
 CONTRASTS = "contrasts"  # a row for each comparison that was run; elsewhere a row may lack what it is held against
 

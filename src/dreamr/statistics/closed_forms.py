@@ -4,12 +4,25 @@ Everywhere answers and steps are equally long, a request costs nothing, and noth
 `verdict` are the time of a draft's step and of a verdict over that of a target's step.
 """
 
+from collections.abc import Mapping
 from math import isnan, nan
 from typing import Literal
 
+import pandas as pd
+
 from dreamr.config import Method, TargetSpeculation
+from dreamr.statistics.frame import ALL
 
 Schedule = Literal["sequential", "parallel"]
+Costs = Mapping[tuple[str, str], tuple[float, float]]  # cost and verdict, by target and draft
+
+
+def costs_of_pairs(tables: Mapping[str, pd.DataFrame]) -> Costs:
+    """The measured ones of each pair, and over all pairs; none without the table of pairs."""
+    if "pairs" not in tables:
+        return {}
+    whole = tables["pairs"][tables["pairs"].benchmark == ALL]
+    return {(row.target, row.draft): (row.c, row.v) for row in whole.itertuples()}
 
 
 def expected_speedup(method: Method, acceptance: float, cost: float, verdict: float) -> float:

@@ -6,18 +6,9 @@ import pandas as pd
 
 from dreamr.config import PLAIN, Method, TargetSpeculation
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import (
-    CELL,
-    KEYS,
-    SIZES,
-    alone,
-    answered,
-    batched,
-    tabulate,
-    weights,
-    without_one_training,
-)
+from dreamr.statistics.frame import CELL, KEYS, alone, answered, batched, weights
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio, share, times
+from dreamr.statistics.pooling import SIZES, tabulate, without_one_training
 from dreamr.statistics.shares import Exact, exact_change, exact_share
 
 # What two methods, drafts or targets are compared by, on the same questions.

@@ -16,25 +16,10 @@ import pandas as pd
 from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import beside, opposite
-from dreamr.statistics.frame import (
-    ALL,
-    BASELINE,
-    CELL,
-    SIZES,
-    Group,
-    Key,
-    alone,
-    answered,
-    as_cells,
-    batched,
-    complete,
-    gathered,
-    of_pairs,
-    sampling,
-    with_models,
-)
+from dreamr.statistics.frame import ALL, BASELINE, CELL, alone, answered, batched
 from dreamr.statistics.intervals import Interval, Quantity, difference, holm, quotient, ratio
 from dreamr.statistics.paired import ONE_TRAINING, flip_p
+from dreamr.statistics.pooling import SIZES, Group, Key, as_cells, complete, gathered, of_pairs, sampling, with_models
 
 
 class Contrast(NamedTuple):

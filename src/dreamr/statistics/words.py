@@ -10,6 +10,7 @@ from dreamr.statistics.frame import ALL, BASELINE
 from dreamr.statistics.paired import TRAININGS
 
 UNKNOWN = "–"
+UNTESTED = frozenset({"not run", "not tested", "not testable at this scale"})  # verdicts on claims without a number
 
 
 class Sentence(NamedTuple):

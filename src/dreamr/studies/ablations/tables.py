@@ -6,9 +6,10 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablations, beside, compare, opposite, setting
-from dreamr.statistics.frame import ALL_BENCHMARKS, CELL, SIZES, Group, alone, as_cells, pools
+from dreamr.statistics.frame import ALL_BENCHMARKS, CELL, alone
 from dreamr.statistics.intervals import Interval, quotient, ratio
 from dreamr.statistics.paired import equivalence_p, student
+from dreamr.statistics.pooling import SIZES, Group, as_cells, pools
 
 MARGIN = 1.05  # our decision: mean times are alike if their quotient lies within 1 / MARGIN and MARGIN
 TIMES = ["baseline_seconds", "seconds", "untimed"]

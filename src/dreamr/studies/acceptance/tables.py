@@ -3,8 +3,9 @@
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, SIZES, alone, answered, batched, tabulate, verifying
+from dreamr.statistics.frame import KEYS, alone, answered, batched, verifying
 from dreamr.statistics.intervals import Quantity, mean, share
+from dreamr.statistics.pooling import SIZES, tabulate
 
 ACCEPTANCE: dict[str, Quantity] = {
     "acceptance": share("accepted", "verified"),

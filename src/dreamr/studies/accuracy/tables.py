@@ -8,23 +8,7 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import EXACT, IDENTICAL, with_lost_and_won, with_texts
-from dreamr.statistics.frame import (
-    ALL,
-    BASELINE,
-    KEYS,
-    TRAINING,
-    Group,
-    Key,
-    answered,
-    as_cells,
-    batched,
-    estimated,
-    of_pairs,
-    pools,
-    sampling,
-    tabulate,
-    weights,
-)
+from dreamr.statistics.frame import ALL, BASELINE, KEYS, TRAINING, answered, batched, weights
 from dreamr.statistics.intervals import (
     Array,
     Interval,
@@ -39,6 +23,7 @@ from dreamr.statistics.intervals import (
     unknown,
 )
 from dreamr.statistics.paired import flip_p
+from dreamr.statistics.pooling import Group, Key, as_cells, estimated, of_pairs, pools, sampling, tabulate
 from dreamr.statistics.shares import Exact, exact_share
 
 CHANGE = difference(mean("correct"), mean("target_correct"))

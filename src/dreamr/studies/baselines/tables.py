@@ -14,8 +14,9 @@ from dreamr.config import NO_DRAFT, Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import IDENTICAL, on_the_same_questions, outcomes, with_texts
 from dreamr.statistics.contrasts import Contrast, contrasted
-from dreamr.statistics.frame import ALL, KEYS, tabulate
+from dreamr.statistics.frame import ALL, KEYS
 from dreamr.statistics.intervals import Interval, Quantity, non_inferiority, ratio
+from dreamr.statistics.pooling import tabulate
 
 PAIR = ["target", "draft"]
 Level = Literal["tokens", "answers", "steps"]

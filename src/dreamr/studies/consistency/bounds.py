@@ -11,8 +11,9 @@ import pandas as pd
 from dreamr.config import NO_DRAFT
 from dreamr.errors import UserError
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, BASELINE, alone, fell_back, tabulate
+from dreamr.statistics.frame import ALL, BASELINE, alone, fell_back
 from dreamr.statistics.intervals import Quantity, share, times
+from dreamr.statistics.pooling import tabulate
 
 BOUND: dict[str, Quantity] = {
     "speedup": times("baseline_seconds", "seconds"),

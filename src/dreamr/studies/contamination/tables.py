@@ -19,7 +19,7 @@ import pandas as pd
 from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import twins
-from dreamr.statistics.frame import ALL, Sums, as_cells, batched, sampling, tabulate
+from dreamr.statistics.frame import ALL, batched
 from dreamr.statistics.intervals import (
     LEAST_CLUSTERS,
     Array,
@@ -34,6 +34,7 @@ from dreamr.statistics.intervals import (
     ratio,
     resampling_weights,
 )
+from dreamr.statistics.pooling import Sums, as_cells, sampling, tabulate
 
 EVIDENCE = ["by_image", "by_text", "by_source"]
 TRAINING = ["target", "draft", "method", "against", "replicate"]

@@ -19,8 +19,9 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, KEYS, SIZES, estimated, first_training, gathered, sampling, with_models
+from dreamr.statistics.frame import ALL, KEYS, first_training
 from dreamr.statistics.intervals import Array, Quantity, difference, mean, ratio, unknown
+from dreamr.statistics.pooling import SIZES, estimated, gathered, sampling, with_models
 
 RATES: dict[str, Quantity] = {
     "false_accept": ratio("wrong_accepted", "wrong"),

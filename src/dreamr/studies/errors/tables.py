@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, answered, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, answered
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
+from dreamr.statistics.pooling import tabulate
 
 # How many wrong steps of the draft are in an answer: each number, and whether there was any.
 NUMBERS: dict[str, Callable[["pd.Series[int]"], "pd.Series[bool]"]] = {

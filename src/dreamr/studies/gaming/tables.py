@@ -6,8 +6,9 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import beside, opposite, trained_twins
-from dreamr.statistics.frame import ALL_BENCHMARKS, answered, tabulate, weights, without_one_training
+from dreamr.statistics.frame import ALL_BENCHMARKS, answered, weights
 from dreamr.statistics.intervals import Quantity, difference
+from dreamr.statistics.pooling import tabulate, without_one_training
 from dreamr.statistics.step_frame import ANSWER
 from dreamr.studies.gaming.decomposition import ADDENDS, RIGHT, acceptance, addend, column, correct
 

@@ -9,9 +9,10 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, batched, tabulate
+from dreamr.statistics.frame import KEYS, batched
 from dreamr.statistics.intervals import Quantity, difference, mean
 from dreamr.statistics.interventions import Intervention, intervened
+from dreamr.statistics.pooling import tabulate
 
 KINDED = [*KEYS, "kind"]
 SAME = ["target", "draft", "replicate", "item"]

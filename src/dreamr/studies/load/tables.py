@@ -16,8 +16,9 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.devices import devices
-from dreamr.statistics.frame import ALL, KEYS, on_one_device, tabulate
+from dreamr.statistics.frame import ALL, KEYS, on_one_device
 from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.pooling import tabulate
 
 LOAD: dict[str, Quantity] = {
     "speedup": ratio("baseline_seconds", "seconds"),  # of the mean latency

@@ -15,20 +15,10 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablations, with_lost_and_won
-from dreamr.statistics.frame import (
-    ALL,
-    ALL_BENCHMARKS,
-    KEYS,
-    SIZES,
-    Group,
-    as_cells,
-    batched,
-    of_pairs,
-    pools,
-    sampling,
-)
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS, batched
 from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority, p_of_interval
 from dreamr.statistics.paired import QUESTIONS
+from dreamr.statistics.pooling import SIZES, Group, as_cells, of_pairs, pools, sampling
 from dreamr.statistics.power import non_inferiority_power
 from dreamr.statistics.shares import exact_change
 

@@ -12,7 +12,7 @@ from factories import config
 from simulations import BOOTSTRAP, Random, Simulation, covers
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import Group
+from dreamr.statistics.pooling import Group
 from dreamr.studies.margin.tables import both
 
 JOB = SummariseJob.of(config())

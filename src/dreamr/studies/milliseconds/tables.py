@@ -7,8 +7,9 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, alone, complete, first_training, tabulate
+from dreamr.statistics.frame import KEYS, alone, first_training
 from dreamr.statistics.intervals import Quantity, mean, ratio
+from dreamr.statistics.pooling import complete, tabulate
 from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
 from dreamr.studies.milliseconds.waits import KINDS, PARTS, Pace, openings, pace, waits
 from dreamr.traces import Trace

@@ -12,8 +12,9 @@ import pandas as pd
 
 from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, BASELINE, alone, answered, batched, tabulate
+from dreamr.statistics.frame import ALL, BASELINE, alone, answered, batched
 from dreamr.statistics.intervals import Quantity, quotient, ratio
+from dreamr.statistics.pooling import tabulate
 from dreamr.statistics.published import Published, load_published
 
 TARGET_STEP = ratio("target_seconds", "target_steps")

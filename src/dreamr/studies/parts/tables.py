@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, batched, tabulate, verifying
+from dreamr.statistics.frame import KEYS, batched, verifying
 from dreamr.statistics.intervals import Quantity, difference, mean
+from dreamr.statistics.pooling import tabulate
 
 EXPLAINED: dict[str, Quantity] = {
     "accuracy": mean("correct"),

@@ -17,8 +17,9 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import CELL, alone, tabulate
+from dreamr.statistics.frame import CELL, alone
 from dreamr.statistics.intervals import LOGARITHM, Array, Quantity, Scaled, product, quotient, ratio, times
+from dreamr.statistics.pooling import tabulate
 from dreamr.traces import Span, Trace
 
 FEWER_TOKENS = times("target_tokens_alone", "tokens_by_target")

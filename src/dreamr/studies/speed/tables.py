@@ -4,8 +4,9 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.devices import devices
-from dreamr.statistics.frame import ALL, KEYS, alone, pools, tabulate
+from dreamr.statistics.frame import ALL, KEYS, alone
 from dreamr.statistics.intervals import Quantity, mean, ratio, share, times
+from dreamr.statistics.pooling import pools, tabulate
 from dreamr.studies.speed.factors import FEWER_TOKENS, split, time_per_token
 
 __all__ = ["background", "speed", "split"]

@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 from dreamr.planning.jobs import SummariseJob
 from dreamr.report.colours import loop_colour
 from dreamr.report.drawing import INK, Chart, cross, pairs_in, panels, plotted_rows
-from dreamr.statistics.closed_forms import expected_speedup
-from dreamr.studies.speed_at_acceptance.tables import Costs, costs_of_pairs
+from dreamr.statistics.closed_forms import Costs, costs_of_pairs, expected_speedup
 
 DICE_LINE, JUDGED_LINE = "--", "-"
 

@@ -14,11 +14,12 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.closed_forms import expected_speedup
+from dreamr.statistics.closed_forms import costs_of_pairs, expected_speedup
 from dreamr.statistics.comparisons import on_the_same_questions, outcomes, setting
 from dreamr.statistics.contrasts import Contrast, contrasted
-from dreamr.statistics.frame import ALL, KEYS, alone, tabulate
+from dreamr.statistics.frame import ALL, KEYS, alone
 from dreamr.statistics.intervals import Quantity, mean, share, times
+from dreamr.statistics.pooling import tabulate
 from dreamr.statistics.published import load_published
 
 PAIR = ["target", "draft"]
@@ -33,7 +34,6 @@ RATIO = [*(f"speed_ratio{end}" for end in ENDS), "speed_ratio_p", "speed_ratio_p
 CELLS = [f"{name}{end}" for name in ("accuracy", "acceptance", "tokens", "speedup") for end in ENDS]
 APART_CELLS = [*(f"{name}{end}" for name in ("accuracy_change", "acceptance_change") for end in ENDS), *RATIO]
 SET = " that was set"  # of acceptances
-Costs = Mapping[tuple[str, str], tuple[float, float]]
 
 
 def dice(rows: pd.DataFrame, published: Path, written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:
@@ -79,14 +79,6 @@ def _expected(table: pd.DataFrame, written: Mapping[str, pd.DataFrame], job: Sum
         else nan
         for row in table.itertuples()
     ]
-
-
-def costs_of_pairs(written: Mapping[str, pd.DataFrame]) -> Costs:
-    """By pair, and over all pairs, the measured time of a draft's step and of a verdict over that of a target's."""
-    if "pairs" not in written:
-        return {}
-    whole = written["pairs"][written["pairs"].benchmark == ALL]
-    return {(row.target, row.draft): (row.c, row.v) for row in whole.itertuples()}
 
 
 def dice_break_even(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataFrame:

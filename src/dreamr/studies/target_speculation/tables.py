@@ -14,20 +14,10 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.closed_forms import with_target_speculation
 from dreamr.statistics.comparisons import ablations, setting
-from dreamr.statistics.frame import (
-    ALL,
-    SIZES,
-    Group,
-    alone,
-    as_cells,
-    estimated,
-    first_training,
-    gathered,
-    sampling,
-    with_models,
-)
+from dreamr.statistics.frame import ALL, alone, first_training
 from dreamr.statistics.intervals import Interval, Quantity, holm, mean, quotient, ratio
 from dreamr.statistics.paired import flip_p
+from dreamr.statistics.pooling import SIZES, Group, as_cells, estimated, gathered, sampling, with_models
 
 PAIR = ["target", "draft"]
 COLUMNS = ["item", "cluster", "n", "baseline_seconds", "seconds"]

@@ -17,8 +17,9 @@ import pandas as pd
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.provenance import uniform
-from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, complete, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS
 from dreamr.statistics.intervals import Array, Quantity, difference, ratio, share
+from dreamr.statistics.pooling import complete, tabulate
 from dreamr.statistics.step_frame import reweighed, with_outcomes
 
 PLACE = ["target", "draft", "drafted_by"]

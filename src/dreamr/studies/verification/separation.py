@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from dreamr.components import verdicts
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS, as_cells, complete, sampling, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS
 from dreamr.statistics.intervals import Array, Bootstrap, Interval, mean, resampling_weights
+from dreamr.statistics.pooling import as_cells, complete, sampling, tabulate
 
 BINS = 10
 # Two readings of one verdict: the one that decided, and the mean of SpecReason's ten digits.

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, tabulate
+from dreamr.statistics.frame import ALL, ALL_BENCHMARKS
 from dreamr.statistics.intervals import Quantity, difference, mean, ratio
+from dreamr.statistics.pooling import tabulate
 from dreamr.studies.verification.step_verdicts import VERIFICATION
 
 PREFIX = {True: "right so far", False: "behind a wrong step"}

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import KEYS, tabulate
+from dreamr.statistics.frame import KEYS
 from dreamr.statistics.intervals import Quantity, share
+from dreamr.statistics.pooling import tabulate
 from dreamr.statistics.step_frame import with_outcomes
 from dreamr.studies.verification.separation import areas
 
