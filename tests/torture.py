@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from projects import Project, answers, copied, run_smoke, weights, with_environments
+from projects import Project, answers, copied, other_models, run_smoke, with_environments
 
 from dreamr.records import read_rows
 from dreamr.traces import Trace
@@ -121,12 +121,10 @@ class Torture:
 
 def differences(results: Path, reference: Path) -> list[str]:
     """What is not as in the reference: answers by what was asked, weights by model."""
-    lines = []
-    for what, read in {"answer": answers, "model": weights}.items():
-        found, wanted = read(results), read(reference)
-        lines += [f"{what} {key}" for key in found if found[key] != wanted.get(key)]
-        lines += [] if found else [f"no {what} at all"]
-    return lines + twice(results)
+    found, wanted = answers(results), answers(reference)
+    lines = [f"answer {key}" for key in found if found[key] != wanted.get(key)]
+    lines += [] if found else ["no answer at all"]
+    return [*lines, *(f"model {name}" for name in other_models(results, reference)), *twice(results)]
 
 
 def twice(results: Path) -> list[str]:

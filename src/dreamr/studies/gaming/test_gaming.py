@@ -352,8 +352,8 @@ def test_the_figure_has_main_pairs_with_their_pool_or_an_only_one() -> None:
 def test_the_first_screen_says_what_the_change_is_made_of_if_the_table_is_there() -> None:
     whole = {"n": 320, "over": "questions and trainings", "trainings": 4}
     tables = {"gaming": pools()[0].assign(**whole, **cells("wrong_steps", (0.01, 0.03)))}
-    words = "the share of right steps adds"
-    assert "wrong ones of a kind pass +2.0 [+1.0, +3.0]." in said("glance.lead.html.j2", small(), tables, "gaming")
+    words = "wrong ones of a kind that pass"
+    assert f"{words} +2.0 [+1.0, +3.0]." in said("glance.lead.html.j2", small(), tables, "gaming")
     assert words not in said("glance.lead.html.j2", small(), {})
 
 
