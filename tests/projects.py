@@ -199,11 +199,8 @@ def _digests(results: Path) -> dict[str, str]:
 
 def _training_apart(name: str, results: Path, reference: Path) -> float:
     """How far two trainings of a draft are apart, over how far they moved it; infinite where one is missing."""
-    plain, *trained = (
-        reference / "models" / name.partition(".")[0],
-        reference / "models" / name,
-        results / "models" / name,
-    )
+    plain = reference / "models" / name.partition(".")[0]
+    trained = [folder / "models" / name for folder in (reference, results)]
     if not all((folder / "card.json").is_file() for folder in trained):
         return math.inf
     command = [MADE[0] / "bin/python", ROOT / "tests/weights.py", plain, *trained]
