@@ -188,6 +188,7 @@ def answers(results: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
 def other_models(results: Path, reference: Path) -> list[str]:
     """Models that are not those of the reference; trained drafts may be apart by ROUNDING."""
     found, wanted = _digests(results), _digests(reference)
+    assert wanted, reference
     others = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     return [name for name in others if not ("." in name and _training_apart(name, results, reference) < ROUNDING)]
 

@@ -18,7 +18,7 @@ from dreamr.engines.vllm import internals
 from dreamr.prompts import STEP_BREAK, Conversation, Prompt
 
 MOST_IMAGES = 8  # per prompt; MMMU has up to seven
-OPENINGS = 4096  # questions that are kept in memory with their prepared images,
+OPENINGS = 256  # questions that are kept in memory with their prepared images,
 KEPT_BYTES = 2 << 30  # while all of them together are no larger
 PIECES = 1 << 16  # pieces of text whose tokens are kept in memory
 
@@ -95,8 +95,7 @@ class Inputs:
     def __init__(self, vllm: internals.Vllm, chat: Chat, vocabulary: Vocabulary, settings: Settings) -> None:
         self._vllm, self._chat, self._vocabulary, self._settings = vllm, chat, vocabulary, settings
         self._openings: dict[Prompt, asyncio.Task[internals.Rendered]] = {}  # by prompts without an answer
-        self._sizes: dict[Prompt, int] = {}  # bytes of those that are rendered,
-        self._bytes = 0  # and of all of them
+        self._sizes: dict[Prompt, int] = {}  # bytes of those that are rendered
 
     async def request(self, prompt: Prompt, behind: tuple[int, ...] = ()) -> Any:
         """What the engine's request takes; to be sent without another await in between. One too long is Refused."""
@@ -127,7 +126,6 @@ class Inputs:
         """Drop all prepared user turns."""
         self._openings.clear()
         self._sizes.clear()
-        self._bytes = 0
 
     def _tokens(self, prompt: Prompt, opening: internals.Rendered) -> list[int]:
         rest = pieces(self._chat.rest(prompt))
@@ -151,11 +149,11 @@ class Inputs:
             raise
         if key in self._openings:  # it may have been dropped meanwhile
             self._sizes[key] = _text_bytes(key) + opening.size
-            self._bytes += self._sizes[key]
-        while len(self._openings) > 1 and (len(self._openings) > OPENINGS or self._bytes > KEPT_BYTES):
-            oldest = next(iter(self._openings))
+        for oldest in [*self._openings][:-1]:
+            if len(self._openings) <= OPENINGS and sum(self._sizes.values()) <= KEPT_BYTES:
+                break
             del self._openings[oldest]
-            self._bytes -= self._sizes.pop(oldest, 0)
+            self._sizes.pop(oldest, None)
         return opening
 
     async def _open(self, prompt: Prompt) -> internals.Rendered:
