@@ -213,7 +213,7 @@ def test_the_run_after_it_ends_with_the_page(lab: Lab) -> None:
     assert (lab.results / "report/index.html").exists()
 
 
-def test_answers_and_weights_are_those_of_an_undisturbed_run_without_slurm(lab: Lab, smoke: Path) -> None:
+def test_answers_are_those_of_an_undisturbed_run_and_weights_but_for_rounding(lab: Lab, smoke: Path) -> None:
     assert other_models(lab.results, smoke) == []
     assert answers(lab.results) == answers(smoke)
     for path in lab.results.glob("cells/*.jsonl"):
