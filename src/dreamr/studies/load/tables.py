@@ -2,7 +2,7 @@
 
 Each block of questions was answered as a closed loop with n under way, by the method and by target-only right beside.
 Questions of one block wait for each other and share a minute of the machine, so they are not independent. Blocks are:
-they share no question and no time, and each is a ratio of neighbours. So the block is the cluster of every interval,
+they share no question and no time, and each is a paired ratio. So the block is the cluster of every interval,
 and an interval speaks of blocks like these on this machine. Six are needed at least, where 95 % intervals cover some
 92 %; with eight they cover 95 % (tests/simulations.py). At one load mean latency times throughput is n (Little's law):
 the two ratios tell the same but for the blocks' ends, where fewer are under way.
