@@ -1,7 +1,6 @@
 """Copies of the workflow in folders of their own, and Snakemake there."""
 
 import json
-import math
 import os
 import re
 import shutil
@@ -20,10 +19,6 @@ from dreamr.traces import Trace
 
 ROOT = Path(__file__).parent.parent
 MADE = [ROOT / "environments" / name for name in ("models", "quantize")]  # by `snakemake environments`
-# An engine's log-probabilities round by how many requests are under way. That differs on a machine with other work, and
-# a training weighs its tokens by them. Seen: .0003, of 759,872 weights 9 by their last digit. The smoke run's training
-# has nine steps, so one that is lost or repeated is far beyond.
-ROUNDING = 0.01
 ZOO = "workflow/resources/zoo"
 COPIED = ("Snakefile", "workflow", "config", "src", "envs", "reports", "profiles")
 COMMANDS = '''
@@ -186,23 +181,12 @@ def answers(results: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
 
 
 def other_models(results: Path, reference: Path) -> list[str]:
-    """Models that are not those of the reference; trained drafts may be apart by ROUNDING."""
+    """Models that are not those of the reference, byte for byte."""
     found, wanted = _digests(results), _digests(reference)
     assert wanted, reference
-    others = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-    return [name for name in others if not ("." in name and _training_apart(name, results, reference) < ROUNDING)]
+    return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
 
 
 def _digests(results: Path) -> dict[str, str]:
     cards = [json.loads(path.read_text()) for path in results.glob("models/*/card.json")]
     return {card["name"]: card["digest"] for card in cards}
-
-
-def _training_apart(name: str, results: Path, reference: Path) -> float:
-    """How far two trainings of a draft are apart, over how far they moved it; infinite where one is missing."""
-    plain = reference / "models" / name.partition(".")[0]
-    trained = [folder / "models" / name for folder in (reference, results)]
-    if not all((folder / "card.json").is_file() for folder in trained):
-        return math.inf
-    command = [MADE[0] / "bin/python", ROOT / "tests/weights.py", plain, *trained]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

