@@ -1,4 +1,4 @@
-"""CPN (paper, section 3): one look at how likely the target's next word is *positive*, against *negative*."""
+"""CPN (paper, section 3): how likely the target's next token is *positive*, against *negative*."""
 
 from dataclasses import dataclass
 
