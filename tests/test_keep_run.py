@@ -33,3 +33,13 @@ def test_what_was_not_timed_has_no_column(tmp_path: Path) -> None:
     assert heading == "| method | accuracy % | against the target, points | accepted of verified steps % |"
     assert {line.count("|") for line in lines if line.startswith("|")} == {5}
     assert not [line for line in lines if "timed questions" in line]
+
+
+def test_a_claim_that_was_not_tested_is_not_quoted(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(KEPT, tmp_path / "kept"))
+    claims = read_table(folder / "claims.csv")
+    headlines = claims[claims.headline].index
+    claims.loc[headlines[1:], "verdict"] = ["not run", "not tested", "not testable at this scale"][: len(headlines) - 1]
+    write_table(claims, folder / "claims.csv")
+    quoted = [line for line in readme_lines(folder, SummariseJob.of(config())) if line.startswith("- ")]
+    assert quoted == [f"- {claims.text[headlines[0]]} **{claims.verdict[headlines[0]]}**"]

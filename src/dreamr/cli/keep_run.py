@@ -3,7 +3,7 @@
     dreamr keep-run --configfile config/depth.yaml --out reports/kept
     dreamr keep-run --configfile config/accuracy.yaml --out reports/kept/accuracy
 
-Each scale has a folder of its own; README and the page quote `reports/kept`.
+Each scale has a folder of its own. README and the page quote these two.
 
 OUT gets the page, packed, a picture of its first screen (which takes a chromium), the main tables (of those by pairs
 the pools over all), and run.json: when the run ended, its scale, seed, machines, and the seconds of its rules. Prints
@@ -32,7 +32,7 @@ from dreamr.report.run_times import rule_times
 from dreamr.report.sections import Row
 from dreamr.runtime.endings import exit_on_user_error
 from dreamr.statistics.frame import ALL, read_table, write_table
-from dreamr.statistics.words import bounds, formatted
+from dreamr.statistics.words import UNTESTED, bounds, formatted
 from dreamr.studies.catalogue import kept
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -113,7 +113,7 @@ def take_picture(page_file: Path, out: Path) -> None:
 
 
 def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
-    """What README quotes of a kept run: where it was made, the table of its methods, the verdicts on main claims."""
+    """What README quotes of a kept run: where it was made, its methods, and its verdicts on the main claims."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     named = " and ".join(machine["device"] for machine in run["machines"])
     yield f"Run of {run['ended']} on {named}; scale {run['scale']}, question seed {run['seed']}."
@@ -123,7 +123,7 @@ def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
     yield from _methods_table(folder, job)
     yield ""
     for claim in records(read_table(folder / "claims.csv")):
-        if claim["headline"]:
+        if claim["headline"] and claim["verdict"] not in UNTESTED:
             yield f"- {claim['text']} **{claim['verdict']}**"
 
 
