@@ -147,12 +147,21 @@ def test_what_was_not_run_is_told_and_what_cannot_be_asked_is_an_error() -> None
     job, tables = SummariseJob.of(config()), {"contrasts": pd.DataFrame([contrast("m", 2, 1.5, 2.5, 0.01)])}
     absent = Check(table="contrasts", row={"method": "alpha_05", "other": "dreamr"}, quantity="speed_ratio", above=1)
     found = judged([claim(absent)], tables, job).iloc[0]
-    assert (found.verdict, found.evidence) == ("not run", "DREAM-R (alpha 0.5) against DREAM-R: not run.")
+    assert (found.verdict, found.evidence) == ("not run", "DREAM-R (alpha 0.5) against DREAM-R: not measured.")
     half = judged([claim(absent, absent.model_copy(update={"row": {"benchmark": "b"}}))], tables, job).iloc[0]
-    assert half.verdict == "inconclusive" and "DREAM-R (alpha 0.5) against DREAM-R: not run." in half.evidence
+    assert half.verdict == "inconclusive" and "DREAM-R (alpha 0.5) against DREAM-R: not measured." in half.evidence
+    assert (found.unmeasured, half.unmeasured) == (1, 1)
     elsewhere = Check(table="contrasts", row=ROW, quantity="overlap", above=1)
     with pytest.raises(UserError, match="overlap, overlap_low"):
         judged([claim(elsewhere)], tables, job)
+
+
+def test_what_was_run_and_not_measured_is_no_evidence() -> None:
+    """As the speed of methods that are held to each other for their accuracy alone."""
+    untimed = contrast("alpha_05", nan, nan, nan, nan)
+    assert verdict_on(untimed, above=1)[0] == "not run"
+    verdict, evidence = verdict_on(untimed, contrast("dreamr", 2, 1.5, 2.5, 0.01), above=1)
+    assert verdict == "consistent" and "\N{EN DASH} times" not in evidence
 
 
 def test_a_claim_says_once_that_a_table_lacks_it_and_nothing_where_its_scale_forbids_it() -> None:

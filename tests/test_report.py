@@ -423,18 +423,21 @@ def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: Simp
 
 
 def test_a_claim_that_a_further_kept_scale_tested_has_its_verdict(tmp_path: Path) -> None:
-    def keep(folder: Path, ended: str, **verdicts: str) -> None:
+    def keep(folder: Path, ended: str, unmeasured: int, **verdicts: str) -> None:
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps({"ended": ended}))
         rows = [{"id": name, "verdict": verdict, "evidence": f"by {folder.name}"} for name, verdict in verdicts.items()]
-        pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
+        untold = [2 if row["verdict"] == "not run" else unmeasured * (row["id"] == "alpha") for row in rows]
+        pd.DataFrame(rows).assign(unmeasured=untold).to_csv(folder / "claims.csv", index=False)
 
-    keep(tmp_path / "kept", "2026-01-02", kept="inconclusive", faster="consistent", never="not run")
-    keep(tmp_path / "kept/accuracy", "2026-01-03", kept="inconsistent", faster="not run", never="not run")
+    run = {"faster": "consistent", "never": "not run", "alpha": "inconclusive"}
+    keep(tmp_path / "kept", "2026-01-02", 0, kept="inconclusive", **run)
+    keep(tmp_path / "kept/accuracy", "2026-01-03", 1, kept="inconsistent", **run | {"faster": "not run"})
     found = in_depth(tmp_path / "kept")
     assert found["ended"] == "2026-01-02 and 2026-01-03"
-    assert found["verdicts"] == {"kept": "inconsistent", "faster": "consistent", "never": "not run"}
-    assert (found["evidence"]["kept"], found["evidence"]["faster"]) == ("by accuracy", "by kept")
+    assert found["verdicts"] == {"kept": "inconsistent", **run}
+    by = {"kept": "by accuracy", "faster": "by kept", "never": "by accuracy", "alpha": "by kept"}
+    assert found["evidence"] == by, "of alpha the accuracy run measured a part alone"
 
 
 def _in_depth(deep: pd.DataFrame, claim: str) -> str:

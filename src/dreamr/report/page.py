@@ -263,14 +263,17 @@ def apart(rows: Iterable[Row], config: Config) -> bool:
 def in_depth(kept: Path | None) -> Row:
     """When kept runs ended, and the verdict on each claim with the evidence, by id; {} where there is none.
 
-    A claim that a kept run of another scale tested (a folder within) has the verdict of that: it was made for it.
+    Where a kept run of another scale (a folder within) tested every part of a claim, its verdict stands: it was made
+    for that.
     """
     if kept is None:
         return {}
     folders = [kept, *sorted(file.parent for file in kept.glob("*/claims.csv"))]
     ended = {json.loads((folder / "run.json").read_text(encoding="utf-8"))["ended"] for folder in folders}
     rows = [row for folder in folders for row in records(read_table(folder / "claims.csv"))]
-    told = {row["id"]: row for row in sorted(rows, key=lambda row: row["verdict"] not in UNTESTED)}
+    told = {
+        row["id"]: row for row in sorted(rows, key=lambda row: (row["verdict"] not in UNTESTED, -row["unmeasured"]))
+    }
     cells = {name: {claim: row[cell] for claim, row in told.items()} for name, cell in DEEP.items()}
     return {"ended": " and ".join(sorted(ended))} | cells
 

@@ -4,7 +4,7 @@ A claim holds tests of single table cells. Each has a p: the table's own where t
 null, else that of the interval (Altman and Bland 2011), which is below the level where the interval leaves the bound
 out. A test is met where that is so on its side; a number (`contains`) where it is not. All met: consistent, and as all
 must be, each at the level by itself. One broken: inconsistent, and as one is enough, p is corrected by Holm over the
-claim's tests. No table with a row: not run. Else: inconclusive. For a number "consistent" says no more than that our
+claim's tests. No table with a number: not run. Else: inconclusive. For a number "consistent" says no more than that our
 interval contains it, and a wide interval contains much.
 
 A claim about absolute numbers of the paper's models is not testable at another scale. What the lessons of the micro
@@ -158,13 +158,14 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
         texts = [evidence(check, rows, job) for check, rows in checks] if ran or answer == "not run" else []
         texts += conditions(claim.depends_on, tables, job) if ran else []
         told = {"verdict": answer, "met": results.count("met"), "checks": len(results)}
+        told["unmeasured"] = sum(not rows for _, rows in checks)
         left = open_parts(checks, results, job) if answer == "inconclusive" else ""
         lines.append({**facts, **told, "open": left, "evidence": " ".join(dict.fromkeys(texts))})
     return pd.DataFrame(lines)
 
 
 def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], job: SummariseJob, ran: bool) -> ClaimVerdict:
-    """The verdict on a claim from the outcomes of its checks; `ran`: whether any of them found a row."""
+    """The verdict on a claim from the outcomes of its checks; `ran`: whether any of them found a number."""
     if (claim.scale == "paper" and job.scale != "paper") or (claim.scale == "gpu" and job.taught):
         return "not testable at this scale"
     if not ran:
@@ -178,7 +179,7 @@ def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], job: SummariseJo
 
 
 def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[Finding]:
-    """The quantity in every row that has the check's keys; an unknown column is an error."""
+    """The quantity in every row of the check; an unknown column is an error."""
     name = check.quantity
     for row in _rows(check, table):
         interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
@@ -188,14 +189,14 @@ def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[F
 
 
 def _rows(cell: Cell, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows that have the cell's keys; an unknown column is an error."""
+    """The rows that have the cell's keys and a number there; an unknown column is an error."""
     if table.empty:
         return []
     name = cell.quantity
     if missing := ({*cell.row, name, f"{name}_low"} - {*table}):
         raise UserError(f"a claim asks for {', '.join(sorted(missing))}, which its table does not have")
     rows = table.to_dict("records")
-    return [row for row in rows if all(row[key] == value for key, value in cell.row.items())]
+    return [row for row in rows if not isnan(row[name]) and all(row[key] == value for key, value in cell.row.items())]
 
 
 def outcomes(by_check: Sequence[Sequence[Finding]], level: float) -> list[CheckOutcome]:
@@ -245,7 +246,7 @@ def evidence(check: Check, rows: Sequence[Finding], job: SummariseJob) -> str:
     """The evidence of one check: a sentence for one row, the pool of all pairs if there, numbers for others."""
     if not rows:
         methods = " against ".join(job.label(check.row[key]) for key in ("method", "other") if key in check.row)
-        return f"{methods}: {'not run' if check.table == CONTRASTS else f'not in the table {check.table}'}."
+        return f"{methods}: {'not measured' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda other: other.row["target"] != ALL)
     text = sentence(first.row, check.quantity, job, check.told) + _test(first)
     kind = check.told.kind
