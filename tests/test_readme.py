@@ -2,15 +2,17 @@
 
 import re
 
+import pandas as pd
 import pytest
 import yaml
-from factories import config
 from projects import ROOT, Project, copied
 from prose import PROSE, README, block
 
+from dreamr.cli.common import BASE
 from dreamr.cli.keep_run import readme_lines
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.frame import read_table
+from dreamr.planning.reading import read
+from dreamr.statistics.frame import ALL, read_table
 
 KEPT = ROOT / "reports/kept"
 
@@ -19,9 +21,23 @@ def test_a_newcomer_reads_it_in_two_screens() -> None:
     assert len(README.split()) <= 1400, "what is longer goes to docs/"
 
 
-def test_numbers_are_those_of_the_kept_run() -> None:
-    shown = "\n".join(readme_lines(KEPT, SummariseJob.of(config())))
-    assert block("<!-- kept run -->", "<!-- end -->") == shown, f"the kept run says:\n{shown}"
+@pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("accuracy", "accuracy")])
+def test_numbers_are_those_of_the_kept_runs(folder: str, scale: str) -> None:
+    job = SummariseJob.of(read([BASE, ROOT / f"config/{scale}.yaml"]))
+    shown = "\n".join(readme_lines(KEPT / folder.removeprefix("run"), job))
+    assert block(f"<!-- kept {folder} -->", "<!-- end -->") == shown, f"the kept run says:\n{shown}"
+
+
+def test_the_guide_to_guarantees_tells_of_the_kept_calibrations() -> None:
+    table = read_table(KEPT / "accuracy/recalibrations.csv")
+    told = f"no calibration of {len(table)} broke its promise, but {table.alpha.isna().sum()} certified nothing"
+    assert told in PROSE["docs/how-to/guarantee.md"] and not table.broken.any()
+    margin = read_table(KEPT / "accuracy/margin.csv")
+    place = {"target": "q3vl-deep-awq", "draft": "q3vl-2l"}
+    change = margin[(margin[[*place]] == pd.Series(place)).all(axis=1)].set_index("method").change_these
+    assert change.alpha_0995 < min(change.alpha_098, change.alpha_095), "the strictest loses most"
+    pool = margin[(margin.target == ALL) & (margin.method == "dreamr")].iloc[0]
+    assert (pool.kept_these, pool.kept_such) == ("kept", "kept")
 
 
 def test_the_kept_run_is_a_whole_one() -> None:
