@@ -18,7 +18,8 @@ KEPT = ROOT / "reports/kept"
 
 
 def test_a_newcomer_reads_it_in_two_screens() -> None:
-    assert len(README.split()) <= 1400, "what is longer goes to docs/"
+    words = [word for word in README.split() if any(map(str.isalnum, word))]
+    assert len(words) <= 1300, "what is longer goes to docs/"
 
 
 @pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("accuracy", "accuracy")])
