@@ -28,6 +28,7 @@ from dreamr.report.run_times import PHASES, RULES, START, phase_times, rule_time
 from dreamr.report.sections import CHAPTERS, captions
 from dreamr.runtime.starts import MARK
 from dreamr.statistics.claims import PaperSource
+from dreamr.statistics.frame import read_table, write_table
 from dreamr.statistics.words import limit, sample, standing, value_of
 from dreamr.studies.catalogue import studies
 
@@ -446,6 +447,19 @@ def _in_depth(deep: pd.DataFrame, claim: str) -> str:
         return "not tested"
     row = deep.loc[claim]
     return f"{row.verdict} <small>{escape(row.evidence)}</small>" if row.evidence else str(row.verdict)
+
+
+def test_a_first_screen_without_speeds_has_no_columns_for_them(made: SimpleNamespace, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made.folder, tmp_path / "untimed"))
+    speeds = folder / "tables/speed.csv"
+    write_table(read_table(speeds).iloc[:0], speeds)
+    untimed = shown(hostile(), folder).read_text(encoding="utf-8")
+    timed, headings = (re.findall(r'scope="col"[^>]*>([^<]+)<', _first_table(page)) for page in (made.page, untimed))
+    assert {*timed} - {*headings} == {"n timed", "speed-up", "per held device"} and "accuracy %" in headings
+
+
+def _first_table(page: str) -> str:
+    return page[page.index('<div class="first">') :].partition("</table>")[0]
 
 
 def test_timed_numbers_stand_behind_their_own_n(made: SimpleNamespace) -> None:
