@@ -4,6 +4,7 @@ On a CPU the configuration has no use for that setting, so vLLM is told here. Th
 where the processor has no AVX-512. NCCL, and what GPUs compute, are not shown.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from families import ZOO, family_folder
 from trainings import eight_questions, job, trainers
 
 from dreamr.engines.protocol import Meter
-from dreamr.engines.vllm.rollouts import Completion, RolloutEngine
+from dreamr.engines.vllm.rollouts import Completion, Draw, RolloutEngine
 from dreamr.prompts import Prompt, continued, question_prompt
 from dreamr.records import Question
 from dreamr.verifiers.cpn import CpnVerifier
@@ -114,7 +115,8 @@ def test_new_weights_reach_every_share(trained: SimpleNamespace, prompts: list[P
 
 
 async def drawn(engine: RolloutEngine, prompts: list[Prompt]) -> list[Completion]:
-    return [await engine.complete(prompt, temperature=1.0, max_tokens=48, seed=7) for prompt in prompts]
+    draws = [Draw(prompt, 7) for prompt in prompts]
+    return await asyncio.gather(*await engine.draw(draws, temperature=1.0, max_tokens=48))
 
 
 def test_two_shares_answer_and_judge_as_one_worker(trained: SimpleNamespace, prompts: list[Prompt]) -> None:
