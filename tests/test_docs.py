@@ -200,8 +200,7 @@ TURNS = {
 
 def sentences(page: str) -> str:
     """The running text of a page, without code, tables and headings."""
-    text = re.sub(r"<!-- kept.*?<!-- end -->", "", PROSE[page], flags=re.S)  # as a rule made it
-    text = re.sub(r"^(```|:::).*?^\1|^[|#].*?$|<!--.*?-->", "", text, flags=re.M | re.S)
+    text = re.sub(r"^(```|:::).*?^\1|^[|#].*?$|^Run of .*?$|<!--.*?-->", "", PROSE[page], flags=re.M | re.S)
     words, number = re.sub(r"\n *(?=\S)", " ", text).replace('"', ""), count()
     return re.sub(r"`[^`]*`", lambda _: f"code{next(number)}", words)
 

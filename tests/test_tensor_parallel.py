@@ -4,7 +4,6 @@ On a CPU the configuration has no use for that setting, so vLLM is told here. Th
 where the processor has no AVX-512. NCCL, and what GPUs compute, are not shown.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,10 +14,10 @@ import psutil
 import pytest
 from anyio.from_thread import start_blocking_portal
 from families import ZOO, family_folder
-from trainings import eight_questions, job, trainers
+from trainings import drawn, eight_questions, job, trainers
 
 from dreamr.engines.protocol import Meter
-from dreamr.engines.vllm.rollouts import Completion, Draw, RolloutEngine
+from dreamr.engines.vllm.rollouts import RolloutEngine
 from dreamr.prompts import Prompt, continued, question_prompt
 from dreamr.records import Question
 from dreamr.verifiers.cpn import CpnVerifier
@@ -112,11 +111,6 @@ def test_new_weights_reach_every_share(trained: SimpleNamespace, prompts: list[P
         ours, theirs = (trained.portal.call(drawn, engine, prompts) for engine in (trained.engine, fresh))
     for one, other in zip(ours, theirs, strict=True):
         assert one.ids == other.ids and one.logprobs == pytest.approx(other.logprobs, abs=MEAN_ROUNDING)
-
-
-async def drawn(engine: RolloutEngine, prompts: list[Prompt]) -> list[Completion]:
-    draws = [Draw(prompt, 7) for prompt in prompts]
-    return await asyncio.gather(*await engine.draw(draws, temperature=1.0, max_tokens=48))
 
 
 def test_two_shares_answer_and_judge_as_one_worker(trained: SimpleNamespace, prompts: list[Prompt]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 from families import FAMILIES, TRUSTED, ZOO, family_folder
-from trainings import Made, eight_questions, job, trainers
+from trainings import Made, drawn, eight_questions, job, trainers
 
 from dreamr.config import Config, EngineSpec
 from dreamr.errors import UserError
@@ -107,17 +107,10 @@ def test_an_engine_that_took_up_weights_is_one_that_started_with_them(
     )
     fresh = RolloutEngine(tmp_path, spec.draft.model_copy(update={"name": "new"}), spec)
 
-    draws = partial(drawn, questions=questions)
+    prompts = [question_prompt(question, question.origin) for question in questions]
+    draws = partial(drawn, prompts=prompts)
     with served._portal.wrap_async_context_manager(fresh) as started:
         assert served._portal.call(draws, served._draft) == served._portal.call(draws, started)
-
-
-async def drawn(engine: Any, questions: list[Question]) -> list[Any]:
-    """A completion of each question."""
-    from dreamr.engines.vllm.rollouts import Draw
-
-    draws = [Draw(question_prompt(question, question.origin), 7) for question in questions]
-    return await asyncio.gather(*await engine.draw(draws, temperature=1.0, max_tokens=96))
 
 
 @pytest.mark.parametrize("held", [True, False])
@@ -128,7 +121,7 @@ def test_an_engine_begins_a_batch_when_all_of_it_is_there(
     from dreamr.engines.vllm import internals
 
     served = made("r4b-own-code", tmp_path).vllm_generation._served
-    draws = partial(drawn, served._draft, questions)
+    draws = partial(drawn, served._draft, [question_prompt(question, question.origin) for question in questions])
     served._portal.call(served._draft.reset)
     undisturbed, send = served._portal.call(draws), internals.Vllm.send
     sent: list[Any] = []

@@ -1,11 +1,12 @@
 """What tests of trainings share: a small job, eight questions, a target that needs no model."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
 from families import SWITCH, TRUSTED
@@ -14,6 +15,9 @@ from dreamr.config import Recipe, Weights
 from dreamr.planning.jobs import TrainJob
 from dreamr.prompts import STEP_BREAK, Prompt
 from dreamr.records import Question
+
+if TYPE_CHECKING:
+    from dreamr.engines.vllm.rollouts import Completion, RolloutEngine
 
 SAPO = {
     **{"training_sets": ["t"], "questions": 8, "alpha": 0.7, "epochs": 1, "batch": 2, "updates": 2, "group": 4},
@@ -60,6 +64,14 @@ def eight_questions(folder: Path) -> list[Question]:
         )
     (folder / "t.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
     return [row.model_copy(update={"origin": str(folder)}) for row in rows]
+
+
+async def drawn(engine: "RolloutEngine", prompts: Sequence[Prompt]) -> "list[Completion]":
+    """A completion of each prompt, in one batch."""
+    from dreamr.engines.vllm.rollouts import Draw
+
+    draws = [Draw(prompt, 7) for prompt in prompts]
+    return await asyncio.gather(*await engine.draw(draws, temperature=1.0, max_tokens=96))
 
 
 class ByLength:

@@ -3,7 +3,7 @@
     dreamr keep-run --configfile config/depth.yaml --out reports/kept
     dreamr keep-run --configfile config/accuracy.yaml --out reports/kept/accuracy
 
-Each scale has a folder of its own. README and the page quote these two.
+Each scale has a folder of its own. README, its documentation and the page quote these two.
 
 OUT gets the page, packed, a picture of its first screen (which takes a chromium), the main tables (of those by pairs
 the pools over all), and run.json: when the run ended, its scale, seed, machines, and the seconds of its rules. Prints

@@ -238,11 +238,11 @@ class VllmEngine:
         with self._vllm.alive():
             inputs = await self._inputs.request(prompt, behind)
             request = self._vllm.outputs(str(next(self._numbers)), inputs, params, meter)
-            async with aclosing(self._whole(prompt, params, request)) as outputs:
+            async with aclosing(self._checked(prompt, params, request)) as outputs:
                 async for output in outputs:
                     yield output
 
-    async def _whole(
+    async def _checked(
         self, prompt: Prompt, params: "SamplingParams", request: AsyncGenerator["RequestOutput", None]
     ) -> AsyncGenerator["RequestOutput", None]:
         """A request's outputs. An error where the engine gave it up; Refused where the context had no room for it."""

@@ -70,7 +70,7 @@ class RolloutEngine(VllmEngine):
 
     async def _drawn(self, prompt: Prompt, params: "SamplingParams", sent: "RequestOutputCollector") -> Completion:
         with self._vllm.alive():
-            request = self._whole(prompt, params, self._vllm.received(sent, Meter()))
+            request = self._checked(prompt, params, self._vllm.received(sent, Meter()))
             done = [output async for output in request][-1].outputs[0]
         ids = list(done.token_ids)
         logprobs = [known[token].logprob for token, known in zip(ids, done.logprobs, strict=True)]
