@@ -73,6 +73,24 @@ def test_a_run_says_how_much_of_its_time_is_over(expected: dict[str, float]) -> 
     assert run.words("generate", elapsed=900.0) == "", "nothing is left but what takes a moment"
 
 
+def test_the_time_left_is_told_well_from_the_first_jobs_on(expected: dict[str, float]) -> None:
+    """Twenty trainings, two at once, of 70 s each: 700 s in all. Jobs under way are not taken for work undone."""
+    run = Forecast({"train_sapo": 20})
+    begun = [0.0, 5.0]  # of those under way
+    run.running["train_sapo"] = 2
+    told = {}
+    while run.done["train_sapo"] < 19:
+        ended = begun.pop(0) + 70.0
+        run.done["train_sapo"] += 1
+        run.running["train_sapo"] -= 1
+        told[ended] = int(run.words("train_sapo", ended).split("about ")[1].split()[0])
+        if run.done["train_sapo"] + run.running["train_sapo"] < 20:
+            begun.append(ended)
+            run.running["train_sapo"] += 1
+    settled = {at: left for at, left in told.items() if at > 100}
+    assert all(abs(left - (705 - at) / 60) < 2.2 for at, left in settled.items()), settled
+
+
 def test_the_first_result_is_a_ratio_of_total_times(tmp_path: Path) -> None:
     """Of methods with verdicts, timed one question at a time: 9 s beside 3 s and 3 s beside 3 s are twice as fast."""
     shared = {"benchmark": "mmmu", "verified": 2, "method": "dreamr", "mode": "alone"}

@@ -19,18 +19,19 @@ EXPECTED: dict[str, float] = {}
 class Forecast:
     """The share of a run's time that is over, by the seconds that its jobs are expected to take.
 
-    The time left goes by the pace of this run so far.
+    The time left goes by the pace of this run so far. A job under way counts half, which is right on average.
     """
 
     jobs: Mapping[str, int] = field(default_factory=dict)  # of this run, by rule
     done: Counter[str] = field(default_factory=Counter)
+    running: Counter[str] = field(default_factory=Counter)
 
     def words(self, rule: str, elapsed: float) -> str:
         """`, 31 % of the time, about 26 min left`; nothing behind a job of a moment, or where no times are known."""
         total, over = _expected(self.jobs), _expected(self.done)
         if EXPECTED.get(rule, 0.0) < LONG or over >= total:
             return ""
-        pace = elapsed / over if over >= SETTLED else 1.0
+        pace = elapsed / (over + _expected(self.running) / 2) if over >= SETTLED else 1.0
         return f", {over / total:.0%} of the time, about {max(1, round((total - over) * pace / 60))} min left"
 
 

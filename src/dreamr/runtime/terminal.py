@@ -72,6 +72,7 @@ class Terminal:
     def started(self, job: int, rule: str, wildcards: Mapping[str, str], outputs: Sequence[str] = ()) -> str:
         """A job begins."""
         self._jobs[job] = Started(rule, "/".join(wildcards.values()), outputs[0] if outputs else "")
+        self.forecast.running[rule] += 1
         return stamped(f"{self._jobs[job].name}: started")
 
     def finished(self, job: int) -> None:
@@ -79,6 +80,7 @@ class Terminal:
         ended = self._jobs.get(job) or Started(f"job {job}", "", "")
         self._ending.append(ended)
         self.forecast.done[ended.rule] += 1
+        self.forecast.running[ended.rule] -= 1
         if ended.rule == PAGE:
             self._pages.append(ended.output)
 
@@ -106,7 +108,9 @@ class Terminal:
 
     def failed(self, job: int, rule: str, logs: Sequence[str], said: str | None) -> str:
         """A job failed; `said` is what Snakemake's executor knows of that."""
-        name = self._jobs[job].name if job in self._jobs else rule
+        begun = self._jobs.get(job)  # a job that is held back never was
+        name = begun.name if begun else rule
+        self.forecast.running[rule] -= 1 if begun else 0
         log = path_from_here(Path(logs[0]).absolute()) if logs else ""
         failure = Failure(name, rule, log, self._how(rule, log, said))
         earlier = next((other for other in self.failures if other.cause == failure.cause), None)
