@@ -118,9 +118,29 @@ def test_the_evidence_of_many_rows_is_the_pool_s_sentence_and_the_numbers_of_the
     check = Check(table="contrasts", row={"method": "dreamr"}, quantity="speed_ratio", above=1)
     tables, job = {"contrasts": pd.DataFrame([single, {**pool, "other": "target_only"}])}, SummariseJob.of(config())
     assert judged([claim(check)], tables, job).evidence.tolist() == [
-        "DREAM-R is 2.10 times as fast as the target alone [1.84, 2.42], 12 timed questions x 8 "
+        "DREAM-R is 2.10 times as fast as the target alone [1.84, 2.42], 96 timed answers of 8 "
         "pairs (p <0.001, over questions). Apart: t ← d on b 1.90."
     ]
+
+
+def test_a_claim_is_tested_on_all_pairs_together_and_on_each_only_where_there_is_no_pool() -> None:
+    """Eight pairs of few questions leave open, each by itself, what all of them together decide."""
+    whole = {"target": "all", "draft": "all"}
+    pool = {**contrast("m", 1.2, 1.1, 1.3, 0.001), **whole}
+    pairs = [{**contrast("m", 1.2, 0.8, 1.8, 0.4), "draft": f"d{n}"} for n in range(8)]
+    of_a_target = {**contrast("m", 1.2, 0.8, 1.8, 0.4), "draft": "all"}
+    told, evidence = verdict_on(pool, of_a_target, *pairs, above=1)
+    assert told == "consistent" and evidence.count("t ← d") == 8, "pairs stand beside it"
+    assert verdict_on(*pairs, above=1)[0] == "inconclusive"
+    open_pool = {**contrast("m", 1.2, 0.9, 1.5, 0.2), **whole}
+    assert verdict_on(open_pool, {**pairs[0], "speed_ratio_p": 0.001}, above=1)[0] == "inconclusive"
+
+
+def test_what_is_left_open_names_its_pair() -> None:
+    rows = [{**contrast("m", 1.2, 0.8, 1.8, 0.4), "draft": draft} for draft in ("d", "e")]
+    check = Check(table="contrasts", row={"method": "m"}, quantity="speed_ratio", above=1)
+    told = judged([claim(check)], {"contrasts": pd.DataFrame(rows)}, SummariseJob.of(config())).open.iloc[0]
+    assert "(t ← d on b)" in told and "(t ← e on b)" in told
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """The paper's claims as our sources have them, each with a rule that reads a verdict from the tables.
 
 A claim holds tests of single table cells. Each has a p: the table's own where the cell is a contrast and the bound its
-null, else that of the interval (Altman and Bland 2011), which is below the level where the interval leaves the bound
-out. A test is met where that is so on its side; a number (`contains`) where it is not. All met: consistent, and as all
-must be, each at the level by itself. One broken: inconsistent, and as one is enough, p is corrected by Holm over the
-claim's tests. No table with a number: not run. Else: inconclusive. For a number "consistent" says no more than that our
-interval contains it, and a wide interval contains much.
+null or the margin, else that of the interval (Altman and Bland 2011), which is below the level where the interval
+leaves the bound out. A test is met where that is so on its side; a number (`contains`) where it is not. All met:
+consistent, and as all must be, each at the level by itself. One broken: inconsistent, and as one is enough, p is
+corrected by Holm over the claim's tests. No table with a number: not run. Else: inconclusive. For a number "consistent"
+says no more than that our interval contains it, and a wide interval contains much. Where a test has a row over all
+pairs, that one is tested, and the rows of single pairs are told beside it.
 
 A claim about absolute numbers of the paper's models is not testable at another scale. What the lessons of the micro
 world put into its models is a planted effect there: finding it says that the code works, nothing of the paper. A cell
@@ -148,18 +149,17 @@ def judged(claims: Sequence[PaperClaim], tables: Mapping[str, pd.DataFrame], job
     """One row per claim: verdict and the numbers it rests on."""
     lines, confidence = [], job.statistics.confidence
     for claim in claims:
-        checks = [
-            (check, list(findings(check, tables.get(check.table, NO_TABLE), confidence))) for check in claim.tests
-        ]
+        checks = [(check, list(findings(check, tables.get(check.table, NO_TABLE), job))) for check in claim.tests]
         facts = claim.model_dump(exclude={"tests", "depends_on"})
         ran = any(rows for _, rows in checks)
-        results = outcomes([rows for _, rows in checks], 1 - confidence)
+        tested = [(check, whole_or_all(rows)) for check, rows in checks]
+        results = outcomes([rows for _, rows in tested], 1 - confidence)
         answer = verdict(claim, results, job, ran)
         texts = [evidence(check, rows, job) for check, rows in checks] if ran or answer == "not run" else []
         texts += conditions(claim.depends_on, tables, job) if ran else []
         told = {"verdict": answer, "met": results.count("met"), "checks": len(results)}
         told["unmeasured"] = sum(not rows for _, rows in checks)
-        left = open_parts(checks, results, job) if answer == "inconclusive" else ""
+        left = open_parts(tested, results, job) if answer == "inconclusive" else ""
         lines.append({**facts, **told, "open": left, "evidence": " ".join(dict.fromkeys(texts))})
     return pd.DataFrame(lines)
 
@@ -178,14 +178,21 @@ def verdict(claim: PaperClaim, results: Sequence[CheckOutcome], job: SummariseJo
     return "inconclusive"
 
 
-def findings(check: Check, table: pd.DataFrame, confidence: float) -> Iterator[Finding]:
+def findings(check: Check, table: pd.DataFrame, job: SummariseJob) -> Iterator[Finding]:
     """The quantity in every row of the check; an unknown column is an error."""
     name = check.quantity
+    nulls = {check.no_difference: f"{name}_p", -job.statistics.margin: f"{name}_margin_p"}  # by the table's own p
     for row in _rows(check, table):
         interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-        tested = check.bound == check.no_difference and f"{name}_p" in row
-        p = row[f"{name}_p"] if tested else p_of_interval(interval, check.bound, confidence)
+        p = row.get(nulls.get(check.bound, ""))
+        if p is None:
+            p = p_of_interval(interval, check.bound, job.statistics.confidence)
         yield Finding(check, row, interval, p)
+
+
+def whole_or_all(found: Sequence[Finding]) -> Sequence[Finding]:
+    """What is tested of a check's rows: that over all pairs; all of them where there is none."""
+    return [finding for finding in found if finding.row["target"] == finding.row["draft"] == ALL] or found
 
 
 def _rows(cell: Cell, table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -239,6 +246,8 @@ def _open_part(finding: Finding, job: SummariseJob) -> str:
     against = check.contains is None and (finding.interval.value > check.bound) != (check.above is not None)
     over = f" over {finding.over}" if finding.over else ""
     told = estimate(finding.row, check.quantity, check.told, job)
+    if finding.row["target"] != ALL:
+        told += f" ({place(finding.row, job)})"
     return told + over + (", which points the other way" if against else "")
 
 
@@ -248,6 +257,7 @@ def evidence(check: Check, rows: Sequence[Finding], job: SummariseJob) -> str:
         methods = " against ".join(job.label(check.row[key]) for key in ("method", "other") if key in check.row)
         return f"{methods}: {'not measured' if check.table == CONTRASTS else f'not in the table {check.table}'}."
     first, *others = sorted(rows, key=lambda other: other.row["target"] != ALL)
+    others = [other for other in others if other.row["draft"] != ALL]
     text = sentence(first.row, check.quantity, job, check.told) + _test(first)
     kind = check.told.kind
     more = [f"{formatted(other.interval.value, kind)}{bounds(other.row, check.quantity, kind)}" for other in others]

@@ -8,7 +8,7 @@ taken together, as they and the targets have much in common). One training has n
 """
 
 from collections.abc import Iterable, Iterator
-from math import nan
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -19,7 +19,18 @@ from dreamr.statistics.comparisons import beside, opposite
 from dreamr.statistics.frame import ALL, BASELINE, CELL, alone, answered, batched
 from dreamr.statistics.intervals import Interval, Quantity, difference, holm, quotient, ratio
 from dreamr.statistics.paired import ONE_TRAINING, flip_p
-from dreamr.statistics.pooling import SIZES, Group, Key, as_cells, complete, gathered, of_pairs, sampling, with_models
+from dreamr.statistics.pooling import (
+    SIZES,
+    Group,
+    Key,
+    as_cells,
+    complete,
+    gathered,
+    of_pairs,
+    p_against,
+    sampling,
+    with_models,
+)
 
 
 class Contrast(NamedTuple):
@@ -53,6 +64,7 @@ COLUMNS = {
 JUDGED = ("accepted", "verified")
 PLACE = ["target", "draft", "benchmark"]
 P = [f"{name}_p" for name in DISTANCES]
+MARGIN_P = "accuracy_change_margin_p"
 
 
 def contrasted(rows: pd.DataFrame, found: Iterable[Contrast], job: SummariseJob) -> pd.DataFrame:
@@ -60,7 +72,8 @@ def contrasted(rows: pd.DataFrame, found: Iterable[Contrast], job: SummariseJob)
 
     A family holds one distance of all contrasts in which the same differs, in one kind of place: all pairs together,
     those by benchmark, each pair, or controls, which correct no main pair's p. `over` says what varies in intervals and
-    tests, `trainings` how many trained drafts took part; `n_alone` counts timed answers.
+    tests, `trainings` how many trained drafts took part; `n_alone` counts timed answers. `accuracy_change_margin_p` is
+    against a loss of the margin, and in no family.
     """
     rows = narrow(rows)
     lines = [
@@ -68,7 +81,7 @@ def contrasted(rows: pd.DataFrame, found: Iterable[Contrast], job: SummariseJob)
         for contrast in found
         for kind, place, part in _places(paired(rows, contrast, job), job)
     ]
-    cells = [*as_cells(dict.fromkeys(DISTANCES, Interval(nan))), *P]
+    cells = [*as_cells(dict.fromkeys(DISTANCES, Interval(nan))), *P, MARGIN_P]
     table = pd.DataFrame(lines, columns=["family", *Contrast._fields, *PLACE, *SIZES, "n_alone", *cells])
     return table.assign(**{f"{p}_holm": table.groupby("family")[p].transform(holm) for p in P})
 
@@ -104,9 +117,18 @@ def _places(paired: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[str, Key,
 def _line(paired: pd.DataFrame, job: SummariseJob) -> dict[str, Any]:
     """Sizes, distances, intervals and p of one contrast at one place."""
     line: dict[str, Any] = _gathered(batched(paired), job).size | {"n_alone": len(alone(paired))}
-    for name, (interval, p) in distances(paired, job).items():
+    found = distances(paired, job)
+    for name, (interval, p) in found.items():
         line |= as_cells({name: interval}) | {f"{name}_p": p}
-    return line
+    return line | {MARGIN_P: _margin_p(batched(paired), found["accuracy_change"][0], job)}
+
+
+def _margin_p(asked: pd.DataFrame, change: Interval, job: SummariseJob) -> float:
+    """Two-sided p that as much accuracy as the margin is lost; NaN where the change has no interval."""
+    if isnan(change.low):
+        return nan
+    answers, largest = _gathered(asked, job), -job.statistics.margin
+    return p_against(DISTANCES["accuracy_change"], largest, change, answers, job.statistics.confidence)
 
 
 def distances(paired: pd.DataFrame, job: SummariseJob) -> dict[str, tuple[Interval, float]]:

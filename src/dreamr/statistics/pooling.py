@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from dreamr.config import NO_DRAFT, PLAIN
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL, KEYS
-from dreamr.statistics.intervals import LOGARITHM, Array, Bootstrap, Interval, Quantity, cluster_sums, scale_of
+from dreamr.statistics.intervals import (
+    LOGARITHM,
+    Array,
+    Bootstrap,
+    Interval,
+    Quantity,
+    cluster_sums,
+    p_of_interval,
+    scale_of,
+)
 from dreamr.statistics.paired import ONE_TRAINING, QUESTIONS, TRAININGS, Crossed, student
 from dreamr.statistics.shares import Exact
 
@@ -140,11 +149,14 @@ def trained(job: SummariseJob) -> Collection[str]:
 
 
 def complete(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
-    """Rows that may be pooled: the main experiment's, of methods that ran on all of its pairs or targets."""
+    """Rows that may be pooled: the main experiment's, of methods that ran on all of its pairs or targets.
+
+    In each mode by itself: a method that answered on all pairs and was timed on one has no pool of times.
+    """
     rows = rows[of_pairs(rows, job)]
-    with_draft, without = set(job.pairs), {(target, NO_DRAFT) for target, _ in job.pairs}
-    ran = {method: set(zip(part.target, part.draft, strict=True)) for method, part in rows.groupby("method")}
-    return rows[rows.method.isin([method for method, cells in ran.items() if cells in (with_draft, without)])]
+    whole = (set(job.pairs), {(target, NO_DRAFT) for target, _ in job.pairs})
+    kinds = [name for name in ("method", "mode") if name in rows]
+    return rows.groupby(kinds).filter(lambda part: set(zip(part.target, part.draft, strict=True)) in whole)
 
 
 def of_pairs(rows: pd.DataFrame, job: SummariseJob) -> "pd.Series[bool]":
@@ -174,6 +186,17 @@ def without_one_training(table: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
     ends = [name for name in table if name.endswith((f"{suffix}_low", f"{suffix}_high"))]
     table.loc[table.over == ONE_TRAINING, ends] = nan
     return table
+
+
+def p_against(quantity: Quantity, bound: float, interval: Interval, answers: Group | None, confidence: float) -> float:
+    """Two-sided p that a quantity is `bound`, which agrees with its interval.
+
+    Over trainings too (`answers`), by the degrees of freedom that these leave; else as if the interval were a normal
+    one.
+    """
+    if answers is None or answers.crossed is None:
+        return p_of_interval(interval, bound, confidence)
+    return answers.crossed.p(lambda sums: quantity(sums) - bound)
 
 
 def sampling(job: SummariseJob) -> Bootstrap:

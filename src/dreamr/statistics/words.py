@@ -114,17 +114,13 @@ def standing(row: Mapping[str, Any] | None) -> str:
 
 
 def sample(row: Mapping[str, Any], quantity: str, job: SummariseJob) -> str:
-    """What an estimate rests on: "12 timed questions x 8 pairs", or "90 timed answers of 8 pairs"."""
+    """What an estimate rests on: "96 timed answers of 8 pairs"."""
     return _sample(row, SENTENCES[quantity].timed, job)
 
 
 def _sample(row: Mapping[str, Any], timed: bool, job: SummariseJob) -> str:
     """Tables with both kinds of answers count the timed as `n_alone`."""
     size = int(row["n_alone"] if timed and "n_alone" in row else row["n"])
-    pairs = len(job.pairs)
-    alike = row.get("trainings", 0) in (0, pairs)  # a pair has one training at most, so as many answers
-    if row["target"] == ALL and pairs > 1 and size % pairs == 0 and alike:
-        return f"{size // pairs} {'timed ' if timed else ''}questions x {place(row, job)}"
     drafts = f", {row['trainings']:.0f} trainings" if row.get("over") == TRAININGS else ""
     return f"{size} {'timed ' if timed else ''}answers of {place(row, job)}{drafts}"
 

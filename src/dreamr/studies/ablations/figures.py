@@ -19,6 +19,7 @@ QUANTITIES = {
     "tokens": "tokens / answer",
 }
 # What a schedule and a window change: the text is the same, and so are accuracy, acceptance and tokens.
+SINGLE = "single pairs"  # of what was measured on some pairs, beside what was on all
 OF_TIME = {"speedup": QUANTITIES["speedup"]}
 
 
@@ -31,19 +32,30 @@ def drawn(kind: str, tables: Mapping[str, pd.DataFrame], job: SummariseJob) -> C
     pooled = (rows.target == ALL).groupby(rows.method).transform("any")
     apart = rows.setting.map("{}, one pair".format)
     named = rows.setting.where(pooled | ~pooled.any(), apart)
-    rows = rows.assign(setting=named)[~pooled | (rows.target == ALL)]
+    rows = rows.assign(setting=named)
     names = OF_TIME if kind in ("schedule", "window") else QUANTITIES
     settings = sorted(set(rows.setting), key=value_of)
     figure, axes_list = panels(1, len(names), 4.5 if len(names) == 1 else 2.1, 0.7 + 0.3 * len(settings), sharey=True)
+    shown_in = {name: _pool_or_pairs(rows, name) for name in names}
     for axes, (name, words) in zip(axes_list, names.items(), strict=True):
-        for _, row in rows.iterrows():
+        shown = shown_in[name]
+        for _, row in shown.iterrows():
             interval(axes, row, name, settings.index(row.setting), color=colour(row.method, job))
-        axes.set(xlabel=words, ylim=(len(settings) - 0.4, -0.6))
+        apart = pooled.any() and (shown.target != ALL).all()
+        axes.set(xlabel=f"{words} ({SINGLE})" if apart else words, ylim=(len(settings) - 0.4, -0.6))
         if "%" in words:
             axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, symbol=""))
     axes_list[0].set_yticks(range(len(settings)), settings)
     alt = f"Ablation of {kind}: {', '.join(map(str, settings))}, with intervals."
-    return Chart(figure, plotted_rows(rows, [*names], ["kind", "setting"]), alt)
+    drawn_rows = rows[rows.index.isin(pd.concat(shown_in.values()).index)]
+    return Chart(figure, plotted_rows(drawn_rows, [*names], ["kind", "setting"]), alt)
+
+
+def _pool_or_pairs(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Of each method the row over all pairs where it has this quantity, else its pairs: some are timed on one alone."""
+    known = rows[rows[name].notna()]
+    pooled = known[known.target == ALL]
+    return pd.concat([pooled, known[~known.method.isin(pooled.method)]])
 
 
 ablation_schedule = partial(drawn, "schedule")

@@ -29,7 +29,7 @@ STUDY = Study(
         "trainings": Section(
             "What several trainings of one recipe have in common",
             "runs with another replicate",
-            table("contrasts", differs="rewards", over="questions and trainings"),
+            table("recipes", differs="rewards"),
             inside="contrasts",
             chapter="claims",
             order=1,

@@ -15,7 +15,7 @@ from dreamr.planning.jobs import SummariseJob
 from dreamr.report.drawing import Chart
 from dreamr.statistics.frame import ALL, score_frame
 from dreamr.statistics.intervals import Interval
-from dreamr.studies.ablations.figures import ablation_schedule
+from dreamr.studies.ablations.figures import ablation_alpha, ablation_schedule
 from dreamr.studies.ablations.tables import ablation, equivalence, told
 
 
@@ -115,6 +115,50 @@ def test_the_section_says_which_schedules_are_as_fast() -> None:
     text = said("studies/ablations/schedule.html.j2", everywhere(), tables)
     assert "DREAM-R (pipelined) (all pairs): equally fast, within 5 %." in text
     assert "DREAM-R (sequential) (all pairs): not equally fast, by more than 5 %." in text
+
+
+def untimed_elsewhere() -> pd.DataFrame:
+    """The reference's answers on all pairs as those of alpha 0.5 and 0.7, timed on one pair alone."""
+    ours = [row for row in scores(config()) if row.method == "dreamr"]
+    kept = [row for row in ours if row.mode == "batched" or (row.target, row.draft) == tuple(PAIR.values())]
+    other = [row.model_copy(update={"method": "alpha_05"}) for row in kept]
+    return score_frame([*(row for row in scores(config()) if row.method in ("target_only", "dreamr")), *other])
+
+
+def test_what_was_timed_on_one_pair_alone_is_drawn_beside_what_was_answered_on_all() -> None:
+    job = SummariseJob.of(config())
+    chart = ablation_alpha({"ablation": ablation(untimed_elsewhere(), job)}, job)
+    assert isinstance(chart, Chart)
+    accuracy, _, speed, _ = chart.figure.axes
+    assert accuracy.get_xlabel() == "accuracy %" and speed.get_xlabel() == "speed-up (single pairs)"
+    assert all(len(axes.collections) + len(axes.lines) > 0 for axes in (accuracy, speed))
+
+
+def change(low: float, high: float) -> dict[str, float]:
+    return {"": (low + high) / 2, "_low": low, "_high": high}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "speed", "words"),
+    [
+        ((0.01, 0.02), (0.9, 1.1), "worse in neither: 0.5."),
+        ((0.01, 0.02), (0.7, 0.9), "None is shown to be more accurate or faster"),
+        ((0.01, 0.02), (nan, nan), "how much speed another alpha takes or gives is not known"),
+    ],
+)
+def test_an_alpha_is_better_only_where_its_speed_is_known(
+    accuracy: tuple[float, float], speed: tuple[float, float], words: str
+) -> None:
+    cells = {f"accuracy_change{end}": value for end, value in change(*accuracy).items()}
+    cells |= {f"speed_ratio{end}": value for end, value in change(*speed).items()}
+    cells |= {f"acceptance_change{end}": value for end, value in change(0.01, 0.03).items()}
+    row = {"differs": "alpha", "method": "alpha_05", "other": "dreamr", "over": "questions", "n": 80, **cells}
+    place = dict.fromkeys(("target", "draft", "benchmark"), ALL)
+    found = ablation(timed().iloc[:0], SummariseJob.of(config()))
+    told = said(
+        "studies/ablations/alpha.html.j2", config(), {"contrasts": pd.DataFrame([row | place]), "ablation": found}
+    )
+    assert words in told
 
 
 def test_a_setting_that_ran_on_all_pairs_is_drawn_once() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablations, trained_twins
 from dreamr.statistics.contrasts import DISTANCES, Contrast, contrasted, distances, narrow, paired
-from dreamr.statistics.frame import ALL, BASELINE
+from dreamr.statistics.frame import ALL, BASELINE, weights
 from dreamr.statistics.interventions import intervened
 
 # Contrasts between methods that are no ablation of each other. Those of ablations and of SAPO follow from the methods,
@@ -39,16 +39,25 @@ def contrasts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def trainings(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """What each single training would say of its recipe: distances of contrasts of SAPO and of rewards, all benchmarks.
 
-    No number here has an interval, since one training says nothing of the next.
+    Of the questions that all trainings of a pair answered. No number here has an interval, since one training says
+    nothing of the next.
     """
     lines = []
     recipes = (one for one in _contrasts(job) if one.differs in ("training", "rewards"))
     for contrast in recipes:
-        for key, part in paired(narrow(rows), contrast, job).groupby(TRAINED):
+        for key, part in _answered_by_all(paired(narrow(rows), contrast, job)).groupby(TRAINED):
             found = {name: interval.value for name, (interval, _) in distances(part, job).items()}
             lines.append({**contrast._asdict(), **dict(zip(TRAINED, key, strict=True)), "benchmark": ALL, **found})
     columns = [*Contrast._fields, *TRAINED, "benchmark", *DISTANCES]
     return pd.DataFrame(lines, columns=columns)
+
+
+def _answered_by_all(rows: pd.DataFrame) -> pd.DataFrame:
+    """The questions that each training of a pair answered in a mode, so that nothing else differs between them."""
+    place = [rows[name] for name in ("target", "draft", "mode")]
+    had = rows.groupby([*place, rows.item]).replicate.transform("nunique")
+    kept = rows[had == rows.groupby(place).replicate.transform("nunique")]
+    return kept.assign(weight=weights(kept))
 
 
 def recipes(written: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -75,11 +84,13 @@ def _first(part: pd.DataFrame) -> dict[str, Any]:
 def _contrasts(job: SummariseJob) -> Iterator[Contrast]:
     """Those of methods that are configured."""
     yield from (contrast for contrast in BETWEEN if {contrast.method, contrast.other} <= {*job.methods})
+    twins = trained_twins(job.own, job.reference)
+    ablated = [Contrast(row.method, job.reference, row.kind) for row in ablations(job).itertuples()]
     named = {name for contrast in BETWEEN for name in (contrast.method, contrast.other)}
     for method in (name for name in job.compared if name not in named):
-        yield from (Contrast(method, other, "headline") for other in (BASELINE, job.reference))
-    twins = trained_twins(job.own, job.reference)
+        yield Contrast(method, BASELINE, "headline")
+        if method not in {contrast.method for contrast in ablated}:
+            yield Contrast(method, job.reference, "headline")
     yield from (Contrast(method, plain, "training") for method, plain in twins.items())
-    for row in ablations(job).itertuples():
-        yield Contrast(row.method, job.reference, row.kind)
+    yield from ablated
     yield from (Contrast(change.method, change.without, "intervention") for change in intervened(job.own))

@@ -45,6 +45,12 @@ def line(
     return found.iloc[0]
 
 
+def line_of(found: pd.DataFrame, method: str, other: str) -> pd.DataFrame:
+    """The contrast's rows on the pair, all benchmarks."""
+    keys = (found.method == method) & (found.other == other) & (found.benchmark == ALL)
+    return found[keys & (found.target == PAIR[0]) & (found.draft == PAIR[1])]
+
+
 def of(method: str, mode: str, **keys: str) -> dict[tuple[str, ...], Score]:
     """Scores by target, draft, benchmark and question."""
     found = [row for row in rows() if (row.method, row.mode) == (method, mode)]
@@ -70,11 +76,21 @@ def test_a_main_method_of_ones_own_is_held_against_the_target_and_the_reference(
     display = JOB.display.model_copy(update={"main": (*JOB.display.main, "alpha_05", "draft_only")})
     found = contrasts(score_frame(rows()), JOB.model_copy(update={"display": display}))
     added = found[(found.differs == "headline") & (found.method == "alpha_05")]
-    assert {*added.other} == {BASELINE, "dreamr"}
-    same_draft = added[added.other == "dreamr"]
-    assert same_draft.accuracy_change_p.notna().all() and added.accuracy_change.notna().all()
+    assert {*added.other} == {BASELINE} and added.accuracy_change.notna().all()
+    assert len(line_of(found, "alpha_05", "dreamr")) == 1, "against the reference it is an ablation, and told once"
     ours = found[(found.differs == "headline") & (found.method != "alpha_05")]
     assert len(ours) == (table().differs == "headline").sum(), "a draft alone is compared with none"
+
+
+def test_what_was_timed_on_one_pair_is_no_pool_of_times() -> None:
+    """A method that answered on all pairs and was timed on one: a pool of accuracy, and a speed of that pair alone."""
+    ours = [row for row in rows() if row.method == "dreamr"]
+    kept = [row for row in ours if row.mode == "batched" or (row.target, row.draft) == PAIR]
+    others = [row for row in rows() if row.method != "alpha_05"]
+    table = contrasts(score_frame([*others, *(row.model_copy(update={"method": "alpha_05"}) for row in kept)]), JOB)
+    pool, single = line(table, "alpha_05", "dreamr"), line(table, "alpha_05", "dreamr", PAIR)
+    assert pool.accuracy_change == 0 and isnan(pool.speed_ratio) and isnan(pool.speed_ratio_p) and pool.n_alone == 0
+    assert single.speed_ratio == 1 and single.n_alone == 24
 
 
 def test_a_control_of_contamination_is_no_contrast_of_rewards() -> None:
@@ -150,6 +166,16 @@ def test_trainings_weigh_alike_and_each_stands_in_a_table_of_its_own() -> None:
     each = each[(each.method == "dreamr") & (each.target == PAIR[0]) & (each.draft == PAIR[1])]
     assert each.replicate.tolist() == [0, 1, 2]
     assert np.mean(each.accuracy_change) == pytest.approx(found.accuracy_change)
+
+
+def test_trainings_are_set_beside_each_other_on_the_questions_that_all_answered() -> None:
+    """A second training that repeats the first one's answers to half of the questions differs in nothing."""
+    both = [
+        list(of(method, "batched", target=PAIR[0], draft=PAIR[1]).values()) for method in ("dreamr", "length_heavy")
+    ]
+    half = [row.model_copy(update={"replicate": 1}) for found in both for row in found[::2]]
+    each = trainings(score_frame([*rows(), *half]), JOB).query("method == 'length_heavy'")
+    assert len(each) == 2 and each.accuracy_change.nunique() == each.acceptance_change.nunique() == 1
 
 
 def test_what_the_first_training_alone_would_have_said_stands_beside_the_others() -> None:

@@ -16,9 +16,9 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablations, with_lost_and_won
 from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS, batched
-from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority, p_of_interval
+from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority
 from dreamr.statistics.paired import QUESTIONS
-from dreamr.statistics.pooling import SIZES, Group, as_cells, of_pairs, pools, sampling
+from dreamr.statistics.pooling import SIZES, Group, as_cells, of_pairs, p_against, pools, sampling
 from dreamr.statistics.power import non_inferiority_power
 from dreamr.statistics.shares import exact_change
 
@@ -70,7 +70,7 @@ def _line(answers: Group, job: SummariseJob) -> dict[str, Any]:
     found = both(answers, job)
     line = answers.size | {"over": QUESTIONS} | as_cells({f"change_{name}": one for name, one in found.items()})
     for name, change in found.items():
-        line |= _tests(name, change, job)
+        line |= _tests(name, change, answers if name == "such" else None, job)
     return line if answers.crossed else line | {"kept_such": None}
 
 
@@ -84,10 +84,10 @@ def both(answers: Group, job: SummariseJob) -> dict[str, Interval]:
     return {"these": these, "such": such if answers.crossed else Interval(nan)}
 
 
-def _tests(name: str, change: Interval, job: SummariseJob) -> dict[str, Any]:
-    """The verdict and both one-sided p, which agree: they are made of one interval."""
+def _tests(name: str, change: Interval, crossed: Group | None, job: SummariseJob) -> dict[str, Any]:
+    """The verdict and both one-sided p, which agree: they are made of one variance."""
     largest = -job.statistics.margin
-    half = p_of_interval(change, largest, job.statistics.confidence) / 2
+    half = p_against(CHANGE, largest, change, crossed, job.statistics.confidence) / 2
     kept = half if change.value > largest else 1 - half
     verdict = VERDICTS[non_inferiority(change, job.statistics.margin)]
     return {f"kept_{name}": verdict, f"p_kept_{name}": kept, f"p_lost_{name}": 1 - kept}

@@ -14,6 +14,7 @@ from dreamr.config import NO_DRAFT
 from dreamr.planning.jobs import SummariseJob
 from dreamr.scores import Score
 from dreamr.statistics.frame import ALL, score_frame
+from dreamr.statistics.intervals import Interval, p_of_interval
 from dreamr.statistics.power import non_inferiority_power
 from dreamr.studies.accuracy.tables import accuracy
 from dreamr.studies.margin.figures import margin as drawn
@@ -102,6 +103,15 @@ def test_verdict_and_both_p_agree(wrong: int, expected: str) -> None:
     level = (1 - JOB.statistics.confidence) / 2
     assert (found.p_kept_these <= level) == (expected == "kept")
     assert (found.p_lost_these <= level) == (expected == "not kept")
+
+
+def test_the_p_over_trainings_has_their_degrees_of_freedom() -> None:
+    """With four drafts, a margin that lies beyond the interval is less surely kept than by a normal one."""
+    wide = JOB.model_copy(update={"statistics": JOB.statistics.model_copy(update={"margin": 0.08})})
+    found = line(margin(score_frame(rows()), {}, wide), **WHOLE, method="dreamr")
+    such = Interval(*(found[f"change_such{end}"] for end in ("", "_low", "_high")))
+    normal = p_of_interval(such, -0.08, JOB.statistics.confidence) / 2
+    assert found.kept_such == "kept" and 0.025 > found.p_kept_such > 2 * normal
 
 
 def test_how_much_trainings_of_a_pair_differ_is_told_apart(both: dict[str, pd.DataFrame]) -> None:

@@ -9,7 +9,7 @@ from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import KEYS, alone, first_training
 from dreamr.statistics.intervals import Quantity, mean, ratio
-from dreamr.statistics.pooling import complete, tabulate
+from dreamr.statistics.pooling import tabulate
 from dreamr.studies.milliseconds.requests import Place, measured, on_path, places, shortest
 from dreamr.studies.milliseconds.waits import KINDS, PARTS, Pace, openings, pace, waits
 from dreamr.traces import Trace
@@ -44,7 +44,7 @@ def milliseconds(traces: Iterable[Trace], rows: pd.DataFrame, job: SummariseJob)
     timed = [trace for trace in traces if trace.mode == "alone" and not trace.replicate and not trace.refusal]
     kept = [trace for trace in timed if trace.method in known and not _fell_back(trace, job.methods[trace.method])]
     answers = [(trace, places(trace, job.methods[trace.method])) for trace in kept]
-    paces = _paces(answers, set(complete(rows, job).method), job)
+    paces = _paces(answers, {*job.compared}, job)
     lines = [
         _line(trace, found, paces.get((trace.target, trace.draft, trace.method)), job.methods[trace.method])
         for trace, found in answers
@@ -57,19 +57,19 @@ def _fell_back(trace: Trace, method: Method) -> bool:
     return method.guarantee is not None and not trace.drafted
 
 
-def _paces(answers: Iterable[Answer], pooled: set[str], job: SummariseJob) -> dict[tuple[str, str, str], Pace]:
+def _paces(answers: Iterable[Answer], main: set[str], job: SummariseJob) -> dict[tuple[str, str, str], Pace]:
     """By pair and method, how fast requests are by themselves: in answers of the loop that does one thing at a time.
 
-    Only methods of the main experiment are asked and told: those of one pair are timed right beside each other, while
-    the machine may have been faster or slower when others were.
+    Only main methods are asked and told: those of one pair are timed right beside each other, while the machine may
+    have been faster or slower when others were.
     """
     by_pair: dict[tuple[str, str], list[list[Place]]] = {}
     for trace, found in answers:
         method = job.methods[trace.method]
-        if trace.method in pooled and method.declared.sequential and method.asks_about_a_step:
+        if trace.method in main and method.declared.sequential and method.asks_about_a_step:
             by_pair.setdefault((trace.target, trace.draft), []).append(found)
     seen = {pair: pace(places) for pair, places in by_pair.items()}
-    return {(*pair, method): one for pair, one in seen.items() for method in pooled}
+    return {(*pair, method): one for pair, one in seen.items() for method in main}
 
 
 def _line(trace: Trace, found: Sequence[Place], pace: Pace | None, method: Method) -> dict[str, object]:

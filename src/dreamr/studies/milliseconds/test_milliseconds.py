@@ -216,6 +216,17 @@ def test_a_table_tells_parts_path_and_what_crowding_costs() -> None:
     assert pool.loc["specreason", list(PARTS)].sum() == pytest.approx(3.5)
     assert pool.loc["specreason", ["uncrowded", "crowding"]].isna().all(), "there is nothing to crowd"
     assert milliseconds([], frame, job).empty
+    slow = quick.model_copy(update={"method": "schedule_sequential", "seconds": 7.0, "spans": SEQUENTIAL.spans})
+    other = score_frame(
+        row.model_copy(update=took.get(row.method, {"seconds": 7.0}))
+        for row in [
+            *rows,
+            *(row.model_copy(update={"method": "schedule_sequential"}) for row in rows if row.method == "specreason"),
+        ]
+    )
+    table = milliseconds([*traces, slow], other, job)
+    beside = table[(table[["target", "draft", "benchmark"]] == ALL).all(axis=1)].set_index("method")
+    assert beside.loc["dreamr", "crowding"] == pytest.approx(2), "what was timed in other jobs is no pace"
     for drafted, methods in ((2, {"specreason", "dreamr"}), (0, {"specreason"})):  # then it is the target alone
         told = [quick, traces[1].model_copy(update={"drafted": drafted})]
         assert {*milliseconds(told, frame, calibrated(job, "dreamr")).method} == methods

@@ -51,7 +51,7 @@ def pairs(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     known = rows.loc[rows.draft != NO_DRAFT, ["target", "draft"]].drop_duplicates()
     parts = [
         _part(timed[timed.method.isin(drafting)], DRAFTING),
-        _part(timed[timed.method.isin(judging)], JUDGING),
+        _part(_shared(timed[timed.method.isin(judging)]), JUDGING),
         _part(asked[asked.method == job.reference], ACCEPTED),
         _part(_of_each(timed[timed.method == BASELINE], known), ALONE),
         _part(_of_each(asked[asked.method == BASELINE], known), ASKED),
@@ -63,6 +63,11 @@ def pairs(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def _part(rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Some of the rows' columns under other names; nothing of the other parts."""
     return rows[PLACE].assign(**NONE | {name: rows[column].astype(float) for name, column in columns.items()})
+
+
+def _shared(rows: pd.DataFrame) -> pd.DataFrame:
+    """The weight of a pair shared by the methods that it has: some pairs have more of them than others."""
+    return rows.assign(weight=rows.weight / rows.groupby(["target", "draft"]).method.transform("nunique"))
 
 
 def _of_each(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:

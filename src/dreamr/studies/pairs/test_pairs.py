@@ -47,6 +47,24 @@ def test_costs_of_a_pair_are_those_of_methods_without_overlap() -> None:
     assert line.tokens_per_prompt == pytest.approx(130)
 
 
+def test_a_pair_with_more_sequential_methods_weighs_no_more() -> None:
+    """One pair has a second sequential method, whose verdicts take as long as the first one's."""
+    rows, given = scores(config()), job()
+    usual = [row for row in rows if row.method in ("target_only", "specreason", "dreamr", "draft_only_sapo")]
+    own = [row for row in usual if row.method == "specreason" and (row.target, row.draft) == tuple(PAIR.values())]
+    slow = {"later_verdicts_seconds": 5.0}
+    own = [row.model_copy(update=slow) for row in own]
+    usual = [
+        row for row in usual if row.method != "specreason" or (row.target, row.draft) != tuple(PAIR.values())
+    ] + own
+    twice = [*usual, *(row.model_copy(update={"method": "schedule_sequential"}) for row in own)]
+    v = [
+        pairs(score_frame(part), given).query("target == 'all' and benchmark == 'all'").v.item()
+        for part in (usual, twice)
+    ]
+    assert v[1] == pytest.approx(v[0])
+
+
 def test_a_verdict_that_asks_no_model_is_no_cost_of_one() -> None:
     rows = score_frame([row for row in scores(config()) if row.method in ("target_only", "specreason", "dreamr")])
     given = job()

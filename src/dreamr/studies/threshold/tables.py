@@ -43,7 +43,11 @@ def guarantee(certificates: Sequence[Certificate], written: Mapping[str, pd.Data
     found = {name: _whole(written, name) for name in SHOWN}
     rows = [_row(one, _alike(one, certificates, PAIR), found) | {"threshold": _in_words(one)} for one in certificates]
     pools = ((one, _alike(one, certificates, ["method"])) for one in _pools(certificates))
-    rows += [_row(one, alike, found) | {"threshold": "each pair's own"} for one, alike in pools]
+    rows += [
+        _row(one, alike, found) | {"threshold": "each pair's own"}
+        for one, alike in pools
+        if any((ALL, ALL, one.method) in table.index for table in found.values())
+    ]
     columns = [*PLACE, "threshold", *PROMISED, *(f"{name}{end}" for name in SHOWN.values() for end in ENDS), "held"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -6,6 +6,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dreamr.components import verdicts
 from dreamr.planning.jobs import SummariseJob
@@ -29,7 +30,9 @@ def areas(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 
 
 def _methods(steps: pd.DataFrame, job: SummariseJob) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
-    steps = steps.assign(stratum=steps.target + "/" + steps.draft + "/" + steps.replicate.astype(str))
+    trainings = steps.groupby(ALL_BENCHMARKS).replicate.transform("nunique")
+    stratum = steps.target + "/" + steps.draft + "/" + steps.replicate.astype(str)
+    steps = steps.assign(stratum=stratum, share=1 / trainings)
     for view in (steps, complete(steps, job).assign(target=ALL, draft=ALL)):
         for key, part in view.assign(benchmark=ALL).groupby(KEYS):
             yield dict(zip(KEYS, key, strict=True)), part
@@ -39,24 +42,33 @@ def area(steps: pd.DataFrame, job: SummariseJob, reading: str = "verdict") -> In
     """Area under the ROC curve: how often a right step has the higher verdict than a wrong one (ties count half).
 
     Steps are compared within their `stratum`, a pair of models after a training, never across: one pair's verdicts may
-    all lie higher than another's. The interval resamples clusters, and takes trainings as given: a resample's area is
-    the weighted mean over pairs of clusters.
+    all lie higher than another's. Pairs weigh alike, and in a pair its trainings (`share`); in a training a step has
+    the weight of its answer. The interval resamples clusters, and takes trainings as given: a resample's area is the
+    weighted mean over pairs of clusters.
     """
     names, place = np.unique(steps.cluster, return_inverse=True)
     wins, compared = np.zeros((2, len(names), len(names)))
     for _, rows in steps.assign(place=place).groupby("stratum"):
-        more, of = _comparisons(rows[reading].to_numpy(), rows.right.to_numpy(), np.eye(len(names))[rows.place])
-        wins, compared = wins + more, compared + of
+        more, of = _comparisons(rows, reading, len(names))
+        if of.any():
+            scale = rows.share.iloc[0] / of.sum()
+            wins, compared = wins + scale * more, compared + scale * of
     if not compared.any():
         return Interval(nan)
     return sampling(job).interval(*_areas(wins, compared, sampling(job)))
 
 
-def _comparisons(verdicts: Array, right: Array, belongs: Array) -> tuple[Array, Array]:
+def _comparisons(rows: pd.DataFrame, reading: str, clusters: int) -> tuple[Array, Array]:
     """Between the right steps of one cluster and the wrong ones of another: wins, and how many were compared."""
-    good, bad = right > 0.5, right < 0.5
-    higher = np.sign(verdicts[good][:, None] - verdicts[bad][None, :]) / 2 + 0.5
-    return belongs[good].T @ higher @ belongs[bad], np.outer(belongs[good].sum(axis=0), belongs[bad].sum(axis=0))
+    right, wrong = rows[rows.right > 0.5], rows[rows.right < 0.5]
+    higher = np.sign(right[reading].to_numpy()[:, None] - wrong[reading].to_numpy()) / 2 + 0.5
+    good, bad = _by_cluster(right, clusters), _by_cluster(wrong, clusters)
+    return (good @ higher) @ bad.T, np.outer(good.sum(axis=1), bad.sum(axis=1))
+
+
+def _by_cluster(rows: pd.DataFrame, clusters: int) -> csr_array:
+    """The weight of each step in the row of its cluster; sparse, as steps are many and in one cluster each."""
+    return csr_array((rows.weight, (rows.place, np.arange(len(rows)))), shape=(clusters, len(rows)))
 
 
 def _areas(wins: Array, compared: Array, bootstrap: Bootstrap) -> tuple[float, Array, Array]:
@@ -89,19 +101,23 @@ def calibration(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
 def roc(steps: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     """Shares of wrong and of right steps whose verdict exceeds a threshold, per method and reading.
 
-    All main pairs are put together, under one threshold for all of them.
+    All main pairs are put together, under one threshold for all of them; a step has the weight of its answer.
     """
     lines = []
     for method, rows in complete(steps, job).groupby("method"):
         for reading in READINGS:
             known = rows[rows[reading].notna()]
-            value, right = known[reading].round(3).to_numpy(), known.right.to_numpy() > 0.5
+            value, weight = known[reading].round(3).to_numpy(), known.weight.to_numpy()
+            right = known.right.to_numpy() > 0.5
             for threshold in [-1.0, *np.unique(value)] if len(known) else []:
                 above = value > threshold
-                shares = {"false_accept": _share(above[~right]), "true_accept": _share(above[right])}
+                shares = {
+                    "false_accept": _share(above[~right], weight[~right]),
+                    "true_accept": _share(above[right], weight[right]),
+                }
                 lines.append({"method": method, "reading": reading, "threshold": threshold, "n": len(known)} | shares)
     return pd.DataFrame(lines, columns=["method", "reading", "threshold", "n", "false_accept", "true_accept"])
 
 
-def _share(which: NDArray[np.bool_]) -> float:
-    return float(which.mean()) if len(which) else nan
+def _share(which: NDArray[np.bool_], weight: Array) -> float:
+    return float(np.average(which, weights=weight)) if weight.any() else nan

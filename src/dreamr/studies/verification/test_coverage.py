@@ -17,7 +17,8 @@ def auc(rng: Random) -> bool:
     """Verdicts on five steps of each of 40 questions; some questions' verdicts are high altogether."""
     right = rng.random(200) < 0.7
     verdicts = rng.normal(1.2 * right + np.repeat(rng.normal(0, 0.5, size=40), 5), 1)
-    steps = {"verdict": verdicts, "right": right.astype(float), "cluster": np.repeat(np.arange(40), 5), "stratum": "a"}
+    one = {"stratum": "a", "share": 1.0, "weight": 1.0}
+    steps = {"verdict": verdicts, "right": right.astype(float), "cluster": np.repeat(np.arange(40), 5), **one}
     return covers(area(pd.DataFrame(steps), JOB), AREA)
 
 

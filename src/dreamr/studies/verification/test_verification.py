@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.frame import ALL
+from dreamr.statistics.step_frame import reweighed
 from dreamr.studies.verification.separation import area, calibration, roc
 from dreamr.studies.verification.step_parts import NEW, replacements, step_parts
 from dreamr.studies.verification.step_verdicts import VERIFICATION, thresholds, verification
@@ -50,7 +51,7 @@ def test_rates_and_area_equal_the_slow_definition(method: str) -> None:
 def test_the_area_s_interval_equals_resampling_the_rows() -> None:
     rows, settings = of("dreamr").reset_index(drop=True), job()
     more = settings.statistics.model_copy(update={"resamples": 1000})
-    found = area(rows.assign(stratum="one"), settings.model_copy(update={"statistics": more}))
+    found = area(rows.assign(stratum="one", share=1.0), settings.model_copy(update={"statistics": more}))
     rng, names = np.random.default_rng(1), rows.cluster.unique()
     members = {name: np.flatnonzero(rows.cluster == name) for name in names}
     areas = []
@@ -86,7 +87,7 @@ def test_the_area_under_the_drawn_curve_is_the_area() -> None:
     rows = steps()[steps().method == "dreamr"]
     curve = roc(steps(), job()).query("method == 'dreamr'").sort_values("threshold", ascending=False)
     drawn = np.trapezoid(curve.true_accept, curve.false_accept)
-    assert drawn == pytest.approx(roc_auc_score(rows.right, rows.verdict.round(3)))
+    assert drawn == pytest.approx(roc_auc_score(rows.right, rows.verdict.round(3), sample_weight=rows.weight))
 
 
 def compared(rows: pd.DataFrame) -> tuple[float, int]:
@@ -102,8 +103,25 @@ def test_the_area_of_a_pool_compares_steps_within_pairs() -> None:
     table = verification(steps().assign(verdict=steps().verdict + shift), job())
     pool = table[(table.target == ALL) & (table.draft == ALL) & (table.benchmark == ALL) & (table.method == "dreamr")]
     parts = [compared(rows) for _, rows in steps()[steps().method == "dreamr"].groupby(["target", "draft"])]
-    assert pool.auc.item() == pytest.approx(sum(wins for wins, _ in parts) / sum(of for _, of in parts))
+    assert pool.auc.item() == pytest.approx(np.mean([wins / of for wins, of in parts])), "pairs weigh alike"
     assert pool.auc_low.item() < pool.auc.item() < pool.auc_high.item()
+
+
+def test_a_training_on_fewer_questions_weighs_as_much_in_the_area() -> None:
+    """A second training of one pair, on a third of the questions, whose verdicts are all on the wrong side."""
+    first = of("dreamr")
+    few = first[first.cluster < first.cluster.quantile(0.33)]
+    second = few.assign(replicate=1, verdict=1 - few.verdict)
+    both = reweighed(pd.concat([first, second]))
+    each = [roc_auc_score(one.right, one.verdict, sample_weight=one.weight) for _, one in both.groupby("replicate")]
+    assert row(verification(both, job()), "dreamr").auc == pytest.approx(np.mean(each))
+
+
+def test_an_answer_with_twice_the_weight_counts_twice_in_the_area() -> None:
+    rows = of("dreamr").assign(stratum="one", share=1.0).reset_index(drop=True)
+    heavier = rows.assign(weight=rows.weight * np.where(rows.cluster % 2, 2, 1))
+    expected = roc_auc_score(heavier.right, heavier.verdict, sample_weight=heavier.weight)
+    assert area(heavier, job()).value == pytest.approx(expected) != area(rows, job()).value
 
 
 def test_the_mean_digit_has_an_area_of_its_own() -> None:
