@@ -23,10 +23,11 @@ COMPARED_ALONE: dict[str, tuple[str, str]] = {
     "tokens_alone": ("tokens_by_target", "n"),
     "target_tokens": ("target_tokens", "n"),
 }
+ACCURACY_CHANGE: Quantity = difference(mean("correct"), mean("target_correct"))  # against the target alone
 IDENTICAL = "identical"  # answers to the target's, where a method might be inferior
 # What several methods are set beside each other by: of all answers, of those that no engine refused, of timed ones.
 BESIDE: tuple[dict[str, Quantity], ...] = (
-    {"accuracy": share("correct"), "accuracy_change": difference(mean("correct"), mean("target_correct"))},
+    {"accuracy": share("correct"), "accuracy_change": ACCURACY_CHANGE},
     {"acceptance": share("accepted", "verified"), "tokens": mean("tokens_by_target")},
     {"speedup": times("baseline_seconds", "seconds")},
 )

@@ -6,14 +6,15 @@ import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ablations, beside, compare, opposite, setting
+from dreamr.statistics.contrasts import DISTANCES
 from dreamr.statistics.frame import ALL_BENCHMARKS, CELL, alone
-from dreamr.statistics.intervals import Interval, quotient, ratio
+from dreamr.statistics.intervals import Interval
 from dreamr.statistics.paired import equivalence_p, student
 from dreamr.statistics.pooling import SIZES, Group, as_cells, pools
 
 MARGIN = 1.05  # our decision: mean times are alike if their quotient lies within 1 / MARGIN and MARGIN
 TIMES = ["baseline_seconds", "seconds", "untimed"]
-SPEED_RATIO = quotient(ratio("baseline_seconds", "seconds"), ratio("baseline_seconds_other", "seconds_other"))
+SPEED_RATIO = DISTANCES["speed_ratio"]
 
 
 def ablation(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import EXACT, IDENTICAL, with_lost_and_won, with_texts
+from dreamr.statistics.comparisons import ACCURACY_CHANGE, EXACT, IDENTICAL, with_lost_and_won, with_texts
 from dreamr.statistics.frame import ALL, BASELINE, KEYS, TRAINING, answered, batched, weights
 from dreamr.statistics.intervals import (
     Array,
@@ -15,7 +15,6 @@ from dreamr.statistics.intervals import (
     Quantity,
     difference,
     holm,
-    mean,
     minimum_detectable,
     non_inferiority,
     share,
@@ -26,10 +25,9 @@ from dreamr.statistics.paired import flip_p
 from dreamr.statistics.pooling import Group, Key, as_cells, estimated, of_pairs, pools, sampling, tabulate
 from dreamr.statistics.shares import Exact, exact_share
 
-CHANGE = difference(mean("correct"), mean("target_correct"))
 ACCURACY: dict[str, Quantity] = {
     "accuracy": share("correct"),
-    "accuracy_change": CHANGE,
+    "accuracy_change": ACCURACY_CHANGE,
     "unresolved": share("unresolved"),
     "truncated": share("truncated"),
     "refused": share("refused"),
@@ -92,7 +90,7 @@ def _share(hits: Array, counts: Array) -> float:
 def _p(answers: Group, job: SummariseJob) -> float:
     """Of no change: over trainings too, else by exchanging method and target in whole clusters."""
     if answers.crossed:
-        return answers.crossed.p(CHANGE)
+        return answers.crossed.p(ACCURACY_CHANGE)
     sides = {"correct": answers.sums["correct"], "correct_other": answers.sums["target_correct"]}
     return flip_p(sides, difference(total("correct"), total("correct_other")), job.statistics.seed)
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from dreamr.config import PLAIN
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import twins
+from dreamr.statistics.comparisons import ACCURACY_CHANGE, twins
 from dreamr.statistics.frame import ALL, batched
 from dreamr.statistics.intervals import (
     LEAST_CLUSTERS,
@@ -54,7 +54,7 @@ CLEAN: dict[str, Quantity] = {
     "accuracy": mean("correct"),
     "accuracy_clean": ratio("clean_correct", "clean"),
     "accuracy_clean_change": difference(ratio("clean_correct", "clean"), mean("correct")),
-    "target_change": difference(mean("correct"), mean("target_correct")),
+    "target_change": ACCURACY_CHANGE,
     "target_change_clean": difference(ratio("clean_correct", "clean"), ratio("clean_target_correct", "clean")),
 }
 

@@ -19,6 +19,7 @@ import pandas as pd
 
 from dreamr.config import Method
 from dreamr.planning.jobs import SummariseJob
+from dreamr.statistics.comparisons import ACCURACY_CHANGE
 from dreamr.statistics.frame import ALL, KEYS, first_training
 from dreamr.statistics.intervals import Array, Quantity, difference, mean, ratio, unknown
 from dreamr.statistics.pooling import SIZES, estimated, gathered, sampling, with_models
@@ -30,7 +31,7 @@ RATES: dict[str, Quantity] = {
 DOSE: dict[str, Quantity] = {
     **RATES,
     "accuracy": mean("correct"),
-    "accuracy_change": difference(mean("correct"), mean("target_correct")),
+    "accuracy_change": ACCURACY_CHANGE,
     "faultless_change": difference(mean("correct"), mean("faultless")),  # against the oracle without errors
 }
 JUDGED = ("wrong", "wrong_accepted", "right", "right_rejected")  # what rates are made of

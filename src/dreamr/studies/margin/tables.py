@@ -14,15 +14,14 @@ import numpy as np
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import ablations, with_lost_and_won
+from dreamr.statistics.comparisons import ACCURACY_CHANGE, ablations, with_lost_and_won
 from dreamr.statistics.frame import ALL, ALL_BENCHMARKS, KEYS, batched
-from dreamr.statistics.intervals import Interval, difference, mean, non_inferiority
+from dreamr.statistics.intervals import Interval, non_inferiority
 from dreamr.statistics.paired import QUESTIONS
 from dreamr.statistics.pooling import SIZES, Group, as_cells, of_pairs, p_against, pools, sampling
 from dreamr.statistics.power import non_inferiority_power
 from dreamr.statistics.shares import exact_change
 
-CHANGE = difference(mean("correct"), mean("target_correct"))
 VERDICTS = {"yes": "kept", "no": "not kept", "undecided": "undecided", "unknown": "unknown"}
 # True losses for which the power is told, one on each side of the usual margin of 3 points (our decision).
 SMALL_LOSS, LARGE_LOSS = 0.019, 0.038
@@ -80,14 +79,16 @@ def both(answers: Group, job: SummariseJob) -> dict[str, Interval]:
     Where too few problems differ for a bootstrap, limits of the first are exact, as in the table of accuracy.
     """
     given = replace(answers, drafts=np.full(len(answers.drafts), "", dtype=object))
-    these, such = (one.intervals({"": CHANGE}, sampling(job), {"": exact_change})[""] for one in (given, answers))
+    these, such = (
+        one.intervals({"": ACCURACY_CHANGE}, sampling(job), {"": exact_change})[""] for one in (given, answers)
+    )
     return {"these": these, "such": such if answers.crossed else Interval(nan)}
 
 
 def _tests(name: str, change: Interval, crossed: Group | None, job: SummariseJob) -> dict[str, Any]:
     """The verdict and both one-sided p, which agree: they are made of one variance."""
     largest = -job.statistics.margin
-    half = p_against(CHANGE, largest, change, crossed, job.statistics.confidence) / 2
+    half = p_against(ACCURACY_CHANGE, largest, change, crossed, job.statistics.confidence) / 2
     kept = half if change.value > largest else 1 - half
     verdict = VERDICTS[non_inferiority(change, job.statistics.margin)]
     return {f"kept_{name}": verdict, f"p_kept_{name}": kept, f"p_lost_{name}": 1 - kept}

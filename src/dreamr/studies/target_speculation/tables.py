@@ -14,15 +14,16 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.closed_forms import with_target_speculation
 from dreamr.statistics.comparisons import ablations, setting
+from dreamr.statistics.contrasts import DISTANCES
 from dreamr.statistics.frame import ALL, alone, first_training
-from dreamr.statistics.intervals import Interval, Quantity, holm, mean, quotient, ratio
+from dreamr.statistics.intervals import Interval, Quantity, holm, mean
 from dreamr.statistics.paired import flip_p
 from dreamr.statistics.pooling import SIZES, Group, as_cells, estimated, gathered, sampling, with_models
 
 PAIR = ["target", "draft"]
 COLUMNS = ["item", "cluster", "n", "baseline_seconds", "seconds"]
 QUANTITIES: dict[str, Quantity] = {
-    "speed_ratio": quotient(ratio("baseline_seconds", "seconds"), ratio("baseline_seconds_other", "seconds_other")),
+    "speed_ratio": DISTANCES["speed_ratio"],
     "target_tokens": mean("target_tokens"),
 }
 HEADINGS = [*PAIR, "method", "benchmark", "setting", *SIZES, *as_cells(dict.fromkeys(QUANTITIES, Interval(nan)))]
