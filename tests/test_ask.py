@@ -197,8 +197,11 @@ def test_a_method_without_a_certified_threshold_is_served_as_the_target_alone(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({}, rf"{FOUND}: no such file; make it with: snakemake --cores all {FOUND} --configfile mine.yaml"),
-        ({"alpha": 0.9, "risk": 0.05}, "another promise than methods.certified.alpha; make it anew with: snakemake"),
+        ({}, rf"{FOUND}: no such file; make it with: \.venv/bin/snakemake --cores all {FOUND} --configfile mine.yaml"),
+        (
+            {"alpha": 0.9, "risk": 0.05},
+            r"another promise than methods.certified.alpha; make it anew with: \.venv/bin/snakemake",
+        ),
         ({"alpha": 0.9, "models": {DRAFTER: "old"}}, "other weights of its models"),
         ({"alpha": "?"}, "no certificate of a threshold"),
         ({"draft": "q3vl-3l"}, "is not calibrated for .*q3vl-3l.*; it is for: .*r4b-2l.* A run with this pair"),
@@ -217,7 +220,7 @@ def test_what_is_not_calibrated_is_not_served(
         (Chosen(("magic",)), "'magic': no such method; there are: target_only, draft_only"),
         (Chosen(target="gpt"), "'gpt': no such model; there are: q3vl-deep"),
         (Chosen(target="q3vl-deep"), "'q3vl-2l.balanced.q3vl-deep': no such SAPO draft"),
-        (Chosen(), r"card\.json: no such file; make it with: snakemake --cores all .*card\.json"),
+        (Chosen(), r"card\.json: no such file; make it with: \.venv/bin/snakemake --cores all .*card\.json"),
     ],
 )
 def test_what_is_not_there_is_named(chosen: Chosen, told: str, tmp_path: Path, monkeypatch) -> None:
@@ -248,7 +251,7 @@ def test_the_environment_that_is_missing_is_made_with_the_same_overlays(
     (tmp_path / "results/smoke/models/q3vl-deep-awq").mkdir(parents=True)
     (tmp_path / "results/smoke/models/q3vl-deep-awq/card.json").touch()
     files, chosen = (Path("config/smoke.yaml"),), Chosen(("target_only",))
-    told = "make it with: snakemake --cores all environments --configfile config/smoke.yaml$"
+    told = r"make it with: \.venv/bin/snakemake --cores all environments --configfile config/smoke.yaml$"
     with pytest.raises(SystemExit, match=told):
         ask.main(image=Path("b.png"), ask="Which?", chosen=chosen, configfile=files)
 

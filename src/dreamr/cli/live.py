@@ -154,4 +154,4 @@ def result_file(config: Config, name: str, overlays: Sequence[Path]) -> Path:
 def making(target: str, overlays: Sequence[Path]) -> str:
     """The command that makes `target`, which comes first: --configfile would take it for one more file."""
     files = ["--configfile", *map(str, overlays)] if overlays else []
-    return shlex.join(["snakemake", "--cores", "all", target, *files])
+    return shlex.join([".venv/bin/snakemake", "--cores", "all", target, *files])

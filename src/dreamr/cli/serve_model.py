@@ -51,7 +51,9 @@ def main(
         raise UserError(f"{model!r}: no such model; there are: {', '.join(config.models)}")
     folder = (models or Path(config.pathvars.results) / "models") / model
     if not (folder / "config.json").exists():
-        raise UserError(f"{folder}: no such model folder; make it with: snakemake --cores all {folder}/card.json")
+        raise UserError(
+            f"{folder}: no such model folder; make it with: .venv/bin/snakemake --cores all {folder}/card.json"
+        )
     python = python or f"{environment_folder(Path(f'envs/models-{config.device}.txt'))}/bin/python"
     flags = [*server_flags(engine_arguments(str(folder), Plan(config).ref(model), config, None)), "--enable-scale-out"]
     flags += ["--uds", str(uds)] if uds else ["--host", host, "--port", str(port)]

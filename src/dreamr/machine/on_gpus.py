@@ -46,7 +46,7 @@ def compiler_lines(machine: Machine) -> Iterator[Line]:
 def share_line(seen: int, given: int | None) -> Line:
     """Snakemake starts as many jobs side by side as it has of the resource; each takes the first GPUs."""
     line = Line("resource gpu", "no limit" if given is None else str(given), f"{seen}, as many as there are")
-    do = f"Jobs side by side may take the same GPU: snakemake --profile profiles/gpu --resources gpu={seen}"
+    do = f"Jobs side by side may take the same GPU: .venv/bin/snakemake --profile profiles/gpu --resources gpu={seen}"
     return line.unless(given is not None and given <= seen, "doubt", do)
 
 

@@ -29,7 +29,7 @@ def memory_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
         )
         yield Line("memory", size, alone, "stop", do)
     elif memory < SPARE * fullest.memory_gb * needed.at_once(fullest):
-        do = f"Let fewer run at a time: snakemake --resources mem_mb={int(1000 * memory)}, or fewer --cores"
+        do = f"Let fewer run at a time: .venv/bin/snakemake --resources mem_mb={int(1000 * memory)}, or fewer --cores"
         yield Line("memory", size, together, "doubt", do)
     elif free is not None and free < SPARE * largest.memory_gb:
         yield Line("memory", f"{size}, {free:.1f} GB of it free", alone, "doubt", "Close what else uses memory")
