@@ -30,6 +30,7 @@ onstart:
         if workflow.local_exec:  # on a cluster a job that is being cancelled may still be on its way out
             refuse_writers(Path(RESULTS, "cells"), Path(RESULTS, "models"))
         machine = machine_words()
+    look_when_a_job_ends(workflow.scheduler)
     explain_ctrl_c(running_jobs, workflow.local_exec)
     told = [
         machine,

@@ -31,6 +31,7 @@ from dreamr.runtime.endings import exit_on_user_error
 from dreamr.runtime.forecast import EXPECTED
 from dreamr.runtime.locks import being_written, refuse_writers
 from dreamr.runtime.processes import ALLOCATOR, ONE_THREAD, over_ranks
+from dreamr.runtime.scheduling import look_when_a_job_ends
 from dreamr.runtime.starts import BEGIN, RESTARTS, restarts
 from dreamr.statistics.names import AUDITED
 from dreamr.studies import catalogue
