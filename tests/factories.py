@@ -83,19 +83,24 @@ def with_interventions(settings: Config) -> Config:
     return settings.model_copy(update={"methods": methods, "runs": {**settings.runs, **runs}})
 
 
-def with_arms(settings: Config) -> Config:
-    """The same with a window, and arms of depth.yaml: what the target does ahead of a verdict, dice, units, a cascade.
+LARGER = ("depth.yaml", "ablations.yaml")
 
-    And two threads.
+
+def with_arms(settings: Config) -> Config:
+    """The same with a window, and what larger configurations ask of one pair.
+
+    Of depth.yaml what the target does ahead of a verdict, and two threads; of ablations.yaml dice, units and a cascade.
     """
-    deep = read([ROOT / "config" / name for name in ("config.yaml", "depth.yaml")])
-    arms = {name: deep.runs[name].methods for name in ("arms", "two_threads", "per_verdict")}
-    arms |= {"cascade": ("cascade",), "acceptances": ("dice_sequential", "dice_lookahead", "dice_parallel")}
+    deep, other = (read([ROOT / "config" / name for name in ("config.yaml", of)]) for of in LARGER)
+    arms = {name: deep.runs[name].methods for name in ("arms", "two_threads")}
+    arms |= {"per_verdict": other.runs["per_verdict"].methods, "cascade": ("cascade",)}
+    arms |= {"acceptances": ("dice_sequential", "dice_lookahead", "dice_parallel")}
+    found = {**other.runs, **deep.runs}
     runs = {
-        name: deep.runs[name].model_copy(update={"suites": ("all",), "methods": methods})
-        for name, methods in arms.items()
+        name: found[name].model_copy(update={"suites": ("all",), "methods": methods}) for name, methods in arms.items()
     }
-    methods = {name: deep.methods[name] for run in runs.values() for name in run.methods}
+    known = {**other.methods, **deep.methods}
+    methods = {name: known[name] for run in runs.values() for name in run.methods}
     methods["window_2"] = deep.methods["dreamr"].model_copy(update={"window": 2})
     runs["window"] = runs["arms"].model_copy(update={"methods": ("window_2",)})
     methods, runs = {**settings.methods, **methods}, {**settings.runs, **runs}
@@ -103,7 +108,7 @@ def with_arms(settings: Config) -> Config:
 
 
 def with_exchanged(settings: Config) -> Config:
-    """The same, and each SAPO draft before the other target too, as in depth.yaml."""
+    """The same, and each SAPO draft before the other target too, as in ablations.yaml."""
     main, (one, other) = settings.runs["main"], settings.runs["main"].targets
     change = {"methods": ("dreamr_exchanged",), "suites": ("untimed",)}
     runs = {

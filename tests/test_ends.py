@@ -89,7 +89,7 @@ def test_only_estimates_of_the_devices_in_use_are_moved() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["config", "smoke", "depth"])
+@pytest.mark.parametrize("name", ["config", "smoke", "depth", "ablations"])
 def test_a_plan_of_single_numbers_has_no_ends_and_says_nothing_of_them(name: str) -> None:
     plan = Plan(scaled(name))
     assert ends(plan) is None

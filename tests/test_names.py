@@ -18,7 +18,7 @@ def test_models_made_here_are_called_by_what_is_known_of_them() -> None:
     assert names["q3vl-2l"] == "2-layer draft (Qwen3-VL-2B)", "another draft has two layers as well"
 
 
-@pytest.mark.parametrize("scale", ["config", "smoke", "depth", "accuracy", "gpu", "paper"])
+@pytest.mark.parametrize("scale", ["config", "smoke", "depth", "ablations", "accuracy", "gpu", "paper"])
 def test_no_two_models_have_one_name(scale: str) -> None:
     settings = read([ROOT / "config/config.yaml", *([ROOT / f"config/{scale}.yaml"] if scale != "config" else [])])
     names = model_names(settings)

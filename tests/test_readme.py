@@ -68,7 +68,7 @@ def test_the_kept_run_is_a_whole_one() -> None:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     """Which rule's outputs which rule reads, as Snakemake draws them of the configuration that has all rules."""
     project: Project = copied(tmp_path_factory.mktemp("drawn") / "copy")
-    graph = project.succeed("--rulegraph", "mermaid-js", "--configfile", "config/depth.yaml").stdout
+    graph = project.succeed("--rulegraph", "mermaid-js", "--configfile", "config/ablations.yaml").stdout
     names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]$", graph, re.M))
     return {(names[one], names[other]) for one, other in re.findall(r"^\s*(id\d+) --> (id\d+)$", graph, re.M)}
 

@@ -303,10 +303,10 @@ def test_a_model_is_told_before_it_is_first_named_in_a_table(made: SimpleNamespa
 
 
 def test_every_method_has_a_name_for_people_and_schedules_have_theirs(made: SimpleNamespace) -> None:
-    overlays = [ROOT / "config" / f"{name}.yaml" for name in ("config", "depth")]
-    settings = read_config(overlays)
-    named = {name for name in settings.methods if not name.startswith("oracle_")}
-    assert named <= settings.display.labels.keys() | swept_names(settings).keys()
+    for scale in ("depth", "ablations"):
+        settings = read_config([ROOT / "config" / f"{name}.yaml" for name in ("config", scale)])
+        named = {name for name in settings.methods if not name.startswith("oracle_")}
+        assert named <= settings.display.labels.keys() | swept_names(settings).keys()
     ablation = pd.read_csv(made.folder / "tables" / "ablation.csv")
     schedules = ablation[ablation.kind == "schedule"].set_index("method").setting.to_dict()
     expected = {"schedule_sequential": "sequential", "schedule_pipelined": "pipelined", "dreamr": "fully parallel"}
@@ -409,36 +409,42 @@ def test_every_claim_names_its_source(made: SimpleNamespace) -> None:
         assert f"<small>{claim.source}</small>" in row and escape(claim.remark) in row
 
 
-def test_the_verdicts_of_a_kept_run_stand_beside_those_of_a_small_one(made: SimpleNamespace, tmp_path: Path) -> None:
-    kept = shutil.copytree(ROOT / "reports/kept", tmp_path / "kept", ignore=shutil.ignore_patterns("accuracy"))
+def test_the_verdicts_of_kept_runs_stand_beside_those_of_a_small_one(made: SimpleNamespace) -> None:
+    kept = ROOT / "reports/kept"
     page = shown(hostile(), made.folder, kept, "beside.html").read_text(encoding="utf-8")
     rows = dict(re.findall(r'<tr id="claim-(.*?)">(.*?)</tr>', page, re.S))
-    deep = pd.read_csv(kept / "claims.csv", keep_default_na=False).set_index("id")
+    by_scale = {
+        json.loads(file.read_text())["scale"]: pd.read_csv(file.parent / "claims.csv", keep_default_na=False)
+        for file in kept.glob("**/run.json")
+    }
+    decided = pd.read_csv(made.folder / "tables/claims.csv").set_index("id").decided_in
+    deep = {claim: by_scale[scale].set_index("id") for claim, scale in decided.items() if scale in by_scale}
     found = {claim: re.findall(r'<td class="words verdict [^"]*">(.*?)</td>', row)[1] for claim, row in rows.items()}
-    expected = {claim: _in_depth(deep, claim) for claim in rows}
-    assert found == expected and {*found} & {*deep.index}
+    expected = {claim: _in_depth(deep[claim], claim) if claim in deep else "not tested" for claim in rows}
+    assert found == expected and {*decided} >= by_scale.keys()
     assert "<small>DREAM-R is" in expected["faster"], "a verdict comes with its estimate"
     first_screen = page[: page.index('<div class="first">')]
-    assert all(escape(deep.evidence[claim]) in first_screen for claim in ("faster", "accuracy-kept"))
+    assert all(escape(deep[claim].evidence[claim]) in first_screen for claim in ("faster", "accuracy-kept"))
     assert 'scope="col" class="words">in depth<' not in made.page
 
 
-def test_a_claim_that_a_further_kept_scale_tested_has_its_verdict(tmp_path: Path) -> None:
-    def keep(folder: Path, ended: str, unmeasured: int, **verdicts: str) -> None:
-        folder.mkdir()
-        (folder / "run.json").write_text(json.dumps({"ended": ended}))
-        rows = [{"id": name, "verdict": verdict, "evidence": f"by {folder.name}"} for name, verdict in verdicts.items()]
-        untold = [2 if row["verdict"] == "not run" else unmeasured * (row["id"] == "alpha") for row in rows]
-        pd.DataFrame(rows).assign(unmeasured=untold).to_csv(folder / "claims.csv", index=False)
+def test_each_claim_has_the_verdict_of_the_kept_run_that_decides_it(tmp_path: Path) -> None:
+    """Whatever another kept run says of it, and nothing where its own was not kept."""
 
-    run = {"faster": "consistent", "never": "not run", "alpha": "inconclusive"}
-    keep(tmp_path / "kept", "2026-01-02", 0, kept="inconclusive", **run)
-    keep(tmp_path / "kept/accuracy", "2026-01-03", 1, kept="inconsistent", **run | {"faster": "not run"})
-    found = in_depth(tmp_path / "kept")
+    def keep(folder: Path, scale: str, ended: str, **verdicts: str) -> None:
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps({"ended": ended, "scale": scale}))
+        rows = [{"id": name, "verdict": verdict, "evidence": f"by {scale}"} for name, verdict in verdicts.items()]
+        pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
+
+    keep(tmp_path / "kept", "depth", "2026-01-02", faster="consistent", kept="inconclusive")
+    keep(tmp_path / "kept/accuracy", "accuracy", "2026-01-03", faster="not run", kept="inconsistent")
+    decided = {"faster": "depth", "kept": "accuracy", "alpha": "ablations", "new": "depth"}
+    found = in_depth(tmp_path / "kept", [{"id": name, "decided_in": scale} for name, scale in decided.items()])
     assert found["ended"] == "2026-01-02 and 2026-01-03"
-    assert found["verdicts"] == {"kept": "inconsistent", **run}
-    by = {"kept": "by accuracy", "faster": "by kept", "never": "by accuracy", "alpha": "by kept"}
-    assert found["evidence"] == by, "of alpha the accuracy run measured a part alone"
+    assert found["verdicts"] == {"faster": "consistent", "kept": "inconsistent"}
+    assert found["evidence"] == {"faster": "by depth", "kept": "by accuracy"}
+    assert in_depth(None, []) == {}
 
 
 def _in_depth(deep: pd.DataFrame, claim: str) -> str:

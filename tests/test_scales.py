@@ -18,7 +18,7 @@ from dreamr.report.sections import CHAPTERS, always, in_order
 from dreamr.studies.catalogue import studies
 
 SECTIONS = in_order(studies())
-SCALES = ("config", "smoke", "depth", "accuracy", "gpu", "paper", "lab")
+SCALES = ("config", "smoke", "depth", "ablations", "accuracy", "gpu", "paper", "lab")
 ALWAYS = {name for name, section in SECTIONS.items() if section.ran is always}
 # Words of the micro world, of which a page of other models and data says nothing.
 MICRO = re.compile(r"(?i)\b(micro|planted|tiny|look-alikes?|two cores|one trunk|oracle)\b")
@@ -140,9 +140,10 @@ def run(scale: str, *methods: str, drafts: bool = True, **others: Any) -> Overla
     return {"runs": {f"added_{methods[0]}_{others.get('replicate', 0)}": given | others}}
 
 
-def methods_of_depth(*names: str) -> Overlay:
-    deep = merged("config/depth.yaml").model_dump(mode="json", by_alias=True)["methods"]
-    return {"methods": {name: {key: value for key, value in deep[name].items() if value is not None} for name in names}}
+def methods_of(scale: str, *names: str) -> Overlay:
+    all_of = merged(f"config/{scale}.yaml").model_dump(mode="json", by_alias=True)["methods"]
+    given = {name: {key: value for key, value in all_of[name].items() if value is not None} for name in names}
+    return {"methods": given}
 
 
 def suite(scale: str, **settings: Any) -> Overlay:
@@ -198,19 +199,22 @@ ADDED = {
         ),
         {"rewards", "trainings"},
     ),
-    "arms": (lambda at: [methods_of_depth(*ARMS), run(at, *ARMS)], {"schedule", "arms"}),
-    "published": (lambda at: [methods_of_depth("lookahead_published"), run(at, "lookahead_published")], {"published"}),
+    "arms": (lambda at: [methods_of("depth", *ARMS), run(at, *ARMS)], {"schedule", "arms"}),
+    "published": (
+        lambda at: [methods_of("depth", "lookahead_published"), run(at, "lookahead_published")],
+        {"published"},
+    ),
     "threshold": (
         lambda at: [{"methods": {"certified": CERTIFIED}}, divided(at), run(at, "certified")],
         {"threshold"},
     ),
     "interventions": (
-        lambda at: [methods_of_depth("dreamr_target_answers"), run(at, "dreamr_target_answers")],
+        lambda at: [methods_of("depth", "dreamr_target_answers"), run(at, "dreamr_target_answers")],
         {"interventions"},
     ),
-    "dice": (lambda at: [methods_of_depth(*DICE), run(at, *DICE)], {"speed_at_acceptance"}),
+    "dice": (lambda at: [methods_of("ablations", *DICE), run(at, *DICE)], {"speed_at_acceptance"}),
     "units": (lambda at: [{"methods": {"units": UNITS}}, run(at, "units")], {"per_verdict"}),
-    "cascade": (lambda at: [methods_of_depth("cascade"), run(at, "cascade")], {"baselines"}),
+    "cascade": (lambda at: [methods_of("ablations", "cascade"), run(at, "cascade")], {"baselines"}),
     "load": (
         lambda at: [suite(at, load={"sizes": [1, 4], "blocks": 6}), run(at, "specreason", suites=["added"])],
         {"load"},
@@ -223,20 +227,20 @@ ADDED = {
 # What takes the micro world, or a CPU.
 ON_MICRO = {
     "dose": (
-        lambda at: [methods_of_depth(*ORACLE), suite(at), run(at, *ORACLE, suites=["added"])],
+        lambda at: [methods_of("depth", *ORACLE), suite(at), run(at, *ORACLE, suites=["added"])],
         {"dose"},
     ),
     "control": (
         lambda at: [
             {"sapo": {"recipes": PLANTED}},
-            methods_of_depth("draft_only_planted"),
+            methods_of("depth", "draft_only_planted"),
             run(at, "draft_only_planted"),
         ],
         {"control"},
     ),
     "threads": (
         lambda at: [
-            methods_of_depth("target_only_two_threads"),
+            methods_of("depth", "target_only_two_threads"),
             run(at, "target_only_two_threads", drafts=False),
         ],
         {"threads"},

@@ -28,7 +28,6 @@ from dreamr.runtime.forecast import MOST_BACKGROUND
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import (
     FORMATS,
-    UNTESTED,
     bounds,
     formatted,
     limit,
@@ -87,7 +86,7 @@ def render(config: Config, sources: Sources, templates: Path, studies: Mapping[s
         foreign=[name for name in config.asked if not config.is_micro(name)],
         settings=json.dumps(config.model_dump(mode="json", by_alias=True), indent=1),
         tables=tables,
-        in_depth=in_depth(sources.kept),
+        in_depth=in_depth(sources.kept, tables.get("claims", [])),
         everything=everything(tables),
         files=files,
         figures=drawn,
@@ -260,22 +259,19 @@ def apart(rows: Iterable[Row], config: Config) -> bool:
     )
 
 
-def in_depth(kept: Path | None) -> Row:
-    """When kept runs ended, and the verdict on each claim with the evidence, by id; {} where there is none.
+def in_depth(kept: Path | None, claims: Iterable[Row]) -> Row:
+    """When kept runs ended, and by claim verdict and evidence of the run that decides it; {} where none is kept.
 
-    Where a kept run of another scale (a folder within) tested every part of a claim, its verdict stands: it was made
-    for that.
+    Of each kept run there is a folder: `kept` itself, and those within it.
     """
     if kept is None:
         return {}
-    folders = [kept, *sorted(file.parent for file in kept.glob("*/claims.csv"))]
-    ended = {json.loads((folder / "run.json").read_text(encoding="utf-8"))["ended"] for folder in folders}
-    rows = [row for folder in folders for row in records(read_table(folder / "claims.csv"))]
-    told = {
-        row["id"]: row for row in sorted(rows, key=lambda row: (row["verdict"] not in UNTESTED, -row["unmeasured"]))
-    }
+    folders = {file.parent: json.loads(file.read_text(encoding="utf-8")) for file in sorted(kept.glob("**/run.json"))}
+    rows = {run["scale"]: records(read_table(folder / "claims.csv")) for folder, run in folders.items()}
+    found = {claim["id"]: first(rows.get(claim["decided_in"], []), id=claim["id"]) for claim in claims}
+    told = {claim: row for claim, row in found.items() if row}
     cells = {name: {claim: row[cell] for claim, row in told.items()} for name, cell in DEEP.items()}
-    return {"ended": " and ".join(sorted(ended))} | cells
+    return {"ended": " and ".join(sorted({run["ended"] for run in folders.values()}))} | cells
 
 
 def cards(files: Iterable[Path], names: Mapping[str, str]) -> list[Row]:

@@ -5,7 +5,16 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from factories import asked, config, says_right, scores, small, verified_traces, with_exchanged
+from factories import (
+    asked,
+    config,
+    says_right,
+    scores,
+    small,
+    verified_traces,
+    with_exchanged,
+    with_interventions,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -148,7 +157,7 @@ def test_the_same_drafts_before_two_judges_are_told_by_whom_they_were_trained_fo
 
 
 def test_a_pair_with_further_trainings_weighs_as_much_as_another_before_both_judges() -> None:
-    """The other judge met the first training alone, as in depth.yaml: what the others did is in no number here."""
+    """The other judge met the first training alone, as in ablations.yaml: what the others did is in no number here."""
     steps, given, job = invented()
     again = [trained_again(one, target="q3vl-deep-awq", draft="q3vl-2l", method="dreamr") for one in (steps, given)]
     given = again[1].assign(weight=weights(again[1]))
@@ -215,7 +224,7 @@ def test_of_what_was_not_verified_there_is_no_row(methods: tuple[str, ...], rows
 
 
 def test_exchanged_drafts_are_trained_once_and_are_those_of_the_other_target() -> None:
-    deep = merged("config/depth.yaml")
+    deep = merged("config/ablations.yaml")
     without = deep.model_copy(update={"runs": {k: v for k, v in deep.runs.items() if not k.startswith("exchanged")}})
     plan, fewer = Plan(deep), Plan(without)
     assert plan.trainings == fewer.trainings and plan.models == fewer.models
@@ -232,10 +241,11 @@ def test_exchanged_drafts_are_trained_once_and_are_those_of_the_other_target() -
 
 
 def test_a_method_with_exchanged_drafts_stands_in_for_no_other_of_the_same_settings() -> None:
-    job = SummariseJob.of(merged("config/depth.yaml"))
+    job = SummariseJob.of(merged("config/ablations.yaml"))
     assert job.exchanged == {"dreamr_exchanged": {"q3vl-deep-awq": "q3vl-moe-awq", "q3vl-moe-awq": "q3vl-deep-awq"}}
     assert job.methods["dreamr_exchanged"] == job.methods["dreamr"] and "dreamr_exchanged" not in job.own
-    assert {one.without for one in intervened(job.own)} >= {"dreamr"}
+    doubled = SummariseJob.of(with_interventions(with_exchanged(config())))
+    assert {one.without for one in intervened(doubled.own)} >= {"dreamr"}
     assert "dreamr_exchanged" not in trained_twins(job.own, job.reference)
 
 
