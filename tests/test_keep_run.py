@@ -37,9 +37,18 @@ def test_what_was_not_timed_has_no_column(tmp_path: Path) -> None:
 
 def test_a_claim_that_was_not_tested_is_not_quoted(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(KEPT, tmp_path / "kept"))
-    claims = read_table(folder / "claims.csv")
+    claims = read_table(folder / "claims.csv").assign(decided_in="depth")
     headlines = claims[claims.headline].index
     claims.loc[headlines[1:], "verdict"] = ["not run", "not tested", "not testable at this scale"][: len(headlines) - 1]
     write_table(claims, folder / "claims.csv")
     quoted = [line for line in readme_lines(folder, SummariseJob.of(config())) if line.startswith("- ")]
     assert quoted == [f"- {claims.text[headlines[0]]} **{claims.verdict[headlines[0]]}**"]
+
+
+def test_a_claim_is_quoted_from_the_run_that_decides_it(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(KEPT, tmp_path / "kept"))
+    claims = read_table(folder / "claims.csv")
+    lines = [line for line in readme_lines(folder, SummariseJob.of(config())) if line.startswith("- ")]
+    own = claims[claims.headline & (claims.decided_in == "depth")]
+    assert 0 < len(own) < claims.headline.sum()
+    assert lines == [f"- {claim.text} **{claim.verdict}**" for claim in own.itertuples()]

@@ -1,9 +1,10 @@
 """Keep the main results of a run in the repository, small: what README quotes.
 
     dreamr keep-run --configfile config/depth.yaml --out reports/kept
+    dreamr keep-run --configfile config/ablations.yaml --out reports/kept/ablations
     dreamr keep-run --configfile config/accuracy.yaml --out reports/kept/accuracy
 
-Each scale has a folder of its own. README, its documentation and the page quote these two.
+Each scale has a folder of its own. README, its documentation and the page quote these three.
 
 OUT gets the page, packed, a picture of its first screen (which takes a chromium), the main tables (of those by pairs
 the pools over all), and run.json: when the run ended, its scale, seed, machines, and the seconds of its rules. Prints
@@ -113,7 +114,7 @@ def take_picture(page_file: Path, out: Path) -> None:
 
 
 def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
-    """What README quotes of a kept run: where it was made, its methods, and its verdicts on the main claims."""
+    """What README quotes of a kept run: where it was made, its methods, its verdicts on main claims that it decides."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     named = " and ".join(machine["device"] for machine in run["machines"])
     yield f"Run of {run['ended']} on {named}; scale {run['scale']}, question seed {run['seed']}."
@@ -123,7 +124,8 @@ def readme_lines(folder: Path, job: SummariseJob) -> Iterator[str]:
     yield from _methods_table(folder, job)
     yield ""
     for claim in records(read_table(folder / "claims.csv")):
-        if claim["headline"] and claim["verdict"] not in UNTESTED:
+        quoted = claim["headline"] and claim["decided_in"] == run["scale"]
+        if quoted and claim["verdict"] not in UNTESTED:
             yield f"- {claim['text']} **{claim['verdict']}**"
 
 
