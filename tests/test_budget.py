@@ -73,12 +73,15 @@ def test_estimates_are_near_the_times_that_were_measured(scale: str, overlays: l
         assert measured[rule] / 1.5 < time < measured[rule] * 1.5, rule
 
 
-@pytest.mark.parametrize(("scale", "kept"), [("depth", "reports/kept"), ("accuracy", "reports/kept/accuracy")])
+@pytest.mark.parametrize(
+    ("scale", "kept"),
+    [("depth", "reports/kept"), ("ablations", "reports/kept/ablations"), ("accuracy", "reports/kept/accuracy")],
+)
 def test_a_run_is_announced_by_the_times_of_the_kept_one(scale: str, kept: str) -> None:
     announced = yaml.safe_load((ROOT / "workflow/resources/seconds.yaml").read_text())[scale]
     rules = json.loads((ROOT / kept / "run.json").read_text())["rules"]
     took = {row["rule"]: row["seconds"] / row["jobs"] for row in rules if row["rule"] in announced}
-    assert took == pytest.approx({rule: announced[rule] for rule in took}, abs=1) and len(took) == 3
+    assert took == pytest.approx({rule: announced[rule] for rule in took}, abs=1) and len(took) >= 3
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted(ZOO.iterdir())])

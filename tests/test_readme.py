@@ -12,7 +12,7 @@ from dreamr.cli.common import BASE
 from dreamr.cli.keep_run import readme_lines
 from dreamr.planning.jobs import SummariseJob
 from dreamr.planning.reading import read
-from dreamr.report.page import records
+from dreamr.report.page import first, records
 from dreamr.statistics.frame import ALL, read_table
 from dreamr.statistics.words import bounds, formatted
 
@@ -23,7 +23,7 @@ def test_a_newcomer_reads_it_in_two_screens() -> None:
     assert len(README.split()) <= 1400, "what is longer goes to docs/"
 
 
-@pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("accuracy", "accuracy")])
+@pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("ablations", "ablations"), ("accuracy", "accuracy")])
 def test_numbers_are_those_of_the_kept_runs(folder: str, scale: str) -> None:
     job = SummariseJob.of(read([BASE, ROOT / f"config/{scale}.yaml"]))
     shown = "\n".join(readme_lines(KEPT / folder.removeprefix("run"), job))
@@ -37,9 +37,22 @@ def test_the_change_of_accuracy_that_is_quoted_is_that_of_the_kept_run() -> None
         formatted(pools[name]["accuracy_change"], "points") + bounds(pools[name], "accuracy_change", "points")
         for name in ("dreamr", "alpha_095")
     ]
-    (kept,) = [row["verdict"] for row in claims if row["id"] == "accuracy-kept"]
+    kept, raised = (first(claims, id=name)["verdict"] for name in ("accuracy-kept", "sapo-acceptance"))
     told = (
-        f"{changes[0]} points, and with alpha 0.95 by {changes[1]}; that it keeps the target's accuracy is **{kept}**"
+        f"{changes[0]} points, and with alpha 0.95 by {changes[1]}; that it keeps the target's accuracy is **{kept}**. "
+        f"That SAPO raises acceptance is a **{raised}**."
+    )
+    assert told in " ".join(README.split())
+
+
+def test_the_schedules_that_are_quoted_are_those_of_the_kept_ablations() -> None:
+    contrasts, claims = (records(read_table(KEPT / f"ablations/{name}.csv")) for name in ("contrasts", "claims"))
+    place = dict.fromkeys(("target", "draft", "benchmark"), ALL)
+    row = first(contrasts, method="schedule_pipelined", other="dreamr", **place)
+    ratio = formatted(row["speed_ratio"], "times") + bounds(row, "speed_ratio", "times")
+    told = (
+        f"pipelined is {ratio} times as fast as fully parallel; that sequential is slower than pipelined, and that "
+        f"slower than fully parallel, is **{first(claims, id='schedule')['verdict']}**."
     )
     assert told in " ".join(README.split())
 
