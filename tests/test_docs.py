@@ -96,9 +96,14 @@ def test_files_that_python_is_given_are_there(words: list[str]) -> None:
 
 
 def test_what_snakemake_is_asked_to_make_is_known_to_it(tmp_path: Path) -> None:
-    targets = {target for words in typed("snakemake") for target in get_argument_parser().parse_args(words).targets}
-    assert {"environments", "zoo"} < targets and len(targets) > 4
-    copied(tmp_path / "copy").succeed("-n", *sorted(targets))
+    asked: dict[tuple[str, ...], set[str]] = {}
+    for given in (get_argument_parser().parse_args(words) for words in typed("snakemake")):
+        asked.setdefault(tuple(map(str, given.configfile or ())), set()).update(given.targets)
+    assert {"environments", "zoo"} < asked[()] and len(asked[()]) > 4
+    project = copied(tmp_path / "copy")
+    for files, targets in asked.items():
+        if targets:
+            project.succeed("-n", *sorted(targets), *(["--configfile", *files] if files else []))
 
 
 # -- what one writes
