@@ -42,13 +42,13 @@ def shown(pair: str, part: pd.DataFrame, everywhere: set[str]) -> bool:
 
 
 def draw(axes: Axes, rows: pd.DataFrame, job: SummariseJob) -> None:
-    """Every method of one pair with its intervals, those of a sweep with their settings, and the front."""
+    """Every method of one pair with its intervals, sweeps as lines with the settings of their ends, and the front."""
     for _, row in rows.iterrows():
         cross(axes, row, "speedup", "accuracy_change", color=colour(row.method, job))
-        if row.settings:
-            axes.annotate(row.settings, (row.speedup, row.accuracy_change), fontsize=6, ha="left", va="bottom")
     for line in lines(rows, job):
         axes.plot(line.speedup, line.accuracy_change, color=colour("", job), linewidth=0.6)
+        for _, row in pd.concat([line.head(1), line.tail(1)]).drop_duplicates("method").iterrows():
+            axes.annotate(row.settings, (row.speedup, row.accuracy_change), fontsize=6, ha="left", va="bottom")
     front = rows[rows.on_front].sort_values("speedup")
     axes.plot(front.speedup, front.accuracy_change, color=INK, linewidth=0.9)
     axes.plot(1, 0, "D", color=INK, markersize=5)

@@ -20,7 +20,8 @@ def tradeoff(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataF
 
     `on_front`: no method of the same pair, nor the target by itself, is at least as fast and as accurate and better in
     one of both, by the estimates. Schedules and windows write the reference's text, so they have its accuracy here,
-    however many questions they answered themselves. `sweep` and `settings` are those of a method that a sweep made.
+    however many questions they answered themselves. Where dice decide, accuracy says nothing, and there is no row.
+    `sweep` and `settings` are those of a method that a sweep made.
     """
     if not {"accuracy", "speed"} <= written.keys():
         return pd.DataFrame(columns=COLUMNS)
@@ -29,11 +30,16 @@ def tradeoff(written: Mapping[str, pd.DataFrame], job: SummariseJob) -> pd.DataF
     pooled = (rows.target == ALL) & (rows.draft == ALL)
     rows = rows[(rows.benchmark == ALL) & (single | pooled) & (rows.method != BASELINE)]
     rows = rows.dropna(subset=["accuracy_change", "speedup"])  # the target alone was not asked: no change is known
-    rows = _with_own_text(rows, job)
+    rows = _with_own_text(rows[~rows.method.isin(_decided_by_dice(job))], job)
     told = [_swept(method, job) for method in rows.method]
     rows = rows.assign(sweep=[sweep for sweep, _ in told], settings=[words for _, words in told])
     fronts = [on_front(part) for _, part in rows.groupby(["target", "draft"])]
     return rows.assign(on_front=pd.concat(fronts) if fronts else [])[COLUMNS]
+
+
+def _decided_by_dice(job: SummariseJob) -> list[str]:
+    """Methods whose verdicts do not depend on the step."""
+    return [name for name, method in job.methods.items() if method.acceptance is not None]
 
 
 def _with_own_text(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:

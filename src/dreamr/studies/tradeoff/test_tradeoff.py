@@ -52,6 +52,13 @@ def test_a_schedule_has_the_accuracy_of_the_text_that_it_writes(tables: dict[str
     assert len(other) and (other == own.loc[other.index]).all()
 
 
+def test_what_dice_decide_has_no_accuracy_to_weigh(tables: dict[str, pd.DataFrame]) -> None:
+    job = SummariseJob.of(config())
+    dice = job.methods["specreason"].model_copy(update={"verifier": "bernoulli", "threshold": None, "acceptance": 0.5})
+    found = tradeoff(tables, job.model_copy(update={"methods": {**job.methods, "specreason": dice}}))
+    assert "specreason" in {*tradeoff(tables, job).method} and "specreason" not in {*found.method}
+
+
 def test_methods_of_a_sweep_are_told_by_what_it_varied(tables: dict[str, pd.DataFrame]) -> None:
     job = SummariseJob.of(config()).model_copy(update={"sweeps": {"grid": GRID}})
     names = dict(zip(("dreamr", "dreamr_ns", "specreason", "lookahead"), GRID.grid("grid"), strict=True))
