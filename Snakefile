@@ -1,10 +1,10 @@
 # DREAM-R, from data to a report. This file is the table of contents; the logic lives in src/dreamr, the settings in config/.
 #
-#   snakemake --cores all                                      the whole experiment at micro scale
-#   snakemake --cores all --configfile config/smoke.yaml       a first look, in minutes
-#   snakemake --profile profiles/gpu --resources gpu=2 --configfile config/gpu.yaml config/two_gpus.yaml   on two GPUs
-#   snakemake --profile profiles/slurm --configfile config/paper.yaml pins.yaml   the paper's models on a cluster
-#   snakemake --cores all zoo                                  train the micro models again
+#   .venv/bin/snakemake --cores all                                      the whole experiment at micro scale
+#   .venv/bin/snakemake --cores all --configfile config/smoke.yaml       a first look, in minutes
+#   .venv/bin/snakemake --profile profiles/gpu --resources gpu=2 --configfile config/gpu.yaml config/two_gpus.yaml   on two GPUs
+#   .venv/bin/snakemake --profile profiles/slurm --configfile config/paper.yaml pins.yaml   the paper's models on a cluster
+#   .venv/bin/snakemake --cores all zoo                                  train the micro models again
 from snakemake.utils import min_version
 
 min_version("9.27")
