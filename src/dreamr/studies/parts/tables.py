@@ -7,13 +7,13 @@ import pandas as pd
 from dreamr.planning.jobs import SummariseJob
 from dreamr.statistics.comparisons import ACCURACY_CHANGE
 from dreamr.statistics.frame import KEYS, batched, verifying
-from dreamr.statistics.intervals import Quantity, mean
+from dreamr.statistics.intervals import Quantity, share
 from dreamr.statistics.pooling import tabulate
 
 EXPLAINED: dict[str, Quantity] = {
-    "accuracy": mean("correct"),
+    "accuracy": share("correct"),
     "accuracy_change": ACCURACY_CHANGE,
-    "target_accuracy": mean("target_correct"),
+    "target_accuracy": share("target_correct"),
 }
 # Parts of a method's answers in which a change of accuracy against the target may have its cause.
 PARTS: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {
