@@ -58,6 +58,24 @@ def test_the_schedules_that_are_quoted_are_those_of_the_kept_ablations() -> None
     assert told in " ".join(README.split())
 
 
+def test_the_rival_that_is_quoted_is_that_of_the_kept_ablations() -> None:
+    place = {"target": "q3vl-deep-awq", "draft": "q3vl-2l", "benchmark": ALL}
+    rival = "draft_model_at_proposed_tokens_8"
+    alone, beside = (
+        records(read_table(KEPT / f"ablations/{name}.csv")) for name in ("baselines", "baseline_contrasts")
+    )
+    own, apart = first(alone, method=rival, **place), first(beside, method="dreamr", other=rival, **place)
+    speed, ratio = (
+        formatted(row[name], "times") + bounds(row, name, "times")
+        for row, name in ((own, "speedup"), (apart, "speed_ratio"))
+    )
+    page = " ".join(PROSE["docs/how-to/reading-tables.md"].split())
+    assert own["non_inferior"] == "identical" and f"answers {speed} times as fast as the target alone" in page
+    assert (
+        f"DREAM-R is {ratio} times as fast as that" in page and apart["speed_ratio_low"] < 1 < apart["speed_ratio_high"]
+    )
+
+
 def test_the_guide_to_guarantees_tells_of_the_kept_calibrations() -> None:
     table = read_table(KEPT / "accuracy/recalibrations.csv")
     told = f"no calibration of {len(table)} broke its promise, but {table.alpha.isna().sum()} certified nothing"
