@@ -252,6 +252,16 @@ def test_a_broken_claim_is_named(tmp_path: Path) -> None:
         load_claims(tmp_path / "claims.yaml")
 
 
+def test_a_claim_names_a_run_that_is_kept(tmp_path: Path) -> None:
+    """A run that is mistyped would decide nothing, and nobody would see it."""
+    claim = {"id": "fast", "text": "Fast.", "source": "abstract", "scale": "any", "section": "speed"}
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump([{**claim, "decided_in": "acuracy"}]))
+    with pytest.raises(
+        UserError, match=r"claim 'fast': decided_in: Input should be 'depth', 'ablations' or 'accuracy'"
+    ):
+        load_claims(tmp_path / "claims.yaml")
+
+
 @pytest.mark.parametrize(
     ("source", "told"), [({}, "Field required"), ({"source": "digests"}, "Input should be 'abstract', 'opening' or ")]
 )

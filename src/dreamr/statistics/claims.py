@@ -109,7 +109,7 @@ class PaperClaim(Spec):
     scale: Literal["any", "planted", "gpu", "paper"]
     section: str  # of the page, where the evidence lies
     headline: bool = False  # stands open on the page
-    decided_in: str = "depth"  # scale of the kept run that has most to say of it
+    decided_in: Literal["depth", "ablations", "accuracy"] = "depth"  # scale of the kept run that has most to say of it
     tests: tuple[Check, ...] = ()  # none: no table holds what it takes
     depends_on: tuple[Cell, ...] = ()  # what may turn its verdict: told with the evidence, and tested by nothing
 

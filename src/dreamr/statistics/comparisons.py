@@ -104,11 +104,14 @@ def with_texts(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     return rows.assign(compared=told.notna().astype(float), same=told.eq(True).astype(float))
 
 
-def on_the_same_questions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each pair the questions that all of its methods here answered, in each mode; each weighs as in the frame."""
+def on_the_same_questions(rows: pd.DataFrame, by: str = "method") -> pd.DataFrame:
+    """Of each pair the questions that all of its methods (or trainings, by `replicate`) here answered, in each mode.
+
+    Each weighs as in the frame.
+    """
     place = [rows[name] for name in ("target", "draft", "mode")]
-    had = rows.groupby([*place, rows.item]).method.transform("nunique")
-    kept = rows[had == rows.groupby(place).method.transform("nunique")]
+    had = rows.groupby([*place, rows.item])[by].transform("nunique")
+    kept = rows[had == rows.groupby(place)[by].transform("nunique")]
     return kept.assign(weight=weights(kept))
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from dreamr.planning.jobs import SummariseJob
-from dreamr.statistics.comparisons import ablations, trained_twins
+from dreamr.statistics.comparisons import ablations, on_the_same_questions, trained_twins
 from dreamr.statistics.contrasts import DISTANCES, Contrast, contrasted, distances, narrow, paired
-from dreamr.statistics.frame import ALL, BASELINE, weights
+from dreamr.statistics.frame import ALL, BASELINE
 from dreamr.statistics.interventions import intervened
 
 # Contrasts between methods that are no ablation of each other. Those of ablations and of SAPO follow from the methods,
@@ -45,19 +45,11 @@ def trainings(rows: pd.DataFrame, job: SummariseJob) -> pd.DataFrame:
     lines = []
     recipes = (one for one in _contrasts(job) if one.differs in ("training", "rewards"))
     for contrast in recipes:
-        for key, part in _answered_by_all(paired(narrow(rows), contrast, job)).groupby(TRAINED):
+        for key, part in on_the_same_questions(paired(narrow(rows), contrast, job), by="replicate").groupby(TRAINED):
             found = {name: interval.value for name, (interval, _) in distances(part, job).items()}
             lines.append({**contrast._asdict(), **dict(zip(TRAINED, key, strict=True)), "benchmark": ALL, **found})
     columns = [*Contrast._fields, *TRAINED, "benchmark", *DISTANCES]
     return pd.DataFrame(lines, columns=columns)
-
-
-def _answered_by_all(rows: pd.DataFrame) -> pd.DataFrame:
-    """The questions that each training of a pair answered in a mode, so that nothing else differs between them."""
-    place = [rows[name] for name in ("target", "draft", "mode")]
-    had = rows.groupby([*place, rows.item]).replicate.transform("nunique")
-    kept = rows[had == rows.groupby(place).replicate.transform("nunique")]
-    return kept.assign(weight=weights(kept))
 
 
 def recipes(written: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
