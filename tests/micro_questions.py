@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sizes import micro_size
+from micro_sizes import micro_size
 
 from dreamr.config import DataSpec
 from dreamr.data.loading import prepare_questions

@@ -1,8 +1,8 @@
 """Each adapter on rows with the traps of the real data sets, and on the micro data sets through the common loader."""
 
 import pytest
+from micro_sizes import micro_size
 from PIL import Image
-from sizes import micro_size
 
 from dreamr.config import DataSpec
 from dreamr.config.data import GENERATED

@@ -109,7 +109,7 @@ def test_a_named_source_is_listed_without_a_training_question() -> None:
 @pytest.fixture(scope="module")
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The micro data sets, prepared in `data` beside planted.csv."""
-    from sizes import micro_size
+    from micro_sizes import micro_size
 
     from dreamr.micro.datasets import write_all
 

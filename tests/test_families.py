@@ -40,7 +40,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> list[Prompt]:
     """Three questions with images, and one without."""
-    from sizes import micro_size
+    from micro_sizes import micro_size
 
     from dreamr.micro.datasets import write_all
 

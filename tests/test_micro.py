@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sizes import micro_size
+from micro_sizes import micro_size
 
 from dreamr.errors import UserError
 from dreamr.micro import oracle

@@ -76,7 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small benchmark, prepared as the workflow does."""
-    from sizes import micro_size
+    from micro_sizes import micro_size
 
     from dreamr.micro.datasets import write_all
 

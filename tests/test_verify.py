@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from factories import asked, judged_steps, says_right, scores, small, verified_traces
-from sizes import micro_size
+from micro_sizes import micro_size
 
 from dreamr.cli.verify import main as verify
 from dreamr.micro.datasets import write_all

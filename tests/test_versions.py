@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from micro_questions import SPLITS, write_benchmarks
-from sizes import micro_size
+from micro_sizes import micro_size
 from test_plan import merged
 
 from dreamr.answering.questions import Asked, one_version, sampled, suite_questions
