@@ -61,7 +61,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before the hook in which pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "long" not in config.option.markexpr:  # what takes too long for every day: python -m pytest -m long
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     if not MODELS:
