@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from dreamr.cli.app import FOR_PEOPLE, OF_RULES, run
-from dreamr.cli.make_schema import schemas
+from dreamr.config import Config
 from dreamr.statistics.claims import Check, load_claims
 from dreamr.statistics.names import AUDITED
 from dreamr.statistics.published import load_published
@@ -39,9 +39,9 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[st
 
 def settings() -> Iterator[str]:
     """Every setting, from the schema that editors read: the whole, then its parts."""
-    schema = schemas()["schema.json"]
-    yield from _part("The whole file", schema)
-    for name, part in schema["$defs"].items():
+    whole = Config.model_json_schema(by_alias=True)
+    yield from _part("The whole file", whole)
+    for name, part in whole["$defs"].items():
         yield f"(setting-{name.lower()})="
         yield from _part(name, part)
 

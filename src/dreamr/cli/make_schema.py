@@ -1,9 +1,8 @@
-"""Write the JSON schemas by which editors check and complete configuration files.
+"""Write schema.json, by which an editor checks and completes configuration files.
 
-    dreamr make-schema --out config
+    dreamr make-schema --out .
 
-OUT gets schema.json for a whole configuration and overlay.json for one that lies over another: there nothing is
-required, and a run may be null. Both are made from `dreamr.config`; a test keeps them so.
+Nothing is required in it: a file may lie over another.
 """
 
 import json
@@ -16,31 +15,28 @@ from dreamr.runtime.endings import exit_on_user_error
 
 
 @exit_on_user_error()
-def main(*, out: Path) -> None:
-    """Write both schemas.
+def main(*, out: Path = Path()) -> None:
+    """Write the schema.
 
     Args:
-        out: folder of the configuration files
+        out: folder of the configuration file
     """
-    for name, schema in schemas().items():
-        write_atomically(out / name, json.dumps(schema, indent=1) + "\n")
+    write_atomically(out / "schema.json", json.dumps(schema(), indent=1) + "\n")
 
 
-def schemas() -> dict[str, Any]:
-    """Both schemas by file name."""
-    whole = Config.model_json_schema(by_alias=True)
-    overlay = _optional(whole)
-    runs = overlay["properties"]["runs"]["patternProperties"]
-    for name in runs:
-        runs[name] = {"anyOf": [runs[name], {"type": "null"}]}
-    return {"schema.json": whole, "overlay.json": overlay}
+def schema() -> dict[str, Any]:
+    """Of `Config`, with all of it optional; a run may be null, which takes it out."""
+    whole: dict[str, Any] = _optional(Config.model_json_schema(by_alias=True))
+    runs = whole["properties"]["runs"]["patternProperties"]
+    runs |= {name: {"anyOf": [run, {"type": "null"}]} for name, run in runs.items()}
+    return whole
 
 
-def _optional(schema: Any) -> Any:
-    """A schema in which nothing is required; part of a model then fits several makers, and one of them will do."""
-    if isinstance(schema, list):
-        return [_optional(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {key: _optional(part) for key, part in schema.items() if key not in ("required", "discriminator", "oneOf")}
-    return kept | ({"anyOf": _optional(schema["oneOf"])} if "oneOf" in schema else {})
+def _optional(part: Any) -> Any:
+    """Without what requires; a part of a model then fits several makers, and one of them will do."""
+    if isinstance(part, list):
+        return [_optional(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: _optional(one) for key, one in part.items() if key not in ("required", "discriminator", "oneOf")}
+    return kept | ({"anyOf": _optional(part["oneOf"])} if "oneOf" in part else {})
