@@ -128,10 +128,7 @@ FAKES = {
     "Python 3.15": Fake(replace(LAPTOP, python=(3, 15)), {"Python": "stop"}),
     "vLLM in another Python": Fake(LAPTOP, {"vLLM": "stop"}, [{"environments": "active"}]),
     "vLLM in this Python": Fake(replace(LAPTOP, engine=True), {}, [{"environments": "active"}]),
-    "no apptainer": Fake(LAPTOP, {"program": "stop"}, [{"environments": "container"}]),
-    "RHEL 8 with apptainer": Fake(
-        replace(LAPTOP, glibc=(2, 28), programs=frozenset({"apptainer"})), {}, [{"environments": "container"}]
-    ),
+    "no conda": Fake(LAPTOP, {"program": "stop"}, [{"environments": "conda"}]),
     "workstation with a GPU": Fake(WORKSTATION, {}, WITH_GPU),
     "workstation with a GPU and no MPS": Fake(WITHOUT_MPS, {"engines on one GPU": "doubt"}, WITH_GPU),
     "workstation with two GPUs": Fake(TWO_GPUS, {}, [*WITH_GPU, "config/two_gpus.yaml"]),

@@ -10,19 +10,15 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections import Counter
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-import yaml
 from projects import ROOT, Project, copied, counted, stubbed, with_form
 from prose import PROSE, README
 
 from dreamr import prompts
 from dreamr.planning.site import LIMITED
-from dreamr.provenance import environment_folder
 
 
 @pytest.fixture
@@ -278,22 +274,6 @@ def test_what_is_submitted_takes_the_place_of_its_shell_and_adds_to_its_log(rule
 
 
 @pytest.mark.slow
-def test_model_jobs_run_in_images_made_from_the_locks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a stand-in of apptainer: which images are built from what, and which commands run in which of them."""
-    monkeypatch.setenv("PATH", f"{Path(__file__).with_name('fake_apptainer')}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_APPTAINER", str(project.folder))
-    options = ["--configfile", "config/smoke.yaml", "--config", "environments=container", "--sdm", "apptainer"]
-    stubbed(project).succeed(*options)
-    calls = [json.loads(line) for line in (project.folder / "called").read_text().splitlines()]
-    made = {name: f"{environment_folder(ROOT / f'envs/{name}-cpu.txt')}.sif" for name in ("models", "quantize")}
-    for name, image in made.items():
-        assert ["build", "--build-arg", f"lock={name}-cpu", image, "envs/container.def"] in calls
-    commands = [(next(part for part in call if part.endswith(".sif")), call[-1]) for call in calls if "exec" in call]
-    assert Counter(image for image, _ in commands) == {made["models"]: 4, made["quantize"]: 1}
-    assert all(re.search(r"^ *exec python -m dreamr ", command, re.M) for _, command in commands)
-
-
-@pytest.mark.slow
 def test_environments_older_than_their_locks_do_not_end_the_run_before_the_experiment(project: Project) -> None:
     """A pulled change, a cache or a copied folder leaves them so (Snakemake's issue 4166, where inputs are ancient)."""
     stubbed(project).succeed("environments")
@@ -426,12 +406,6 @@ def test_every_rule_keeps_a_log_and_its_times() -> None:
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
             assert "    log:" in rule and "    benchmark:" in rule, f"{path.name}: {rule.splitlines()[0]}"
-
-
-def test_the_workflow_environment_of_conda_is_that_of_pip() -> None:
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    listed = yaml.safe_load((ROOT / "envs/workflow.yaml").read_text())["dependencies"][-1]["pip"]
-    assert listed == [name for name in wanted if not name.startswith("snakemake")]
 
 
 def test_the_readme_has_two_commands_and_ci_runs_the_second() -> None:

@@ -43,8 +43,6 @@ rule ask_target:
     priority: 5  # behind answers that wait for none
     conda:
         "../../envs/models.yaml"
-    container:
-        image("models")
     threads: ALL_CORES
     resources:
         **needs("ask_target", gpus=lambda wildcards: PLAN.gpus_of([wildcards.target])),
@@ -85,8 +83,6 @@ rule calibrate:
     priority: 5  # behind answers that wait for none
     conda:
         "../../envs/models.yaml"
-    container:
-        image("models")
     threads: ALL_CORES
     resources:
         **needs("calibrate", gpus=lambda wildcards: PLAN.gpus_of([wildcards.target, wildcards.drafter])),

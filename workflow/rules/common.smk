@@ -113,15 +113,9 @@ def lock(name):
     return ROOT / f"envs/{name}-{CONFIG.device}.txt"
 
 
-def image(name):
-    """A model environment as a container image, read with --sdm apptainer alone."""
-    return f"{environment_folder(lock(name))}.sif"
-
-
 def environment(name):
     """The file that marks a model environment as made; nothing where conda or the running Python is it."""
-    made = {"venv": f"{environment_folder(lock(name))}/ready.txt", "container": image(name)}
-    return made.get(CONFIG.environments, [])
+    return f"{environment_folder(lock(name))}/ready.txt" if CONFIG.environments == "venv" else []
 
 
 def python(name):

@@ -22,8 +22,6 @@ rule answer:
     priority: 20
     conda:
         "../../envs/models.yaml"
-    container:
-        image("models")
     threads: ALL_CORES
     resources:
         **needs("answer", gpus=lambda wildcards: PLAN.gpus(group(wildcards))),
@@ -68,8 +66,6 @@ rule generate:
     priority: 10
     conda:
         "../../envs/models.yaml"
-    container:
-        image("models")
     threads: ALL_CORES
     resources:
         **needs(

@@ -49,8 +49,6 @@ rule quantize:
     priority: 60
     conda:
         "../../envs/quantize.yaml"
-    container:
-        image("quantize")
     resources:
         **needs("quantize"),
     params:
@@ -92,8 +90,6 @@ rule train_sapo:
     priority: 50
     conda:
         "../../envs/models.yaml"
-    container:
-        image("models")
     threads: CONFIG.sapo.ranks
     resources:
         **needs("train_sapo"),
@@ -131,8 +127,6 @@ rule train_zoo:
         "<benchmarks>/train_zoo.tsv"
     conda:
         "../../envs/models.yaml"
-    container:
-        image("models")
     threads: 2
     params:
         python=python("models"),

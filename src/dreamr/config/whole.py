@@ -46,10 +46,9 @@ class Config(Spec):
         description="What this experiment is called. Only `paper` has a meaning: it demands commits of all models and "
         "data of the hub, and its numbers are held against the paper's."
     )
-    environments: Literal["venv", "container", "conda", "active"] = Field(
-        description="Where the models' packages are from. venv: the workflow makes environments; container: it makes "
-        "images, used by --sdm apptainer; conda: --sdm conda makes them of envs/*.yaml; active: the Python that runs "
-        "Snakemake has all of them."
+    environments: Literal["venv", "conda", "active"] = Field(
+        description="Where the models' packages are from. venv: the workflow makes environments; conda: "
+        "--sdm conda makes them of envs/*.yaml; active: the Python that runs Snakemake has all of them."
     )
     device: Literal["cpu", "cuda"] = Field(description="What models run on.")
     pathvars: Folders = Field(description="Where this scale keeps its files.")

@@ -22,7 +22,7 @@ OWN_CGROUPS = Path("/proc/self/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
 MEMINFO = Path("/proc/meminfo")
 SHARED_MEMORY = Path("/dev/shm")
-PROGRAMS = ("apptainer", "singularity", "conda")  # that Snakemake takes environments from
+PROGRAMS = ("conda",)  # that Snakemake takes environments from
 ARCHITECTURES = {"AMD64": "x86_64", "arm64": "aarch64"}  # Windows' and macOS' words in those of Linux
 
 

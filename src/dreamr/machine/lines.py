@@ -12,7 +12,7 @@ from dreamr.machine.verdicts import Line
 RUN_PYTHONS = ((3, 11), (3, 13))  # the first and the last of this project's tests
 WHEELS_UNTIL = (3, 14)  # the last for which all pins have wheels
 SYSTEMS = {"Darwin": "macOS"}  # what Python calls otherwise than people do
-PROVIDERS = {"container": ("apptainer", "singularity"), "conda": ("conda",)}  # by `environments`
+PROVIDERS = {"conda": ("conda",)}  # by `environments`
 
 
 def compared(machine: Machine, needed: Needs) -> list[Line]:

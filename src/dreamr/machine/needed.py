@@ -182,7 +182,7 @@ def folders(config: Config) -> dict[str, Path]:
     """Where a run writes, by what for."""
     kept = config.pathvars
     by_use = {"results": Path(kept.results), "logs": Path(kept.logs), "benchmarks": Path(kept.benchmarks)}
-    if config.environments in ("venv", "container"):
+    if config.environments == "venv":
         by_use |= {"environments": Path("environments")}
     if config.micro:
         by_use |= {"data": Path(config.micro.folder)}

@@ -19,8 +19,7 @@ def gpu_lines(machine: Machine, needed: Needs) -> Iterator[Line]:
     """All of it; nothing where jobs run on a CPU."""
     if needed.config.device == "cpu":
         return
-    if needed.config.environments != "container":  # an image brings its own
-        yield from compiler_lines(machine)
+    yield from compiler_lines(machine)
     seen, wanted = machine.gpus.seen, max(jobs.gpus for jobs in needed.jobs)
     line = Line("GPUs", _named(seen) or machine.gpus.trouble, str(wanted))
     yield line.unless(len(seen) >= wanted, "stop", f"Ask for more, or free some; {SERVED}")

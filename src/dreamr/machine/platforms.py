@@ -53,7 +53,7 @@ SYSTEMS = (
         f"Linux with glibc before {GLIBC[0]}.{GLIBC[1]} (RHEL 8, CentOS 7, Ubuntu 18.04)",
         "stop",
         NEEDS_GLIBC,
-        CONTAINER + "; on a cluster `environments: container`",
+        CONTAINER,
         lambda machine: machine.glibc is not None and machine.glibc < GLIBC,
     ),
     Platform(

@@ -1,0 +1,1 @@
+pip install --no-compile --no-deps --requirement envs/quantize-cuda.txt
