@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import yaml
 from projects import ROOT, Project, copied
-from prose import block
 from test_plan import CERTIFIED, merged, scaled
 
 from dreamr.cli.plan import lines, main
@@ -30,7 +29,7 @@ from dreamr.planning.limits import refuse_excess
 from dreamr.planning.memory import fullest, holdings, rank_gpus
 from dreamr.planning.plan import Group, Plan
 from dreamr.planning.questions import problems
-from dreamr.planning.site import LIMITED, read_site
+from dreamr.planning.site import LIMITED
 
 ZOO = ROOT / "workflow/resources/zoo"
 DEVICE = Device(
@@ -515,13 +514,3 @@ def test_gpus_apart_and_servers_are_shown_as_what_they_are() -> None:
     spread = paper(models={"qwen3-vl-2b": {"engine": {"devices": [4, 6]}}})
     assert any(line.startswith("generate   qwen3-vl-32b ") and "url: " in line for line in lines(Plan(served)))
     assert any("4,6: 2.1+" in line for line in lines(Plan(spread)))
-
-
-def test_the_documentation_shows_the_plan_of_the_papers_scale() -> None:
-    printed = "\n".join(lines(Plan(paper(), read_site(ROOT / "profiles/slurm"))))
-    assert block("<!-- plan -->\n```") == printed, f"the command prints:\n{printed}"
-
-
-def test_the_documentation_shows_the_plan_of_the_lab_s_scale() -> None:
-    printed = "\n".join(lines(Plan(scaled("lab"))))
-    assert block("<!-- plan of the lab -->\n```") == printed, f"the command prints:\n{printed}"

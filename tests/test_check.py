@@ -12,7 +12,6 @@ import pytest
 import yaml
 from machines import FAKES, WITH_GPU, WORKSTATION, Fake
 from projects import ROOT, Project, copied, stubbed, with_form
-from prose import block
 from test_plan import merged
 
 from dreamr.cli.check import main
@@ -20,7 +19,7 @@ from dreamr.machine.found import probed
 from dreamr.machine.lines import RUN_PYTHONS, compared
 from dreamr.machine.needed import CUDA, ENVIRONMENTS, cuda_version, needs_here, unmade, written_gb
 from dreamr.machine.on_gpus import SERVED
-from dreamr.machine.platforms import PROCESSORS, SYSTEMS, processor_of, supported, system_of
+from dreamr.machine.platforms import PROCESSORS, SYSTEMS, processor_of, system_of
 from dreamr.machine.telling import faults, on_nodes
 from dreamr.machine.whole import damaged
 from dreamr.planning.plan import Plan
@@ -56,11 +55,6 @@ def test_every_kind_of_machine_in_the_documentation_has_a_fake_with_its_verdict(
     machines = [fake.machine for fake in FAKES.values()]
     assert {system_of(machine) for machine in machines} == {*SYSTEMS}
     assert {processor_of(machine) for machine in machines} - {None} == {*PROCESSORS}
-
-
-def test_the_documentation_lists_what_the_check_tests() -> None:
-    made = "\n".join(supported())
-    assert block("<!-- machines -->", "<!-- end -->") == made, f"the check says:\n{made}"
 
 
 def test_a_head_node_is_told_how_to_check_the_nodes(fresh: Path) -> None:

@@ -1,4 +1,4 @@
-"""The documentation builds, and what it tells one to type and to write works."""
+"""The documentation builds, what it says to type and to write works, its numbers are those of the kept runs."""
 
 import json
 import re
@@ -7,44 +7,54 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 from projects import ROOT, copied
-from prose import PROSE, block
 from snakemake.cli import get_argument_parser
 from test_plan import merged
 from worlds import EVEN, answer, random_pair
 
 from dreamr.cli.app import FOR_PEOPLE, OF_RULES, app
+from dreamr.cli.common import BASE
+from dreamr.cli.keep_run import readme_lines
 from dreamr.config import DataSpec, Method
 from dreamr.data.loading import prepare_questions
 from dreamr.methods.protocol import Outcome
+from dreamr.planning.jobs import SummariseJob
+from dreamr.planning.reading import read
+from dreamr.report.page import first, records
+from dreamr.statistics.frame import ALL, read_table
+from dreamr.statistics.words import bounds, formatted
 
+KEPT = ROOT / "reports/kept"
+FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in FILES}
+README = PAGES["README.md"]
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
-BIN = ".venv/bin/"
+SNIPPETS = [
+    pytest.param(yaml.safe_load(text), id=f"{page}:{number}")
+    for page, prose in PAGES.items()
+    for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```", prose, re.M | re.S))
+]
 
 
-def codes(text: str) -> Iterator[str]:
-    """Lines of code blocks, and code within lines."""
-    for fence in FENCE.findall(text):
-        yield from fence.splitlines()[1:-1]
-    for span in re.findall(r"`([^`]+)`", FENCE.sub("", text)):
-        yield " ".join(span.split())
+def block(before: str, after: str = "```") -> str:
+    """What stands between these lines; one page has it."""
+    wanted = rf"{re.escape(before)}\n(.*?)\n{re.escape(after)}"
+    (found,) = (text for page in PAGES.values() for text in re.findall(wanted, page, re.S))
+    return str(found)
 
 
 def typed(program: str) -> list[list[str]]:
-    """The words behind each call of a program of the environment in the prose."""
-    lines = {line for text in PROSE.values() for line in codes(text)}
-    parts = {part.strip() for line in lines for part in re.split(r"&&|;|\||2>&1", line)}
-    calls = [shlex.split(part) for part in sorted(parts) if part.startswith(BIN)]
-    return [words for call, *words in calls if call == BIN + program]
-
-
-def told(words: list[str]) -> str:
-    return " ".join(words) or "alone"
+    """The words behind each call of a program of the environment."""
+    lines: set[str] = set()
+    for page in PAGES.values():
+        lines |= {line for fence in FENCE.findall(page) for line in fence.splitlines()[1:-1]}
+        lines |= {" ".join(code.split()) for code in re.findall("`([^`]+)`", FENCE.sub("", page))}
+    parts = sorted({part.strip() for line in lines for part in re.split(r"&&|;|\||2>&1", line)})
+    return [shlex.split(part)[1:] for part in parts if part.split()[:1] == [f".venv/bin/{program}"]]
 
 
 @pytest.mark.slow
@@ -52,54 +62,43 @@ def test_it_builds_without_a_warning_or_a_dead_link(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", ROOT / "docs", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "Most draft steps ahead" in (tmp_path / "reference/configuration.html").read_text()
-    assert "--configfile PATH" in (tmp_path / "reference/commands.html").read_text()
-
-
-def anchors(page: str) -> set[str]:
-    """Of the headings of a page, as code hosts and MyST make them."""
-    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", PROSE[page]), re.M)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    reference = (tmp_path / "reference.html").read_text()
+    assert "Most draft steps ahead" in reference and "--configfile PATH" in reference
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_links_into_the_documentation_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", PROSE[page])
-    assert len(links) >= 8
-    assert not [path for path, _ in links if not (ROOT / path).exists()]
-    assert not [(path, anchor) for path, anchor in links if anchor and anchor not in anchors(path)]
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", PAGES[page]):
+        assert (ROOT / path).exists(), path
+        headings = re.findall(r"^#+ (.*)$", FENCE.sub("", PAGES.get(path, "")), re.M)
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in anchors, (path, anchor)
 
 
-# -- commands
+def test_the_readme_has_two_commands_and_ci_runs_the_second() -> None:
+    smoke, tests = re.findall(r"^python3 .*$", README, re.M)
+    assert smoke.endswith("snakemake --cores all --configfile config/smoke.yaml")
+    (extract,) = re.findall(r"^command=\$\((.*)\)$", (ROOT / ".ci/run").read_text(), re.M)
+    found = subprocess.run(["bash", "-c", extract], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == tests
 
 
-@pytest.mark.parametrize("words", typed("dreamr"), ids=told)
-def test_a_command_of_the_prose_is_one_of_dreamr(words: list[str]) -> None:
-    if len(words) == 1 and not words[0].startswith("-"):  # named, not called
-        assert words[0].replace("-", "_") in {*FOR_PEOPLE, *OF_RULES}
-    else:
-        app().parse_args(words, exit_on_error=False, print_error=False)
-
-
-@pytest.mark.parametrize("words", typed("snakemake"), ids=told)
-def test_a_command_of_the_prose_is_one_of_snakemake(words: list[str]) -> None:
-    given = get_argument_parser().parse_args(words)
-    files = [path for path in given.configfile or () if path.parent.name == "config"]
-    assert all((ROOT / path).is_file() for path in files)
-    assert all((ROOT / profile).is_dir() for profile in given.profile or ())
-
-
-@pytest.mark.parametrize("words", typed("python"), ids=told)
-def test_files_that_python_is_given_are_there(words: list[str]) -> None:
-    files = [word for word in words if "/" in word and not word.startswith("build/")]
-    assert all((ROOT / path).exists() for path in files)
+def test_every_command_can_be_typed() -> None:
+    for words in typed("dreamr"):
+        if len(words) == 1 and not words[0].startswith("-"):  # named, not called
+            assert words[0].replace("-", "_") in {*FOR_PEOPLE, *OF_RULES}
+        else:
+            app().parse_args(words, exit_on_error=False, print_error=False)
+    for words in typed("python"):
+        assert all((ROOT / word).exists() for word in words if "/" in word and not word.startswith("build/"))
 
 
 def test_what_snakemake_is_asked_to_make_is_known_to_it(tmp_path: Path) -> None:
     asked: dict[tuple[str, ...], set[str]] = {}
     for given in (get_argument_parser().parse_args(words) for words in typed("snakemake")):
-        asked.setdefault(tuple(map(str, given.configfile or ())), set()).update(given.targets)
-    assert {"environments", "zoo"} < asked[()] and len(asked[()]) > 4
+        files = tuple(map(str, given.configfile or ()))
+        assert all((ROOT / path).is_file() for path in (*files, *(given.profile or ())) if path.startswith("config/"))
+        asked.setdefault(files, set()).update(given.targets)
     project = copied(tmp_path / "copy")
     for files, targets in asked.items():
         if targets:
@@ -124,34 +123,23 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-SNIPPETS = [
-    pytest.param(text, id=f"{page}:{number}")
-    for page, prose in PROSE.items()
-    for number, (before, text) in enumerate(re.findall(r"^([^\n]*)\n```yaml\n(.*?)^```", prose, re.M | re.S))
-    if not before.startswith("<!-- not run: ")
-]
-
-
-@pytest.mark.parametrize("text", SNIPPETS)
-def test_a_configuration_of_the_prose_lies_over_the_default(text: str) -> None:
-    overlay = yaml.safe_load(text)
+@pytest.mark.parametrize("overlay", SNIPPETS)
+def test_a_configuration_overrides_the_default(overlay: dict) -> None:
     assert merged(overlay) != merged()
 
 
-def outcome(method: Method, seed: int) -> Outcome:
-    """By models that find each word of every third step probable."""
-    target, draft = random_pair(seed)
+def outcomes(**settings: object) -> list[Outcome]:
+    """Of twenty questions, by models that find each word of every third step probable."""
 
     def likely(steps: tuple[str, ...]) -> float:
         return 0.99 if len(steps) % 3 == 0 else 0.3
 
-    return answer(method, (replace(target, likely=likely), replace(draft, likely=likely)), EVEN)[1]
+    pairs = [[replace(model, likely=likely) for model in random_pair(seed)] for seed in range(20)]
+    return [answer(Method(**settings), (target, draft), EVEN)[1] for target, draft in pairs]
 
 
-def test_the_method_of_the_guide_lets_steps_pass_of_which_the_draft_is_sure() -> None:
-    snippet, _ = re.findall(r"```yaml\n(.*?)```", PROSE["docs/how-to/own-method.md"], re.S)
-    method = Method(**yaml.safe_load(snippet)["methods"]["gated"])
-    runs = [outcome(method, seed) for seed in range(20)]
+def test_the_loop_of_the_guide_lets_steps_pass_of_which_the_draft_is_sure() -> None:
+    runs = outcomes(loop="lab.gate", verifier="cpn", alpha=0.7, own={"sure": -0.05})
     steps = [(place, step) for run in runs for place, step in enumerate(run.steps, 1)]
     assert {step.accepted for place, step in steps if place % 3} == {True, False}
     sure = [step for place, step in steps if place % 3 == 0]
@@ -161,14 +149,13 @@ def test_the_method_of_the_guide_lets_steps_pass_of_which_the_draft_is_sure() ->
 
 
 def test_the_verifier_of_the_guide_takes_what_the_target_finds_likely() -> None:
-    method = Method(loop="specreason", verifier="lab.likely", alpha=0.5)
-    decided = [step for seed in range(20) for step in outcome(method, seed).steps if step.verdict is not None]
+    runs = outcomes(loop="specreason", verifier="lab.likely", alpha=0.5)
+    decided = [step for run in runs for step in run.steps if step.verdict is not None]
     assert {(round(step.verdict or 0, 2), step.accepted) for step in decided} == {(0.99, True), (0.3, False)}
 
 
 def test_the_questions_of_the_guide_are_twenty(tmp_path: Path) -> None:
-    (snippet, _) = re.findall(r"```yaml\n(.*?)```", PROSE["docs/how-to/own-benchmark.md"], re.S)
-    spec = merged(yaml.safe_load(snippet)).benchmarks["mine"]
+    spec = merged({"benchmarks": {"mine": {"adapter": "table", "path": "mine/questions.jsonl"}}}).benchmarks["mine"]
     questions = prepare_questions("mine", spec, tmp_path)
     assert len(questions) == 20 and {question.gold for question in questions} == {("A",), ("B",)}
 
@@ -176,49 +163,42 @@ def test_the_questions_of_the_guide_are_twenty(tmp_path: Path) -> None:
 def test_the_adapter_of_the_guide_asks_about_both_pictures(tmp_path: Path) -> None:
     row = {"left": "1.png", "right": "19.png", "ask": "Is it red?", "left_is": "no", "right_is": "yes"}
     (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
-    spec = DataSpec(adapter="lab.twice", path=str(tmp_path / "pairs.jsonl"))
-    questions = prepare_questions("mine", spec, tmp_path)
-    assert [(one.id, one.gold, one.cluster) for one in questions] == [
-        ("0-left", ("no",), "0"),
-        ("0-right", ("yes",), "0"),
-    ]
+    questions = prepare_questions("mine", DataSpec(adapter="lab.twice", path=str(tmp_path / "pairs.jsonl")), tmp_path)
+    told = [(one.id, one.gold, one.cluster) for one in questions]
+    assert told == [("0-left", ("no",), "0"), ("0-right", ("yes",), "0")]
 
 
-# -- how it is written
-
-# Turns that this prose once had and a reader had to puzzle out, each with the plain one.
-TURNS = {
-    r"(is|are) told(?! (?:to|whether|how|which|what|the|it))": "is reported",
-    r"held against": "compared with",
-    r"of one's own": "of your own",
-    r"lies? over": "overrides",
-    r"for ever": "without an end",
-    r"stands? open": "is shown",
-    r"nothing but": "only",
-    r"all else": "everything else",
-    r"in the place of": "instead of",
-    r"once more": "again",
-    r"whoever": "the one that",
-    r"the very": "the same",
-}
+# -- the numbers that are quoted
 
 
-def sentences(page: str) -> str:
-    """The running text of a page, without code, tables and headings."""
-    text = re.sub(r"^(```|:::).*?^\1|^[|#].*?$|^Run of .*?$|<!--.*?-->", "", PROSE[page], flags=re.M | re.S)
-    words, number = re.sub(r"\n *(?=\S)", " ", text).replace('"', ""), count()
-    return re.sub(r"`[^`]*`", lambda _: f"code{next(number)}", words)
+@pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("ablations", "ablations"), ("accuracy", "accuracy")])
+def test_numbers_are_those_of_the_kept_runs(folder: str, scale: str) -> None:
+    job = SummariseJob.of(read([ROOT / BASE, ROOT / f"config/{scale}.yaml"]))
+    shown = "\n".join(readme_lines(KEPT / folder.removeprefix("run"), job))
+    assert block(f"<!-- kept {folder} -->", "<!-- end -->") == shown, f"the kept run says:\n{shown}"
 
 
-@pytest.mark.parametrize("page", PROSE)
-def test_the_prose_is_plain(page: str) -> None:
-    text = sentences(page)
-    found = [told[0] for turn in TURNS for told in re.finditer(rf".{{0,60}}\b{turn}\b.{{0,30}}", text, re.I)]
-    assert not found
+def quoted(table: str, quantity: str, kind: str, **place: str) -> str:
+    where = {"target": ALL, "draft": ALL, "benchmark": ALL} | place
+    row = first(records(read_table(KEPT / f"{table}.csv")), **where)
+    return formatted(row[quantity], kind) + bounds(row, quantity, kind)
 
 
-def test_a_linter_of_prose_has_nothing_to_say(tmp_path: Path) -> None:
-    for page in PROSE:
-        (tmp_path / page.replace("/", "-")).write_text(sentences(page))
-    done = subprocess.run([sys.executable, "-m", "proselint", "check", tmp_path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+def verdict(scale: str, claim: str) -> str:
+    return str(first(records(read_table(KEPT / f"{scale}/claims.csv")), id=claim)["verdict"])
+
+
+def test_numbers_in_sentences_are_those_of_the_kept_runs() -> None:
+    dreamr, strict = (
+        quoted("accuracy/accuracy", "accuracy_change", "points", method=name) for name in ("dreamr", "alpha_095")
+    )
+    ratio = quoted("ablations/contrasts", "speed_ratio", "times", method="schedule_pipelined", other="dreamr")
+    told = " ".join(README.split())
+    for words in (
+        f"{dreamr} points, and with alpha 0.95 by {strict}; that it keeps the target's accuracy "
+        f"(loses less than 3 points) is **{verdict('accuracy', 'accuracy-kept')}**. "
+        f"That SAPO raises acceptance is a **{verdict('accuracy', 'sapo-acceptance')}**.",
+        f"pipelined is {ratio} times as fast as fully parallel; the order of the three schedules is "
+        f"**{verdict('ablations', 'schedule')}**.",
+    ):
+        assert words in told

@@ -5,14 +5,11 @@ tests.test_cluster has a real Slurm.
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from projects import copied, stubbed, with_form
-from prose import block
 
 from dreamr.runtime.executor import WaitingExecutor, longest, may_pass
 
@@ -138,22 +135,3 @@ def test_a_job_that_slurm_lists_no_more_has_ended_as_its_outputs_say(site: Site)
     )
     code, printed = site.run("--forcerun", "quantize", "--", QUANTIZED)
     assert code != 0 and "Slurm job 2 is no longer known to Slurm, and its outputs were not written" in printed
-
-
-@pytest.mark.slow
-def test_the_documented_command_keeps_what_was_printed_and_how_it_ended(site: Site) -> None:
-    line = block("<!-- cluster command -->\n```")
-    given = ".venv/bin/snakemake --profile profiles/slurm --configfile config/paper.yaml pins.yaml"
-    assert given in line
-    quick = " ".join((sys.executable, "-m snakemake --profile profiles/slurm", *SMOKE, *QUICK, QUANTIZED))
-    kept = site.project.folder / "dreamr.log"
-
-    def last_line() -> str:
-        subprocess.run(["bash", "-c", line.replace(given, quick)], cwd=site.project.folder, check=True)
-        return kept.read_text().splitlines()[-1]
-
-    assert last_line().startswith("ended with 0 on ")
-    (site.project.folder / QUANTIZED).unlink()
-    (site.state / "refusals").write_text("Invalid account or account/partition combination specified\n")
-    assert last_line().startswith("ended with 1 on ")
-    assert "Invalid account" in kept.read_text()

@@ -15,9 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 from projects import ROOT, Project, copied, counted, stubbed, with_form
-from prose import PROSE, README
 
-from dreamr import prompts
 from dreamr.planning.site import LIMITED
 
 
@@ -215,12 +213,6 @@ def test_a_run_with_a_benchmark_of_one_s_own_comes_to_its_page(project: Project)
     assert (jobs["prepare"], jobs["make_micro"], jobs["train_sapo"]) == (1, 0, 0)
 
 
-def test_the_documentation_counts_the_jobs_at_the_papers_scale() -> None:
-    text = " ".join(PROSE["docs/how-to/cluster.md"].split())
-    for rule in ("train_sapo", "answer", "generate"):
-        assert f" {PAPER_JOBS[rule]} `{rule}` jobs" in text
-
-
 def test_what_takes_seconds_is_not_submitted() -> None:
     """A job of a cluster costs half a minute before it begins: only work on models is worth that."""
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
@@ -406,25 +398,3 @@ def test_every_rule_keeps_a_log_and_its_times() -> None:
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
             assert "    log:" in rule and "    benchmark:" in rule, f"{path.name}: {rule.splitlines()[0]}"
-
-
-def test_the_readme_has_two_commands_and_ci_runs_the_second() -> None:
-    commands = re.findall(r"^python3 .*$", README, re.M)
-    assert len(commands) == 2
-    assert commands[0].endswith("snakemake --cores all --configfile config/smoke.yaml")
-    (extract,) = re.findall(r"^command=\$\((.*)\)$", (ROOT / ".ci/run").read_text(), re.M)
-    found = subprocess.run(["bash", "-c", extract], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == commands[1]
-
-
-def test_the_map_is_true() -> None:
-    text = PROSE["docs/map.md"]
-    shown = set(re.findall(r"[a-z_]+", text[text.index("## The folders") :]))
-    parts = [path.stem for path in (ROOT / "src/dreamr").iterdir() if not path.name.startswith("_")]
-    assert set(parts) <= shown, sorted(set(parts) - shown)
-
-
-def test_the_documentation_shows_every_prompt() -> None:
-    text = PROSE["docs/paper.md"]
-    for words in (prompts.REASON, prompts.END_LETTER, prompts.END_VALUE, prompts.VERIFY, prompts.SCORE, prompts.ALIGN):
-        assert f"`{words}`" in text, words
