@@ -171,7 +171,7 @@ def test_the_adapter_of_the_guide_asks_about_both_pictures(tmp_path: Path) -> No
 # -- the numbers that are quoted
 
 
-@pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("ablations", "ablations"), ("accuracy", "accuracy")])
+@pytest.mark.parametrize(("folder", "scale"), [("run", "depth"), ("accuracy", "accuracy")])
 def test_numbers_are_those_of_the_kept_runs(folder: str, scale: str) -> None:
     job = SummariseJob.of(read([ROOT / BASE, ROOT / f"config/{scale}.yaml"]))
     shown = "\n".join(readme_lines(KEPT / folder.removeprefix("run"), job))
