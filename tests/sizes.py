@@ -37,10 +37,10 @@ LIMITS = {
     "source": 29467,
     "source files": 450,
     "tests": 29300,
-    "configuration": 6187,
+    "configuration": 1542,
     "templates": 1645,
-    "words": 32458,
-    "decisions": 45,
+    "words": 16000,
+    "decisions": 22,
 }
 
 
