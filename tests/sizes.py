@@ -37,7 +37,7 @@ LIMITS = {
     "source": 29467,
     "source files": 450,
     "tests": 29300,
-    "configuration": 1542,
+    "configuration": 1499,
     "templates": 1645,
     "words": 16000,
     "decisions": 22,
