@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 # Rules whose jobs take minutes.
-LONG = ("environment", "image", "quantize", "train_sapo", "ask_target", "calibrate", "answer", "generate")
+LONG = ("environment", "quantize", "train_sapo", "ask_target", "calibrate", "answer", "generate")
 ALONE = frozenset({"ask_target", "calibrate", "answer", "generate"})  # rules whose jobs take the whole machine
 
 

@@ -11,7 +11,7 @@ from dreamr.runtime.starts import MARK
 
 # Rules that are timed: in <benchmarks>/<rule>.tsv, or below <benchmarks>/<rule> where a rule has many jobs.
 RULES = (
-    *("environment", "image", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
+    *("environment", "make_micro", "prepare", "audit", "fetch_model", "train_zoo", "quantize", "train_sapo"),
     *("make_calibration", "ask_target", "calibrate"),
     *("answer", "generate", "grade", "verify", "summarise", "simulate", "plot", "report"),
 )
